@@ -1,0 +1,80 @@
+// The only place that includes asio, and the vocabulary that the project takes from it. What lives
+// in asio::experimental today is named here, so that leaving it later is one edit.
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/buffer.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/error.hpp>
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/v6_only.hpp>
+#include <asio/post.hpp>
+#include <asio/read.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+
+#include <chrono>
+
+namespace tunnel {
+
+using asio::awaitable;
+using asio::redirect_error;
+using asio::use_awaitable;
+using asio::ip::tcp;
+using Clock = std::chrono::steady_clock;
+
+// Completion token: the operation's error comes back as a value instead of an exception.
+inline constexpr auto nothrow = asio::experimental::as_tuple(asio::use_awaitable);
+
+// Suspends the calling coroutine for `duration`; cancelling the coroutine ends it with
+// operation_aborted.
+inline awaitable<void> sleep_for(Clock::duration duration)
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor, duration);
+    co_await timer.async_wait(use_awaitable);
+}
+
+// Sleeps until notify(), for one waiting coroutine. Built on a timer because asio has no condition
+// variable; like one, it may wake early, so wait in a loop that tests what is waited for.
+class Signal {
+public:
+    explicit Signal(const asio::any_io_executor& executor) : timer_(executor) {}
+
+    void notify()
+    {
+        timer_.cancel();
+        notified_ = true;
+    }
+
+    // Returns after notify(), also an earlier one, or when `limit` is reached.
+    awaitable<void> wait_until(Clock::time_point limit)
+    {
+        if (!notified_) {
+            timer_.expires_at(limit);
+            std::error_code ignored;
+            co_await timer_.async_wait(redirect_error(use_awaitable, ignored));
+            // A cancelled coroutine must not take its own end for a notification.
+            if ((co_await asio::this_coro::cancellation_state).cancelled() !=
+                asio::cancellation_type::none)
+                throw std::system_error(asio::error::operation_aborted);
+        }
+        notified_ = false;
+    }
+
+    awaitable<void> wait() { return wait_until(Clock::time_point::max()); }
+
+private:
+    asio::steady_timer timer_;
+    bool notified_ = false;
+};
+
+} // namespace tunnel

@@ -1,0 +1,52 @@
+#include "common/error.hpp"
+
+namespace tunnel {
+
+namespace {
+
+struct Category final : std::error_category {
+    const char* name() const noexcept override { return "tunnel"; }
+
+    std::string message(int value) const override
+    {
+        switch (static_cast<Errc>(value)) {
+        case Errc::not_our_protocol:
+            return "not our protocol";
+        case Errc::malformed_frame:
+            return "malformed frame";
+        case Errc::unexpected_frame:
+            return "unexpected frame";
+        case Errc::heartbeat_timeout:
+            return "no heartbeat from the peer";
+        case Errc::rejected:
+            return "rejected by the remote proxy";
+        case Errc::unknown_ticket:
+            return "unknown ticket";
+        case Errc::cannot_resolve:
+            return "the name has no address";
+        case Errc::closed_by_peer:
+            return "closed by the peer";
+        }
+        return "unknown error";
+    }
+};
+
+} // namespace
+
+const std::error_category& error_category()
+{
+    static const Category category;
+    return category;
+}
+
+std::error_code make_error_code(Errc errc)
+{
+    return {static_cast<int>(errc), error_category()};
+}
+
+void fail(std::error_code code, const std::string& what)
+{
+    throw std::system_error(code, what);
+}
+
+} // namespace tunnel

@@ -1,0 +1,32 @@
+// Failures of our own that a caller tells apart; everything else is a std::error_code of the
+// system.
+#pragma once
+
+#include <string>
+#include <system_error>
+
+namespace tunnel {
+
+enum class Errc {
+    not_our_protocol = 1, // the first bytes are not the magic
+    malformed_frame,      // a frame whose sizes or required fields are wrong
+    unexpected_frame,     // a well-formed frame at a place where it has no meaning
+    heartbeat_timeout,    // the peer has been silent for too long
+    rejected,             // the remote proxy does not want this origin proxy
+    unknown_ticket,       // never told, told on a control connection that is gone, used, or expired
+    cannot_resolve,       // a name without addresses
+    closed_by_peer,       // the peer ended an exchange that was not finished
+};
+
+const std::error_category& error_category();
+
+std::error_code make_error_code(Errc errc);
+
+// The failure with what was being done, and to whom, before it: "dial 10.0.0.1:80: timed out".
+[[noreturn]] void fail(std::error_code code, const std::string& what);
+
+} // namespace tunnel
+
+template <>
+struct std::is_error_code_enum<tunnel::Errc> : std::true_type {
+};

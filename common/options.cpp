@@ -1,0 +1,185 @@
+#include "common/options.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <utility>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <fmt/format.h>
+
+namespace tunnel {
+
+namespace {
+
+constexpr int usage_error = 2;
+
+// "--control-addr" to "CONTROL_ADDR".
+std::string in_capitals(std::string_view name)
+{
+    name.remove_prefix(std::min(name.find_first_not_of('-'), name.size()));
+    std::string capitals(name);
+    for (char& c : capitals)
+        c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return capitals;
+}
+
+std::optional<std::uint32_t> parse_number(const std::string& text)
+{
+    std::uint32_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || rest != end)
+        return std::nullopt;
+    return number;
+}
+
+template <class Value, std::size_t count>
+std::optional<Value> one_of(const std::array<std::pair<std::string_view, Value>, count>& names,
+                            std::string_view text)
+{
+    const auto found =
+        std::ranges::find(names, text, [](const auto& entry) { return entry.first; });
+    return found == names.end() ? std::nullopt : std::optional(found->second);
+}
+
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> levels{
+    {{"error", log::Level::error},
+     {"warn", log::Level::warn},
+     {"info", log::Level::info},
+     {"debug", log::Level::debug}}};
+
+constexpr std::array<std::pair<std::string_view, log::Format>, 2> formats{
+    {{"text", log::Format::text}, {"json", log::Format::json}}};
+
+} // namespace
+
+CommandLine::CommandLine(std::string program, const std::string& description)
+    : program_(std::move(program)),
+      environment_prefix_(in_capitals(program_) + "_"),
+      app_(std::make_unique<CLI::App>(description, program_))
+{
+    app_->set_help_flag("-h,--help", "Print this text and exit");
+    app_->set_version_flag("-V,--version", program_ + " " TUNNEL_VERSION,
+                           "Print the version and exit");
+    app_->get_formatter()->column_width(46);
+    app_->footer("Every flag may also be set by the environment variable named beside it; the "
+                 "command line wins.\nExit status: 0 after a clean stop, 1 after a failure, 2 "
+                 "after a wrong command line.");
+}
+
+CommandLine::~CommandLine() = default;
+
+void CommandLine::add_text(const std::string& flag, const std::string& help,
+                           const std::string& type, const std::string& shown_default,
+                           std::string expected, Need need,
+                           std::function<bool(const std::string&)> read)
+{
+    const std::string variable = environment_prefix_ + in_capitals(flag);
+    CLI::Option* const option = app_->add_option_function<std::string>(
+        flag,
+        [flag, variable, expected = std::move(expected),
+         read = std::move(read)](const std::string& text) {
+            if (!read(text))
+                throw CLI::ValidationError(
+                    fmt::format("{} (or {}): \"{}\" is not {}", flag, variable, text, expected));
+        },
+        help);
+    option->envname(variable)->type_name(type)->default_str(shown_default);
+    // Without the last one winning, a wrapper script could not be overridden.
+    option->take_last();
+    if (need == Need::required)
+        option->required();
+}
+
+void CommandLine::add(const std::string& flag, Address& value, const std::string& help, Need need)
+{
+    add_text(flag, help, "HOST:PORT", "", std::string(address_syntax), need,
+             [&value](const std::string& text) {
+                 const auto parsed = parse_address(text);
+                 value = parsed.value_or(Address());
+                 return parsed.has_value();
+             });
+}
+
+void CommandLine::add(const std::string& flag, milliseconds& value, const std::string& help,
+                      milliseconds lowest)
+{
+    const std::string expected =
+        lowest.count() == 0 ? fmt::format("{}, or 0", duration_syntax)
+                            : fmt::format("{}, at least {}", duration_syntax, to_string(lowest));
+    add_text(flag, help, "DURATION", to_string(value), expected, Need::optional,
+             [&value, lowest](const std::string& text) {
+                 const auto parsed = parse_duration(text);
+                 value = parsed.value_or(milliseconds(0));
+                 return parsed && *parsed >= lowest;
+             });
+}
+
+void CommandLine::add(const std::string& flag, std::uint32_t& value, const std::string& help,
+                      std::uint32_t lowest, std::uint32_t highest)
+{
+    add_text(flag, help, "N", std::to_string(value),
+             fmt::format("a number from {} to {}", lowest, highest), Need::optional,
+             [&value, lowest, highest](const std::string& text) {
+                 const auto parsed = parse_number(text);
+                 value = parsed.value_or(0);
+                 return parsed && *parsed >= lowest && *parsed <= highest;
+             });
+}
+
+void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& value,
+                      const std::string& help)
+{
+    add_text(flag, help, "N", "no limit", "a whole number", Need::optional,
+             [&value](const std::string& text) {
+                 value = parse_number(text);
+                 return value.has_value();
+             });
+}
+
+void CommandLine::add(CommonOptions& options)
+{
+    add("--heartbeat-interval", options.heartbeat_interval,
+        "How often to tell the other proxy that this one is alive");
+    add("--heartbeat-timeout", options.heartbeat_timeout,
+        "Give the control connection up after hearing nothing for this long");
+    add("--half-close-timeout", options.half_close_timeout,
+        "Close a visitor of whom one side has finished when no byte moved for this long; 0: never",
+        milliseconds(0));
+    add("--idle-timeout", options.idle_timeout,
+        "Close a visitor when no byte moved for this long and no side has finished; 0: never",
+        milliseconds(0));
+    add("--grace-period", options.grace_period,
+        "How long visitors may go on after SIGTERM or SIGINT", milliseconds(0));
+    add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info",
+             "error, warn, info or debug", Need::optional, [&options](const std::string& text) {
+                 const auto level = one_of(levels, text);
+                 options.log_level = level.value_or(log::Level::info);
+                 return level.has_value();
+             });
+    add_text("--log-format", "How to log: text or json", "FORMAT", "text", "text or json",
+             Need::optional, [&options](const std::string& text) {
+                 const auto format = one_of(formats, text);
+                 options.log_format = format.value_or(log::Format::text);
+                 return format.has_value();
+             });
+}
+
+std::optional<int> CommandLine::parse(int argc, const char* const* argv)
+{
+    try {
+        app_->parse(argc, argv);
+        return std::nullopt;
+    } catch (const CLI::Success& success) { // --help, --version
+        return app_->exit(success);
+    } catch (const CLI::ParseError& error) {
+        fmt::print(stderr, "{}: {}\nTry: {} --help\n", program_, error.what(), program_);
+        return usage_error;
+    }
+}
+
+} // namespace tunnel

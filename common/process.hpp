@@ -1,0 +1,33 @@
+// What a server process does once, at start and at the end.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "common/asio.hpp"
+
+namespace tunnel {
+
+// Ignores SIGPIPE (splice and write to a reset socket would end the process) and raises the limit
+// of open descriptors to what the system allows. Answers that limit.
+std::size_t prepare_process();
+
+// One line on stdout, for whoever waits for the program to be ready.
+void print_ready(const std::string& line);
+
+// What the signals mean to a program.
+struct SignalActions {
+    std::function<void()> stop_gently; // the first SIGTERM or SIGINT
+    std::function<void()> stop_now;    // the second
+    std::function<void()> hang_up;     // SIGHUP
+};
+
+// Calls the actions from `signals`, which must be empty, until it is destroyed or cancelled.
+void watch_signals(asio::signal_set& signals, SignalActions actions);
+
+// Runs `program` with an io_context that outlives it; what it returns is the exit code. A
+// std::exception becomes one error line and 1.
+int run_program(const std::function<int(asio::io_context&)>& program);
+
+} // namespace tunnel

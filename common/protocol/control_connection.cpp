@@ -1,0 +1,126 @@
+#include "common/protocol/control_connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/error.hpp"
+
+namespace tunnel {
+
+ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats)
+    : socket_(std::move(socket)),
+      heartbeats_(heartbeats),
+      reader_(socket_),
+      outbox_filled_(socket_.get_executor()),
+      heart_(socket_.get_executor()),
+      last_received_(Clock::now())
+{
+    std::error_code ignored; // a connection that is gone already shows at the first read
+    peer_ = socket_.remote_endpoint(ignored);
+    socket_.set_option(tcp::no_delay(true), ignored);
+}
+
+awaitable<void> ControlConnection::run(std::function<void(Frame&)> on_frame)
+{
+    using namespace asio::experimental::awaitable_operators;
+    // None of the three throws; the first that ends makes the others end.
+    co_await (receive(on_frame) && transmit() && keep_alive());
+    fail(end_error_, end_what_);
+}
+
+void ControlConnection::post(const Frame& frame)
+{
+    if (ended_ || finishing_)
+        return;
+    outbox_ += encode(frame);
+    if (outbox_.size() > largest_outbox)
+        end(make_error_code(std::errc::no_buffer_space), "the peer does not take its frames");
+    outbox_filled_.notify();
+}
+
+void ControlConnection::finish(std::string text)
+{
+    const Goodbye goodbye{std::move(text)};
+    post(goodbye);
+    finishing_ = true;
+}
+
+void ControlConnection::end(std::error_code error, std::string what)
+{
+    if (std::exchange(ended_, true))
+        return;
+    end_error_ = error;
+    end_what_ = std::move(what);
+    std::error_code ignored;
+    socket_.close(ignored);
+    outbox_filled_.notify();
+    heart_.notify();
+}
+
+void ControlConnection::set_peer_timeout(std::chrono::milliseconds timeout)
+{
+    // Three in the time, so that one lost in a short outage does not matter; 0 would be no time at
+    // all, from a peer that does not tell.
+    if (timeout.count() > 0)
+        heartbeats_.interval =
+            std::clamp(timeout / 3, std::chrono::milliseconds(1), heartbeats_.interval);
+    heart_.notify();
+}
+
+awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame)
+{
+    try {
+        while (!ended_) {
+            Frame frame = co_await reader_.next();
+            last_received_ = Clock::now();
+            ++received_;
+            if (std::holds_alternative<Probe>(frame))
+                post(Heartbeat());
+            on_frame(frame);
+        }
+    } catch (const std::system_error& error) {
+        const bool closed = error.code() == asio::error::eof;
+        end(closed ? make_error_code(Errc::closed_by_peer) : error.code());
+    }
+}
+
+awaitable<void> ControlConnection::transmit()
+{
+    try {
+        while (!ended_) {
+            while (outbox_.empty() && !ended_)
+                co_await outbox_filled_.wait();
+            if (!outbox_.empty() && !ended_)
+                co_await send(socket_, std::exchange(outbox_, {}));
+            if (finishing_ && outbox_.empty())
+                end(make_error_code(std::errc::operation_canceled), "closed on purpose");
+        }
+    } catch (const std::system_error& error) {
+        end(error.code());
+    }
+}
+
+awaitable<void> ControlConnection::keep_alive()
+{
+    try {
+        auto next_heartbeat = Clock::now();
+        while (!ended_) {
+            const auto now = Clock::now();
+            if (now >= last_received_ + heartbeats_.timeout) {
+                end(make_error_code(Errc::heartbeat_timeout));
+                break;
+            }
+            next_heartbeat = std::min(next_heartbeat, now + heartbeats_.interval);
+            if (now >= next_heartbeat) {
+                post(Heartbeat());
+                next_heartbeat = now + heartbeats_.interval;
+            }
+            co_await heart_.wait_until(
+                std::min(next_heartbeat, last_received_ + heartbeats_.timeout));
+        }
+    } catch (const std::system_error& error) {
+        end(error.code());
+    }
+}
+
+} // namespace tunnel

@@ -1,0 +1,175 @@
+// What the two proxies say to each other, as values and as bytes. No I/O. docs/protocol.md tells
+// the same for people.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/protocol/ids.hpp"
+
+namespace tunnel {
+
+// The first bytes of every connection from an origin proxy. The first is not ASCII, so that no
+// text protocol begins like it.
+inline constexpr std::array<std::uint8_t, 4> magic{0xf4, 'T', 'R', 'P'};
+
+// The versions of the protocol that this program speaks.
+inline constexpr std::uint16_t lowest_version = 1;
+inline constexpr std::uint16_t highest_version = 1;
+
+// The one service there is until services are named on the command line.
+inline constexpr std::string_view default_service = "default";
+
+enum class FrameKind : std::uint8_t {
+    log_in = 1,
+    welcome = 2,
+    reject = 3,
+    announce = 4,
+    dial_back = 5,
+    start = 6,
+    refuse = 7,
+    heartbeat = 8,
+    probe = 9,
+    notice = 10,
+    goodbye = 11,
+};
+
+// Origin proxy, first frame of a control connection.
+struct LogIn {
+    std::uint16_t lowest_version = tunnel::lowest_version;
+    std::uint16_t highest_version = tunnel::highest_version;
+    std::string program_version;
+    std::vector<std::string> features;
+    std::string service{default_service};
+    OriginId origin;
+    // The sender gives the connection up when it receives nothing for this long.
+    std::chrono::milliseconds heartbeat_timeout{0};
+
+    friend bool operator==(const LogIn&, const LogIn&) = default;
+};
+
+// Remote proxy: logged in.
+struct Welcome {
+    std::uint16_t version = 0; // the one that both speak from here on
+    std::string program_version;
+    std::vector<std::string> features;
+    std::string outside_address;
+    std::chrono::milliseconds heartbeat_timeout{0};
+
+    friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+enum class RejectReason : std::uint8_t {
+    version = 1,       // no version that both speak
+    service = 2,       // no such service here
+    in_use = 3,        // another origin proxy, which answers, has the service
+    shutting_down = 4, // try again later, another process may come
+};
+
+// Remote proxy: not logged in; it closes the connection after this.
+struct Reject {
+    RejectReason reason{};
+    std::string text;
+
+    friend bool operator==(const Reject&, const Reject&) = default;
+};
+
+// Remote proxy: a visitor is here. Answered by a data connection that presents the ticket, or by a
+// refuse.
+struct Announce {
+    Ticket ticket;
+    std::string visitor; // "ip:port", for information
+    std::string service;
+
+    friend bool operator==(const Announce&, const Announce&) = default;
+};
+
+// Origin proxy, first frame of a data connection.
+struct DialBack {
+    Ticket ticket;
+
+    friend bool operator==(const DialBack&, const DialBack&) = default;
+};
+
+// Origin proxy, second and last frame of a data connection: the origin server is connected. What
+// follows are its bytes, both ways.
+struct Start {
+    friend bool operator==(const Start&, const Start&) = default;
+};
+
+// Origin proxy, on the control connection: that visitor cannot be served.
+struct Refuse {
+    Ticket ticket;
+    std::string text; // why, for both logs
+
+    friend bool operator==(const Refuse&, const Refuse&) = default;
+};
+
+// Either: still here.
+struct Heartbeat {
+    friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+};
+
+// Either: are you still there? Answered by a heartbeat at once.
+struct Probe {
+    friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+// Either: something a person should read in the log.
+struct Notice {
+    std::string text;
+
+    friend bool operator==(const Notice&, const Notice&) = default;
+};
+
+// Either: this connection is closed on purpose.
+struct Goodbye {
+    std::string text;
+
+    friend bool operator==(const Goodbye&, const Goodbye&) = default;
+};
+
+// A kind that a later version has: skipped.
+struct Unknown {
+    std::uint8_t kind = 0;
+
+    friend bool operator==(const Unknown&, const Unknown&) = default;
+};
+
+using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
+                           Probe, Notice, Goodbye, Unknown>;
+
+// What stands before the fields of a frame.
+struct FrameHeader {
+    static constexpr std::size_t wire_size = 3;
+
+    std::uint16_t body_size = 0; // bytes that follow the header
+    std::uint8_t kind = 0;
+};
+
+// Texts longer than this are cut by encode() and make a frame malformed in decode().
+inline constexpr std::size_t longest_text = 1024;
+
+// The bytes of `frame`, header included. Never more than 64 KiB: texts are cut, and features
+// beyond the 32nd left out.
+std::string encode(const Frame& frame);
+
+// nullopt: no such header, whatever sent these bytes does not speak our protocol.
+std::optional<FrameHeader>
+decode_header(std::span<const std::uint8_t, FrameHeader::wire_size> bytes);
+
+// nullopt: a size that does not fit or a field that is missing. Unknown fields are skipped, an
+// unknown kind becomes Unknown.
+std::optional<Frame> decode(std::uint8_t kind, std::span<const std::uint8_t> body);
+
+// The version for both, nullopt if there is none.
+std::optional<std::uint16_t> common_version(std::uint16_t lowest, std::uint16_t highest);
+
+} // namespace tunnel

@@ -1,0 +1,48 @@
+// Frames on a socket.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/protocol/frame.hpp"
+
+namespace tunnel {
+
+// Waits for the magic. Throws std::system_error: not_our_protocol, or what the socket says.
+awaitable<void> read_magic(tcp::socket& socket);
+
+// A frame from somebody who has not proved anything yet is at most this long, header included.
+inline constexpr std::size_t largest_first_frame = 4096;
+
+// The next frame, and not one byte more, for a connection whose later bytes are a visitor's. Throws
+// std::system_error: malformed_frame, also for one larger than largest_first_frame, or what the
+// socket says. Unknown kinds are skipped.
+awaitable<Frame> read_frame(tcp::socket& socket);
+
+// Reads the frames of a control connection, as many as come with one read.
+class FrameReader {
+public:
+    // `socket` must outlive the reader.
+    explicit FrameReader(tcp::socket& socket) : socket_(socket), buffer_(initial_capacity) {}
+
+    // As read_frame().
+    awaitable<Frame> next();
+
+private:
+    // Room for some dozens of announcements; grows to one frame of the largest size if need be.
+    static constexpr std::size_t initial_capacity = 4096;
+
+    // Makes at least `size` unread bytes available.
+    awaitable<void> fill(std::size_t size);
+
+    tcp::socket& socket_;
+    std::vector<std::uint8_t> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+};
+
+// Writes `bytes` whole. Throws std::system_error.
+awaitable<void> send(tcp::socket& socket, std::string bytes);
+
+} // namespace tunnel

@@ -1,0 +1,36 @@
+#include "common/relay/describe.hpp"
+
+#include <fmt/format.h>
+
+#include "common/log.hpp"
+
+namespace tunnel {
+
+std::string describe(End end, std::string_view first, std::string_view second)
+{
+    switch (end) {
+    case End::finished:
+        return "finished";
+    case End::first_failed:
+        return fmt::format("reset by the {}", first);
+    case End::second_failed:
+        return fmt::format("reset by the {}", second);
+    case End::half_close_timeout:
+        return "half-close timeout";
+    case End::idle_timeout:
+        return "idle timeout";
+    case End::stopped:
+        return "cut by the shutdown";
+    }
+    return "unknown";
+}
+
+void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t down,
+                     std::chrono::steady_clock::duration duration, std::string_view how)
+{
+    log::info(
+        "visitor ended",
+        {{"visitor", visitor}, {"up", up}, {"down", down}, {"duration", duration}, {"end", how}});
+}
+
+} // namespace tunnel

@@ -1,0 +1,63 @@
+// One thread of the relay: its own loop, its own pairs, nothing shared with the others.
+#pragma once
+
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "common/relay/pair.hpp"
+
+namespace tunnel {
+
+class Relay::Worker {
+public:
+    // `live` counts the pairs of the whole relay and must outlive the worker.
+    Worker(const RelayOptions& options, std::atomic<std::size_t>& live);
+    ~Worker();
+
+    // From any thread. Takes the sockets; live has been raised for them already.
+    void hand_over(Fd first, Fd second, Done done);
+
+    // From any thread: ends all pairs and the thread, and waits for it.
+    void stop();
+
+private:
+    // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
+    static constexpr std::uintptr_t second_bit = 1;
+
+    void run();
+    void take_inbox();
+    void adopt(std::unique_ptr<Pair> pair);
+    bool watch(int descriptor, std::uintptr_t tag);
+    void on_event(std::uint64_t data, std::uint32_t events);
+    void progress(Pair& pair);
+    bool pump(Pair& pair, Direction& direction);
+    void set_timer(Pair& pair);
+    void expire_timers();
+    int until_next_timer() const; // milliseconds for epoll_wait, -1: for ever
+    void end(Pair& pair, End how);
+    void close_and_report(Pair& pair, End how);
+    void wake();
+
+    const RelayOptions options_;
+    std::atomic<std::size_t>& live_;
+    Fd epoll_;
+    Fd wake_up_; // an eventfd
+    std::vector<std::byte> shared_;
+
+    std::mutex mutex_; // guards inbox_ and stopping_
+    std::vector<std::unique_ptr<Pair>> inbox_;
+    bool stopping_ = false;
+
+    // Only the worker's own thread touches what follows.
+    Pair::Clock::time_point now_;
+    std::vector<std::unique_ptr<Pair>> pairs_;
+    std::vector<Pair*> queue_; // have more to do than one turn allowed
+    Pair::Timers timers_;
+    // Ended in this round: events of the round may still name them.
+    std::vector<std::unique_ptr<Pair>> graveyard_;
+
+    std::thread thread_; // last: starts when all the rest is there
+};
+
+} // namespace tunnel

@@ -1,0 +1,28 @@
+#include "common/tally.hpp"
+
+#include "common/log.hpp"
+
+namespace tunnel {
+
+void Tally::count(std::string_view peer, std::string_view reason, Clock::time_point now)
+{
+    ++total_;
+    ++unwritten_;
+    last_peer_ = peer;
+    last_reason_ = reason;
+    flush(now);
+}
+
+void Tally::flush(std::optional<Clock::time_point> now)
+{
+    if (unwritten_ == 0 || (now && last_line_ && *now < *last_line_ + interval_))
+        return;
+    log::warn(
+        message_,
+        {{"count", unwritten_}, {"total", total_}, {"peer", last_peer_}, {"reason", last_reason_}});
+    unwritten_ = 0;
+    if (now)
+        last_line_ = *now;
+}
+
+} // namespace tunnel

@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include "common/log.hpp"
+#include "common/net/socket.hpp"
+#include "common/process.hpp"
+#include "origin-proxy/origin_proxy.hpp"
+
+namespace {
+
+int run(asio::io_context& io, const tunnel::OriginOptions& options)
+{
+    const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
+                                     const std::string& outside) {
+        tunnel::print_ready(fmt::format("ready remote={} origin={} outside={}",
+                                        tunnel::to_string(remote),
+                                        tunnel::to_string(options.origin_server_address), outside));
+    };
+    tunnel::OriginProxy proxy(io, options, on_ready);
+    asio::signal_set signals(io);
+    tunnel::watch_signals(signals,
+                          {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
+                           [&proxy] { proxy.reconnect_now(); }});
+    proxy.start();
+    while (!proxy.stopped())
+        io.run_one();
+    io.poll(); // the last visitors' log lines
+    return proxy.gave_up() ? 1 : 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    tunnel::OriginOptions options;
+    if (const auto code = tunnel::parse(argc, argv, options))
+        return *code;
+    tunnel::log::configure(options.common.log_level, options.common.log_format);
+    options.descriptor_limit = tunnel::prepare_process();
+    return tunnel::run_program([&options](asio::io_context& io) { return run(io, options); });
+}

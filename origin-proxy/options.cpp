@@ -1,0 +1,24 @@
+#include "origin-proxy/options.hpp"
+
+namespace tunnel {
+
+std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
+{
+    CommandLine line(
+        "origin-proxy",
+        "Runs on a private machine. Makes a TCP server there reachable from the internet "
+        "through a public server, where remote-proxy runs. Only ever connects out.");
+    line.add("--remote-proxy-addr", options.remote_proxy_address,
+             "The control address of the remote proxy", CommandLine::Need::required);
+    line.add("--origin-server-addr", options.origin_server_address,
+             "The server to make reachable; \":8000\" means port 8000 of this machine",
+             CommandLine::Need::required);
+    line.add("--dial-timeout", options.dial_timeout,
+             "Give up connecting, to the origin server or the remote proxy, after this long");
+    line.add("--max-retries", options.max_retries,
+             "Exit with status 1 when this many retries to log in have failed one after the other");
+    line.add(options.common);
+    return line.parse(argc, argv);
+}
+
+} // namespace tunnel

@@ -1,0 +1,27 @@
+// What the origin proxy can be told.
+#pragma once
+
+#include <optional>
+
+#include "common/options.hpp"
+
+namespace tunnel {
+
+struct OriginOptions {
+    CommonOptions common;
+    Address remote_proxy_address;
+    Address origin_server_address;
+    milliseconds dial_timeout = std::chrono::seconds(5);
+    std::optional<std::uint32_t> max_retries; // consecutive ones; none: no limit
+    // Not flags: what the tests make shorter.
+    milliseconds first_retry{250};
+    milliseconds slowest_retry = std::chrono::seconds(30);
+    milliseconds healthy_spell = std::chrono::seconds(10);
+    // Descriptors that the process may have open.
+    std::size_t descriptor_limit = 1024;
+};
+
+// Fills `options` from the command line and the environment. nullopt: go on; else the exit code.
+std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options);
+
+} // namespace tunnel

@@ -1,0 +1,87 @@
+// The private program: keeps a control connection to the remote proxy and, for each visitor that is
+// announced there, joins a fresh data connection with a fresh connection to the origin server.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/asio.hpp"
+#include "common/protocol/control_connection.hpp"
+#include "common/relay/relay.hpp"
+#include "common/task_group.hpp"
+#include "origin-proxy/options.hpp"
+#include "origin-proxy/origin_server.hpp"
+
+namespace tunnel {
+
+// All members run on the thread of the io_context.
+class OriginProxy {
+public:
+    // `on_ready` is called once, at the first log-in, with the remote proxy's outside address.
+    OriginProxy(
+        asio::io_context& io, const OriginOptions& options,
+        std::function<void(const tcp::endpoint& remote, const std::string& outside)> on_ready);
+
+    // Starts to serve; the work is done while the io_context runs.
+    void start();
+
+    // Leaves the remote proxy; visitors that are here may finish within the grace period, then
+    // stop_now().
+    void stop_gently();
+
+    // Resets the visitors that are left and ends every task. The io_context runs dry after it.
+    void stop_now();
+
+    // Gives the control connection, or the wait before the next try, up and connects at once.
+    void reconnect_now();
+
+    // It has ended, by stop_now() or because it gave up, and every task has ended.
+    bool stopped() const { return stopped_ && tasks_.empty(); }
+
+    // Whether it ended because it had no retries left.
+    bool gave_up() const { return gave_up_; }
+
+    // Visitors that are being connected or served.
+    std::size_t visitors() const { return visitors_; }
+
+private:
+    // One visitor's two connections while they are made.
+    struct Visit;
+
+    awaitable<void> stay_connected();
+    awaitable<void> follow(bool& logged_in);
+    void on_frame(Frame& frame, bool& logged_in);
+    void on_welcome(const Welcome& welcome);
+    void on_announce(Announce& announce);
+    void start_visits();
+
+    awaitable<void> serve(Announce announce, tcp::endpoint remote);
+    awaitable<void> dial_origin_server(Visit& visit);
+    awaitable<void> dial_back(Visit& visit, tcp::endpoint remote);
+    void relay(Visit& visit);
+    void visitor_ended();
+    awaitable<void> drain();
+
+    asio::io_context& io_;
+    const OriginOptions options_;
+    const std::size_t visitor_capacity_; // as many as there are descriptors for
+    std::function<void(const tcp::endpoint&, const std::string&)> on_ready_;
+    OriginServer origin_server_;
+    OriginId id_;
+    ControlConnection* link_ = nullptr; // lives in the coroutine follow
+    std::deque<Announce> announced_;    // wait for descriptors
+    std::size_t visitors_ = 0;
+    bool reconnect_ = false;
+    bool stopping_ = false;
+    bool stopped_ = false;
+    bool gave_up_ = false;
+    Signal retry_;
+    Signal visitor_left_;
+    Relay relay_;
+    TaskGroup tasks_;
+};
+
+} // namespace tunnel

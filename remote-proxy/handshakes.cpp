@@ -1,0 +1,44 @@
+#include "remote-proxy/handshakes.hpp"
+
+namespace tunnel {
+
+Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
+{
+    if (entries_.size() >= capacity_) {
+        for (Entry& entry : entries_) {
+            if (entry.end.empty()) {
+                close(entry, "too many connections that have not said who they are");
+                break;
+            }
+        }
+    }
+    return Place(*this, entries_.insert(entries_.end(), Entry{&socket, now, {}}));
+}
+
+std::optional<Clock::time_point> Handshakes::oldest() const
+{
+    for (const Entry& entry : entries_) {
+        if (entry.end.empty())
+            return entry.began;
+    }
+    return std::nullopt;
+}
+
+void Handshakes::expire(Clock::time_point before)
+{
+    for (Entry& entry : entries_) {
+        if (entry.began > before)
+            break;
+        if (entry.end.empty())
+            close(entry, "said nothing whole in time");
+    }
+}
+
+void Handshakes::close(Entry& entry, std::string_view why)
+{
+    entry.end = why;
+    std::error_code ignored;
+    entry.socket->close(ignored);
+}
+
+} // namespace tunnel

@@ -1,0 +1,63 @@
+// The connections that have not said yet who they are.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <optional>
+#include <string_view>
+
+#include "common/asio.hpp"
+
+namespace tunnel {
+
+// Bounds their number and their time. All have the same limit, so the oldest is the first to reach
+// it, and the first to go when there are too many.
+class Handshakes {
+    struct Entry {
+        tcp::socket* socket;
+        Clock::time_point began;
+        std::string_view end; // why it was closed by us, empty if it was not
+    };
+
+    using Entries = std::list<Entry>;
+
+public:
+    // One connection's place, until it has said who it is.
+    class Place {
+    public:
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
+        ~Place() { owner_.entries_.erase(entry_); }
+
+        // Why this class has closed the socket; empty if it has not.
+        std::string_view end() const { return entry_->end; }
+
+    private:
+        friend class Handshakes;
+
+        Place(Handshakes& owner, Entries::iterator entry) : owner_(owner), entry_(entry) {}
+
+        Handshakes& owner_;
+        Entries::iterator entry_;
+    };
+
+    explicit Handshakes(std::size_t capacity) : capacity_(capacity) {}
+
+    // Closes the oldest if there is no room. `socket` must outlive the place.
+    Place enter(tcp::socket& socket, Clock::time_point now);
+
+    // When the one that has taken longest began.
+    std::optional<Clock::time_point> oldest() const;
+
+    // Closes those that began at `before` or earlier.
+    void expire(Clock::time_point before);
+
+private:
+    void close(Entry& entry, std::string_view why);
+
+    std::size_t capacity_;
+    Entries entries_; // by age; those that were closed stay until their coroutine has noticed
+};
+
+} // namespace tunnel

@@ -1,0 +1,475 @@
+#include "remote-proxy/remote_proxy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/error.hpp"
+#include "common/log.hpp"
+#include "common/net/socket.hpp"
+#include "common/relay/describe.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr int accept_batch = 64;
+
+// How long to leave a port alone that cannot accept: for want of descriptors or memory, most
+// likely.
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+// Connections that have not said who they are. A good one says so within a round trip.
+constexpr std::size_t most_handshakes = 1024;
+
+// Standard streams, two listeners, loops and a control connection, with some to spare.
+constexpr std::size_t own_descriptors = 24;
+
+// A quarter of what is left for connections that may be data connections, but have not said so yet.
+std::size_t handshake_capacity(std::size_t descriptor_limit)
+{
+    const std::size_t usable = descriptor_limit - std::min(descriptor_limit, own_descriptors);
+    return std::clamp<std::size_t>(usable / 4, 4, most_handshakes);
+}
+
+// A visitor takes two descriptors, its own and its data connection's. More of them than can be
+// served would leave none for the data connections, and then nobody would be served.
+std::size_t visitor_capacity(std::size_t descriptor_limit)
+{
+    const std::size_t taken = own_descriptors + handshake_capacity(descriptor_limit);
+    return std::max<std::size_t>(1, (descriptor_limit - std::min(descriptor_limit, taken)) / 2);
+}
+
+} // namespace
+
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
+    : io_(io),
+      options_(options),
+      visitor_capacity_(visitor_capacity(options.descriptor_limit)),
+      control_(io, endpoint_to_listen(io, options.control_address)),
+      outside_(io, endpoint_to_listen(io, options.outside_address)),
+      room_(options.max_waiting),
+      handshakes_(handshake_capacity(options.descriptor_limit)),
+      outside_opened_(io.get_executor()),
+      visitor_left_(io.get_executor()),
+      holder_spoke_(io.get_executor()),
+      clock_(io.get_executor()),
+      relay_({1, options.common.half_close_timeout, options.common.idle_timeout}),
+      tasks_(io.get_executor())
+{
+}
+
+void RemoteProxy::start()
+{
+    control_.open();
+    tasks_.spawn("accepting connections of the origin proxy", accept_connections());
+    tasks_.spawn("accepting visitors", accept_visitors());
+    tasks_.spawn("keeping time", keep_time());
+}
+
+void RemoteProxy::stop_gently()
+{
+    stopping_ = true;
+    outside_.shut();
+    log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
+    tasks_.spawn("stopping", drain());
+}
+
+awaitable<void> RemoteProxy::drain()
+{
+    const auto deadline = Clock::now() + options_.common.grace_period;
+    while (visitors() > 0 && Clock::now() < deadline)
+        co_await visitor_left_.wait_until(deadline);
+    if (link_ != nullptr) {
+        link_->connection.finish("the remote proxy is shutting down");
+        const auto patience = Clock::now() + std::chrono::seconds(1);
+        while (link_ != nullptr && Clock::now() < patience)
+            co_await visitor_left_.wait_until(patience);
+    }
+    stop_now();
+}
+
+void RemoteProxy::stop_now()
+{
+    if (std::exchange(stopped_, true))
+        return;
+    stopping_ = true;
+    outside_.shut();
+    control_.shut();
+    for (Tally* const tally : {&strangers_, &overflow_, &accept_failures_})
+        tally->flush(std::nullopt);
+    relay_.stop();
+    while (auto visitor = room_.expire(Clock::time_point::max()))
+        turn_away(std::move(*visitor), "cut by the shutdown");
+    tasks_.cancel();
+}
+
+// ---- Visitors
+
+awaitable<void> RemoteProxy::accept_visitors()
+{
+    for (;;) {
+        while (!outside_.is_open())
+            co_await outside_opened_.wait();
+        if (visitors() >= visitor_capacity_)
+            co_await make_room();
+        co_await outside_.wait();
+        for (int i = 0; i < accept_batch && outside_.is_open() && visitors() < visitor_capacity_;
+             ++i) {
+            std::error_code error;
+            auto accepted = outside_.accept(error);
+            if (accepted) {
+                admit(std::move(*accepted));
+            } else if (error == std::errc::operation_would_block) {
+                break;
+            } else if (!concerns_one_connection(error)) {
+                accept_failures_.count("the outside address", error.message(), Clock::now());
+                co_await sleep_for(accept_pause);
+            }
+        }
+    }
+}
+
+// Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
+awaitable<void> RemoteProxy::make_room()
+{
+    const auto patience = Clock::now() + options_.pairing_timeout;
+    while (visitors() >= visitor_capacity_ && Clock::now() < patience)
+        co_await visitor_left_.wait_until(patience);
+    std::error_code error;
+    while (visitors() >= visitor_capacity_ && !error) {
+        if (auto accepted = outside_.accept(error)) {
+            overflow_.count(to_string(accepted->peer), "no descriptors left for more visitors",
+                            Clock::now());
+            reset(accepted->socket);
+        }
+    }
+}
+
+void RemoteProxy::admit(Listener::Accepted accepted)
+{
+    const auto now = Clock::now();
+    if (room_.full()) {
+        overflow_.count(to_string(accepted.peer), "too many visitors wait", now);
+        reset(accepted.socket);
+        return;
+    }
+    prepare_stream(accepted.socket.get());
+    room_.enter({std::move(accepted.socket), to_string(accepted.peer), now});
+    tell_visitors();
+    be_woken_at(now + options_.pairing_timeout);
+}
+
+void RemoteProxy::relay(Visitor visitor, tcp::socket data)
+{
+    ++relayed_;
+    Fd data_socket = release(std::move(data));
+    relay_.hand_over(
+        std::move(visitor.socket), std::move(data_socket),
+        [this, address = std::move(visitor.address), arrived = visitor.arrived](const Flow& flow) {
+            asio::post(io_, [this, address, arrived, flow] {
+                --relayed_;
+                visitor_left_.notify();
+                log_visitor_end(address, flow.first_to_second, flow.second_to_first,
+                                Clock::now() - arrived,
+                                describe(flow.end, "visitor", "origin side"));
+            });
+        });
+}
+
+void RemoteProxy::turn_away(Visitor visitor, std::string_view why)
+{
+    reset(visitor.socket);
+    visitor_left_.notify();
+    log_visitor_end(visitor.address, 0, 0, Clock::now() - visitor.arrived, why);
+}
+
+// ---- The control port
+
+awaitable<void> RemoteProxy::accept_connections()
+{
+    for (;;) {
+        co_await control_.wait();
+        for (int i = 0; i < accept_batch; ++i) {
+            std::error_code error;
+            auto accepted = control_.accept(error);
+            if (accepted) {
+                tcp::socket socket(io_, accepted->peer.protocol(), accepted->socket.get());
+                accepted->socket.release();
+                tasks_.spawn("a connection to the control address", greet(std::move(socket)));
+            } else if (error == std::errc::operation_would_block) {
+                break;
+            } else if (!concerns_one_connection(error)) {
+                accept_failures_.count("the control address", error.message(), Clock::now());
+                co_await sleep_for(accept_pause);
+            }
+        }
+    }
+}
+
+// One connection's whole life; what it is, its first frame tells.
+awaitable<void> RemoteProxy::greet(tcp::socket socket)
+{
+    const std::string peer = peer_of(socket);
+    auto frame = co_await first_frame(socket, peer);
+    if (!frame)
+        co_return;
+    if (auto* const log_in_frame = std::get_if<LogIn>(&*frame))
+        co_await log_in(std::move(socket), std::move(*log_in_frame));
+    else if (const auto* const dial_back = std::get_if<DialBack>(&*frame))
+        co_await pair(std::move(socket), dial_back->ticket);
+    else
+        strangers_.count(peer, make_error_code(Errc::unexpected_frame).message(), Clock::now());
+}
+
+awaitable<std::optional<Frame>> RemoteProxy::first_frame(tcp::socket& socket,
+                                                         const std::string& peer)
+{
+    const auto now = Clock::now();
+    const Handshakes::Place place = handshakes_.enter(socket, now);
+    be_woken_at(now + options_.handshake_timeout);
+    std::error_code failure;
+    try {
+        co_await read_magic(socket);
+        auto frame = co_await read_frame(socket);
+        co_return std::move(frame);
+    } catch (const std::system_error& error) {
+        failure = error.code();
+    }
+    if (!place.end().empty())
+        strangers_.count(peer, place.end(), Clock::now());
+    else if (failure == asio::error::operation_aborted)
+        throw std::system_error(failure);
+    else if (failure == asio::error::eof)
+        strangers_.count(peer, "closed before it said who it is", Clock::now());
+    else
+        strangers_.count(peer, failure.message(), Clock::now());
+    co_return std::nullopt;
+}
+
+awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
+{
+    bool gone = false;
+    auto on_gone = [&data, &gone] {
+        gone = true;
+        std::error_code ignored;
+        data.close(ignored);
+    };
+    auto claim = room_.claim(ticket, on_gone);
+    if (!claim) {
+        strangers_.count(peer_of(data), make_error_code(Errc::unknown_ticket).message(),
+                         Clock::now());
+        co_return;
+    }
+    prepare_stream(data.native_handle());
+    std::string failure;
+    try {
+        const Frame frame = co_await read_frame(data);
+        if (!std::holds_alternative<Start>(frame))
+            failure = make_error_code(Errc::unexpected_frame).message();
+    } catch (const std::system_error& error) {
+        failure = error.code().message();
+    }
+    if (gone) // and told by whoever let the visitor go
+        co_return;
+    auto visitor = claim->take();
+    if (!visitor)
+        co_return;
+    if (failure.empty())
+        relay(std::move(*visitor), std::move(data));
+    else
+        turn_away(std::move(*visitor), fmt::format("lost its data connection: {}", failure));
+}
+
+awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)
+{
+    auto rejection = objection(log_in);
+    if (!rejection && stopping_ && (link_ == nullptr || link_->origin != log_in.origin))
+        rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
+    if (!rejection) {
+        const bool free = co_await free_the_service(socket, log_in);
+        if (!free)
+            rejection = Reject{RejectReason::in_use,
+                               fmt::format("service \"{}\" is in use by another origin proxy, "
+                                           "which answers",
+                                           log_in.service)};
+    }
+    if (rejection) {
+        log::warn("rejected an origin proxy",
+                  {{"origin", peer_of(socket)}, {"reason", rejection->text}});
+        co_await send(socket, encode(*rejection));
+        co_return;
+    }
+    co_await serve_origin(std::move(socket), std::move(log_in));
+}
+
+// The same origin proxy takes its own place over; another one gets the place only of a holder that
+// does not answer. True: the place is free.
+awaitable<bool> RemoteProxy::free_the_service(tcp::socket& socket, const LogIn& log_in)
+{
+    bool told = false;
+    while (link_ != nullptr && link_->origin != log_in.origin) {
+        if (probing_)
+            co_return false; // one newcomer at a time; its holder is being asked already
+        if (!std::exchange(told, true)) {
+            const Notice notice{fmt::format("service \"{}\" is in use by another origin proxy; "
+                                            "asking it whether it is still there",
+                                            log_in.service)};
+            co_await send(socket, encode(notice));
+            continue; // the holder may have gone meanwhile
+        }
+        const bool answers = co_await holder_answers();
+        if (answers)
+            co_return false;
+    }
+    if (link_ != nullptr) {
+        log::info("the origin proxy has returned", {{"origin", link_->address}});
+        link_->connection.end(make_error_code(std::errc::operation_canceled),
+                              "taken over by the same origin proxy");
+        lose_link();
+    }
+    co_return true;
+}
+
+// Asks the origin proxy that is logged in whether it is still there, and lets it go if it is not.
+awaitable<bool> RemoteProxy::holder_answers()
+{
+    struct Probing {
+        bool& flag;
+
+        explicit Probing(bool& probing) : flag(probing) { flag = true; }
+
+        ~Probing() { flag = false; }
+    };
+
+    const Probing probing(probing_);
+    const OriginId holder = link_->origin;
+    const std::uint64_t received = link_->connection.received();
+    const auto still_silent = [&] {
+        return link_ != nullptr && link_->origin == holder &&
+               link_->connection.received() == received;
+    };
+    link_->connection.post(Probe());
+    const auto patience = Clock::now() + options_.probe_timeout;
+    while (still_silent() && Clock::now() < patience)
+        co_await holder_spoke_.wait_until(patience);
+    if (!still_silent())
+        co_return link_ != nullptr;
+    link_->connection.end(make_error_code(Errc::heartbeat_timeout),
+                          "another origin proxy asks for its place");
+    lose_link();
+    co_return false;
+}
+
+awaitable<void> RemoteProxy::serve_origin(tcp::socket socket, LogIn log_in)
+{
+    OriginLink link(std::move(socket),
+                    {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
+                    log_in.origin);
+    if (!stopping_)
+        outside_.open();
+    link_ = &link;
+    outage_ends_.reset();
+    outside_opened_.notify();
+    link.connection.set_peer_timeout(log_in.heartbeat_timeout);
+    Welcome welcome;
+    welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
+    welcome.program_version = TUNNEL_VERSION;
+    welcome.outside_address = to_string(outside_.endpoint());
+    welcome.heartbeat_timeout = options_.common.heartbeat_timeout;
+    link.connection.post(welcome);
+    log::info("origin proxy logged in",
+              {{"origin", link.address}, {"version", log_in.program_version}});
+    tell_visitors();
+
+    std::string reason;
+    try {
+        co_await link.connection.run([this, &link](Frame& frame) { on_frame(link, frame); });
+    } catch (const std::system_error& error) {
+        reason = error.what();
+    }
+    if (link_ == &link)
+        lose_link();
+    if (!link.goodbye.empty())
+        log::info("origin proxy left", {{"origin", link.address}, {"reason", link.goodbye}});
+    else
+        log::warn("lost the origin proxy", {{"origin", link.address}, {"reason", reason}});
+}
+
+void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
+{
+    holder_spoke_.notify();
+    if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
+        if (auto visitor = room_.dismiss(refuse->ticket))
+            turn_away(std::move(*visitor), refuse->text);
+    } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
+        log::warn("the origin proxy says", {{"origin", link.address}, {"notice", notice->text}});
+    } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
+        link.goodbye = goodbye->text.empty() ? "goodbye" : goodbye->text;
+    }
+}
+
+void RemoteProxy::tell_visitors()
+{
+    if (link_ == nullptr)
+        return;
+    room_.hand_out_tickets(
+        [this](const Ticket& ticket, const Visitor& visitor) { link_->announce(ticket, visitor); });
+}
+
+// The visitors who wait keep their places for the origin proxy that comes next.
+void RemoteProxy::lose_link()
+{
+    link_ = nullptr;
+    room_.revoke_tickets();
+    outage_ends_ = Clock::now() + options_.pairing_timeout;
+    be_woken_at(*outage_ends_);
+    holder_spoke_.notify();
+    visitor_left_.notify(); // drain() waits for the link's end too
+}
+
+// ---- Time
+
+std::optional<Clock::time_point> RemoteProxy::next_deadline() const
+{
+    std::optional<Clock::time_point> next = outage_ends_;
+    const auto consider = [&next](std::optional<Clock::time_point> began, milliseconds limit) {
+        if (began && (!next || *began + limit < *next))
+            next = *began + limit;
+    };
+    consider(room_.oldest_arrival(), options_.pairing_timeout);
+    consider(handshakes_.oldest(), options_.handshake_timeout);
+    return next;
+}
+
+// One timer for all limits: those of one kind are equal, so the oldest is always the next.
+awaitable<void> RemoteProxy::keep_time()
+{
+    for (;;) {
+        const auto now = Clock::now();
+        handshakes_.expire(now - options_.handshake_timeout);
+        while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
+            const std::string why = fmt::format("not connected to the origin server within {}",
+                                                to_string(options_.pairing_timeout));
+            turn_away(std::move(*visitor), why);
+        }
+        if (outage_ends_ && now >= *outage_ends_) {
+            outage_ends_.reset();
+            if (outside_.is_open())
+                log::warn("no origin proxy came back: refusing visitors",
+                          {{"outside", to_string(outside_.endpoint())}});
+            outside_.shut();
+        }
+        wakes_at_ = next_deadline().value_or(Clock::time_point::max());
+        co_await clock_.wait_until(wakes_at_);
+    }
+}
+
+void RemoteProxy::be_woken_at(Clock::time_point time)
+{
+    if (time < wakes_at_)
+        clock_.notify();
+}
+
+} // namespace tunnel

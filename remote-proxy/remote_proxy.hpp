@@ -1,0 +1,101 @@
+// The public program: holds the outside address, tells the origin proxy of visitors, and pairs each
+// with the data connection that comes back for it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/asio.hpp"
+#include "common/net/listener.hpp"
+#include "common/relay/relay.hpp"
+#include "common/tally.hpp"
+#include "common/task_group.hpp"
+#include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/options.hpp"
+#include "remote-proxy/origin_link.hpp"
+#include "remote-proxy/waiting_room.hpp"
+
+namespace tunnel {
+
+// All members run on the thread of the io_context.
+class RemoteProxy {
+public:
+    // Binds both addresses; throws std::system_error that names the one that cannot be had.
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options);
+
+    // Starts to serve; the work is done while the io_context runs.
+    void start();
+
+    // No new visitors; those that are here may finish within the grace period, then stop_now().
+    void stop_gently();
+
+    // Resets the visitors that are left and ends every task. The io_context runs dry after it.
+    void stop_now();
+
+    // stop_now() has been called and every task has ended.
+    bool stopped() const { return stopped_ && tasks_.empty(); }
+
+    tcp::endpoint control_endpoint() const { return control_.endpoint(); }
+
+    tcp::endpoint outside_endpoint() const { return outside_.endpoint(); }
+
+    // Visitors that are here, waiting or being served.
+    std::size_t visitors() const { return room_.size() + relayed_; }
+
+private:
+    // Visitors
+    awaitable<void> accept_visitors();
+    awaitable<void> make_room();
+    void admit(Listener::Accepted accepted);
+    void relay(Visitor visitor, tcp::socket data);
+    void turn_away(Visitor visitor, std::string_view why);
+
+    // The control port
+    awaitable<void> accept_connections();
+    awaitable<void> greet(tcp::socket socket);
+    awaitable<std::optional<Frame>> first_frame(tcp::socket& socket, const std::string& peer);
+    awaitable<void> pair(tcp::socket data, Ticket ticket);
+    awaitable<void> log_in(tcp::socket socket, LogIn log_in);
+    awaitable<bool> free_the_service(tcp::socket& socket, const LogIn& log_in);
+    awaitable<bool> holder_answers();
+    awaitable<void> serve_origin(tcp::socket socket, LogIn log_in);
+    void on_frame(OriginLink& link, Frame& frame);
+    void tell_visitors();
+    void lose_link();
+
+    // Time
+    awaitable<void> keep_time();
+    void be_woken_at(Clock::time_point time);
+    std::optional<Clock::time_point> next_deadline() const;
+    awaitable<void> drain();
+
+    asio::io_context& io_;
+    const RemoteOptions options_;
+    const std::size_t visitor_capacity_; // as many as there are descriptors for
+    Listener control_;
+    Listener outside_;
+    WaitingRoom room_;
+    Handshakes handshakes_;
+    OriginLink* link_ = nullptr;                   // lives in the coroutine serve_origin
+    std::optional<Clock::time_point> outage_ends_; // when an outside address without origin shuts
+    std::size_t relayed_ = 0;
+    bool probing_ = false;
+    bool stopping_ = false;
+    bool stopped_ = false;
+
+    Tally strangers_{"closed a connection that is not from an origin proxy"};
+    Tally overflow_{"reset a visitor at once"};
+    Tally accept_failures_{"cannot accept"};
+
+    Signal outside_opened_;
+    Signal visitor_left_;
+    Signal holder_spoke_;
+    Signal clock_;
+    Clock::time_point wakes_at_ = Clock::time_point::max();
+
+    Relay relay_;
+    TaskGroup tasks_;
+};
+
+} // namespace tunnel
