@@ -111,23 +111,23 @@ awaitable<void> OriginProxy::stay_connected()
     std::uint32_t failures = 0;
     for (;;) {
         const auto began = Clock::now();
-        bool logged_in = false;
+        welcome_ = false;
         std::string reason;
         try {
-            co_await follow(logged_in);
+            co_await follow();
         } catch (const std::system_error& error) {
             reason = error.what();
         }
         if (stopping_)
             co_return;
-        if (logged_in)
+        if (welcome_)
             failures = 0;
         if (std::exchange(reconnect_, false)) {
             backoff.reset();
             continue;
         }
         if (options_.max_retries && failures++ >= *options_.max_retries) {
-            log::error(logged_in ? "lost the remote proxy" : "cannot log in to the remote proxy",
+            log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
                        {{"remote", to_string(options_.remote_proxy_address)},
                         {"reason", reason},
                         {"retries", *options_.max_retries}});
@@ -135,10 +135,10 @@ awaitable<void> OriginProxy::stay_connected()
             co_await drain();
             co_return;
         }
-        if (logged_in && Clock::now() - began >= options_.healthy_spell)
+        if (welcome_ && Clock::now() - began >= options_.healthy_spell)
             backoff.reset();
         const auto wait = backoff.next(random());
-        log::warn(logged_in ? "lost the remote proxy" : "cannot log in to the remote proxy",
+        log::warn(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
                   {{"remote", to_string(options_.remote_proxy_address)},
                    {"reason", reason},
                    {"retry-in", wait}});
@@ -152,7 +152,7 @@ awaitable<void> OriginProxy::stay_connected()
 }
 
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
-awaitable<void> OriginProxy::follow(bool& logged_in)
+awaitable<void> OriginProxy::follow()
 {
     auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
     auto socket = co_await dial(std::move(endpoints), options_.dial_timeout);
@@ -183,18 +183,16 @@ awaitable<void> OriginProxy::follow(bool& logged_in)
     const Linked linked(*this, connection);
     if (stopping_)
         co_return;
-    const std::function<void(Frame&)> on_each = [this, &logged_in](Frame& frame) {
-        on_frame(frame, logged_in);
-    };
+    const std::function<void(Frame&)> on_each = [this](Frame& frame) { on_frame(frame); };
     co_await connection.run(on_each);
 }
 
-void OriginProxy::on_frame(Frame& frame, bool& logged_in)
+void OriginProxy::on_frame(Frame& frame)
 {
     if (auto* const announce = std::get_if<Announce>(&frame)) {
         on_announce(*announce);
     } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
-        logged_in = true;
+        welcome_ = true;
         on_welcome(*welcome);
     } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
         link_->end(make_error_code(Errc::rejected), reject->text);

@@ -44,6 +44,9 @@ public:
     // Whether it ended because it had no retries left.
     bool gave_up() const { return gave_up_; }
 
+    // The remote proxy has said welcome, and the control connection lives.
+    bool logged_in() const { return link_ != nullptr && welcome_; }
+
     // Visitors that are being connected or served.
     std::size_t visitors() const { return visitors_; }
 
@@ -52,8 +55,8 @@ private:
     struct Visit;
 
     awaitable<void> stay_connected();
-    awaitable<void> follow(bool& logged_in);
-    void on_frame(Frame& frame, bool& logged_in);
+    awaitable<void> follow();
+    void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
     void on_announce(Announce& announce);
     void start_visits();
@@ -74,6 +77,7 @@ private:
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
     std::size_t visitors_ = 0;
+    bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
     bool stopping_ = false;
     bool stopped_ = false;

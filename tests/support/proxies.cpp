@@ -1,0 +1,68 @@
+#include "tests/support/proxies.hpp"
+
+using namespace std::chrono_literals;
+
+namespace tunnel::test {
+
+RemoteOptions remote_options()
+{
+    RemoteOptions options;
+    options.control_address = {"127.0.0.1", 0};
+    options.outside_address = {"127.0.0.1", 0};
+    options.pairing_timeout = 5s;
+    options.handshake_timeout = 5s;
+    options.probe_timeout = 200ms;
+    options.common.heartbeat_interval = 1s;
+    options.common.heartbeat_timeout = 5s;
+    options.common.grace_period = 5s;
+    options.descriptor_limit = 20'000;
+    return options;
+}
+
+OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& origin_server)
+{
+    OriginOptions options;
+    options.remote_proxy_address = {remote.address().to_string(), remote.port()};
+    options.origin_server_address = {origin_server.address().to_string(), origin_server.port()};
+    options.first_retry = 10ms;
+    options.slowest_retry = 50ms;
+    options.common.heartbeat_interval = 1s;
+    options.common.heartbeat_timeout = 5s;
+    options.common.grace_period = 5s;
+    options.descriptor_limit = 20'000;
+    return options;
+}
+
+HandPlayedOrigin::HandPlayedOrigin(const tcp::endpoint& remote, OriginId origin,
+                                   const std::function<void(LogIn&)>& change)
+    : control(Stream::connect(remote)), id(origin)
+{
+    LogIn log_in;
+    log_in.program_version = "by-hand";
+    log_in.origin = id;
+    log_in.heartbeat_timeout = 10s;
+    if (change)
+        change(log_in);
+    control.send(magic_bytes() + encode(log_in));
+}
+
+HandPlayedOrigin logged_in(const RunningRemote& remote, OriginId origin)
+{
+    HandPlayedOrigin played(remote.proxy().control_endpoint(), origin);
+    played.control.receive_frame<Welcome>();
+    return played;
+}
+
+Stream dial_back(const tcp::endpoint& remote, const Ticket& ticket)
+{
+    Stream data = Stream::connect(remote);
+    data.send(magic_bytes() + encode(DialBack{ticket}));
+    return data;
+}
+
+std::string magic_bytes()
+{
+    return {magic.begin(), magic.end()};
+}
+
+} // namespace tunnel::test

@@ -1,0 +1,306 @@
+// The relay alone, between sockets of this process.
+#include <doctest/doctest.h>
+
+#include <future>
+#include <random>
+
+#include "common/net/socket.hpp"
+#include "common/relay/relay.hpp"
+#include "tests/support/stream.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+// Two connections joined by the relay: left <-> (first, second) <-> right.
+struct Joined {
+    Stream left;
+    Stream right;
+    std::future<Flow> flow;
+};
+
+Joined join(Relay& relay)
+{
+    Connected one = connected();
+    Connected two = connected();
+    Fd first = one.there.release();
+    Fd second = two.there.release();
+    prepare_stream(first.get());
+    prepare_stream(second.get());
+    const auto promise = std::make_shared<std::promise<Flow>>();
+    Joined joined{std::move(one.here), std::move(two.here), promise->get_future()};
+    relay.hand_over(std::move(first), std::move(second),
+                    [promise](const Flow& flow) { promise->set_value(flow); });
+    return joined;
+}
+
+// Sends in pieces of random sizes.
+void send_in_pieces(Stream& stream, const std::string& text, std::uint32_t seed)
+{
+    std::mt19937 random(seed);
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t size = std::min<std::size_t>(1 + random() % 200'000, text.size() - at);
+        stream.send(std::string_view(text).substr(at, size));
+        at += size;
+    }
+}
+
+// As much as goes into the sockets on the way when the other end does not read.
+std::size_t fill(Stream& stream)
+{
+    const timeval limit{0, 200'000};
+    ::setsockopt(stream.descriptor(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    const std::string block(1 << 20, 'x');
+    std::size_t sent = 0;
+    for (;;) {
+        const ssize_t size = ::send(stream.descriptor(), block.data(), block.size(), MSG_NOSIGNAL);
+        if (size < 0)
+            return sent;
+        sent += static_cast<std::size_t>(size);
+    }
+}
+
+RelayOptions never_times_out()
+{
+    return {1, 0ms, 0ms};
+}
+
+Flow end_of(Joined& joined)
+{
+    REQUIRE(joined.flow.wait_for(10s) == std::future_status::ready);
+    return joined.flow.get();
+}
+
+} // namespace
+
+TEST_CASE("bytes arrive unchanged, both ways at once, in pieces of any size")
+{
+    Relay relay(never_times_out());
+    Joined joined = join(relay);
+    const std::string up = random_text(24 << 20, 1);
+    const std::string down = random_text(24 << 20, 2);
+    auto sending_up = std::async(std::launch::async, [&] {
+        send_in_pieces(joined.left, up, 3);
+        joined.left.finish();
+    });
+    auto sending_down = std::async(std::launch::async, [&] {
+        send_in_pieces(joined.right, down, 4);
+        joined.right.finish();
+    });
+    auto received_down = std::async(std::launch::async, [&] { return joined.left.receive_all(); });
+    CHECK((joined.right.receive_all() == up));
+    CHECK((received_down.get() == down));
+    const Flow flow = end_of(joined);
+    CHECK(flow.end == End::finished);
+    CHECK(flow.first_to_second == up.size());
+    CHECK(flow.second_to_first == down.size());
+}
+
+TEST_CASE("the end of one direction is passed on and the other lives")
+{
+    Relay relay(never_times_out());
+    Joined joined = join(relay);
+    joined.left.send("question");
+    joined.left.finish();
+    CHECK(joined.right.receive_all() == "question");
+    joined.right.send("answer");
+    CHECK(joined.left.receive(6) == "answer");
+    joined.right.send(", and more");
+    joined.right.finish();
+    CHECK(joined.left.receive_all() == ", and more");
+    CHECK(end_of(joined).end == End::finished);
+}
+
+TEST_CASE("bytes that were there before the pair was handed over are passed on")
+{
+    Relay relay(never_times_out());
+    Connected one = connected();
+    Connected two = connected();
+    one.here.send("early");
+    one.here.finish();
+    relay.hand_over(one.there.release(), two.there.release(), [](const Flow&) {});
+    CHECK(two.here.receive_all() == "early");
+}
+
+TEST_CASE("a reset of either side reaches the other as a reset")
+{
+    Relay relay(never_times_out());
+    SUBCASE("of the first")
+    {
+        Joined joined = join(relay);
+        joined.left.send("half a sen");
+        CHECK(joined.right.receive(10) == "half a sen");
+        joined.left.reset();
+        CHECK(joined.right.ending() == Ending::reset);
+        CHECK(end_of(joined).end == End::first_failed);
+    }
+    SUBCASE("of the second")
+    {
+        Joined joined = join(relay);
+        joined.right.reset();
+        CHECK(joined.left.ending() == Ending::reset);
+        CHECK(end_of(joined).end == End::second_failed);
+    }
+    SUBCASE("of one that has finished sending")
+    {
+        Joined joined = join(relay);
+        joined.left.finish();
+        CHECK(joined.right.receive_all().empty());
+        joined.left.reset();
+        // Reading answers the end of the stream for ever, tcp(7); only writing shows the reset.
+        CHECK(eventually([&] {
+            try {
+                joined.right.send("nobody hears this");
+                return false;
+            } catch (const std::system_error&) {
+                return true;
+            }
+        }));
+        CHECK(end_of(joined).end == End::first_failed);
+    }
+    SUBCASE("of a sender whose receiver does not read")
+    {
+        Joined joined = join(relay);
+        fill(joined.left);
+        joined.left.reset();
+        CHECK(end_of(joined).end == End::first_failed);
+        CHECK(joined.right.ending() == Ending::reset);
+    }
+    SUBCASE("of a receiver that does not read")
+    {
+        Joined joined = join(relay);
+        fill(joined.left);
+        joined.right.reset();
+        CHECK(end_of(joined).end == End::second_failed);
+        CHECK(joined.left.ending() == Ending::reset);
+    }
+}
+
+TEST_CASE("a side that does not read stalls its own sender and nobody else")
+{
+    Relay relay(never_times_out());
+    Joined stuck = join(relay);
+    const std::size_t taken = fill(stuck.left);
+    CHECK(taken < 64u << 20); // the sockets' buffers, and no more
+    SUBCASE("the other direction of the same pair goes on")
+    {
+        stuck.right.send("still heard");
+        CHECK(stuck.left.receive(11) == "still heard");
+    }
+    SUBCASE("other pairs go on")
+    {
+        Joined other = join(relay);
+        other.left.send("hello");
+        CHECK(other.right.receive(5) == "hello");
+    }
+    SUBCASE("all of it arrives when it reads at last")
+    {
+        stuck.left.finish();
+        CHECK(stuck.right.receive_all().size() == taken);
+    }
+}
+
+TEST_CASE("a half-closed pair that stays silent is reset, and any byte restarts its time")
+{
+    Relay relay({1, 300ms, 0ms});
+    Joined joined = join(relay);
+    const auto began = Clock::now();
+    joined.left.finish();
+    CHECK(joined.right.receive_all().empty());
+    for (int i = 0; i < 5; ++i) {
+        CHECK_FALSE(joined.left.readable_within(150ms));
+        joined.right.send("x");
+        CHECK(joined.left.receive(1) == "x");
+    }
+    CHECK(joined.left.ending() == Ending::reset);
+    CHECK(Clock::now() - began >= 5 * 150ms + 300ms);
+    CHECK(end_of(joined).end == End::half_close_timeout);
+}
+
+TEST_CASE("a pair that was silent for long may still half-close and be answered late")
+{
+    Relay relay({1, 300ms, 0ms});
+    Joined joined = join(relay);
+    CHECK_FALSE(joined.left.readable_within(400ms)); // open and idle: longer than the limit
+    joined.left.finish();
+    CHECK(joined.right.receive_all().empty());
+    CHECK_FALSE(joined.left.readable_within(150ms));
+    joined.right.send("late");
+    joined.right.finish();
+    CHECK(joined.left.receive_all() == "late");
+    CHECK(end_of(joined).end == End::finished);
+}
+
+TEST_CASE("an open pair is reset after the idle timeout, and any byte restarts its time")
+{
+    Relay relay({1, 0ms, 300ms});
+    Joined joined = join(relay);
+    const auto began = Clock::now();
+    CHECK_FALSE(joined.right.readable_within(200ms));
+    joined.left.send("x");
+    CHECK(joined.right.receive(1) == "x");
+    CHECK(joined.right.ending() == Ending::reset);
+    CHECK(Clock::now() - began >= 500ms);
+    CHECK(end_of(joined).end == End::idle_timeout);
+}
+
+TEST_CASE("stopping resets what is left and reports every pair")
+{
+    Relay relay(never_times_out());
+    Joined joined = join(relay);
+    joined.left.send("cut");
+    CHECK(joined.right.receive(3) == "cut");
+    relay.stop();
+    CHECK(end_of(joined).end == End::stopped);
+    CHECK(joined.left.ending() == Ending::reset);
+    CHECK(joined.right.ending() == Ending::reset);
+    CHECK(relay.live() == 0);
+
+    Joined too_late = join(relay);
+    CHECK(end_of(too_late).end == End::stopped);
+    CHECK(too_late.left.ending() == Ending::reset);
+}
+
+TEST_CASE("many pairs with sudden ends leave no descriptor and no pair behind")
+{
+    const std::size_t before = open_descriptors();
+    {
+        Relay relay({2, 0ms, 0ms});
+        const std::size_t with_relay = open_descriptors();
+        std::mt19937 random(5);
+        for (int round = 0; round < 10; ++round) {
+            std::vector<Joined> pairs;
+            for (int i = 0; i < 100; ++i)
+                pairs.push_back(join(relay));
+            for (Joined& pair : pairs) {
+                const std::string text =
+                    random_text(random() % 3000, static_cast<std::uint32_t>(random()));
+                pair.left.send(text);
+                switch (random() % 4) {
+                case 0:
+                    pair.left.reset();
+                    break;
+                case 1:
+                    pair.right.reset();
+                    break;
+                case 2:
+                    pair.left.finish();
+                    CHECK((pair.right.receive_all() == text));
+                    pair.right.finish();
+                    break;
+                default:
+                    CHECK((pair.right.receive(text.size()) == text));
+                    pair.right.finish();
+                    pair.left.finish();
+                }
+            }
+            for (Joined& pair : pairs)
+                end_of(pair);
+        }
+        CHECK(relay.live() == 0);
+        CHECK(open_descriptors() == with_relay);
+    }
+    CHECK(open_descriptors() == before);
+}
