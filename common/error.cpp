@@ -46,6 +46,8 @@ std::error_code make_error_code(Errc errc)
 
 void fail(std::error_code code, const std::string& what)
 {
+    if (what.empty()) // else the message would begin with ": "
+        throw std::system_error(code);
     throw std::system_error(code, what);
 }
 

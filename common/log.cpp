@@ -115,6 +115,13 @@ void write(Level level, std::string_view message, Fields fields)
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+std::string escape(std::string_view text)
+{
+    std::string escaped;
+    append_escaped(escaped, text);
+    return escaped;
+}
+
 std::string render(Format format, std::chrono::system_clock::time_point time, Level level,
                    std::string_view message, Fields fields, bool colour)
 {

@@ -68,6 +68,10 @@ inline void debug(std::string_view message, Fields fields = {})
     write(Level::debug, message, fields);
 }
 
+// `text` with everything escaped that is not printable ASCII, for text from the network that is
+// printed elsewhere than in the log.
+std::string escape(std::string_view text);
+
 // The line as it would be written, without its end of line; what the tests look at.
 std::string render(Format format, std::chrono::system_clock::time_point time, Level level,
                    std::string_view message, Fields fields, bool colour);

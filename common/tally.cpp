@@ -13,6 +13,13 @@ void Tally::count(std::string_view peer, std::string_view reason, Clock::time_po
     flush(now);
 }
 
+std::optional<Clock::time_point> Tally::due() const
+{
+    if (unwritten_ == 0 || !last_line_)
+        return std::nullopt;
+    return *last_line_ + interval_;
+}
+
 void Tally::flush(std::optional<Clock::time_point> now)
 {
     if (unwritten_ == 0 || (now && last_line_ && *now < *last_line_ + interval_))

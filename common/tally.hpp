@@ -10,9 +10,8 @@
 
 namespace tunnel {
 
-// Logs the first occurrence at once and those of the following interval as one line with their
-// number. Not a coroutine: the sum is written at the next occurrence after the interval, or by
-// flush(), so an idle program has no timer running for it.
+// Logs the first occurrence at once, and those of the interval that follows as one line with their
+// number. It has no timer: the owner calls flush() at due().
 class Tally {
 public:
     // `message` names what is counted and must outlive the tally; a string literal is meant.
@@ -23,6 +22,9 @@ public:
 
     // One more occurrence. `peer` and `reason` stand in the line that is written for it.
     void count(std::string_view peer, std::string_view reason, Clock::time_point now);
+
+    // When flush() has something to write; nullopt: all is written.
+    std::optional<Clock::time_point> due() const;
 
     // Writes what has not been written yet, if the interval is over (or `now` is nullopt: at the
     // end of the program).

@@ -7,13 +7,26 @@
 
 namespace {
 
+// Where visitors connect to, as far as it can be known from here: a remote proxy that listens on
+// all its addresses is reached by the name that was given for it.
+std::string public_address(const tunnel::Address& remote_proxy, const std::string& outside)
+{
+    auto address = tunnel::parse_address(outside);
+    if (!address)
+        return tunnel::log::escape(outside);
+    if (address->host == "0.0.0.0" || address->host == "::")
+        address->host = remote_proxy.host;
+    return to_string(*address);
+}
+
 int run(asio::io_context& io, const tunnel::OriginOptions& options)
 {
     const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
                                      const std::string& outside) {
         tunnel::print_ready(fmt::format("ready remote={} origin={} outside={}",
                                         tunnel::to_string(remote),
-                                        tunnel::to_string(options.origin_server_address), outside));
+                                        tunnel::to_string(options.origin_server_address),
+                                        public_address(options.remote_proxy_address, outside)));
     };
     tunnel::OriginProxy proxy(io, options, on_ready);
     asio::signal_set signals(io);

@@ -205,6 +205,7 @@ void OriginProxy::on_frame(Frame& frame)
 
 void OriginProxy::on_welcome(const Welcome& welcome)
 {
+    reconnect_ = false; // asked for while this connection was being made
     link_->set_peer_timeout(welcome.heartbeat_timeout);
     log::info("logged in", {{"remote", to_string(link_->peer())},
                             {"outside", welcome.outside_address},
@@ -218,11 +219,15 @@ void OriginProxy::on_welcome(const Welcome& welcome)
 void OriginProxy::on_announce(Announce& announce)
 {
     log::debug("new client", {{"visitor", announce.visitor}});
-    if (stopping_ || announce.service != default_service || announced_.size() >= most_announced) {
-        const Refuse refuse{announce.ticket, stopping_ ? "the origin proxy is shutting down"
-                                             : announce.service != default_service
-                                                 ? "the origin proxy has no such service"
-                                                 : "the origin proxy has too many visitors"};
+    if (stopping_) // its visitor waits for the next origin proxy
+        return;
+    std::string_view objection;
+    if (announce.service != default_service)
+        objection = "the origin proxy has no such service";
+    else if (announced_.size() >= most_announced)
+        objection = "the origin proxy has too many visitors";
+    if (!objection.empty()) {
+        const Refuse refuse{announce.ticket, std::string(objection)};
         link_->post(refuse);
         return;
     }

@@ -97,7 +97,7 @@ void RemoteProxy::stop_now()
     stopping_ = true;
     outside_.shut();
     control_.shut();
-    for (Tally* const tally : {&strangers_, &overflow_, &accept_failures_})
+    for (Tally* const tally : tallies())
         tally->flush(std::nullopt);
     relay_.stop();
     while (auto visitor = room_.expire(Clock::time_point::max()))
@@ -124,7 +124,7 @@ awaitable<void> RemoteProxy::accept_visitors()
             } else if (error == std::errc::operation_would_block) {
                 break;
             } else if (!concerns_one_connection(error)) {
-                accept_failures_.count("the outside address", error.message(), Clock::now());
+                count(accept_failures_, "the outside address", error.message());
                 co_await sleep_for(accept_pause);
             }
         }
@@ -138,10 +138,9 @@ awaitable<void> RemoteProxy::make_room()
     while (visitors() >= visitor_capacity_ && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
     std::error_code error;
-    while (visitors() >= visitor_capacity_ && !error) {
+    for (int i = 0; i < accept_batch && visitors() >= visitor_capacity_ && !error; ++i) {
         if (auto accepted = outside_.accept(error)) {
-            overflow_.count(to_string(accepted->peer), "no descriptors left for more visitors",
-                            Clock::now());
+            count(overflow_, to_string(accepted->peer), "no descriptors left for more visitors");
             reset(accepted->socket);
         }
     }
@@ -151,10 +150,11 @@ void RemoteProxy::admit(Listener::Accepted accepted)
 {
     const auto now = Clock::now();
     if (room_.full()) {
-        overflow_.count(to_string(accepted.peer), "too many visitors wait", now);
+        count(overflow_, to_string(accepted.peer), "too many visitors wait");
         reset(accepted.socket);
         return;
     }
+    log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     prepare_stream(accepted.socket.get());
     room_.enter({std::move(accepted.socket), to_string(accepted.peer), now});
     tell_visitors();
@@ -201,7 +201,7 @@ awaitable<void> RemoteProxy::accept_connections()
             } else if (error == std::errc::operation_would_block) {
                 break;
             } else if (!concerns_one_connection(error)) {
-                accept_failures_.count("the control address", error.message(), Clock::now());
+                count(accept_failures_, "the control address", error.message());
                 co_await sleep_for(accept_pause);
             }
         }
@@ -220,7 +220,7 @@ awaitable<void> RemoteProxy::greet(tcp::socket socket)
     else if (const auto* const dial_back = std::get_if<DialBack>(&*frame))
         co_await pair(std::move(socket), dial_back->ticket);
     else
-        strangers_.count(peer, make_error_code(Errc::unexpected_frame).message(), Clock::now());
+        count(strangers_, peer, make_error_code(Errc::unexpected_frame).message());
 }
 
 awaitable<std::optional<Frame>> RemoteProxy::first_frame(tcp::socket& socket,
@@ -238,13 +238,13 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(tcp::socket& socket,
         failure = error.code();
     }
     if (!place.end().empty())
-        strangers_.count(peer, place.end(), Clock::now());
+        count(strangers_, peer, place.end());
     else if (failure == asio::error::operation_aborted)
         throw std::system_error(failure);
-    else if (failure == asio::error::eof)
-        strangers_.count(peer, "closed before it said who it is", Clock::now());
+    else if (failure == asio::error::eof) // a health check, or a dial-back that was not needed
+        log::debug("a connection ended before it said who it is", {{"peer", peer}});
     else
-        strangers_.count(peer, failure.message(), Clock::now());
+        count(strangers_, peer, failure.message());
     co_return std::nullopt;
 }
 
@@ -258,8 +258,7 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
     };
     auto claim = room_.claim(ticket, on_gone);
     if (!claim) {
-        strangers_.count(peer_of(data), make_error_code(Errc::unknown_ticket).message(),
-                         Clock::now());
+        count(strangers_, peer_of(data), make_error_code(Errc::unknown_ticket).message());
         co_return;
     }
     prepare_stream(data.native_handle());
@@ -290,14 +289,12 @@ awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)
     if (!rejection) {
         const bool free = co_await free_the_service(socket, log_in);
         if (!free)
-            rejection = Reject{RejectReason::in_use,
-                               fmt::format("service \"{}\" is in use by another origin proxy, "
-                                           "which answers",
-                                           log_in.service)};
+            rejection = Reject{
+                RejectReason::in_use,
+                fmt::format("service \"{}\" is in use by another origin proxy", log_in.service)};
     }
     if (rejection) {
-        log::warn("rejected an origin proxy",
-                  {{"origin", peer_of(socket)}, {"reason", rejection->text}});
+        count(rejections_, peer_of(socket), rejection->text);
         co_await send(socket, encode(*rejection));
         co_return;
     }
@@ -383,9 +380,12 @@ awaitable<void> RemoteProxy::serve_origin(tcp::socket socket, LogIn log_in)
               {{"origin", link.address}, {"version", log_in.program_version}});
     tell_visitors();
 
+    const std::function<void(Frame&)> on_each = [this, &link](Frame& frame) {
+        on_frame(link, frame);
+    };
     std::string reason;
     try {
-        co_await link.connection.run([this, &link](Frame& frame) { on_frame(link, frame); });
+        co_await link.connection.run(on_each);
     } catch (const std::system_error& error) {
         reason = error.what();
     }
@@ -431,15 +431,17 @@ void RemoteProxy::lose_link()
 
 // ---- Time
 
-std::optional<Clock::time_point> RemoteProxy::next_deadline() const
+std::optional<Clock::time_point> RemoteProxy::next_deadline()
 {
     std::optional<Clock::time_point> next = outage_ends_;
-    const auto consider = [&next](std::optional<Clock::time_point> began, milliseconds limit) {
-        if (began && (!next || *began + limit < *next))
-            next = *began + limit;
+    const auto consider = [&next](std::optional<Clock::time_point> since, milliseconds limit) {
+        if (since && (!next || *since + limit < *next))
+            next = *since + limit;
     };
     consider(room_.oldest_arrival(), options_.pairing_timeout);
     consider(handshakes_.oldest(), options_.handshake_timeout);
+    for (const Tally* const tally : tallies())
+        consider(tally->due(), milliseconds(0));
     return next;
 }
 
@@ -461,9 +463,18 @@ awaitable<void> RemoteProxy::keep_time()
                           {{"outside", to_string(outside_.endpoint())}});
             outside_.shut();
         }
+        for (Tally* const tally : tallies())
+            tally->flush(now);
         wakes_at_ = next_deadline().value_or(Clock::time_point::max());
         co_await clock_.wait_until(wakes_at_);
     }
+}
+
+void RemoteProxy::count(Tally& tally, std::string_view peer, std::string_view reason)
+{
+    tally.count(peer, reason, Clock::now());
+    if (const auto due = tally.due())
+        be_woken_at(*due);
 }
 
 void RemoteProxy::be_woken_at(Clock::time_point time)

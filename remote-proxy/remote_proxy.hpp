@@ -2,9 +2,11 @@
 // with the data connection that comes back for it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/asio.hpp"
 #include "common/net/listener.hpp"
@@ -66,8 +68,9 @@ private:
 
     // Time
     awaitable<void> keep_time();
+    void count(Tally& tally, std::string_view peer, std::string_view reason);
     void be_woken_at(Clock::time_point time);
-    std::optional<Clock::time_point> next_deadline() const;
+    std::optional<Clock::time_point> next_deadline();
     awaitable<void> drain();
 
     asio::io_context& io_;
@@ -84,7 +87,13 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    Tally strangers_{"closed a connection that is not from an origin proxy"};
+    std::array<Tally*, 4> tallies()
+    {
+        return {&strangers_, &rejections_, &overflow_, &accept_failures_};
+    }
+
+    Tally strangers_{"closed a connection to the control address"};
+    Tally rejections_{"rejected an origin proxy"};
     Tally overflow_{"reset a visitor at once"};
     Tally accept_failures_{"cannot accept"};
 
