@@ -37,8 +37,9 @@ struct OriginProxy::Visit {
     Clock::time_point began = Clock::now();
     std::optional<tcp::socket> origin_server;
     std::optional<tcp::socket> data;
-    bool started = false; // the start frame has been sent
-    std::string failure;  // the first; empty while there is none
+    bool presented = false; // the ticket is on its way, so all else goes there too
+    bool started = false;   // the start frame has been sent
+    std::string failure;    // the first; empty while there is none
 };
 
 OriginProxy::OriginProxy(
@@ -247,24 +248,35 @@ void OriginProxy::start_visits()
 awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
 {
     using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, false, {}};
+    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}};
     // Neither throws. Side by side: the slower one decides how long the visitor waits.
     co_await (dial_origin_server(visit) && dial_back(visit, remote));
-    if (visit.failure.empty() && !visit.started) {
-        try {
-            co_await send(*visit.data, encode(Start()));
-        } catch (const std::system_error& error) {
-            visit.failure = fmt::format("lost its data connection: {}", error.code().message());
-        }
-    }
+    if (visit.data && !visit.started)
+        co_await conclude(visit);
     if (visit.failure.empty()) {
         relay(visit);
     } else {
-        // A refusal of the origin server is told to the remote proxy, so its visitor is gone.
         if (visit.origin_server)
             reset(*visit.origin_server);
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
         visitor_ended();
+    }
+}
+
+// Says on the data connection what became of the origin server. A refusal that came on the control
+// connection could be overtaken by the data connection's end, and the reason would be lost.
+awaitable<void> OriginProxy::conclude(Visit& visit)
+{
+    Frame frame = Start();
+    if (!visit.failure.empty())
+        frame = Refuse{visit.announce.ticket, visit.failure};
+    try {
+        co_await send(*visit.data, encode(frame));
+        if (!visit.failure.empty())
+            allow_clean_close(visit.data->native_handle());
+    } catch (const std::system_error& error) {
+        if (visit.failure.empty())
+            visit.failure = fmt::format("lost its data connection: {}", error.code().message());
     }
 }
 
@@ -281,7 +293,7 @@ awaitable<void> OriginProxy::dial_origin_server(Visit& visit)
                         error.code().message());
         if (visit.failure.empty())
             visit.failure = why;
-        if (link_ == link && link_ != nullptr) {
+        if (!visit.presented && link_ == link && link_ != nullptr) {
             const Refuse refuse{visit.announce.ticket, why};
             link_->post(refuse);
         }
@@ -301,6 +313,7 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, tcp::endpoint remote)
         const DialBack ticket{visit.announce.ticket};
         std::string hello(magic.begin(), magic.end());
         hello += encode(ticket);
+        visit.presented = true;
         visit.started = visit.origin_server.has_value();
         if (visit.started)
             hello += encode(Start());

@@ -64,6 +64,7 @@ private:
     awaitable<void> serve(Announce announce, tcp::endpoint remote);
     awaitable<void> dial_origin_server(Visit& visit);
     awaitable<void> dial_back(Visit& visit, tcp::endpoint remote);
+    awaitable<void> conclude(Visit& visit);
     void relay(Visit& visit);
     void visitor_ended();
     awaitable<void> drain();

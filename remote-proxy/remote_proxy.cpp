@@ -262,13 +262,16 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
         co_return;
     }
     prepare_stream(data.native_handle());
+    constexpr std::string_view broken = "lost its data connection: {}";
     std::string failure;
     try {
         const Frame frame = co_await read_frame(data);
-        if (!std::holds_alternative<Start>(frame))
-            failure = make_error_code(Errc::unexpected_frame).message();
+        if (const auto* const refuse = std::get_if<Refuse>(&frame))
+            failure = refuse->text.empty() ? "refused by the origin proxy" : refuse->text;
+        else if (!std::holds_alternative<Start>(frame))
+            failure = fmt::format(broken, make_error_code(Errc::unexpected_frame).message());
     } catch (const std::system_error& error) {
-        failure = error.code().message();
+        failure = fmt::format(broken, error.code().message());
     }
     if (gone) // and told by whoever let the visitor go
         co_return;
@@ -278,7 +281,7 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
     if (failure.empty())
         relay(std::move(*visitor), std::move(data));
     else
-        turn_away(std::move(*visitor), fmt::format("lost its data connection: {}", failure));
+        turn_away(std::move(*visitor), failure);
 }
 
 awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)

@@ -98,13 +98,14 @@ struct DialBack {
     friend bool operator==(const DialBack&, const DialBack&) = default;
 };
 
-// Origin proxy, second and last frame of a data connection: the origin server is connected. What
+// Origin proxy, last frame of a data connection: the origin server is connected. What
 // follows are its bytes, both ways.
 struct Start {
     friend bool operator==(const Start&, const Start&) = default;
 };
 
-// Origin proxy, on the control connection: that visitor cannot be served.
+// Origin proxy: that visitor cannot be served. On the control connection, or, once the ticket has
+// been presented, on the data connection in the place of start.
 struct Refuse {
     Ticket ticket;
     std::string text; // why, for both logs

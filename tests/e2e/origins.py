@@ -1,6 +1,5 @@
 """Origin servers and fronts which several tests share."""
 
-import getpass
 import hashlib
 import http.server
 import os
@@ -8,7 +7,7 @@ import socket
 import ssl
 import threading
 
-from support import HERE, HOST, Program, free_port, need, poll, show_address
+from support import HERE, HOST, Program, free_port, need, poll, show_address, user_name
 
 
 def sha256(data):
@@ -149,7 +148,7 @@ def nginx(folder, site, **values):
     program = need("nginx")
     port = free_port()
     site_path = fill(site, os.path.join(folder, "site.conf"), PORT=f"{HOST}:{port}", **values)
-    conf = fill("nginx-main.conf", os.path.join(folder, "nginx.conf"), USER=getpass.getuser(), FOLDER=folder,
+    conf = fill("nginx-main.conf", os.path.join(folder, "nginx.conf"), USER=user_name(), FOLDER=folder,
                 SITE=site_path)
     process = Program([program, "-e", "stderr", "-p", folder, "-c", conf], name="nginx")
     _or_kill(process, lambda: process.wait_port(port))

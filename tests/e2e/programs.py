@@ -2,6 +2,7 @@
 
 import collections
 import os
+import pwd
 import random
 import re
 import shutil
@@ -45,6 +46,11 @@ def binary(name):
     if not os.access(path, os.X_OK):
         raise AssertionError(f"{path} is not there: build it first, or set TUNNEL_BUILD")
     return path
+
+
+def user_name():
+    """Who we really are: getpass.getuser() would believe variables that sudo and containers leave wrong."""
+    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 _handed_out = set()
@@ -104,16 +110,18 @@ def run(argv, *, timeout=60.0, input=None, env=None, check=True, text=True, **op
 class Program:
     """A long-running process in a process group of its own, whose whole output is kept."""
 
-    def __init__(self, argv, *, name=None, env=None, rlimits=None, **options):
-        """`rlimits` as in {"nofile": "64:64"} (the options of prlimit); `options` go to subprocess.Popen
+    def __init__(self, argv, *, name=None, env=None, rlimits=None, within=(), **options):
+        """`within` are words that come first and replace themselves by the program, such as `ip netns exec NAME`;
+        `rlimits` as in {"nofile": "64:64"} (the options of prlimit); `options` go to subprocess.Popen
         (cwd, user, preexec_fn ...); a value None in `env` removes that variable."""
         self.argv = [str(word) for word in argv]
         self.name = name or os.path.basename(self.argv[0])
         self.lines = []
         self._changed = threading.Condition()
+        self._suspended = False
         # prlimit replaces itself by the program, so the limit holds from its first instruction and the pid is its own.
         limits = [f"--{limit}={value}" for limit, value in (rlimits or {}).items()]
-        prefix = ["prlimit", *limits, "--"] if limits else []
+        prefix = [*within, *(["prlimit", *limits, "--"] if limits else [])]
         environment = {**os.environ, **(env or {})}
         self.process = subprocess.Popen(
             prefix + self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -181,6 +189,7 @@ class Program:
         poll(connects, f"{self.name} listens on {port}", timeout)
 
     def send_signal(self, number):
+        self._suspended = number == signal.SIGSTOP or (self._suspended and number != signal.SIGCONT)
         self.process.send_signal(number)
 
     def wait_exit(self, timeout=DEADLINE, *, code=None):
@@ -205,7 +214,10 @@ class Program:
         """Ask it to end, then kill it; with `code`, being late or another exit code is a failure."""
         if self.running:
             self.send_signal(number)
-            self.send_signal(signal.SIGCONT)  # a stopped process would keep the other signal pending for ever
+            if self._suspended:
+                # It would keep the other signal pending for ever. Never to a process that runs: a leak checker at
+                # work at its exit waits for a SIGSTOP, which SIGCONT discards.
+                self.send_signal(signal.SIGCONT)
         try:
             return self.wait_exit(timeout, code=code)
         finally:

@@ -11,12 +11,13 @@ a failing test shows the whole output of both.
 import json
 import re
 
-from programs import DEADLINE, HERE, HOST, Program, binary, free_port, missing, need, poll, run
+from programs import DEADLINE, HERE, HOST, Program, binary, free_port, missing, need, poll, run, user_name
 
 __all__ = ["DEADLINE", "HERE", "HOST", "Program", "Tunnel", "binary", "free_port", "missing", "need", "parse_address",
-           "parse_log_line", "poll", "run", "show_address"]
+           "parse_log_line", "poll", "run", "show_address", "user_name"]
 
-_LOG_LINE = re.compile(r"(?P<time>\d{4}-\S+Z) (?P<level>error|warn|info|debug) +(?P<message>.*?)(?P<rest>( [\w-]+=.*)?)$")
+_LOG_LINE = re.compile(
+    r"(?P<time>\d{4}-\S+Z) (?P<level>error|warn|info|debug) +(?P<message>.*?)(?P<rest>( [\w-]+=.*)?)$")
 _FIELD = re.compile(r'([\w-]+)=("(?:[^"\\]|\\.)*"|\S*)')
 _SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|: runtime error:")
 

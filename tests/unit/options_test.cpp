@@ -1,0 +1,209 @@
+// The command line of the remote proxy, and what is the same for both programs.
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include "remote-proxy/options.hpp"
+#include "tests/unit/command_line.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+// The two addresses, which must be told, and then `arguments`.
+Parsed<RemoteOptions> remote(const std::vector<const char*>& arguments)
+{
+    std::vector<const char*> all{"--control-addr=192.0.2.1:9001", "--outside-addr=:80"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return parsed<RemoteOptions>(all);
+}
+
+} // namespace
+
+TEST_CASE("the remote proxy needs two addresses and has a default for the rest")
+{
+    const auto [options, code, out, err] = remote({});
+    CHECK(code == std::nullopt);
+    CHECK(out + err == "");
+    CHECK(options.control_address == Address{"192.0.2.1", 9001});
+    CHECK(options.outside_address == Address{"", 80});
+    CHECK(options.pairing_timeout == 10s);
+    CHECK(options.max_waiting == 4096);
+    CHECK(options.common.heartbeat_interval == 5s);
+    CHECK(options.common.heartbeat_timeout == 15s);
+    CHECK(options.common.half_close_timeout == 5min);
+    CHECK(options.common.idle_timeout == 0s);
+    CHECK(options.common.grace_period == 30s);
+    CHECK(options.common.log_level == log::Level::info);
+    CHECK(options.common.log_format == log::Format::text);
+}
+
+TEST_CASE("a required address that is missing is asked for by its flag")
+{
+    for (const auto& [given, missing] : {std::pair("--control-addr=:1", "--outside-addr"),
+                                         {"--outside-addr=:1", "--control-addr"}}) {
+        const auto result = parsed<RemoteOptions>({given});
+        CHECK(result.code == 2);
+        CHECK(result.out == "");
+        CHECK(result.err == fmt::format("remote-proxy: {} is required\n"
+                                        "Try: remote-proxy --help\n",
+                                        missing));
+    }
+}
+
+TEST_CASE("each flag of the remote proxy sets its option, with a blank or with =")
+{
+    const auto with_blank =
+        remote({"--pairing-timeout", "1s", "--max-waiting", "7", "--heartbeat-interval", "2s",
+                "--heartbeat-timeout", "3s", "--half-close-timeout", "4s", "--idle-timeout", "5s",
+                "--grace-period", "6s", "--log-level", "debug", "--log-format", "json"});
+    const auto with_sign =
+        remote({"--pairing-timeout=1s", "--max-waiting=7", "--heartbeat-interval=2s",
+                "--heartbeat-timeout=3s", "--half-close-timeout=4s", "--idle-timeout=5s",
+                "--grace-period=6s", "--log-level=debug", "--log-format=json"});
+    for (const auto* result : {&with_blank, &with_sign}) {
+        CHECK(result->code == std::nullopt);
+        const RemoteOptions& options = result->options;
+        CHECK(options.pairing_timeout == 1s);
+        CHECK(options.max_waiting == 7);
+        CHECK(options.common.heartbeat_interval == 2s);
+        CHECK(options.common.heartbeat_timeout == 3s);
+        CHECK(options.common.half_close_timeout == 4s);
+        CHECK(options.common.idle_timeout == 5s);
+        CHECK(options.common.grace_period == 6s);
+        CHECK(options.common.log_level == log::Level::debug);
+        CHECK(options.common.log_format == log::Format::json);
+    }
+}
+
+TEST_CASE("every level and format of the log can be had")
+{
+    CHECK(remote({"--log-level=error"}).options.common.log_level == log::Level::error);
+    CHECK(remote({"--log-level=warn"}).options.common.log_level == log::Level::warn);
+    CHECK(remote({"--log-level=info"}).options.common.log_level == log::Level::info);
+    CHECK(remote({"--log-format=text"}).options.common.log_format == log::Format::text);
+}
+
+TEST_CASE("a time of 0 is taken where it means never, and only there")
+{
+    for (const auto argument : {"--half-close-timeout=0", "--idle-timeout=0", "--grace-period=0"})
+        CHECK(remote({argument}).code == std::nullopt);
+    for (const auto argument :
+         {"--heartbeat-interval=0", "--heartbeat-timeout=0ms", "--pairing-timeout=0"})
+        CHECK(remote({argument}).code == 2);
+}
+
+TEST_CASE("a bad value is answered with flag, variable, value and what was expected")
+{
+    struct Case {
+        const char* flag;
+        const char* variable;
+        const char* value;
+        std::string expected;
+    };
+
+    const std::string duration(duration_syntax);
+    const std::vector<Case> cases{
+        {"--control-addr", "REMOTE_PROXY_CONTROL_ADDR", "nowhere", std::string(address_syntax)},
+        {"--outside-addr", "REMOTE_PROXY_OUTSIDE_ADDR", "::1:80", std::string(address_syntax)},
+        {"--pairing-timeout", "REMOTE_PROXY_PAIRING_TIMEOUT", "10", duration + ", at least 1ms"},
+        {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "0", "a number from 1 to 1000000"},
+        {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "1000001", "a number from 1 to 1000000"},
+        {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "4294967297", "a number from 1 to 1000000"},
+        {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "12x", "a number from 1 to 1000000"},
+        {"--heartbeat-interval", "REMOTE_PROXY_HEARTBEAT_INTERVAL", "0s",
+         duration + ", at least 1ms"},
+        {"--heartbeat-timeout", "REMOTE_PROXY_HEARTBEAT_TIMEOUT", "1d",
+         duration + ", at least 1ms"},
+        {"--half-close-timeout", "REMOTE_PROXY_HALF_CLOSE_TIMEOUT", "5 s", duration + ", or 0"},
+        {"--idle-timeout", "REMOTE_PROXY_IDLE_TIMEOUT", "never", duration + ", or 0"},
+        {"--grace-period", "REMOTE_PROXY_GRACE_PERIOD", "10001h", duration + ", or 0"},
+        {"--log-level", "REMOTE_PROXY_LOG_LEVEL", "INFO", "error, warn, info or debug"},
+        {"--log-format", "REMOTE_PROXY_LOG_FORMAT", "xml", "text or json"}};
+    for (const Case& each : cases) {
+        const std::string complaint =
+            fmt::format("remote-proxy: {} (or {}): \"{}\" is not {}\nTry: remote-proxy --help\n",
+                        each.flag, each.variable, each.value, each.expected);
+        const auto by_flag = remote({each.flag, each.value});
+        CHECK(by_flag.code == 2);
+        CHECK(by_flag.out == "");
+        CHECK(by_flag.err == complaint);
+    }
+    for (const Case& each : cases) {
+        if (std::string_view(each.flag).ends_with("-addr"))
+            continue; // remote() gives these, and a flag wins
+        const Environment environment(each.variable, each.value);
+        const auto by_variable = remote({});
+        CHECK(by_variable.code == 2);
+        CHECK(by_variable.err.find(each.variable) != std::string::npos);
+    }
+}
+
+TEST_CASE("a negative value is refused as a value, not taken for a flag")
+{
+    const auto by_sign = remote({"--grace-period=-5s"});
+    CHECK(by_sign.code == 2);
+    CHECK(by_sign.err.find("\"-5s\" is not a duration") != std::string::npos);
+    const auto number = remote({"--max-waiting=-1"});
+    CHECK(number.code == 2);
+    CHECK(number.err.find("\"-1\" is not a number from 1") != std::string::npos);
+    CHECK(remote({"--grace-period", "-5s"}).code == 2);
+}
+
+TEST_CASE("an empty value is refused")
+{
+    CHECK(remote({"--grace-period="}).code == 2);
+    CHECK(remote({"--grace-period", ""}).code == 2);
+    CHECK(remote({"--grace-period=", "--log-level=info"}).code == 2);
+    CHECK(remote({"--max-waiting", ""}).code == 2);
+    CHECK(remote({"--control-addr", ""}).code == 2);
+}
+
+TEST_CASE("of a flag that is given more than once the last wins")
+{
+    const auto result = remote({"--grace-period=1s", "--grace-period", "2s", "--grace-period=3s"});
+    CHECK(result.code == std::nullopt);
+    CHECK(result.options.common.grace_period == 3s);
+    CHECK(remote({"--control-addr=:5"}).options.control_address == Address{"", 5});
+}
+
+TEST_CASE("what is no flag is refused by name")
+{
+    for (const auto argument : {"--no-such-flag", "--grace-perio=5s", "stray", "-x", "5s"}) {
+        CAPTURE(argument);
+        const auto result = remote({argument});
+        CHECK(result.code == 2);
+        CHECK(result.out == "");
+        CHECK(result.err.find(argument) != std::string::npos);
+    }
+    const auto without_value = remote({"--grace-period"});
+    CHECK(without_value.code == 2);
+    CHECK(without_value.err.find("--grace-period") != std::string::npos);
+}
+
+TEST_CASE("help is printed on stdout, with every flag and its variable, and is a success")
+{
+    for (const auto argument : {"--help", "-h"}) {
+        const auto result = parsed<RemoteOptions>({argument});
+        CHECK(result.code == 0);
+        CHECK(result.err == "");
+        for (const auto text :
+             {"--control-addr", "--outside-addr", "--pairing-timeout", "--max-waiting",
+              "--heartbeat-interval", "--heartbeat-timeout", "--half-close-timeout",
+              "--idle-timeout", "--grace-period", "--log-level", "--log-format",
+              "REMOTE_PROXY_GRACE_PERIOD", "REMOTE_PROXY_CONTROL_ADDR", "4096", "10s"}) {
+            CAPTURE(text);
+            CHECK(result.out.find(text) != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("the version is printed on stdout and is a success")
+{
+    const auto result = parsed<RemoteOptions>({"--version"});
+    CHECK(result.code == 0);
+    CHECK(result.out == "remote-proxy " TUNNEL_VERSION "\n");
+    CHECK(result.err == "");
+}

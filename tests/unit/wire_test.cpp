@@ -1,0 +1,272 @@
+// Frames over a real connection.
+#include <doctest/doctest.h>
+
+#include "common/error.hpp"
+#include "common/protocol/wire.hpp"
+#include "common/task_group.hpp"
+#include "tests/unit/io.hpp"
+#include "tests/unit/random_frame.hpp"
+
+using namespace std::string_view_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+std::vector<Frame> every_kind()
+{
+    Random random;
+    std::vector<Frame> frames;
+    for (std::size_t kind = 0; kind + 1 < frame_kinds; ++kind) // not Unknown, which is skipped
+        frames.push_back(random_frame(random, kind));
+    return frames;
+}
+
+std::string encoded(const std::vector<Frame>& frames)
+{
+    std::string bytes;
+    for (const Frame& frame : frames)
+        bytes += encode(frame);
+    return bytes;
+}
+
+// A frame of `size` bytes in all, most of them in fields that this version does not know.
+std::string notice_of_size(std::size_t size)
+{
+    std::string bytes = encode(Notice{"large"});
+    while (bytes.size() < size) {
+        const std::size_t rest = size - bytes.size() - 3;
+        bytes += {'\xc8', static_cast<char>(rest >> 8), static_cast<char>(rest & 0xff)};
+        bytes.append(rest, 'x');
+    }
+    bytes[0] = static_cast<char>(size >> 8);
+    bytes[1] = static_cast<char>(size & 0xff);
+    return bytes;
+}
+
+awaitable<void> send_byte_by_byte(tcp::socket& socket, std::string bytes)
+{
+    for (const char byte : bytes) {
+        co_await send(socket, std::string(1, byte));
+        co_await asio::post(socket.get_executor(), use_awaitable); // the reader's turn
+    }
+}
+
+void write(tcp::socket& socket, std::string_view bytes)
+{
+    asio::write(socket, asio::buffer(bytes));
+}
+
+// The frames that come until the connection ends.
+template <class Next>
+awaitable<std::vector<Frame>> frames_from(Next next)
+{
+    std::vector<Frame> frames;
+    try {
+        for (;;)
+            frames.push_back(co_await next());
+    } catch (const std::system_error& error) {
+        if (error.code() != asio::error::eof)
+            throw;
+    }
+    co_return frames;
+}
+
+} // namespace
+
+TEST_CASE("frames are read however their bytes arrive")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    TaskGroup tasks(io.get_executor());
+    const std::vector<Frame> sent = every_kind();
+    std::vector<Frame> received;
+    FrameReader reader(pair.there);
+    const auto next_by_reader = [&] { return reader.next(); };
+    const auto next_by_function = [&] { return read_frame(pair.there); };
+
+    SUBCASE("in one write")
+    {
+        write(pair.here, encoded(sent));
+        pair.here.close();
+        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_reader); });
+    }
+    SUBCASE("byte by byte")
+    {
+        const auto play = [&]() -> awaitable<void> {
+            co_await send_byte_by_byte(pair.here, encoded(sent));
+            pair.here.close();
+        };
+        tasks.spawn("sender", play());
+        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_reader); });
+    }
+    SUBCASE("byte by byte, with read_frame")
+    {
+        std::vector<Frame> small;
+        for (const Frame& frame : sent) {
+            if (encode(frame).size() <= largest_first_frame)
+                small.push_back(frame);
+        }
+        const auto play = [&]() -> awaitable<void> {
+            co_await send_byte_by_byte(pair.here, encoded(small));
+            pair.here.close();
+        };
+        tasks.spawn("sender", play());
+        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_function); });
+        CHECK((received == small));
+        received = sent;
+    }
+    CHECK((received == sent));
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("a reader keeps frames apart for thousands of them")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    TaskGroup tasks(io.get_executor());
+    Random random;
+    std::vector<Frame> sent;
+    for (std::size_t i = 0; i < 3000; ++i)
+        sent.push_back(random_frame(random, i % (frame_kinds - 1)));
+    const auto play = [&]() -> awaitable<void> {
+        co_await send(pair.here, encoded(sent));
+        pair.here.close();
+    };
+    tasks.spawn("sender", play());
+    std::vector<Frame> received;
+    FrameReader reader(pair.there);
+    const auto next = [&] { return reader.next(); };
+    run(io, [&]() -> awaitable<void> { received = co_await frames_from(next); });
+    CHECK((received == sent));
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("read_frame takes not one byte more than the frame")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const DialBack dial_back{Ticket{random_bytes()}};
+    write(pair.here, encode(dial_back) + encode(Start()) + "GET / HTTP/1.1");
+    run(io, [&]() -> awaitable<void> {
+        const Frame first = co_await read_frame(pair.there);
+        CHECK((first == Frame(dial_back)));
+        const Frame second = co_await read_frame(pair.there);
+        CHECK((second == Frame(Start())));
+    });
+    std::string rest(100, '\0');
+    rest.resize(pair.there.read_some(asio::buffer(rest)));
+    CHECK(rest == "GET / HTTP/1.1");
+}
+
+TEST_CASE("frames of an unknown kind are skipped")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const std::string future = encode(Unknown{77}) + std::string("\0\x06\x4e\xc8\0\0", 6);
+    write(pair.here, future + encode(Start()) + future + encode(Probe()));
+    FrameReader reader(pair.there);
+    run(io, [&]() -> awaitable<void> {
+        const Frame first = co_await read_frame(pair.there);
+        CHECK((first == Frame(Start())));
+        const Frame second = co_await reader.next();
+        CHECK((second == Frame(Probe())));
+    });
+}
+
+TEST_CASE("a first frame of 4096 bytes is read, a larger one is refused before its body comes")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    SUBCASE("4096")
+    {
+        write(pair.here, notice_of_size(4096));
+        CHECK_FALSE(failure_of(io, read_frame(pair.there)).code());
+    }
+    SUBCASE("4097")
+    {
+        write(pair.here, notice_of_size(4097).substr(0, FrameHeader::wire_size));
+        CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::malformed_frame);
+    }
+}
+
+TEST_CASE("a logged-in peer may send frames of the largest size")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("sender",
+                send(pair.here, encode(Probe()) + notice_of_size(65535) + notice_of_size(5000)));
+    FrameReader reader(pair.there);
+    run(io, [&]() -> awaitable<void> {
+        const Frame small = co_await reader.next();
+        CHECK((small == Frame(Probe())));
+        for (int i = 0; i < 2; ++i) {
+            const Frame large = co_await reader.next();
+            CHECK((large == Frame(Notice{"large"})));
+        }
+    });
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("malformed bytes end the reading")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    FrameReader reader(pair.there);
+    const auto outcome = [&](std::string_view bytes) {
+        write(pair.here, bytes);
+        return failure_of(io, reader.next()).code();
+    };
+    SUBCASE("a header that is smaller than itself")
+    {
+        CHECK(outcome("\x00\x02\x08"sv) == Errc::malformed_frame);
+    }
+    SUBCASE("a field that reaches beyond")
+    {
+        CHECK(outcome("\x00\x06\x0a\x0b\x00\x01"sv) == Errc::malformed_frame);
+    }
+    SUBCASE("a required field that is missing")
+    {
+        CHECK(outcome("\x00\x03\x05"sv) == Errc::malformed_frame);
+    }
+}
+
+TEST_CASE("a connection that ends within a frame is an end of file")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    FrameReader reader(pair.there);
+    write(pair.here, encode(Notice{"cut"}).substr(0, 7));
+    pair.here.close();
+    SUBCASE("reader")
+    {
+        CHECK(failure_of(io, reader.next()).code() == asio::error::eof);
+    }
+    SUBCASE("read_frame")
+    {
+        CHECK(failure_of(io, read_frame(pair.there)).code() == asio::error::eof);
+    }
+}
+
+TEST_CASE("the magic is asked for, and what else comes is not our protocol")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    SUBCASE("the magic")
+    {
+        write(pair.here, std::string(magic.begin(), magic.end()));
+        CHECK_FALSE(failure_of(io, read_magic(pair.there)).code());
+    }
+    SUBCASE("a web browser")
+    {
+        write(pair.here, "GET / HTTP/1.1\r\n\r\n");
+        CHECK(failure_of(io, read_magic(pair.there)).code() == Errc::not_our_protocol);
+    }
+    SUBCASE("too little")
+    {
+        write(pair.here, "\xf4TR");
+        pair.here.close();
+        CHECK(failure_of(io, read_magic(pair.there)).code() == asio::error::eof);
+    }
+}
