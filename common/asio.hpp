@@ -23,6 +23,9 @@
 #include <asio/write.hpp>
 
 #include <chrono>
+#include <list>
+#include <system_error>
+#include <utility>
 
 namespace tunnel {
 
@@ -43,37 +46,55 @@ inline awaitable<void> sleep_for(Clock::duration duration)
     co_await timer.async_wait(use_awaitable);
 }
 
-// Sleeps until notify(), for one waiting coroutine. Built on a timer because asio has no condition
-// variable; like one, it may wake early, so wait in a loop that tests what is waited for.
+// Lets what is ready to run have a turn.
+inline awaitable<void> yield_to_others()
+{
+    co_await asio::post(co_await asio::this_coro::executor, use_awaitable);
+}
+
+// Sleeps until notify(). Like a condition variable, it may wake early, so wait in a loop that tests
+// what is waited for. Any number of coroutines may wait; they must not outlive it.
 class Signal {
 public:
-    explicit Signal(const asio::any_io_executor& executor) : timer_(executor) {}
+    explicit Signal(asio::any_io_executor executor) : executor_(std::move(executor)) {}
 
+    // Wakes all that wait; if nobody does, the next wait returns at once.
     void notify()
     {
-        timer_.cancel();
-        notified_ = true;
+        notified_ = waiting_.empty();
+        for (asio::steady_timer* const timer : waiting_)
+            timer->cancel();
     }
 
-    // Returns after notify(), also an earlier one, or when `limit` is reached.
+    // Returns after notify() or when `limit` is reached.
     awaitable<void> wait_until(Clock::time_point limit)
     {
-        if (!notified_) {
-            timer_.expires_at(limit);
-            std::error_code ignored;
-            co_await timer_.async_wait(redirect_error(use_awaitable, ignored));
-            // A cancelled coroutine must not take its own end for a notification.
-            if ((co_await asio::this_coro::cancellation_state).cancelled() !=
-                asio::cancellation_type::none)
-                throw std::system_error(asio::error::operation_aborted);
-        }
-        notified_ = false;
+        if (std::exchange(notified_, false))
+            co_return;
+        asio::steady_timer timer(executor_, limit);
+        const Place place{waiting_, waiting_.insert(waiting_.end(), &timer)};
+        std::error_code ignored;
+        co_await timer.async_wait(redirect_error(use_awaitable, ignored));
+        // A cancelled coroutine must not take its own end for a notification.
+        if ((co_await asio::this_coro::cancellation_state).cancelled() !=
+            asio::cancellation_type::none)
+            throw std::system_error(asio::error::operation_aborted);
     }
 
     awaitable<void> wait() { return wait_until(Clock::time_point::max()); }
 
 private:
-    asio::steady_timer timer_;
+    using Waiting = std::list<asio::steady_timer*>;
+
+    struct Place {
+        Waiting& waiting;
+        Waiting::iterator entry;
+
+        ~Place() { waiting.erase(entry); }
+    };
+
+    asio::any_io_executor executor_;
+    Waiting waiting_;
     bool notified_ = false;
 };
 

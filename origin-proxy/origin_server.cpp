@@ -17,10 +17,11 @@ awaitable<tcp::socket> OriginServer::dial()
     const auto deadline = Clock::now() + dial_timeout_;
     if (endpoints_.empty() || Clock::now() >= looked_up_ + remembered_for) {
         try {
-            auto found = co_await resolve(address_, dial_timeout_);
+            // Half of the time, so that there is time to dial what is known already.
+            auto found = co_await resolve(address_, dial_timeout_ / (endpoints_.empty() ? 1 : 2));
             endpoints_ = std::move(found);
         } catch (const std::system_error& error) {
-            // What was true a moment ago is better than nothing while the name server is away.
+            // What was true a while ago is better than nothing while the name server is away.
             if (endpoints_.empty() || error.code() == asio::error::operation_aborted)
                 throw;
         }

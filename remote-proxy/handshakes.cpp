@@ -4,7 +4,7 @@ namespace tunnel {
 
 Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
 {
-    if (entries_.size() >= capacity_) {
+    if (full()) {
         for (Entry& entry : entries_) {
             if (entry.end.empty()) {
                 close(entry, "too many connections that have not said who they are");

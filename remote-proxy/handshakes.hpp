@@ -44,6 +44,8 @@ public:
 
     explicit Handshakes(std::size_t capacity) : capacity_(capacity) {}
 
+    bool full() const { return entries_.size() >= capacity_; }
+
     // Closes the oldest if there is no room. `socket` must outlive the place.
     Place enter(tcp::socket& socket, Clock::time_point now);
 

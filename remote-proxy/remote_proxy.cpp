@@ -20,6 +20,9 @@ constexpr int accept_batch = 64;
 // likely.
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
+// A first frame takes three reads, each of them a turn; then some.
+constexpr int turns_to_be_heard = 8;
+
 // Connections that have not said who they are. A good one says so within a round trip.
 constexpr std::size_t most_handshakes = 1024;
 
@@ -193,6 +196,9 @@ awaitable<void> RemoteProxy::accept_connections()
         co_await control_.wait();
         for (int i = 0; i < accept_batch; ++i) {
             std::error_code error;
+            // Those that are full of what they have to say make room by being heard.
+            for (int turn = 0; turn < turns_to_be_heard && handshakes_.full(); ++turn)
+                co_await yield_to_others();
             auto accepted = control_.accept(error);
             if (accepted) {
                 tcp::socket socket(io_, accepted->peer.protocol(), accepted->socket.get());

@@ -71,16 +71,15 @@ class Reconnecting(unittest.TestCase):
 
     def test_max_retries_counts_consecutive_failures_only(self):
         with SocketOrigin(echo) as origin, \
-                Tunnel(origin.address, fixed_ports=True, origin_flags=["--max-retries", "2"]) as tunnel:
-            for _ in range(3):
-                seen = len(tunnel.origin.lines)
+                Tunnel(origin.address, fixed_ports=True, origin_flags=["--max-retries", "3"]) as tunnel:
+            for count in range(1, 4):
                 tunnel.remote.kill()
-                tunnel.origin.wait_line("lost the remote proxy", start=seen)
+                tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "lost the remote proxy", count=count)
                 tunnel.origin.send_signal(signal.SIGHUP)  # spares us the wait, which grows
-                tunnel.origin.wait_line("cannot log in", start=seen)
+                tunnel.wait_log(tunnel.origin, lambda line: line["message"].startswith("cannot log in"), count=count)
                 tunnel.start_remote()
                 tunnel.origin.send_signal(signal.SIGHUP)
-                tunnel.origin.wait_line("logged in remote", start=seen)
+                tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=count + 1)
             wait_served(tunnel.outside)
 
     def stay_connected(self, remote_flags, origin_flags):

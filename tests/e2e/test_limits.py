@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from faults import PROMPTLY, SLOW, cpu_share, descriptors, echo, exchange, how_a_visit_ends, receive, visit, wait_served
+from faults import PROMPTLY, SLOW, cpu_share, descriptors, echo, exchange, how_a_visit_ends, how_it_ends, receive, visit, wait_served
 from origins import SocketOrigin
 from support import DEADLINE, Tunnel, poll
 
@@ -157,7 +157,7 @@ class Waiting(unittest.TestCase):
             for visitor in waiting:
                 exchange(visitor)
 
-    def test_a_visitor_beyond_what_there_are_descriptors_for_is_reset_within_the_pairing_timeout(self):
+    def test_300_visitors_beyond_what_there_are_descriptors_for_are_reset_within_the_pairing_timeout(self):
         timeout = ["--pairing-timeout", "1s"]
         with SocketOrigin(echo) as origin, \
                 Tunnel(origin.address, remote_flags=timeout, remote_options=FEW) as tunnel, \
@@ -169,7 +169,8 @@ class Waiting(unittest.TestCase):
                 except ConnectionResetError:
                     break  # every place is taken
             began = time.monotonic()
-            self.assertEqual(how_a_visit_ends(tunnel.outside), "reset")
+            many = [stack.enter_context(visit(tunnel.outside)) for _ in range(300)]
+            self.assertEqual({how_it_ends(visitor) for visitor in many}, {"reset"})
             self.assertLess(time.monotonic() - began, 1.0 + PROMPTLY)
 
 

@@ -103,7 +103,7 @@ class Stopping(unittest.TestCase):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_options=limits) as tunnel:
             visitors, full = [], False
             while not full:
-                visitors.append(visit(tunnel.outside, 2 * PROMPTLY))
+                visitors.append(visit(tunnel.outside, 3))
                 try:
                     exchange(visitors[-1])
                 except (TimeoutError, ConnectionResetError):
