@@ -1,6 +1,7 @@
 """The control connection: made in any order, made again, and held by one origin proxy at a time."""
 
 import signal
+import threading
 import time
 import unittest
 
@@ -42,6 +43,28 @@ class Reconnecting(unittest.TestCase):
                 tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", PROMPTLY, count=count)
                 exchange(visitor)
             wait_served(tunnel.outside)
+
+    def test_no_visitor_is_lost_however_often_the_control_connection_is_made_anew(self):
+        failures, over = [], threading.Event()
+
+        def come_again_and_again(address):
+            while not over.is_set():
+                try:
+                    with visit(address) as visitor:
+                        exchange(visitor)
+                except (OSError, AssertionError) as error:
+                    failures.append(error)
+        with SocketOrigin(echo) as origin, Tunnel(origin.address) as tunnel:
+            visitors = [threading.Thread(target=come_again_and_again, args=(tunnel.outside,)) for _ in range(2)]
+            for visitor in visitors:
+                visitor.start()
+            for count in range(2, 52):
+                tunnel.origin.send_signal(signal.SIGHUP)
+                tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=count)
+            over.set()
+            for visitor in visitors:
+                visitor.join()
+        self.assertEqual(failures, [])
 
     def test_sighup_reconnects_now_also_during_a_long_wait_between_two_tries(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, start=False, fixed_ports=True) as tunnel:

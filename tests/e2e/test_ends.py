@@ -133,6 +133,21 @@ class HalfClose(unittest.TestCase):
             time.sleep(1)
             exchange(visitor)
 
+    def test_a_half_closed_visitor_who_reads_slowly_but_steadily_gets_the_whole_answer(self):
+        """No 50 ms are without a byte for the visitor, only the kernel's buffers hide it from the programs."""
+        size = 10 << 20
+
+        def answer(connection):
+            how_it_ends(connection)
+            connection.sendall(bytes(size))
+        with SocketOrigin(answer) as origin, Tunnel(origin.address, **self.flags("1s")) as tunnel, \
+                visit(tunnel.outside) as visitor:
+            visitor.shutdown(socket.SHUT_WR)
+            for _ in range(size // (64 << 10)):
+                receive(visitor, 64 << 10)
+                time.sleep(0.05)
+            self.assertEqual(visitor.recv(1), b"")
+
     def test_a_half_close_timeout_of_0_means_never(self):
         def late(connection):
             how_it_ends(connection)

@@ -6,7 +6,8 @@ import threading
 import time
 import unittest
 
-from faults import PROMPTLY, SLOW, cpu_share, descriptors, echo, exchange, how_a_visit_ends, how_it_ends, receive, visit, wait_served
+from faults import (PROMPTLY, SLOW, cpu_share, descriptors, echo, exchange, how_a_visit_ends, how_it_ends, receive,
+                    visit, visit_many, wait_served)
 from origins import SocketOrigin
 from support import DEADLINE, Tunnel, poll
 
@@ -78,15 +79,13 @@ class Descriptors(unittest.TestCase):
         timeout = ["--pairing-timeout", f"{PAIRING_TIMEOUT:g}s"]
         with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_flags=timeout, **options) as tunnel, \
                 contextlib.ExitStack() as stack:
-            visitors = [stack.enter_context(visit(tunnel.outside)) for _ in range(100)]
-            for visitor in visitors:
-                visitor.sendall(b"?")
+            visitors = [stack.enter_context(visitor) for visitor in visit_many(tunnel.outside, 100)]
             served = []
             for visitor in visitors:
                 try:
-                    self.assertEqual(visitor.recv(1), b"?")
+                    exchange(visitor)
                     served.append(visitor)
-                except ConnectionResetError:
+                except ConnectionError:
                     visitor.close()
             self.assertGreaterEqual(len(served), 10)
             for program in (tunnel.remote, tunnel.origin):
@@ -169,7 +168,7 @@ class Waiting(unittest.TestCase):
                 except ConnectionResetError:
                     break  # every place is taken
             began = time.monotonic()
-            many = [stack.enter_context(visit(tunnel.outside)) for _ in range(300)]
+            many = [stack.enter_context(visitor) for visitor in visit_many(tunnel.outside, 300)]
             self.assertEqual({how_it_ends(visitor) for visitor in many}, {"reset"})
             self.assertLess(time.monotonic() - began, 1.0 + PROMPTLY)
 

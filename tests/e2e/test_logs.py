@@ -18,7 +18,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn |info |de
 
 class Log(unittest.TestCase):
     def run_through_all(self, *flags):
-        """A run with visitors who finish, who are cut and who are refused, a reconnect and a stop; gives both stderrs."""
+        """A run with visitors who finish and one who is cut, a stranger, a reconnect and a stop; gives both stderrs."""
         with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_flags=flags, origin_flags=flags) as tunnel:
             with visit(tunnel.outside) as visitor:
                 exchange(visitor, b"x" * 1000)
@@ -83,8 +83,8 @@ class Log(unittest.TestCase):
 
     def test_an_error_is_logged_in_json_too(self):
         with SocketOrigin(echo) as taken:
-            flags = ["--control-addr", show_address(taken.address), "--outside-addr", f"{HOST}:0", "--log-format", "json"]
-            with Program([binary("remote-proxy"), *flags]) as program:
+            addresses = ["--control-addr", show_address(taken.address), "--outside-addr", f"{HOST}:0"]
+            with Program([binary("remote-proxy"), *addresses, "--log-format", "json"]) as program:
                 program.wait_exit(code=1)
                 self.assertEqual([json.loads(line)["level"] for line in program.texts("stderr")], ["error"])
 

@@ -146,8 +146,8 @@ class Networks(unittest.TestCase):
 
     def assert_was_tried(self, network, address):
         """Else the test would prove nothing: the kernel looked for that neighbour."""
-        shown = subprocess.run([*network.origin.within, "ip", "-6", "neighbour", "show"], capture_output=True, text=True,
-                               check=True).stdout
+        shown = subprocess.run([*network.origin.within, "ip", "-6", "neighbour", "show"], capture_output=True,
+                               text=True, check=True).stdout
         self.assertRegex(shown, re.escape(address))
 
     def test_the_remote_proxys_name_is_looked_up_afresh_for_every_try(self):

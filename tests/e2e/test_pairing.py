@@ -9,7 +9,7 @@ import time
 import unittest
 
 from faults import (HEARTBEATS, PROMPTLY, Wire, echo, exchange, how_a_visit_ends, how_it_ends, receive, reset, visit,
-                    wait_served)
+                    visit_many, wait_served)
 from origins import SocketOrigin
 from support import DEADLINE, HOST, Tunnel, free_port, poll, show_address
 
@@ -43,9 +43,10 @@ class OriginServersThatFail(unittest.TestCase):
 
     def test_every_one_of_50_visitors_at_once_is_told_the_same_by_both_logs(self):
         """Whatever comes first at the remote proxy, the refusal or the end of a data connection."""
-        with Tunnel((HOST, free_port())) as tunnel, contextlib.ExitStack() as stack:
-            for visitor in [stack.enter_context(visit(tunnel.outside)) for _ in range(50)]:
-                self.assertEqual(how_it_ends(visitor), "reset")
+        with Tunnel((HOST, free_port())) as tunnel:
+            for visitor in visit_many(tunnel.outside, 50):
+                with visitor:
+                    self.assertEqual(how_it_ends(visitor), "reset")
             for lines in tunnel.wait_visitors(50):
                 self.assertEqual([line["end"] for line in lines if "Connection refused" not in line["end"]], [])
 

@@ -78,8 +78,8 @@ class CommandLine(unittest.TestCase):
 
     def test_a_bad_address_exits_2_and_names_flag_value_and_what_is_expected(self):
         for name, addresses in ADDRESSES.items():
-            for value in ("9000", "localhost", "localhost:", "localhost:http", "localhost:65536", "::1:9000", "[::1:9000",
-                          "a b:9000", "http://localhost:9000", ""):
+            for value in ("9000", "localhost", "localhost:", "localhost:http", "localhost:65536", "::1:9000",
+                          "[::1:9000", "a b:9000", "http://localhost:9000", ""):
                 self.wrong(name, [addresses[0], value, *addresses[2:]], addresses[0], f'"{value}"',
                            "an address such as")
 
@@ -87,8 +87,9 @@ class CommandLine(unittest.TestCase):
         for name, addresses in ADDRESSES.items():
             self.wrong(name, [*addresses, "--log-level", "loud"], "--log-level", '"loud"', "error, warn, info or debug")
             self.wrong(name, [*addresses, "--log-format", "xml"], "--log-format", '"xml"', "text or json")
-        self.wrong("remote-proxy", [*ADDRESSES["remote-proxy"], "--max-waiting", "-1"], "--max-waiting", '"-1"', "number")
-        self.wrong("origin-proxy", [*ADDRESSES["origin-proxy"], "--max-retries", "x"], "--max-retries", '"x"', "number")
+        for name, flag, value in (("remote-proxy", "--max-waiting", "-1"), ("remote-proxy", "--max-waiting", "0"),
+                                  ("origin-proxy", "--max-retries", "x")):
+            self.wrong(name, [*ADDRESSES[name], flag, value], flag, f'"{value}"', "number")
 
     def test_a_bad_value_in_the_environment_exits_2_and_names_the_variable(self):
         for name, addresses in ADDRESSES.items():

@@ -39,8 +39,8 @@ class Stopping(unittest.TestCase):
 
     def stop_with_a_visitor(self, name, stop, *, least, most, grace="30s"):
         flags = ["--grace-period", grace]
-        with SocketOrigin(echo) as origin, \
-                Tunnel(origin.address, remote_flags=flags, origin_flags=flags) as tunnel, visit(tunnel.outside) as visitor:
+        with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_flags=flags, origin_flags=flags) as tunnel, \
+                visit(tunnel.outside) as visitor:
             program = getattr(tunnel, name)
             exchange(visitor)
             began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The bytes of one visitor: that they arrive, unchanged and at once, whoever speaks first and whoever finishes first."""
+"""The bytes of one visitor: that they arrive, unchanged and at once, whoever speaks or finishes first."""
 
 import hashlib
 import os

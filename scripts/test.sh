@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds every preset and runs every test of each, and the checks of the
+# source, as one ctest run: its summary, the last lines, is the sum of everything.
+# usage: scripts/test.sh [--quick]      --quick for daily work: preset dev alone, no clang-tidy
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+presets=(release sanitize thread clang)
+checks=(format tidy)
+case ${1-} in
+    -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
+    --quick) presets=(dev) checks=(format) ;;
+    '') ;;
+    *) echo "$0: unknown option $1, see --help" >&2; exit 2 ;;
+esac
+
+scripts/install-dependencies.sh --test
+
+# The sanitizers of g++ 12 cannot start where the kernel spreads addresses over more bits than this.
+alone=()
+if (($(cat /proc/sys/vm/mmap_rnd_bits) > 28)); then
+    alone=(setarch "$(uname -m)" --addr-no-randomize)
+fi
+
+for preset in "${presets[@]}"; do
+    cmake --preset "$preset"
+    "${alone[@]}" cmake --build --preset "$preset"
+done
+
+# The file by which ctest finds tests, written by hand: CMake writes one for each build only.
+mkdir -p build/all
+{
+    for check in "${checks[@]}"; do
+        echo "add_test([[check: $check]] [[$PWD/scripts/check.sh]] $check)"
+        echo "set_tests_properties([[check: $check]] PROPERTIES RUN_SERIAL TRUE TIMEOUT 600)"
+    done
+    echo "add_test([[check: the demonstration]] [[$PWD/scripts/demo.sh]])"
+    printf 'subdirs([[%s]])\n' "${presets[@]/#/$PWD/build/}"
+} >build/all/CTestTestfile.cmake
+
+# Most tests wait for most of their time.
+exec "${alone[@]}" ctest --test-dir build/all --output-on-failure --no-tests=error \
+    --parallel $((2 * $(nproc)))
