@@ -24,7 +24,7 @@ class Stopping(unittest.TestCase):
                 exchange(visitor, b"still not")
                 self.assertTrue(program.running)
             program.wait_exit(5, code=0)
-            remote, server = tunnel.visitor_lines(tunnel.remote), tunnel.visitor_lines(tunnel.origin)
+            remote, server = tunnel.wait_visitors(1)
             self.assertEqual([line["end"] for line in remote + server], ["finished"] * 2)
 
     def test_sigterm_lets_the_remote_proxys_visitors_finish_and_then_exits_0(self):

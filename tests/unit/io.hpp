@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -83,5 +84,10 @@ struct SocketPair {
     tcp::socket here;
     tcp::socket there;
 };
+
+inline void write(tcp::socket& socket, std::string_view bytes)
+{
+    asio::write(socket, asio::buffer(bytes));
+}
 
 } // namespace tunnel::test

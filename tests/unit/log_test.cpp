@@ -77,6 +77,13 @@ TEST_CASE("text from the network cannot forge a line or reach the terminal")
     CHECK(text("a\nb \"c\" \\ \x1b") == R"(2024-01-02T03:04:05.067Z info  a\x0ab \"c\" \\ \x1b)");
 }
 
+TEST_CASE("text for a place other than the log is escaped alike")
+{
+    CHECK(escape("plain words = 1") == "plain words = 1");
+    CHECK(escape("a\r\n\x1b \"b\" \\ h\xc3\xb6st") == R"(a\x0d\x0a\x1b \"b\" \\ h\xc3\xb6st)");
+    CHECK(escape("") == "");
+}
+
 TEST_CASE("no byte at all makes a line of more than printable ASCII")
 {
     std::string every_byte;

@@ -71,3 +71,17 @@ TEST_CASE("flush writes what is due, and at the end of the program what is left"
     }
     CHECK(line_of([&] { tally.flush(std::nullopt); }) == "");
 }
+
+TEST_CASE("what is not written yet is due when the interval is over")
+{
+    Tally tally("closed a connection", 1min);
+    CHECK(tally.due() == std::nullopt);
+    CHECK(line_of([&] { tally.count("a", "one", noon); }) != "");
+    CHECK(tally.due() == std::nullopt);
+    CHECK(line_of([&] { tally.count("b", "two", noon + 5s); }) == "");
+    CHECK(tally.due() == noon + 1min);
+    CHECK(line_of([&] { tally.flush(tally.due()); }) != "");
+    CHECK(tally.due() == std::nullopt);
+    CHECK(line_of([&] { tally.count("c", "three", noon + 61s); }) == "");
+    CHECK(tally.due() == noon + 2min);
+}

@@ -44,32 +44,32 @@ std::string notice_of_size(std::size_t size)
     return bytes;
 }
 
+awaitable<void> send_and_close(tcp::socket& socket, std::string bytes)
+{
+    co_await send(socket, bytes);
+    socket.close();
+}
+
 awaitable<void> send_byte_by_byte(tcp::socket& socket, std::string bytes)
 {
     for (const char byte : bytes) {
         co_await send(socket, std::string(1, byte));
-        co_await asio::post(socket.get_executor(), use_awaitable); // the reader's turn
+        co_await yield_to_others();
     }
+    socket.close();
 }
 
-void write(tcp::socket& socket, std::string_view bytes)
-{
-    asio::write(socket, asio::buffer(bytes));
-}
-
-// The frames that come until the connection ends.
+// The frames that `next` reads until the connection ends.
 template <class Next>
-awaitable<std::vector<Frame>> frames_from(Next next)
+std::vector<Frame> frames_from(asio::io_context& io, Next next)
 {
     std::vector<Frame> frames;
-    try {
+    const auto read_all = [&]() -> awaitable<void> {
         for (;;)
             frames.push_back(co_await next());
-    } catch (const std::system_error& error) {
-        if (error.code() != asio::error::eof)
-            throw;
-    }
-    co_return frames;
+    };
+    CHECK(failure_of(io, read_all()).code() == asio::error::eof);
+    return frames;
 }
 
 } // namespace
@@ -80,25 +80,16 @@ TEST_CASE("frames are read however their bytes arrive")
     SocketPair pair(io);
     TaskGroup tasks(io.get_executor());
     const std::vector<Frame> sent = every_kind();
-    std::vector<Frame> received;
     FrameReader reader(pair.there);
-    const auto next_by_reader = [&] { return reader.next(); };
-    const auto next_by_function = [&] { return read_frame(pair.there); };
-
     SUBCASE("in one write")
     {
-        write(pair.here, encoded(sent));
-        pair.here.close();
-        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_reader); });
+        tasks.spawn("sender", send_and_close(pair.here, encoded(sent)));
+        CHECK((frames_from(io, [&] { return reader.next(); }) == sent));
     }
     SUBCASE("byte by byte")
     {
-        const auto play = [&]() -> awaitable<void> {
-            co_await send_byte_by_byte(pair.here, encoded(sent));
-            pair.here.close();
-        };
-        tasks.spawn("sender", play());
-        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_reader); });
+        tasks.spawn("sender", send_byte_by_byte(pair.here, encoded(sent)));
+        CHECK((frames_from(io, [&] { return reader.next(); }) == sent));
     }
     SUBCASE("byte by byte, with read_frame")
     {
@@ -107,16 +98,9 @@ TEST_CASE("frames are read however their bytes arrive")
             if (encode(frame).size() <= largest_first_frame)
                 small.push_back(frame);
         }
-        const auto play = [&]() -> awaitable<void> {
-            co_await send_byte_by_byte(pair.here, encoded(small));
-            pair.here.close();
-        };
-        tasks.spawn("sender", play());
-        run(io, [&]() -> awaitable<void> { received = co_await frames_from(next_by_function); });
-        CHECK((received == small));
-        received = sent;
+        tasks.spawn("sender", send_byte_by_byte(pair.here, encoded(small)));
+        CHECK((frames_from(io, [&] { return read_frame(pair.there); }) == small));
     }
-    CHECK((received == sent));
     CHECK(runs_dry(io));
 }
 
@@ -129,16 +113,9 @@ TEST_CASE("a reader keeps frames apart for thousands of them")
     std::vector<Frame> sent;
     for (std::size_t i = 0; i < 3000; ++i)
         sent.push_back(random_frame(random, i % (frame_kinds - 1)));
-    const auto play = [&]() -> awaitable<void> {
-        co_await send(pair.here, encoded(sent));
-        pair.here.close();
-    };
-    tasks.spawn("sender", play());
-    std::vector<Frame> received;
+    tasks.spawn("sender", send_and_close(pair.here, encoded(sent)));
     FrameReader reader(pair.there);
-    const auto next = [&] { return reader.next(); };
-    run(io, [&]() -> awaitable<void> { received = co_await frames_from(next); });
-    CHECK((received == sent));
+    CHECK((frames_from(io, [&] { return reader.next(); }) == sent));
     CHECK(runs_dry(io));
 }
 
