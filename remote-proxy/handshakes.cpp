@@ -2,6 +2,13 @@
 
 namespace tunnel {
 
+Handshakes::Place::~Place()
+{
+    if (entry_->end.empty())
+        --owner_.open_;
+    owner_.entries_.erase(entry_);
+}
+
 Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
 {
     if (full()) {
@@ -12,6 +19,7 @@ Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
             }
         }
     }
+    ++open_;
     return Place(*this, entries_.insert(entries_.end(), Entry{&socket, now, {}}));
 }
 
@@ -37,6 +45,7 @@ void Handshakes::expire(Clock::time_point before)
 void Handshakes::close(Entry& entry, std::string_view why)
 {
     entry.end = why;
+    --open_;
     std::error_code ignored;
     entry.socket->close(ignored);
 }

@@ -28,7 +28,7 @@ public:
         Place(const Place&) = delete;
         Place& operator=(const Place&) = delete;
 
-        ~Place() { owner_.entries_.erase(entry_); }
+        ~Place();
 
         // Why this class has closed the socket; empty if it has not.
         std::string_view end() const { return entry_->end; }
@@ -44,7 +44,7 @@ public:
 
     explicit Handshakes(std::size_t capacity) : capacity_(capacity) {}
 
-    bool full() const { return entries_.size() >= capacity_; }
+    bool full() const { return open_ >= capacity_; }
 
     // Closes the oldest if there is no room. `socket` must outlive the place.
     Place enter(tcp::socket& socket, Clock::time_point now);
@@ -59,6 +59,7 @@ private:
     void close(Entry& entry, std::string_view why);
 
     std::size_t capacity_;
+    std::size_t open_ = 0;
     Entries entries_; // by age; those that were closed stay until their coroutine has noticed
 };
 

@@ -1,6 +1,7 @@
 #include "remote-proxy/waiting_room.hpp"
 
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 namespace tunnel {
@@ -38,7 +39,11 @@ void WaitingRoom::hand_out_tickets(const std::function<void(const Ticket&, const
     while (!untold_.empty()) {
         const auto seat = untold_.begin();
         seat->ticket = Ticket{random_bytes()};
-        told_.splice(told_.end(), untold_, seat);
+        // At the end, as a rule; but a claim that outlived its control connection may be younger.
+        auto place = told_.end();
+        while (place != told_.begin() && std::prev(place)->visitor.arrived > seat->visitor.arrived)
+            --place;
+        told_.splice(place, untold_, seat);
         by_ticket_.emplace(seat->ticket, seat);
         tell(seat->ticket, seat->visitor);
     }

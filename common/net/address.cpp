@@ -1,6 +1,7 @@
 #include "common/net/address.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <memory>
 
@@ -23,8 +24,17 @@ bool is_host(std::string_view host)
            });
 }
 
+// inet_pton stops at a NUL, and takes any text for the name of a zone: so look at the characters.
 bool is_v6_literal(std::string_view host)
 {
+    const std::size_t percent = host.find('%');
+    const std::string_view number = host.substr(0, percent);
+    if (!std::ranges::all_of(
+            number, [](unsigned char c) { return std::isxdigit(c) != 0 || c == ':' || c == '.'; }))
+        return false;
+    if (percent != std::string_view::npos &&
+        (percent + 1 == host.size() || !is_host(host.substr(percent + 1))))
+        return false;
     std::error_code error;
     asio::ip::make_address_v6(std::string(host), error);
     return !error;

@@ -23,11 +23,13 @@ struct Race {
     Signal changed;
     std::list<tcp::socket> attempts;
     int running = 0;
+    Clock::time_point next_start; // of the attempt after those that were started
     std::optional<tcp::socket> winner;
     std::error_code first_failure;
 
     void failed(std::error_code error)
     {
+        next_start = Clock::now();
         if (!first_failure)
             first_failure = error;
     }
@@ -95,21 +97,21 @@ awaitable<tcp::socket> dial(std::vector<tcp::endpoint> endpoints, Clock::duratio
     const auto deadline = Clock::now() + limit;
     const std::vector<tcp::endpoint> ordered = interleave(endpoints);
     std::size_t started = 0;
-    auto next_start = Clock::now();
     while (!race->winner) {
         const auto now = Clock::now();
         if (now >= deadline)
             fail(make_error_code(std::errc::timed_out), "dial");
-        if (started < ordered.size() && (race->running == 0 || now >= next_start)) {
+        if (started < ordered.size() && (race->running == 0 || now >= race->next_start)) {
+            race->next_start = now + attempt_delay;
             start_attempt(race, executor, ordered[started++]);
-            next_start = now + attempt_delay;
             continue;
         }
         if (race->running == 0)
             fail(race->first_failure ? race->first_failure : make_error_code(Errc::cannot_resolve),
                  "dial");
         const bool another = started < ordered.size();
-        co_await race->changed.wait_until(another ? std::min(deadline, next_start) : deadline);
+        co_await race->changed.wait_until(another ? std::min(deadline, race->next_start)
+                                                  : deadline);
     }
     co_return std::move(*race->winner);
 }

@@ -5,6 +5,7 @@
 #include "tests/unit/control_end.hpp"
 #include "tests/unit/io.hpp"
 
+using namespace std::chrono_literals;
 using namespace tunnel;
 using namespace tunnel::test;
 

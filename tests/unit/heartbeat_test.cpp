@@ -1,0 +1,100 @@
+// Heartbeats between two ends of a control connection.
+#include <doctest/doctest.h>
+
+#include "common/error.hpp"
+#include "tests/unit/control_end.hpp"
+#include "tests/unit/io.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+TEST_CASE("heartbeats are sent, the first at once and then one in each interval")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const auto begin = Clock::now();
+    End sender(io, std::move(pair.here), {20ms, 1min});
+    End receiver(io, std::move(pair.there), quiet);
+    REQUIRE(run_until(io, [&] { return receiver.connection.received() == 5; }));
+    CHECK(Clock::now() - begin >= 80ms);
+    CHECK(receiver.frames.empty());
+    CHECK(sender.connection.received() == 1);
+    sender.tasks.cancel();
+    receiver.tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("a connection whose peer is silent ends after the timeout")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const auto begin = Clock::now();
+    End end(io, std::move(pair.here), {20ms, 60ms});
+    CHECK(runs_dry(io));
+    CHECK(end.error == Errc::heartbeat_timeout);
+    CHECK(Clock::now() - begin >= 60ms);
+    CHECK(Clock::now() - begin < 5s);
+}
+
+TEST_CASE("a connection whose peer speaks lives longer than the timeout")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const auto begin = Clock::now();
+    End one(io, std::move(pair.here), {10ms, 500ms});
+    End other(io, std::move(pair.there), {10ms, 500ms});
+    REQUIRE(
+        run_until(io, [&] { return Clock::now() - begin > 700ms || one.ended || other.ended; }));
+    CHECK_FALSE(one.ended);
+    CHECK_FALSE(other.ended);
+    one.tasks.cancel();
+    CHECK(runs_dry(io));
+    CHECK(one.error == asio::error::operation_aborted);
+    CHECK(other.error == Errc::closed_by_peer);
+}
+
+TEST_CASE("a peer with a shorter timeout gets heartbeats more often")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    End sender(io, std::move(pair.here), quiet);
+    End receiver(io, std::move(pair.there), quiet);
+    REQUIRE(run_until(io, [&] { return receiver.connection.received() == 1; }));
+    const auto begin = Clock::now();
+    sender.connection.set_peer_timeout(60ms);
+    REQUIRE(run_until(io, [&] { return receiver.connection.received() == 4; }));
+    CHECK(Clock::now() - begin >= 40ms); // every 20 ms, the first when the timeout was told
+    sender.tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("a peer with a long timeout, or that tells none, gets them as often as before")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    End sender(io, std::move(pair.here), {20ms, 1min});
+    End receiver(io, std::move(pair.there), quiet);
+    sender.connection.set_peer_timeout(1h);
+    sender.connection.set_peer_timeout(0ms);
+    CHECK(run_until(io, [&] { return receiver.connection.received() == 4; }));
+    sender.tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("a probe is answered with a heartbeat at once")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    End end(io, std::move(pair.here), quiet);
+    FrameReader reader(pair.there);
+    run(io, [&]() -> awaitable<void> {
+        co_await reader.next(); // the heartbeat at the start
+        co_await send(pair.there, encode(Probe()));
+        const Frame answer = co_await reader.next();
+        CHECK((answer == Frame(Heartbeat())));
+    });
+    CHECK((end.frames == std::vector<Frame>{Probe()}));
+    end.tasks.cancel();
+    CHECK(runs_dry(io));
+}
