@@ -10,7 +10,8 @@ format() {
 
 # The largest first, so that no core waits for one long file at the end.
 tidy() {
-    [[ -e build/clang/build.ninja ]] || cmake --preset clang >/dev/null
+    cmake --preset clang >/dev/null
+    cmake --build --preset clang --target tunnel_common >/dev/null # the precompiled header
     find common remote-proxy origin-proxy tests -name '*.cpp' -printf '%s %p\n' | sort -rn | cut -d ' ' -f 2- |
         xargs -P "$(nproc)" -n 1 clang-tidy-14 --quiet -p build/clang
 }

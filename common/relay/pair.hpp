@@ -80,6 +80,7 @@ struct Pair {
     Clock::time_point began;
     Clock::time_point last_byte; // of either direction, or `began`
     Timers::iterator timer;      // valid while `timed`
+    int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;
     bool queued = false; // has used its budget up and waits for its next turn

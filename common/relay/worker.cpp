@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/net/socket.hpp"
@@ -29,6 +31,16 @@ Fd checked(int descriptor, const char* what)
     if (descriptor < 0)
         throw std::system_error(errno, std::system_category(), what);
     return Fd(descriptor);
+}
+
+// What was written to both sockets and their peers have not acknowledged, tcp(7).
+int unacknowledged_bytes(const Pair& pair)
+{
+    int first = 0;
+    int second = 0;
+    ::ioctl(pair.first.get(), SIOCOUTQ, &first);
+    ::ioctl(pair.second.get(), SIOCOUTQ, &second);
+    return first + second;
 }
 
 void set_non_blocking(int descriptor)
@@ -66,18 +78,17 @@ void Relay::Worker::hand_over(Fd first, Fd second, Done done)
     pair->done = std::move(done);
     pair->began = Pair::Clock::now();
     pair->last_byte = pair->began;
-    bool first_in_box = false;
-    {
-        const std::lock_guard lock(mutex_);
-        if (!stopping_) {
-            inbox_.push_back(std::move(pair));
-            first_in_box = inbox_.size() == 1;
-        }
-    }
-    if (first_in_box)
-        wake();
-    else if (pair) // too late
+    std::unique_lock lock(mutex_);
+    if (stopping_) {
+        lock.unlock();
         close_and_report(*pair, End::stopped);
+        return;
+    }
+    inbox_.push_back(std::move(pair));
+    const bool asleep = inbox_.size() == 1; // else it has been woken already
+    lock.unlock();
+    if (asleep)
+        wake();
 }
 
 void Relay::Worker::stop()
@@ -247,11 +258,15 @@ void Relay::Worker::set_timer(Pair& pair)
 }
 
 // Bytes do not touch the timers, they only note their time: a timer that comes due is set anew if
-// there were any since.
+// there were any since. Bytes that the receiver takes out of the kernel's buffers count as well:
+// those hold megabytes, for which a slow reader may need longer than the limit.
 void Relay::Worker::expire_timers()
 {
     while (!timers_.empty() && timers_.begin()->first <= now_) {
         Pair& pair = *timers_.begin()->second;
+        const int unacknowledged = std::exchange(pair.unacknowledged, unacknowledged_bytes(pair));
+        if (pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged)
+            pair.last_byte = now_;
         set_timer(pair);
         if (pair.timer->first <= now_)
             end(pair, pair.half_closed() ? End::half_close_timeout : End::idle_timeout);
