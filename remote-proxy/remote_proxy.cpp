@@ -115,7 +115,9 @@ awaitable<void> RemoteProxy::accept_visitors()
     for (;;) {
         while (!outside_.is_open())
             co_await outside_opened_.wait();
-        if (visitors() >= visitor_capacity_)
+        if (visitors() < visitor_capacity_)
+            full_since_.reset();
+        else
             co_await make_room();
         co_await outside_.wait();
         for (int i = 0; i < accept_batch && outside_.is_open() && visitors() < visitor_capacity_;
@@ -137,7 +139,9 @@ awaitable<void> RemoteProxy::accept_visitors()
 // Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
 awaitable<void> RemoteProxy::make_room()
 {
-    const auto patience = Clock::now() + options_.pairing_timeout;
+    if (!full_since_)
+        full_since_ = Clock::now();
+    const auto patience = *full_since_ + options_.pairing_timeout;
     while (visitors() >= visitor_capacity_ && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
     std::error_code error;

@@ -82,6 +82,7 @@ private:
     Handshakes handshakes_;
     OriginLink* link_ = nullptr;                   // lives in the coroutine serve_origin
     std::optional<Clock::time_point> outage_ends_; // when an outside address without origin shuts
+    std::optional<Clock::time_point> full_since_;  // when the last visitor came who could be taken
     std::size_t relayed_ = 0;
     bool probing_ = false;
     bool stopping_ = false;
