@@ -23,11 +23,11 @@ constexpr std::size_t own_descriptors = 24;
 // Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
 constexpr std::size_t most_announced = 16'384;
 
-// A visitor takes two descriptors, and up to two more while addresses are raced.
+// A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
 std::size_t visitor_capacity(std::size_t descriptor_limit)
 {
     const std::size_t usable = descriptor_limit - std::min(descriptor_limit, own_descriptors);
-    return std::max<std::size_t>(1, usable / 3);
+    return std::max<std::size_t>(1, usable * 7 / 16);
 }
 
 } // namespace

@@ -100,7 +100,7 @@ TEST_CASE("when the first refuses the second is tried at once")
     const auto refusing = ports.refusing.endpoint();
     const auto result = reached(io, {refusing, refusing, refusing, ports.accepting.endpoint()});
     CHECK(result.endpoint == ports.accepting.endpoint());
-    CHECK(result.time < 250ms);
+    CHECK(result.time < 500ms); // with the delay it would be 750 ms
     CHECK(runs_dry(io));
 }
 
@@ -157,7 +157,7 @@ TEST_CASE("after one that refuses the next is tried at once, also while an older
     const auto result =
         reached(io, {silent.endpoint(), refusing, refusing, refusing, ports.accepting.endpoint()});
     CHECK(result.endpoint == ports.accepting.endpoint());
-    CHECK(result.time < 500ms); // 250 ms for the silent one, nothing for those that refuse
+    CHECK(result.time < 750ms); // 250 ms for the silent one; 1 s if those that refuse cost as much
     CHECK(runs_dry(io));
 }
 
