@@ -238,7 +238,7 @@ void OriginProxy::on_announce(Announce& announce)
 
 void OriginProxy::start_visits()
 {
-    while (link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
+    while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
         ++visitors_;
         tasks_.spawn("serving a visitor", serve(std::move(announced_.front()), link_->peer()));
         announced_.pop_front();
@@ -302,6 +302,7 @@ awaitable<void> OriginProxy::dial_origin_server(Visit& visit)
 
 awaitable<void> OriginProxy::dial_back(Visit& visit, tcp::endpoint remote)
 {
+    const ControlConnection* const link = link_;
     try {
         // The very address that the control connection has: behind the name there may be several
         // remote proxies, and the visitor is at this one.
@@ -320,9 +321,14 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, tcp::endpoint remote)
         co_await send(socket, std::move(hello));
         visit.data = std::move(socket);
     } catch (const std::system_error& error) {
-        if (visit.failure.empty())
-            visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
-                                        to_string(remote), error.code().message());
+        if (!visit.failure.empty())
+            co_return;
+        visit.failure = fmt::format("cannot connect to the remote proxy {}: {}", to_string(remote),
+                                    error.code().message());
+        if (!visit.presented && link_ == link && link_ != nullptr) {
+            const Refuse refuse{visit.announce.ticket, visit.failure};
+            link_->post(refuse);
+        }
     }
 }
 

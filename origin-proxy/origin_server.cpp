@@ -16,6 +16,8 @@ awaitable<tcp::socket> OriginServer::dial()
 {
     const auto deadline = Clock::now() + dial_timeout_;
     if (endpoints_.empty() || Clock::now() >= looked_up_ + remembered_for) {
+        if (!endpoints_.empty())
+            looked_up_ = Clock::now(); // one visitor looks it up, the others take what is known
         try {
             // Half of the time, so that there is time to dial what is known already.
             auto found = co_await resolve(address_, dial_timeout_ / (endpoints_.empty() ? 1 : 2));

@@ -19,7 +19,8 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
              "long visitors may still come while the control connection is lost");
     line.add("--max-waiting", options.max_waiting,
              "Reset a visitor at once when this many wait to be connected to the origin server", 1,
-             1'000'000);
+             12'000); // so many announcements fit the outbox of a control connection
+
     line.add(options.common);
     return line.parse(argc, argv);
 }

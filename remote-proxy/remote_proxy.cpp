@@ -125,6 +125,7 @@ awaitable<void> RemoteProxy::accept_visitors()
             std::error_code error;
             auto accepted = outside_.accept(error);
             if (accepted) {
+                full_since_.reset();
                 admit(std::move(*accepted));
             } else if (error == std::errc::operation_would_block) {
                 break;
@@ -150,6 +151,11 @@ awaitable<void> RemoteProxy::make_room()
             count(overflow_, to_string(accepted->peer), "no descriptors left for more visitors");
             reset(accepted->socket);
         }
+    }
+    if (error && error != std::errc::operation_would_block && !concerns_one_connection(error) &&
+        outside_.is_open()) {
+        count(accept_failures_, "the outside address", error.message());
+        co_await sleep_for(accept_pause);
     }
 }
 
@@ -205,7 +211,12 @@ awaitable<void> RemoteProxy::accept_connections()
                 co_await yield_to_others();
             auto accepted = control_.accept(error);
             if (accepted) {
-                tcp::socket socket(io_, accepted->peer.protocol(), accepted->socket.get());
+                tcp::socket socket(io_);
+                socket.assign(accepted->peer.protocol(), accepted->socket.get(), error);
+                if (error) {
+                    count(accept_failures_, "the control address", error.message());
+                    continue;
+                }
                 accepted->socket.release();
                 tasks_.spawn("a connection to the control address", greet(std::move(socket)));
             } else if (error == std::errc::operation_would_block) {
@@ -296,6 +307,8 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
 
 awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)
 {
+    std::error_code ignored; // else a reject may wait behind a notice, and be lost by the close
+    socket.set_option(tcp::no_delay(true), ignored);
     auto rejection = objection(log_in);
     if (!rejection && stopping_ && (link_ == nullptr || link_->origin != log_in.origin))
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};

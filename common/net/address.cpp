@@ -61,6 +61,13 @@ struct Lookup {
     std::vector<tcp::endpoint> endpoints;
 };
 
+// A question that nobody waits for any more must not keep later ones waiting behind it.
+struct Abandon {
+    Lookup& lookup;
+
+    ~Abandon() { lookup.resolver.cancel(); }
+};
+
 bool has_ipv6(asio::io_context& io)
 {
     std::error_code error;
@@ -134,6 +141,7 @@ awaitable<std::vector<tcp::endpoint>> resolve(Address address, Clock::duration l
     const auto deadline = Clock::now() + limit;
     const auto executor = co_await asio::this_coro::executor;
     const auto lookup = std::make_shared<Lookup>(executor);
+    const Abandon abandon{*lookup};
     ++lookups;
     lookup->resolver.async_resolve(
         host, std::to_string(address.port),

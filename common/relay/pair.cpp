@@ -43,7 +43,7 @@ Progress Direction::pump(int from, int to, std::span<std::byte> shared, std::siz
         std::span<const std::byte> rest = shared.first(static_cast<std::size_t>(size));
         // What does not fill the buffer was all there was, epoll(7); another recv would only
         // answer EAGAIN.
-        if (rest.size() < shared.size() && !hung_up_)
+        if (rest.size() < shared.size() && !short_read_says_nothing_)
             readable_ = false;
         moved += rest.size();
         if (write(to, rest) == Progress::to_failed)

@@ -29,8 +29,9 @@ public:
 
     void can_write() { writable_ = true; }
 
-    // The sender has ended its stream, so a short read no longer means "drained": go on to the 0.
-    void hang_up() { hung_up_ = true; }
+    // A short read no longer means "drained", so read until the kernel says so: the sender has
+    // ended its stream, or sent urgent data, at whose mark a read stops short.
+    void read_until_told() { short_read_says_nothing_ = true; }
 
     // Moves what can be moved from `from` to `to` through `shared`, a buffer that is free again
     // after the call, but not much more than `budget` bytes.
@@ -62,7 +63,7 @@ private:
     Held held_;
     bool readable_ = true;
     bool writable_ = true;
-    bool hung_up_ = false;
+    bool short_read_says_nothing_ = false;
     bool saw_end_ = false;
     bool finished_ = false;
 };

@@ -58,7 +58,7 @@ public:
     // any thread. After stop() the pair ends at once.
     void hand_over(Fd first, Fd second, Done done);
 
-    // Pairs whose end has not been reported yet.
+    // Pairs that have not ended yet; one that is being reported no longer counts.
     std::size_t live() const { return live_.load(); }
 
     // Resets what is left and waits for the threads; every pair has been reported when it returns.

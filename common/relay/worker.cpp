@@ -175,7 +175,7 @@ bool Relay::Worker::watch(int descriptor, std::uintptr_t tag)
 {
     set_non_blocking(descriptor);
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u64 = tag;
     return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
@@ -193,9 +193,9 @@ void Relay::Worker::on_event(std::uint64_t data, std::uint32_t events)
     }
     Direction& from_it = is_second ? pair.back : pair.forth;
     Direction& to_it = is_second ? pair.forth : pair.back;
-    if (events & (EPOLLRDHUP | EPOLLHUP))
-        from_it.hang_up();
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP))
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
+        from_it.read_until_told();
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         from_it.can_read();
     if (events & (EPOLLOUT | EPOLLHUP))
         to_it.can_write();
@@ -307,8 +307,8 @@ void Relay::Worker::close_and_report(Pair& pair, End how)
     } // otherwise they are prepared to reset
     pair.first.close();
     pair.second.close();
-    pair.done({pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began});
     --live_;
+    pair.done({pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began});
 }
 
 } // namespace tunnel

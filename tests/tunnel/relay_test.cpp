@@ -4,6 +4,8 @@
 #include <future>
 #include <random>
 
+#include <sys/socket.h>
+
 #include "common/net/socket.hpp"
 #include "common/relay/relay.hpp"
 #include "tests/support/stream.hpp"
@@ -111,6 +113,18 @@ TEST_CASE("the end of one direction is passed on and the other lives")
     joined.right.finish();
     CHECK(joined.left.receive_all() == ", and more");
     CHECK(end_of(joined).end == End::finished);
+}
+
+TEST_CASE("an urgent byte is a byte of the stream, and holds up none that follow")
+{
+    Relay relay(never_times_out());
+    Joined joined = join(relay);
+    for (int i = 0; i < 20; ++i) {
+        joined.left.send("ab");
+        CHECK(::send(joined.left.descriptor(), "X", 1, MSG_OOB | MSG_NOSIGNAL) == 1);
+        joined.left.send("def");
+        CHECK(joined.right.receive(6) == "abXdef");
+    }
 }
 
 TEST_CASE("bytes that were there before the pair was handed over are passed on")
