@@ -1,0 +1,165 @@
+"""The cases, what is read from each, and one run of one of them."""
+
+import dataclasses
+import json
+import select
+import subprocess
+import time
+
+import contenders
+import machine
+
+RUN_LIMIT = 60.0
+SETTLE = 0.5
+
+
+@dataclasses.dataclass
+class Metric:
+    key: str
+    title: str
+    unit: str
+    more_is_better: bool
+    ratio: bool = True  # to direct; otherwise the figure itself
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    arguments: list
+    metrics: list
+    work: str  # the key that says how much was done
+    tolerated: float = 0.0  # errors for each unit of work that do not make the run a failed one
+    fresh: bool = False  # memory that earlier cases left behind would hide what this one takes
+
+
+@dataclasses.dataclass
+class Sample:
+    case: str
+    contender: str
+    round: int
+    values: dict = dataclasses.field(default_factory=dict)
+    errors: dict = dataclasses.field(default_factory=dict)
+    failure: str = ""
+    foreign: float = 0.0  # cores that others used meanwhile
+
+
+def _rate(title):
+    return Metric("per_second", title, "/s", True)
+
+
+def _time(key, title):
+    return Metric(key, title, "us", False)
+
+
+def all_cases(quick):
+    seconds = 0.5 if quick else 1.0
+    cases = []
+    for at_once in (1, 16, 128):
+        arguments = ["connect", "--at-once", at_once, "--seconds", seconds, "--visitors", 40000]
+        title = f"new connections, {at_once} at once"
+        metrics = [
+            _rate(title),
+            _time("first_byte_p50_us", f"{title}: first byte p50"),
+            _time("first_byte_p99_us", f"{title}: first byte p99"),
+        ]
+        cases.append(Case(f"connect-{at_once}", arguments, metrics, "connections", tolerated=0.01))
+
+    def round_trips(name, title, pairs, size, metrics):
+        arguments = ["round-trips", "--visitors", pairs, "--size", size, "--seconds", seconds]
+        cases.append(Case(name, arguments, metrics(title), "round_trips"))
+
+    times = lambda title: [_time("round_trip_p50_us", f"{title}: p50"), _time("round_trip_p99_us", f"{title}: p99")]
+    round_trips("pingpong", "1-byte round trip", 1, 1, times)
+    round_trips("small", "64 clients x 512 B", 64, 512, lambda title: [_rate(title), *times(title)])
+    for streams in (1, 8):
+        for direction in ("up", "down"):
+            title = f"bulk, {streams} stream{'s' * (streams > 1)} {direction}"
+            arguments = ["bulk", "--visitors", streams, "--direction", direction, "--seconds", 1.2 * seconds]
+            metrics = [
+                Metric("gb_per_second", title, "GB/s", True),
+                Metric("cpu_per_gb", f"{title}: CPU of the tunnel", "s/GB", False, ratio=False),
+            ]
+            cases.append(Case(f"bulk-{streams}-{direction}", arguments, metrics, "bytes"))
+    for visitors in (2000,) if quick else (2000, 8000):
+        title = f"{visitors:,} idle visitors"
+        metrics = [
+            Metric("kib_per_visitor", f"{title}: memory for each", "KiB", False, ratio=False),
+            Metric("idle_cpu", f"{title}: CPU", "% of a core", False, ratio=False),
+        ]
+        arguments = ["idle", "--visitors", visitors, "--seconds", RUN_LIMIT / 2]
+        cases.append(Case(f"idle-{visitors}", arguments, metrics, "held", fresh=True))
+    for name, visitors, title in (("half-close", 200, "answers after a half-close"), ("mixed", 64, "mixed sizes")):
+        metrics = [Metric("failed", f"{title}: failed of {visitors}", "", False, ratio=False)]
+        arguments = [name, "--visitors", visitors, "--at-once", 16]
+        cases.append(Case(name, arguments, metrics, "visitors", tolerated=1.0))
+    for pairs in (1, 64, 1024) if quick else (1, 4, 16, 64, 256, 1024, 4096):
+        metrics = lambda title: [_rate(title), _time("round_trip_p99_us", f"{title}: p99")]
+        round_trips(f"growth-{pairs}", f"{pairs:,} pair{'s' * (pairs > 1)} x 512 B", pairs, 512, metrics)
+    return cases
+
+
+def _hold_idle(visitors, contender, count):
+    """Figures while the visitors are there and nothing moves."""
+    before = machine.resident_bytes(contender.pids())
+    client = subprocess.Popen(visitors, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        if not select.select([client.stdout], [], [], RUN_LIMIT)[0]:
+            raise contenders.Failed(f"{count} visitors did not get in within {RUN_LIMIT:.0f} s")
+        result = json.loads(client.stdout.readline())
+        time.sleep(SETTLE)
+        memory = machine.resident_bytes(contender.pids()) - before
+        begin, cpu = time.monotonic(), machine.exact_cpu_seconds(contender.pids())
+        time.sleep(2)
+        cpu = machine.exact_cpu_seconds(contender.pids()) - cpu
+        result["idle_cpu"] = 100 * cpu / (time.monotonic() - begin)
+        result["kib_per_visitor"] = memory / 1024 / max(result["held"], 1)
+        return result
+    finally:
+        client.stdin.close()
+        try:
+            client.wait(10)
+        except subprocess.TimeoutExpired:
+            client.kill()
+            client.wait()
+        client.stdout.close()
+
+
+def _measure(case, contender, load):
+    command = [load, "run", *map(str, case.arguments), "--connect", f"{contenders.HOST}:{contender.port}"]
+    if case.fresh:
+        return _hold_idle(command, contender, case.arguments[2])
+    before = machine.cpu_seconds(contender.pids())
+    try:
+        client = subprocess.run(command, capture_output=True, text=True, timeout=RUN_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise contenders.Failed(f"not over within {RUN_LIMIT:.0f} s") from None
+    if client.returncode != 0:
+        raise contenders.Failed(client.stderr.strip()[-200:] or f"load generator: exit code {client.returncode}")
+    result = json.loads(client.stdout)
+    cpu = machine.cpu_seconds(contender.pids()) - before
+    if result.get("bytes") and contender.programs:
+        result["cpu_per_gb"] = cpu / (result["bytes"] / 1e9)
+    return result
+
+
+def run(case, contender, round_, load, own_pids, start):
+    sample = Sample(case.name, contender.name, round_)
+    try:
+        if case.fresh:
+            contender.stop()
+        start(contender)
+        foreign = machine.ForeignLoad(own_pids())
+        begin = time.monotonic()
+        sample.values = _measure(case, contender, load)
+        sample.foreign = foreign.cores(time.monotonic() - begin)
+        dead = [program for program in contender.programs if not program.running()]
+        if dead:
+            raise contenders.Failed(f"{dead[0].name} died: {dead[0].last_words()}")
+        sample.errors = sample.values.pop("errors")
+        wrong, work = sum(sample.errors.values()), sample.values.get(case.work, 0)
+        if wrong > case.tolerated * work or not work:
+            worst = max(sample.errors, key=sample.errors.get, default="nothing was moved")
+            sample.failure = f"{worst} ({wrong:,} times beside {work:,} {case.work.replace('_', ' ')})"
+    except (contenders.Failed, OSError, ValueError) as error:
+        sample.failure = str(error) or type(error).__name__
+    return sample

@@ -1,0 +1,154 @@
+"""Medians of the samples, as a table and as a chart."""
+
+import statistics
+
+LOADED = 0.15  # cores of foreign work from which a figure carries a star
+
+
+class Cell:
+    """One figure of one contender over all rounds."""
+
+    def __init__(self, metric, samples, directs):
+        good = [sample for sample in samples if not sample.failure and metric.key in sample.values]
+        self.failure = next((sample.failure for sample in samples if sample.failure), "")
+        self.failed = len(samples) - len(good)
+        self.values = [sample.values[metric.key] for sample in good]
+        self.errors = {}
+        for sample in samples:
+            for what, times in sample.errors.items():
+                self.errors[what] = self.errors.get(what, 0) + times
+        pairs = [(sample, directs.get(sample.round)) for sample in good]
+        self.ratios = [
+            sample.values[metric.key] / direct.values[metric.key]
+            for sample, direct in pairs
+            if direct and direct.values.get(metric.key)
+        ]
+        # A ratio is as disturbed as the worse of its two runs.
+        loads = [max(sample.foreign, direct.foreign if metric.ratio and direct else 0) for sample, direct in pairs]
+        self.loaded = bool(loads) and statistics.median(loads) > LOADED
+        shown = self.ratios if metric.ratio else self.values
+        # Failing half the time is not a result.
+        self.shown = statistics.median(shown) if shown and len(good) * 2 > len(samples) else None
+        self.value = statistics.median(self.values) if self.values else None
+
+
+class Report:
+    def __init__(self, cases, contenders, samples):
+        self.cases = cases
+        self.names = [contender.name for contender in contenders]
+        self.samples = samples
+        self.cells = {}
+        for case in cases:
+            for metric in case.metrics:
+                directs = {s.round: s for s in self._of(case.name, "direct") if not s.failure}
+                for name in self.names:
+                    of_name = self._of(case.name, name)
+                    if of_name:
+                        self.cells[case.name, metric.key, name] = Cell(metric, of_name, directs)
+
+    def _of(self, case, contender):
+        return [sample for sample in self.samples if (sample.case, sample.contender) == (case, contender)]
+
+    def cell(self, case, key, name):
+        return self.cells.get((case, key, name))
+
+    def metrics(self):
+        return [(case, metric) for case in self.cases for metric in case.metrics]
+
+    def as_json(self):
+        return [
+            {
+                "case": case.name,
+                "metric": metric.key,
+                "title": metric.title,
+                "unit": metric.unit,
+                "more_is_better": metric.more_is_better,
+                "contenders": {
+                    name: {
+                        "median": cell.value,
+                        "median_ratio": statistics.median(cell.ratios) if cell.ratios else None,
+                        "values": cell.values,
+                        "ratios": cell.ratios,
+                        "failed_rounds": cell.failed,
+                        "loaded": cell.loaded,
+                    }
+                    for name in self.names
+                    if (cell := self.cell(case.name, metric.key, name))
+                },
+            }
+            for case, metric in self.metrics()
+        ]
+
+    def as_markdown(self, about):
+        notes = {}  # (contender, what went wrong) -> the cases
+        lines = [
+            "Medians. For each tunnel: times what the same case measured without a tunnel in the same round,",
+            "or, where a unit stands in the first column, the figure itself. The best tunnel is **bold**.",
+            "",
+            *self._table(notes, ratios=True),
+            "",
+            "The same in absolute figures:",
+            "",
+            *self._table(notes, ratios=False),
+            "",
+            f"\\* other programs used more than {LOADED} cores meanwhile.",
+            "",
+            *(f"{place}. {name}, {', '.join(where)}: {what}" for place, ((name, what), where) in enumerate(notes.items(), 1)),
+            "",
+            *about,
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _table(self, notes, ratios):
+        rows = ["| case | better | " + " | ".join(self.names) + " |", "| --- | --- |" + " ---: |" * len(self.names)]
+        for case, metric in self.metrics():
+            if not ratios and not metric.ratio:
+                continue  # the first table has it
+            title = metric.title if metric.ratio and ratios or not metric.unit else f"{metric.title}, {metric.unit}"
+            row = [title, "more" if metric.more_is_better else "less"]
+            best = self._best(case, metric, ratios)
+            row += [self._text(case, metric, name, ratios, best, notes) for name in self.names]
+            rows.append("| " + " | ".join(row) + " |")
+        return rows
+
+    def _best(self, case, metric, ratios):
+        cells = [self.cell(case.name, metric.key, name) for name in self.names if name != "direct"]
+        figures = [cell.shown if ratios else cell.value for cell in cells if cell and cell.shown is not None]
+        return (max if metric.more_is_better else min)(figures) if len(set(figures)) > 1 else None
+
+    def _text(self, case, metric, name, ratios, best, notes):
+        cell = self.cell(case.name, metric.key, name)
+        if cell is None or (name == "direct" and not cell.values and not cell.failure):
+            return ""
+        if cell.shown is None and cell.value is None or cell.shown is None and name != "direct" and cell.failed:
+            return "failed" + self._note(notes, name, case, cell.failure or "no figure")
+        if name == "direct" and ratios and metric.ratio:
+            text = f"{number(cell.value)} {metric.unit}"
+        else:
+            value = cell.shown if ratios else cell.value
+            if value is None:
+                return number(cell.value) + " (no direct)"
+            text = number(value)
+        if name != "direct" and best is not None and (cell.shown if ratios else cell.value) == best:
+            text = f"**{text}**"
+        if cell.loaded:
+            text += "\\*"
+        if cell.errors or cell.failed:
+            what = "; ".join(f"{times:,} x {what}" for what, times in cell.errors.items()) or cell.failure
+            text += self._note(notes, name, case, what)
+        return text
+
+    @staticmethod
+    def _note(notes, name, case, what):
+        where = notes.setdefault((name, what), [])
+        if case.name not in where:
+            where.append(case.name)
+        return f" <sup>{list(notes).index((name, what)) + 1}</sup>"
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
