@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <thread>
 #include <utility>
 
 #include <CLI/App.hpp>
@@ -56,6 +57,26 @@ constexpr std::array<std::pair<std::string_view, log::Format>, 2> formats{
     {{"text", log::Format::text}, {"json", log::Format::json}}};
 
 } // namespace
+
+std::uint32_t default_relay_threads()
+{
+    return std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+}
+
+RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit)
+{
+    // An unprivileged user is granted 64 such pipes in all before the kernel makes them small
+    // (fs.pipe-user-pages-soft), and two proxies may run on one machine.
+    constexpr std::size_t most_pipes = 24;
+    const std::size_t pipes = std::min(most_pipes, descriptor_limit / 64) / options.relay_threads;
+    RelayOptions relay;
+    relay.threads = options.relay_threads;
+    relay.half_close_timeout = options.half_close_timeout;
+    relay.idle_timeout = options.idle_timeout;
+    relay.spin = options.spin;
+    relay.pipes = pipes;
+    return relay;
+}
 
 CommandLine::CommandLine(std::string program, const std::string& description)
     : program_(std::move(program)),
@@ -114,8 +135,18 @@ void CommandLine::add(const std::string& flag, milliseconds& value, const std::s
     add_text(flag, help, "DURATION", to_string(value), expected, Need::optional,
              [&value, lowest](const std::string& text) {
                  const auto parsed = parse_duration(text);
-                 value = parsed.value_or(milliseconds(0));
-                 return parsed && *parsed >= lowest;
+                 value = std::chrono::duration_cast<milliseconds>(parsed.value_or(microseconds(0)));
+                 return parsed && *parsed >= lowest && *parsed == value; // no part of one is lost
+             });
+}
+
+void CommandLine::add(const std::string& flag, microseconds& value, const std::string& help)
+{
+    add_text(flag, help, "DURATION", to_string(value), "a duration such as 50us or 1ms, or 0",
+             Need::optional, [&value](const std::string& text) {
+                 const auto parsed = parse_duration(text);
+                 value = parsed.value_or(microseconds(0));
+                 return parsed.has_value();
              });
 }
 
@@ -141,6 +172,16 @@ void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& val
              });
 }
 
+void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
+                                     const std::string& help, std::uint32_t highest)
+{
+    add_text(flag, help, "N", "auto", fmt::format("auto or a whole number up to {}", highest),
+             Need::optional, [&value, highest](const std::string& text) {
+                 value = parse_number(text);
+                 return text == "auto" || (value && *value <= highest);
+             });
+}
+
 void CommandLine::add(CommonOptions& options)
 {
     add("--heartbeat-interval", options.heartbeat_interval,
@@ -155,6 +196,22 @@ void CommandLine::add(CommonOptions& options)
         milliseconds(0));
     add("--grace-period", options.grace_period,
         "How long visitors may go on after SIGTERM or SIGINT", milliseconds(0));
+    add("--relay-threads", options.relay_threads, "How many threads move the visitors' bytes", 1,
+        64);
+    add("--spin", options.spin,
+        "How long such a thread looks for the next bytes before it sleeps; 0: it sleeps at once");
+    add_text(
+        "--congestion",
+        "TCP congestion control: auto (without pacing on this machine, bbr between the proxies "
+        "where it can be had), off (the system's choice), or a name",
+        "NAME", "auto",
+        "auto, off or an algorithm of this system that this user may choose, see sysctl "
+        "net.ipv4.tcp_allowed_congestion_control",
+        Need::optional, [&options](const std::string& text) {
+            const auto parsed = Congestion::parse(text);
+            options.congestion = parsed.value_or(Congestion::automatic());
+            return parsed.has_value();
+        });
     add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info",
              "error, warn, info or debug", Need::optional, [&options](const std::string& text) {
                  const auto level = one_of(levels, text);

@@ -10,6 +10,8 @@
 
 #include "common/log.hpp"
 #include "common/net/address.hpp"
+#include "common/net/congestion.hpp"
+#include "common/relay/relay.hpp"
 #include "common/units.hpp"
 
 namespace CLI {
@@ -18,6 +20,9 @@ class App;
 
 namespace tunnel {
 
+// As many as there are cores, at most 4: a thread of the relay moves more than most networks do.
+std::uint32_t default_relay_threads();
+
 // What both programs have.
 struct CommonOptions {
     milliseconds heartbeat_interval = std::chrono::seconds(5);
@@ -25,9 +30,16 @@ struct CommonOptions {
     milliseconds half_close_timeout = std::chrono::minutes(5); // 0: never
     milliseconds idle_timeout{0};                              // 0: never
     milliseconds grace_period = std::chrono::seconds(30);
+    std::uint32_t relay_threads = default_relay_threads();
+    microseconds spin{50}; // 0: never
+    Congestion congestion = Congestion::automatic();
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
 };
+
+// What the relay is told of them. Its pipes are lent out of `descriptor_limit`, few where those are
+// few.
+RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit);
 
 // Flags of one program. Each may also come from the environment, as PREFIX_ and the flag's name in
 // capitals; the command line wins.
@@ -43,9 +55,13 @@ public:
     void add(const std::string& flag, Address& value, const std::string& help, Need need);
     void add(const std::string& flag, milliseconds& value, const std::string& help,
              milliseconds lowest = milliseconds(1));
+    void add(const std::string& flag, microseconds& value, const std::string& help);
     void add(const std::string& flag, std::uint32_t& value, const std::string& help,
              std::uint32_t lowest, std::uint32_t highest);
     void add(const std::string& flag, std::optional<std::uint32_t>& value, const std::string& help);
+    // "auto" is none.
+    void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
+                            const std::string& help, std::uint32_t highest);
     void add(CommonOptions& options);
 
     // nullopt: go on. Otherwise the program's exit code: 0 after --help and --version, which are

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include "common/log.hpp"
@@ -70,6 +71,18 @@ int run_program(const std::function<int(asio::io_context&)>& program)
     if (lookups_under_way() > 0)
         std::_Exit(code);
     return code;
+}
+
+void run_some(asio::io_context& io, std::chrono::microseconds spin)
+{
+    if (io.poll() > 0)
+        return;
+    for (const auto began = Clock::now(); Clock::now() - began < spin;) {
+        ::sched_yield();
+        if (io.poll() > 0)
+            return;
+    }
+    io.run_one();
 }
 
 } // namespace tunnel

@@ -30,4 +30,8 @@ void watch_signals(asio::signal_set& signals, SignalActions actions);
 // std::exception becomes one error line and 1.
 int run_program(const std::function<int(asio::io_context&)>& program);
 
+// Runs what is ready, and waits for something if nothing is: like the relay's threads it looks for
+// `spin` before it sleeps, since waking up takes longer than most of what it then does.
+void run_some(asio::io_context& io, std::chrono::microseconds spin);
+
 } // namespace tunnel

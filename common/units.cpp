@@ -12,15 +12,16 @@ namespace {
 
 struct Unit {
     std::string_view name;
-    std::int64_t in_milliseconds;
+    std::int64_t in_microseconds;
 };
 
-constexpr std::array<Unit, 4> units{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
-constexpr std::int64_t longest = 10'000LL * 3'600'000;
+constexpr std::array<Unit, 5> units{
+    {{"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
+constexpr std::int64_t longest = 10'000 * units[0].in_microseconds;
 
 } // namespace
 
-std::optional<milliseconds> parse_duration(std::string_view text)
+std::optional<microseconds> parse_duration(std::string_view text)
 {
     std::int64_t number = 0;
     const char* const end = text.data() + text.size();
@@ -29,27 +30,27 @@ std::optional<milliseconds> parse_duration(std::string_view text)
         return std::nullopt;
     const std::string_view name(rest, static_cast<std::size_t>(end - rest));
     if (name.empty() && number == 0)
-        return milliseconds(0);
+        return microseconds(0);
     for (const Unit& unit : units) {
         if (name == unit.name) {
-            if (number > longest / unit.in_milliseconds)
+            if (number > longest / unit.in_microseconds)
                 return std::nullopt;
-            return milliseconds(number * unit.in_milliseconds);
+            return microseconds(number * unit.in_microseconds);
         }
     }
     return std::nullopt;
 }
 
-std::string to_string(milliseconds duration)
+std::string to_string(microseconds duration)
 {
     const std::int64_t count = duration.count();
     if (count == 0)
         return "0";
     for (const Unit& unit : units) {
-        if (count % unit.in_milliseconds == 0)
-            return fmt::format("{}{}", count / unit.in_milliseconds, unit.name);
+        if (count % unit.in_microseconds == 0)
+            return fmt::format("{}{}", count / unit.in_microseconds, unit.name);
     }
-    return fmt::format("{}ms", count);
+    return fmt::format("{}us", count);
 }
 
 } // namespace tunnel

@@ -17,6 +17,11 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,
              "Exit with status 1 when this many retries to log in have failed one after the other");
+    line.add_number_or_auto(
+        "--parked-connections", options.parked_connections,
+        "Connections to keep ready for visitors, which saves each a round trip; auto: as many "
+        "as they seem to need, 0: a fresh one for each visitor",
+        256);
     line.add(options.common);
     return line.parse(argc, argv);
 }

@@ -13,9 +13,12 @@ struct OriginOptions {
     Address origin_server_address;
     milliseconds dial_timeout = std::chrono::seconds(5);
     std::optional<std::uint32_t> max_retries; // consecutive ones; none: no limit
+    // Data connections to keep ready for visitors; none: as many as visitors seem to need.
+    std::optional<std::uint32_t> parked_connections;
     // Not flags: what the tests make shorter.
     milliseconds first_retry{250};
     milliseconds slowest_retry = std::chrono::seconds(30);
+    milliseconds parked_for = std::chrono::seconds(30); // then one that was not needed is closed
     milliseconds healthy_spell = std::chrono::seconds(10);
     // Descriptors that the process may have open.
     std::size_t descriptor_limit = 1024;

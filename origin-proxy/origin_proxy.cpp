@@ -23,10 +23,22 @@ constexpr std::size_t own_descriptors = 24;
 // Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
 constexpr std::size_t most_announced = 16'384;
 
+// Tickets of visitors who came lately. One that broke is announced again within seconds.
+constexpr std::size_t most_remembered = 16'384;
+
+// Data connections that wait for a visitor.
+constexpr std::size_t most_parked = 256;
+
+std::size_t parking_capacity(std::size_t descriptor_limit)
+{
+    return std::min(most_parked, descriptor_limit / 16);
+}
+
 // A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
 std::size_t visitor_capacity(std::size_t descriptor_limit)
 {
-    const std::size_t usable = descriptor_limit - std::min(descriptor_limit, own_descriptors);
+    const std::size_t taken = own_descriptors + parking_capacity(descriptor_limit);
+    const std::size_t usable = descriptor_limit - std::min(descriptor_limit, taken);
     return std::max<std::size_t>(1, usable * 7 / 16);
 }
 
@@ -35,11 +47,13 @@ std::size_t visitor_capacity(std::size_t descriptor_limit)
 struct OriginProxy::Visit {
     Announce announce;
     Clock::time_point began = Clock::now();
-    std::optional<tcp::socket> origin_server;
-    std::optional<tcp::socket> data;
+    Fd origin_server;       // prepared, once connected
+    Fd data;                // as well
     bool presented = false; // the ticket is on its way, so all else goes there too
     bool started = false;   // the start frame has been sent
     std::string failure;    // the first; empty while there is none
+    tcp::endpoint remote;
+    std::optional<SessionId> session; // under which the data connection is framed
 };
 
 OriginProxy::OriginProxy(
@@ -49,18 +63,27 @@ OriginProxy::OriginProxy(
       options_(options),
       visitor_capacity_(visitor_capacity(options.descriptor_limit)),
       on_ready_(std::move(on_ready)),
-      origin_server_(options.origin_server_address, options.dial_timeout),
+      origin_server_(io.get_executor(), options.origin_server_address, options.dial_timeout,
+                     options.common.congestion),
       id_{random_bytes()},
       retry_(io.get_executor()),
       visitor_left_(io.get_executor()),
-      relay_({1, options.common.half_close_timeout, options.common.idle_timeout}),
-      tasks_(io.get_executor())
+      relay_(relay_options(options.common, options.descriptor_limit)),
+      tasks_(io.get_executor()),
+      parking_(io, tasks_,
+               {options.parked_connections, parking_capacity(options.descriptor_limit),
+                options.parked_for, options.dial_timeout, options.common.congestion},
+               [this](Announce&& announce, Framed&& connection) {
+                   on_parked_announce(std::move(announce), std::move(connection));
+               })
 {
 }
 
 void OriginProxy::start()
 {
     tasks_.spawn("staying connected", stay_connected());
+    if (parking_.wanted())
+        tasks_.spawn("tending parked connections", parking_.tend());
 }
 
 void OriginProxy::stop_gently()
@@ -90,6 +113,7 @@ void OriginProxy::stop_now()
         return;
     stopping_ = true;
     relay_.stop();
+    parking_.close(); // nothing may be parked any more: it would not be cancelled
     tasks_.cancel();
 }
 
@@ -155,12 +179,19 @@ awaitable<void> OriginProxy::stay_connected()
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
 awaitable<void> OriginProxy::follow()
 {
-    auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
-    auto socket = co_await dial(std::move(endpoints), options_.dial_timeout);
+    const auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
+    Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
+              Hop::between);
+    Dialled dialled = co_await dial.finish();
+    tcp::socket socket(io_);
+    socket.assign(dialled.peer.protocol(), dialled.socket.get());
+    dialled.socket.release();
     LogIn log_in;
     log_in.program_version = TUNNEL_VERSION;
     log_in.origin = id_;
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
+    if (parking_.wanted())
+        log_in.features.emplace_back(parking);
     std::string hello(magic.begin(), magic.end());
     hello += encode(log_in);
     co_await send(socket, std::move(hello));
@@ -176,6 +207,7 @@ awaitable<void> OriginProxy::follow()
         ~Linked()
         {
             proxy.link_ = nullptr;
+            proxy.parking_.close();
             proxy.announced_.clear(); // their tickets are void
             proxy.visitor_left_.notify();
         }
@@ -211,6 +243,8 @@ void OriginProxy::on_welcome(const Welcome& welcome)
     log::info("logged in", {{"remote", to_string(link_->peer())},
                             {"outside", welcome.outside_address},
                             {"version", welcome.program_version}});
+    if (welcome.session && parking_.wanted())
+        parking_.open(link_->peer(), *welcome.session);
     if (on_ready_)
         std::exchange(on_ready_, nullptr)(link_->peer(), welcome.outside_address);
 }
@@ -227,6 +261,8 @@ void OriginProxy::on_announce(Announce& announce)
         objection = "the origin proxy has no such service";
     else if (announced_.size() >= most_announced)
         objection = "the origin proxy has too many visitors";
+    else if (taken_.contains(announce.ticket))
+        objection = "its data connection broke";
     if (!objection.empty()) {
         const Refuse refuse{announce.ticket, std::string(objection)};
         link_->post(refuse);
@@ -234,58 +270,84 @@ void OriginProxy::on_announce(Announce& announce)
     }
     announced_.push_back(std::move(announce));
     start_visits();
+    parking_.missed();
+}
+
+void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
+{
+    log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
+    if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
+        return;
+    ++visitors_;
+    tasks_.spawn("serving a visitor", serve_parked(std::move(announce), std::move(connection)));
 }
 
 void OriginProxy::start_visits()
 {
     while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
         ++visitors_;
-        tasks_.spawn("serving a visitor", serve(std::move(announced_.front()), link_->peer()));
-        announced_.pop_front();
+        Announce next = std::move(announced_.front());
+        announced_.pop_front(); // before it is served: it may end, and call this, at once
+        tasks_.spawn("serving a visitor", serve(std::move(next), link_->peer()));
     }
 }
 
 awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
 {
     using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}};
-    // Neither throws. Side by side: the slower one decides how long the visitor waits.
-    co_await (dial_origin_server(visit) && dial_back(visit, remote));
-    if (visit.data && !visit.started)
-        co_await conclude(visit);
-    if (visit.failure.empty()) {
-        relay(visit);
+    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}, remote,
+                parking_.session()};
+    // Side by side: the slower one decides how long the visitor waits.
+    auto to_server = origin_server_.begin();
+    Dial back = dial_remote(remote);
+    // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
+    const bool at_once = to_server && to_server->decided() && back.decided();
+    if (at_once) {
+        co_await connect_origin_server(visit, std::move(to_server));
+        co_await dial_back(visit, std::move(back));
     } else {
-        if (visit.origin_server)
-            reset(*visit.origin_server);
+        co_await (connect_origin_server(visit, std::move(to_server)) &&
+                  dial_back(visit, std::move(back)));
+    }
+    if (visit.data.is_open() && !visit.started)
+        conclude(visit);
+    if (visit.failure.empty()) {
+        relay(visit, Framed{std::move(visit.data)});
+    } else {
+        reset(visit.origin_server);
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
         visitor_ended();
     }
 }
 
+// The very address that the control connection has: behind the name there may be several remote
+// proxies, and the visitor is at this one.
+Dial OriginProxy::dial_remote(const tcp::endpoint& remote) const
+{
+    return Dial(io_.get_executor(), {remote}, options_.dial_timeout, options_.common.congestion,
+                Hop::between);
+}
+
 // Says on the data connection what became of the origin server. A refusal that came on the control
 // connection could be overtaken by the data connection's end, and the reason would be lost.
-awaitable<void> OriginProxy::conclude(Visit& visit)
+void OriginProxy::conclude(Visit& visit)
 {
     Frame frame = Start();
     if (!visit.failure.empty())
         frame = Refuse{visit.announce.ticket, visit.failure};
-    try {
-        co_await send(*visit.data, encode(frame));
-        if (!visit.failure.empty())
-            allow_clean_close(visit.data->native_handle());
-    } catch (const std::system_error& error) {
-        if (visit.failure.empty())
-            visit.failure = fmt::format("lost its data connection: {}", error.code().message());
-    }
+    const std::error_code error = send_at_once(visit.data.get(), encode(frame));
+    if (error && visit.failure.empty())
+        visit.failure = fmt::format("lost its data connection: {}", error.message());
+    else if (!visit.failure.empty())
+        allow_clean_close(visit.data.get());
 }
 
-awaitable<void> OriginProxy::dial_origin_server(Visit& visit)
+awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<Dial> begun)
 {
     const ControlConnection* const link = link_;
     try {
-        auto socket = co_await origin_server_.dial();
-        prepare_stream(socket.native_handle());
+        auto socket = co_await origin_server_.dial(std::move(begun));
+        prepare_stream(socket.get());
         visit.origin_server = std::move(socket);
     } catch (const std::system_error& error) {
         const std::string why =
@@ -300,31 +362,29 @@ awaitable<void> OriginProxy::dial_origin_server(Visit& visit)
     }
 }
 
-awaitable<void> OriginProxy::dial_back(Visit& visit, tcp::endpoint remote)
+awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
 {
     const ControlConnection* const link = link_;
     try {
-        // The very address that the control connection has: behind the name there may be several
-        // remote proxies, and the visitor is at this one.
-        std::vector<tcp::endpoint> endpoints(1, remote);
-        auto socket = co_await dial(std::move(endpoints), options_.dial_timeout);
+        Dialled dialled = co_await begun.finish();
         if (!visit.failure.empty())
             co_return;
-        prepare_stream(socket.native_handle());
+        prepare_stream(dialled.socket.get());
         const DialBack ticket{visit.announce.ticket};
         std::string hello(magic.begin(), magic.end());
         hello += encode(ticket);
         visit.presented = true;
-        visit.started = visit.origin_server.has_value();
+        visit.started = visit.origin_server.is_open();
         if (visit.started)
             hello += encode(Start());
-        co_await send(socket, std::move(hello));
-        visit.data = std::move(socket);
+        if (const std::error_code error = send_at_once(dialled.socket.get(), hello))
+            throw std::system_error(error);
+        visit.data = std::move(dialled.socket);
     } catch (const std::system_error& error) {
         if (!visit.failure.empty())
             co_return;
-        visit.failure = fmt::format("cannot connect to the remote proxy {}: {}", to_string(remote),
-                                    error.code().message());
+        visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
+                                    to_string(visit.remote), error.code().message());
         if (!visit.presented && link_ == link && link_ != nullptr) {
             const Refuse refuse{visit.announce.ticket, visit.failure};
             link_->post(refuse);
@@ -332,20 +392,77 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, tcp::endpoint remote)
     }
 }
 
-void OriginProxy::relay(Visit& visit)
+// The data connection is there already, and the visitor's first bytes with it, perhaps.
+awaitable<void> OriginProxy::serve_parked(Announce announce, Framed connection)
 {
-    Fd data = release(std::move(*visit.data));
-    Fd origin_server = release(std::move(*visit.origin_server));
-    relay_.hand_over(
-        std::move(data), std::move(origin_server),
-        [this, visitor = std::move(visit.announce.visitor), began = visit.began](const Flow& flow) {
-            asio::post(io_, [this, visitor, began, flow] {
-                log_visitor_end(visitor, flow.first_to_second, flow.second_to_first,
-                                Clock::now() - began,
-                                describe(flow.end, "remote side", "origin server"));
-                visitor_ended();
-            });
+    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, {}, parking_.session()};
+    if (visit.announce.service == default_service)
+        co_await connect_origin_server(visit, origin_server_.begin());
+    else
+        visit.failure = "the origin proxy has no such service";
+    if (visit.failure.empty()) {
+        remember(visit.announce.ticket);
+        connection.unsent = encode(Start());
+        relay(visit, std::move(connection));
+        co_return;
+    }
+    log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
+    visitor_ended();
+    Refuse refuse{visit.announce.ticket, visit.failure};
+    co_await refuse_parked(std::move(connection), std::move(refuse));
+}
+
+// The refusal must not be overtaken by a reset, which closing a connection with unread bytes is.
+awaitable<void> OriginProxy::refuse_parked(Framed connection, Refuse refuse)
+{
+    if (send_at_once(connection.socket.get(), encode(refuse)))
+        co_return;
+    ::shutdown(connection.socket.get(), SHUT_WR);
+    tcp::socket socket(io_);
+    socket.assign(parking_.protocol(), connection.socket.get());
+    connection.socket.release();
+    asio::steady_timer limit(io_, std::chrono::seconds(1));
+    limit.async_wait([&socket](std::error_code error) {
+        std::error_code ignored;
+        if (!error)
+            socket.close(ignored);
+    });
+    try {
+        for (;;) // until the remote proxy has closed it
+            co_await read_frame(socket, connection.received);
+    } catch (const std::system_error& error) {
+        if (error.code() == asio::error::operation_aborted && socket.is_open())
+            throw;
+    }
+}
+
+void OriginProxy::remember(const Ticket& ticket)
+{
+    taken_.insert(ticket);
+    taken_by_age_.push_back(ticket);
+    if (taken_by_age_.size() > most_remembered) {
+        taken_.erase(taken_by_age_.front());
+        taken_by_age_.pop_front();
+    }
+}
+
+void OriginProxy::relay(Visit& visit, Framed data)
+{
+    auto done = [this, visitor = std::move(visit.announce.visitor), began = visit.began,
+                 session = visit.session](Flow& flow) {
+        asio::post(io_, [this, visitor, began, session, flow = std::move(flow)]() mutable {
+            log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
+                            Clock::now() - began,
+                            describe(flow.end, "origin server", "remote side"));
+            if (flow.second.socket.is_open())
+                parking_.put(std::move(flow.second), *session);
+            visitor_ended();
         });
+    };
+    if (visit.session)
+        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done));
+    else
+        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done));
 }
 
 void OriginProxy::visitor_ended()

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 #include "common/asio.hpp"
 #include "common/protocol/control_connection.hpp"
@@ -14,6 +15,7 @@
 #include "common/task_group.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/origin_server.hpp"
+#include "origin-proxy/parking.hpp"
 
 namespace tunnel {
 
@@ -50,6 +52,9 @@ public:
     // Visitors that are being connected or served.
     std::size_t visitors() const { return visitors_; }
 
+    // Data connections that wait for a visitor.
+    std::size_t parked() const { return parking_.size(); }
+
 private:
     // One visitor's two connections while they are made.
     struct Visit;
@@ -59,13 +64,18 @@ private:
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
     void on_announce(Announce& announce);
+    void on_parked_announce(Announce&& announce, Framed&& connection);
     void start_visits();
 
     awaitable<void> serve(Announce announce, tcp::endpoint remote);
-    awaitable<void> dial_origin_server(Visit& visit);
-    awaitable<void> dial_back(Visit& visit, tcp::endpoint remote);
-    awaitable<void> conclude(Visit& visit);
-    void relay(Visit& visit);
+    Dial dial_remote(const tcp::endpoint& remote) const;
+    awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
+    awaitable<void> dial_back(Visit& visit, Dial begun);
+    void conclude(Visit& visit);
+    awaitable<void> serve_parked(Announce announce, Framed connection);
+    awaitable<void> refuse_parked(Framed connection, Refuse refuse);
+    void relay(Visit& visit, Framed data);
+    void remember(const Ticket& ticket);
     void visitor_ended();
     awaitable<void> drain();
 
@@ -77,6 +87,10 @@ private:
     OriginId id_;
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
+    // Of visitors that were announced on parked connections and have been taken on. One who is
+    // announced again may have been served already, and must not be served twice.
+    std::unordered_set<Ticket> taken_;
+    std::deque<Ticket> taken_by_age_;
     std::size_t visitors_ = 0;
     bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
@@ -87,6 +101,7 @@ private:
     Signal visitor_left_;
     Relay relay_;
     TaskGroup tasks_;
+    Parking parking_;
 };
 
 } // namespace tunnel

@@ -6,6 +6,8 @@
 
 #include "common/asio.hpp"
 #include "common/net/address.hpp"
+#include "common/net/congestion.hpp"
+#include "common/net/dial.hpp"
 
 namespace tunnel {
 
@@ -14,17 +16,30 @@ namespace tunnel {
 // at one that does not.
 class OriginServer {
 public:
-    OriginServer(Address address, Clock::duration dial_timeout)
-        : address_(std::move(address)), dial_timeout_(dial_timeout)
+    OriginServer(asio::any_io_executor executor, Address address, Clock::duration dial_timeout,
+                 Congestion congestion)
+        : executor_(std::move(executor)),
+          address_(std::move(address)),
+          dial_timeout_(dial_timeout),
+          congestion_(std::move(congestion))
     {
     }
 
-    // A connection, or std::system_error. Several may be under way; the object must outlive them.
-    awaitable<tcp::socket> dial();
+    // Begins to connect at once; nullopt when the name must be looked up first.
+    std::optional<Dial> begin() const;
+
+    // A connection: what `begun` comes to, if there is such. Throws std::system_error. Several may
+    // be under way; the object must outlive them.
+    awaitable<Fd> dial(std::optional<Dial> begun);
 
 private:
+    awaitable<void> look_up();
+    Dial dial_until(Clock::time_point deadline) const;
+
+    asio::any_io_executor executor_;
     Address address_;
     Clock::duration dial_timeout_;
+    Congestion congestion_;
     std::vector<tcp::endpoint> endpoints_;
     Clock::time_point looked_up_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/protocol/control_connection.hpp"
@@ -18,8 +19,9 @@ struct OriginLink {
 
     ControlConnection connection;
     OriginId origin;
-    std::string address; // "ip:port"
-    std::string goodbye; // the words it left with, empty if it has not
+    std::optional<SessionId> session; // if its data connections are framed and may be parked
+    std::string address;              // "ip:port"
+    std::string goodbye;              // the words it left with, empty if it has not
 };
 
 // Why this log-in cannot be served, whoever else is logged in; nullopt if it can.

@@ -1,14 +1,17 @@
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/relay/describe.hpp"
+#include "common/relay/framing.hpp"
 
 namespace tunnel {
 
@@ -29,6 +32,14 @@ constexpr std::size_t most_handshakes = 1024;
 // Standard streams, two listeners, loops and a control connection, with some to spare.
 constexpr std::size_t own_descriptors = 24;
 
+// Data connections that wait for a visitor.
+constexpr std::size_t most_parked = 256;
+
+std::size_t parking_capacity(std::size_t descriptor_limit)
+{
+    return std::min(most_parked, descriptor_limit / 16);
+}
+
 // A quarter of what is left for connections that may be data connections, but have not said so yet.
 std::size_t handshake_capacity(std::size_t descriptor_limit)
 {
@@ -40,8 +51,48 @@ std::size_t handshake_capacity(std::size_t descriptor_limit)
 // served would leave none for the data connections, and then nobody would be served.
 std::size_t visitor_capacity(std::size_t descriptor_limit)
 {
-    const std::size_t taken = own_descriptors + handshake_capacity(descriptor_limit);
+    const std::size_t taken =
+        own_descriptors + handshake_capacity(descriptor_limit) + parking_capacity(descriptor_limit);
     return std::max<std::size_t>(1, (descriptor_limit - std::min(descriptor_limit, taken)) / 2);
+}
+
+// Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
+// nullopt: the visitor has reset, and nobody else will be told by the kernel.
+std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
+{
+    std::array<char, 4096> there;
+    const ssize_t size = ::recv(visitor, there.data(), there.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (size < 0 && errno != EAGAIN)
+        return std::nullopt;
+    if (size <= 0)
+        return 0;
+    const auto count = static_cast<std::size_t>(size);
+    const auto header = frame_header(StreamFrame::data, count);
+    bytes.append(reinterpret_cast<const char*>(header.data()), header.size());
+    bytes.append(there.data(), count);
+    return count;
+}
+
+RelayOptions its_relay(const RemoteOptions& options)
+{
+    RelayOptions relay = relay_options(options.common, options.descriptor_limit);
+    relay.start_timeout = options.pairing_timeout;
+    return relay;
+}
+
+std::string not_in_time(const RemoteOptions& options)
+{
+    return fmt::format("not connected to the origin server within {}",
+                       to_string(options.pairing_timeout));
+}
+
+// The words of a refusal that the relay met; empty if it had none.
+std::string reason_of(std::string_view body)
+{
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
+    const auto frame = decode(static_cast<std::uint8_t>(FrameKind::refuse), bytes);
+    const auto* const refuse = frame ? std::get_if<Refuse>(&*frame) : nullptr;
+    return refuse != nullptr ? refuse->text : std::string();
 }
 
 } // namespace
@@ -50,15 +101,18 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
     : io_(io),
       options_(options),
       visitor_capacity_(visitor_capacity(options.descriptor_limit)),
-      control_(io, endpoint_to_listen(io, options.control_address)),
-      outside_(io, endpoint_to_listen(io, options.outside_address)),
+      control_(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
+               Hop::between),
+      outside_(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
+               Hop::edge),
       room_(options.max_waiting),
       handshakes_(handshake_capacity(options.descriptor_limit)),
+      parked_(parking_capacity(options.descriptor_limit)),
       outside_opened_(io.get_executor()),
       visitor_left_(io.get_executor()),
       holder_spoke_(io.get_executor()),
       clock_(io.get_executor()),
-      relay_({1, options.common.half_close_timeout, options.common.idle_timeout}),
+      relay_(its_relay(options)),
       tasks_(io.get_executor())
 {
 }
@@ -103,6 +157,7 @@ void RemoteProxy::stop_now()
     for (Tally* const tally : tallies())
         tally->flush(std::nullopt);
     relay_.stop();
+    parked_.clear();
     while (auto visitor = room_.expire(Clock::time_point::max()))
         turn_away(std::move(*visitor), "cut by the shutdown");
     tasks_.cancel();
@@ -168,27 +223,75 @@ void RemoteProxy::admit(Listener::Accepted accepted)
         return;
     }
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
-    prepare_stream(accepted.socket.get());
-    room_.enter({std::move(accepted.socket), to_string(accepted.peer), now});
+    Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
+    if (auto connection = link_ != nullptr && room_.empty() ? parked_.take() : std::nullopt) {
+        admit_at_once(std::move(visitor), std::move(*connection));
+        return;
+    }
+    room_.enter(std::move(visitor));
     tell_visitors();
     be_woken_at(now + options_.pairing_timeout);
 }
 
-void RemoteProxy::relay(Visitor visitor, tcp::socket data)
+// A parked connection costs it half a round trip instead of one and a half. What it has said
+// already goes with the announcement.
+void RemoteProxy::admit_at_once(Visitor visitor, Framed connection)
+{
+    visitor.ticket = Ticket{random_bytes()};
+    const Announce announce{*visitor.ticket, visitor.address, std::string(default_service)};
+    std::string bytes = encode(announce);
+    const auto ahead = append_what_is_there(visitor.socket.get(), bytes);
+    if (!ahead) {
+        parked_.put(std::move(connection));
+        turn_away(std::move(visitor), "reset by the visitor");
+        return;
+    }
+    connection.awaits_start = true;
+    connection.sent_ahead = *ahead;
+    const ssize_t sent =
+        ::send(connection.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
+    relay(std::move(visitor), std::move(connection), link_->session);
+}
+
+void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
 {
     ++relayed_;
-    Fd data_socket = release(std::move(data));
-    relay_.hand_over(
-        std::move(visitor.socket), std::move(data_socket),
-        [this, address = std::move(visitor.address), arrived = visitor.arrived](const Flow& flow) {
-            asio::post(io_, [this, address, arrived, flow] {
-                --relayed_;
-                visitor_left_.notify();
-                log_visitor_end(address, flow.first_to_second, flow.second_to_first,
-                                Clock::now() - arrived,
-                                describe(flow.end, "visitor", "origin side"));
-            });
+    const auto known = std::make_shared<Visitor>(std::move(visitor));
+    auto done = [this, known, session](Flow& flow) {
+        asio::post(io_, [this, known, session, flow = std::move(flow)]() mutable {
+            --relayed_;
+            on_relay_end(std::move(*known), std::move(flow), session);
         });
+    };
+    if (session)
+        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done));
+    else
+        relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done));
+}
+
+void RemoteProxy::on_relay_end(Visitor visitor, Flow flow, std::optional<SessionId> session)
+{
+    if (flow.second.socket.is_open() && link_ != nullptr && link_->session == session)
+        parked_.put(std::move(flow.second));
+    if (flow.end == End::not_started && !stopped_ && !room_.full()) {
+        log::debug("a parked connection was dead", {{"visitor", visitor.address}});
+        visitor.socket = std::move(flow.first);
+        be_woken_at(visitor.arrived + options_.pairing_timeout);
+        room_.enter(std::move(visitor));
+        tell_visitors();
+        return;
+    }
+    visitor_left_.notify();
+    std::string how = describe(flow.end, "visitor", "origin side");
+    if (flow.end == End::start_timeout)
+        how = not_in_time(options_);
+    if (flow.end == End::refused) {
+        if (const std::string why = reason_of(flow.refusal); !why.empty())
+            how = why;
+    }
+    log_visitor_end(visitor.address, flow.first_to_second, flow.second_to_first,
+                    Clock::now() - visitor.arrived, how);
 }
 
 void RemoteProxy::turn_away(Visitor visitor, std::string_view why)
@@ -240,6 +343,8 @@ awaitable<void> RemoteProxy::greet(tcp::socket socket)
         co_await log_in(std::move(socket), std::move(*log_in_frame));
     else if (const auto* const dial_back = std::get_if<DialBack>(&*frame))
         co_await pair(std::move(socket), dial_back->ticket);
+    else if (const auto* const parked = std::get_if<Park>(&*frame))
+        park(std::move(socket), peer, parked->session);
     else
         count(strangers_, peer, make_error_code(Errc::unexpected_frame).message());
 }
@@ -252,8 +357,7 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(tcp::socket& socket,
     be_woken_at(now + options_.handshake_timeout);
     std::error_code failure;
     try {
-        co_await read_magic(socket);
-        auto frame = co_await read_frame(socket);
+        auto frame = co_await read_first_frame(socket);
         co_return std::move(frame);
     } catch (const std::system_error& error) {
         failure = error.code();
@@ -282,7 +386,8 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
         count(strangers_, peer_of(data), make_error_code(Errc::unknown_ticket).message());
         co_return;
     }
-    prepare_stream(data.native_handle());
+    reset_on_close(data.native_handle());
+    const std::optional<SessionId> session = link_ != nullptr ? link_->session : std::nullopt;
     constexpr std::string_view broken = "lost its data connection: {}";
     std::string failure;
     try {
@@ -300,15 +405,24 @@ awaitable<void> RemoteProxy::pair(tcp::socket data, Ticket ticket)
     if (!visitor)
         co_return;
     if (failure.empty())
-        relay(std::move(*visitor), std::move(data));
+        relay(std::move(*visitor), Framed{release(std::move(data))}, session);
     else
         turn_away(std::move(*visitor), failure);
 }
 
+void RemoteProxy::park(tcp::socket data, const std::string& peer, const SessionId& session)
+{
+    if (link_ == nullptr || link_->session != session) {
+        count(strangers_, peer, make_error_code(Errc::unknown_ticket).message());
+        return;
+    }
+    reset_on_close(data.native_handle());
+    parked_.sweep();
+    parked_.put(Framed{release(std::move(data))});
+}
+
 awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)
 {
-    std::error_code ignored; // else a reject may wait behind a notice, and be lost by the close
-    socket.set_option(tcp::no_delay(true), ignored);
     auto rejection = objection(log_in);
     if (!rejection && stopping_ && (link_ == nullptr || link_->origin != log_in.origin))
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
@@ -401,6 +515,9 @@ awaitable<void> RemoteProxy::serve_origin(tcp::socket socket, LogIn log_in)
     welcome.program_version = TUNNEL_VERSION;
     welcome.outside_address = to_string(outside_.endpoint());
     welcome.heartbeat_timeout = options_.common.heartbeat_timeout;
+    if (std::ranges::find(log_in.features, parking) != log_in.features.end())
+        link.session = SessionId{random_bytes()};
+    welcome.session = link.session;
     link.connection.post(welcome);
     log::info("origin proxy logged in",
               {{"origin", link.address}, {"version", log_in.program_version}});
@@ -429,6 +546,8 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
         if (auto visitor = room_.dismiss(refuse->ticket))
             turn_away(std::move(*visitor), refuse->text);
+    } else if (std::holds_alternative<Heartbeat>(frame)) {
+        parked_.sweep();
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the origin proxy says", {{"origin", link.address}, {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
@@ -448,6 +567,7 @@ void RemoteProxy::tell_visitors()
 void RemoteProxy::lose_link()
 {
     link_ = nullptr;
+    parked_.clear();
     room_.revoke_tickets();
     outage_ends_ = Clock::now() + options_.pairing_timeout;
     be_woken_at(*outage_ends_);
@@ -478,9 +598,7 @@ awaitable<void> RemoteProxy::keep_time()
         const auto now = Clock::now();
         handshakes_.expire(now - options_.handshake_timeout);
         while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
-            const std::string why = fmt::format("not connected to the origin server within {}",
-                                                to_string(options_.pairing_timeout));
-            turn_away(std::move(*visitor), why);
+            turn_away(std::move(*visitor), not_in_time(options_));
         }
         if (outage_ends_ && now >= *outage_ends_) {
             outage_ends_.reset();

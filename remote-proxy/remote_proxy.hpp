@@ -16,6 +16,7 @@
 #include "remote-proxy/handshakes.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_link.hpp"
+#include "remote-proxy/parked.hpp"
 #include "remote-proxy/waiting_room.hpp"
 
 namespace tunnel {
@@ -45,12 +46,17 @@ public:
     // Visitors that are here, waiting or being served.
     std::size_t visitors() const { return room_.size() + relayed_; }
 
+    // Data connections that wait for a visitor.
+    std::size_t parked() const { return parked_.size(); }
+
 private:
     // Visitors
     awaitable<void> accept_visitors();
     awaitable<void> make_room();
     void admit(Listener::Accepted accepted);
-    void relay(Visitor visitor, tcp::socket data);
+    void admit_at_once(Visitor visitor, Framed connection);
+    void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
+    void on_relay_end(Visitor visitor, Flow flow, std::optional<SessionId> session);
     void turn_away(Visitor visitor, std::string_view why);
 
     // The control port
@@ -58,6 +64,7 @@ private:
     awaitable<void> greet(tcp::socket socket);
     awaitable<std::optional<Frame>> first_frame(tcp::socket& socket, const std::string& peer);
     awaitable<void> pair(tcp::socket data, Ticket ticket);
+    void park(tcp::socket data, const std::string& peer, const SessionId& session);
     awaitable<void> log_in(tcp::socket socket, LogIn log_in);
     awaitable<bool> free_the_service(tcp::socket& socket, const LogIn& log_in);
     awaitable<bool> holder_answers();
@@ -80,6 +87,7 @@ private:
     Listener outside_;
     WaitingRoom room_;
     Handshakes handshakes_;
+    ParkedConnections parked_;                     // of link_
     OriginLink* link_ = nullptr;                   // lives in the coroutine serve_origin
     std::optional<Clock::time_point> outage_ends_; // when an outside address without origin shuts
     std::optional<Clock::time_point> full_since_;  // when the last visitor came who could be taken

@@ -31,14 +31,19 @@ std::optional<Visitor> WaitingRoom::Claim::take()
 void WaitingRoom::enter(Visitor visitor)
 {
     assert(!full());
-    untold_.push_back(Seat{std::move(visitor), {}, {}, false});
+    auto place = untold_.end();
+    while (place != untold_.begin() && std::prev(place)->visitor.arrived > visitor.arrived)
+        --place;
+    untold_.insert(place, Seat{std::move(visitor), {}, {}, false});
 }
 
 void WaitingRoom::hand_out_tickets(const std::function<void(const Ticket&, const Visitor&)>& tell)
 {
     while (!untold_.empty()) {
         const auto seat = untold_.begin();
-        seat->ticket = Ticket{random_bytes()};
+        const auto& former = seat->visitor.ticket;
+        seat->ticket = former ? *former : Ticket{random_bytes()};
+        seat->visitor.ticket.reset(); // a third announcement is for another session
         // At the end, as a rule; but a claim that outlived its control connection may be younger.
         auto place = told_.end();
         while (place != told_.begin() && std::prev(place)->visitor.arrived > seat->visitor.arrived)

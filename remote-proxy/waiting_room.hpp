@@ -18,6 +18,9 @@ struct Visitor {
     Fd socket;           // prepared: closing it resets the visitor
     std::string address; // "ip:port"
     Clock::time_point arrived;
+    // It was announced with this one, but it is not known whether that was heard: it must be
+    // announced with the same, so that it is not served twice.
+    std::optional<Ticket> ticket{};
 };
 
 // A visitor that has entered gets a ticket when somebody can be told of it. The ticket is good for
@@ -55,7 +58,7 @@ public:
 
     std::size_t size() const { return told_.size() + untold_.size(); }
 
-    // The room must not be full.
+    // The room must not be full. One that arrived before others who wait goes before them.
     void enter(Visitor visitor);
 
     // Gives every visitor that has none a ticket, in the order of their arrival, and tells it.

@@ -1,12 +1,14 @@
 #include "common/net/dial.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <list>
-#include <memory>
 #include <optional>
+#include <utility>
+
+#include <sys/socket.h>
 
 #include "common/error.hpp"
-#include "common/net/socket.hpp"
 
 namespace tunnel {
 
@@ -15,58 +17,13 @@ namespace {
 // RFC 8305, section 5: "Connection Attempt Delay".
 constexpr auto attempt_delay = std::chrono::milliseconds(250);
 
-// The attempts of one dial. Shared with the handlers of its connects: those that are cancelled
-// still come, after the coroutine that dials has gone on.
-struct Race {
-    explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
-
-    Signal changed;
-    std::list<tcp::socket> attempts;
-    int running = 0;
-    Clock::time_point next_start; // of the attempt after those that were started
-    std::optional<tcp::socket> winner;
-    std::error_code first_failure;
-
-    void failed(std::error_code error)
-    {
-        next_start = Clock::now();
-        if (!first_failure)
-            first_failure = error;
-    }
-};
-
-// Ends the attempts that are no longer wanted, however the dial ends.
-struct EndOfRace {
-    Race& race;
-
-    ~EndOfRace()
-    {
-        for (tcp::socket& attempt : race.attempts) {
-            std::error_code ignored;
-            attempt.close(ignored);
-        }
-    }
-};
-
-void start_attempt(const std::shared_ptr<Race>& race, const asio::any_io_executor& executor,
-                   const tcp::endpoint& endpoint)
+std::error_code pending_error(int descriptor)
 {
-    std::error_code error;
-    tcp::socket& socket = race->attempts.emplace_back(executor);
-    socket.open(endpoint.protocol(), error);
-    if (error) {
-        race->failed(error);
-        return;
-    }
-    ++race->running;
-    socket.async_connect(endpoint, [race, &socket](std::error_code result) {
-        --race->running;
-        if (result)
-            race->failed(result);
-        else if (!race->winner)
-            race->winner = std::move(socket);
-        race->changed.notify();
-    });
+    int error = 0;
+    auto size = static_cast<socklen_t>(sizeof error);
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    return {error, std::system_category()};
 }
 
 } // namespace
@@ -89,31 +46,148 @@ std::vector<tcp::endpoint> interleave(const std::vector<tcp::endpoint>& endpoint
     return ordered;
 }
 
-awaitable<tcp::socket> dial(std::vector<tcp::endpoint> endpoints, Clock::duration limit)
-{
-    const auto executor = co_await asio::this_coro::executor;
-    const auto race = std::make_shared<Race>(executor);
-    const EndOfRace end_of_race{*race};
-    const auto deadline = Clock::now() + limit;
-    const std::vector<tcp::endpoint> ordered = interleave(endpoints);
-    std::size_t started = 0;
-    while (!race->winner) {
-        const auto now = Clock::now();
-        if (now >= deadline)
-            fail(make_error_code(std::errc::timed_out), "dial");
-        if (started < ordered.size() && (race->running == 0 || now >= race->next_start)) {
-            race->next_start = now + attempt_delay;
-            start_attempt(race, executor, ordered[started++]);
-            continue;
-        }
-        if (race->running == 0)
-            fail(race->first_failure ? race->first_failure : make_error_code(Errc::cannot_resolve),
-                 "dial");
-        const bool another = started < ordered.size();
-        co_await race->changed.wait_until(another ? std::min(deadline, race->next_start)
-                                                  : deadline);
+// The attempts of one dial. Shared with the waits for their outcome: those that are cancelled still
+// come, after the dial has ended.
+struct Dial::Race : std::enable_shared_from_this<Race> {
+    Race(asio::any_io_executor its_executor, const std::vector<tcp::endpoint>& endpoints,
+         Clock::duration limit, const Congestion& its_congestion, Hop its_hop)
+        : executor(std::move(its_executor)),
+          ordered(interleave(endpoints)),
+          deadline(Clock::now() + limit),
+          congestion(its_congestion),
+          hop(its_hop),
+          changed(executor)
+    {
     }
-    co_return std::move(*race->winner);
+
+    bool none_left() const { return running == 0 && started == ordered.size(); }
+
+    bool decided() const { return winner || none_left(); }
+
+    // As many as may be under way now.
+    void start_attempts(Clock::time_point now)
+    {
+        while (!winner && started < ordered.size() && (running == 0 || now >= next_start)) {
+            next_start = now + attempt_delay;
+            start(ordered[started++]);
+        }
+    }
+
+    void start(const tcp::endpoint& endpoint)
+    {
+        const int family = endpoint.protocol().family();
+        Fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!socket.is_open()) {
+            failed({errno, std::system_category()});
+            return;
+        }
+        congestion.prepare_connect(socket.get(), endpoint, hop);
+        const auto size = static_cast<socklen_t>(endpoint.size());
+        int error = ::connect(socket.get(), endpoint.data(), size) == 0 ? 0 : errno;
+        // Over loopback it is connected already, and a second call says so: connect(2).
+        if (error == EINPROGRESS)
+            error = ::connect(socket.get(), endpoint.data(), size) == 0 ? 0 : errno;
+        if (error == 0 || error == EISCONN)
+            winner = Dialled{std::move(socket), endpoint};
+        else if (error == EINPROGRESS || error == EALREADY || error == EINTR)
+            wait_for(std::move(socket), endpoint);
+        else
+            failed({error, std::system_category()});
+    }
+
+    void wait_for(Fd socket, const tcp::endpoint& endpoint)
+    {
+        tcp::socket& attempt = attempts.emplace_back(executor);
+        std::error_code error;
+        attempt.assign(endpoint.protocol(), socket.get(), error);
+        if (error) {
+            failed(error);
+            return;
+        }
+        socket.release();
+        ++running;
+        attempt.async_wait(tcp::socket::wait_write,
+                           [race = shared_from_this(), &attempt, endpoint](std::error_code result) {
+                               --race->running;
+                               std::error_code closed; // by the end of the dial
+                               if (result)
+                                   race->failed(result);
+                               else if (Fd connected(attempt.release(closed)); !closed)
+                                   race->decide(std::move(connected), endpoint);
+                               race->changed.notify();
+                           });
+    }
+
+    void decide(Fd socket, const tcp::endpoint& endpoint)
+    {
+        if (const std::error_code error = pending_error(socket.get()))
+            failed(error);
+        else if (!winner)
+            winner = Dialled{std::move(socket), endpoint};
+    }
+
+    void failed(std::error_code error)
+    {
+        next_start = Clock::now();
+        if (!first_failure)
+            first_failure = error;
+    }
+
+    asio::any_io_executor executor;
+    std::vector<tcp::endpoint> ordered;
+    Clock::time_point deadline;
+    Congestion congestion;
+    Hop hop;
+    Signal changed;
+    std::list<tcp::socket> attempts; // that are waited for, or were
+    std::size_t started = 0;
+    int running = 0;
+    Clock::time_point next_start; // of the attempt after those that were started
+    std::optional<Dialled> winner;
+    std::error_code first_failure;
+};
+
+Dial::Dial(asio::any_io_executor executor, const std::vector<tcp::endpoint>& endpoints,
+           Clock::duration limit, const Congestion& congestion, Hop hop)
+    : race_(std::make_shared<Race>(std::move(executor), endpoints, limit, congestion, hop))
+{
+    race_->start_attempts(Clock::now());
+}
+
+Dial::Dial(Dial&& other) noexcept : race_(std::move(other.race_)) {}
+
+Dial::~Dial()
+{
+    if (!race_)
+        return;
+    for (tcp::socket& attempt : race_->attempts) {
+        std::error_code ignored;
+        attempt.close(ignored);
+    }
+}
+
+bool Dial::decided() const
+{
+    return race_->decided();
+}
+
+awaitable<Dialled> Dial::finish()
+{
+    while (!race_->decided()) {
+        const auto now = Clock::now();
+        if (now >= race_->deadline)
+            fail(make_error_code(std::errc::timed_out), "dial");
+        race_->start_attempts(now);
+        if (race_->decided())
+            break;
+        const bool another = race_->started < race_->ordered.size();
+        co_await race_->changed.wait_until(another ? std::min(race_->deadline, race_->next_start)
+                                                   : race_->deadline);
+    }
+    if (race_->winner)
+        co_return std::move(*race_->winner);
+    const std::error_code error = race_->first_failure;
+    fail(error ? error : make_error_code(Errc::cannot_resolve), "dial");
 }
 
 } // namespace tunnel

@@ -1,20 +1,50 @@
-// Outbound connections.
+// Connecting to somebody who may have several addresses.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "common/asio.hpp"
+#include "common/net/congestion.hpp"
+#include "common/net/fd.hpp"
 
 namespace tunnel {
 
-// The order in which RFC 8305, section 4, tries addresses: the families in turn, beginning with the
-// family of the first, each family in the order given.
+// The order in which to try them: as they are, but with the address families in turn, beginning
+// with the first one's (RFC 8305, section 4).
 std::vector<tcp::endpoint> interleave(const std::vector<tcp::endpoint>& endpoints);
 
-// Connects to one of `endpoints`, given in order of preference: the next attempt starts when the
-// one before has failed or has not answered for 250 ms, and the first to succeed wins (RFC 8305,
-// section 5). Throws std::system_error when all have failed, with the failure of the first, or
-// timed_out when none succeeded within `limit`. prepare_stream is for the caller to do.
-awaitable<tcp::socket> dial(std::vector<tcp::endpoint> endpoints, Clock::duration limit);
+// A connected socket, non-blocking; prepare_stream is for the caller to do.
+struct Dialled {
+    Fd socket;
+    tcp::endpoint peer;
+};
+
+// Connects to one of several endpoints, in interleaved order: the next is tried when the one before
+// has failed or has not answered for 250 ms, and the first to succeed wins (RFC 8305, section 5).
+// Its destruction ends the attempts that are under way.
+class Dial {
+public:
+    // Makes the first attempts at once: what this machine can decide by itself is then decided.
+    // `congestion` is for a connection that leads over `hop`.
+    Dial(asio::any_io_executor executor, const std::vector<tcp::endpoint>& endpoints,
+         Clock::duration limit, const Congestion& congestion = Congestion::off(),
+         Hop hop = Hop::edge);
+    Dial(Dial&& other) noexcept;
+    Dial& operator=(Dial&&) = delete;
+    ~Dial();
+
+    // finish() will not wait.
+    bool decided() const;
+
+    // Call it once; the object must outlive it. Throws std::system_error when all have failed, with
+    // the failure of the first, or timed_out when none succeeded within the limit.
+    awaitable<Dialled> finish();
+
+private:
+    struct Race;
+
+    std::shared_ptr<Race> race_; // shared with the waits of its attempts; null once moved from
+};
 
 } // namespace tunnel

@@ -44,8 +44,9 @@ std::error_code open_and_bind(tcp::acceptor& acceptor, const tcp::endpoint& endp
 
 } // namespace
 
-Listener::Listener(asio::io_context& io, const tcp::endpoint& endpoint)
-    : acceptor_(io), endpoint_(endpoint)
+Listener::Listener(asio::io_context& io, const tcp::endpoint& endpoint,
+                   const Congestion& congestion, Hop hop)
+    : acceptor_(io), endpoint_(endpoint), congestion_(congestion), hop_(hop)
 {
     std::error_code error = open_and_bind(acceptor_, endpoint);
     if (!error && endpoint.port() == 0) {
@@ -60,6 +61,10 @@ Listener::Listener(asio::io_context& io, const tcp::endpoint& endpoint)
     if (error)
         fail(error, fmt::format("cannot listen on {}", to_string(endpoint)));
     acceptor_.native_non_blocking(true);
+    set_stream_options(acceptor_.native_handle());
+    if (hop == Hop::edge)
+        reset_on_close(acceptor_.native_handle());
+    congestion_.prepare_listener(acceptor_.native_handle());
 }
 
 void Listener::open()
@@ -103,6 +108,7 @@ std::optional<Listener::Accepted> Listener::accept(std::error_code& error)
     }
     error.clear();
     peer.resize(size);
+    congestion_.prepare_accepted(descriptor, peer, hop_);
     return Accepted{Fd(descriptor), peer};
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/asio.hpp"
+#include "common/net/congestion.hpp"
 #include "common/net/fd.hpp"
 
 namespace tunnel {
@@ -17,8 +18,11 @@ public:
         tcp::endpoint peer;
     };
 
-    // Binds, but does not listen yet. Throws std::system_error that names the address.
-    Listener(asio::io_context& io, const tcp::endpoint& endpoint);
+    // Binds, but does not listen yet. Throws std::system_error that names the address. What it
+    // accepts came over `hop`, and has the options of set_stream_options(); from an edge, of
+    // prepare_stream().
+    Listener(asio::io_context& io, const tcp::endpoint& endpoint,
+             const Congestion& congestion = Congestion::off(), Hop hop = Hop::edge);
 
     // With the real port where 0 was asked for.
     tcp::endpoint endpoint() const { return endpoint_; }
@@ -41,6 +45,8 @@ public:
 private:
     tcp::acceptor acceptor_;
     tcp::endpoint endpoint_;
+    Congestion congestion_;
+    Hop hop_;
     bool open_ = false;
 };
 

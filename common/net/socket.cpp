@@ -1,5 +1,7 @@
 #include "common/net/socket.hpp"
 
+#include <cerrno>
+
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -27,7 +29,7 @@ void set_linger(int descriptor, bool reset_on_close)
 
 } // namespace
 
-void prepare_stream(int descriptor)
+void set_stream_options(int descriptor)
 {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1); // an urgent byte is a byte of the stream
@@ -35,7 +37,17 @@ void prepare_stream(int descriptor)
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_seconds);
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_seconds);
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, keepalive_probes);
+}
+
+void reset_on_close(int descriptor)
+{
     set_linger(descriptor, true);
+}
+
+void prepare_stream(int descriptor)
+{
+    set_stream_options(descriptor);
+    reset_on_close(descriptor);
 }
 
 void allow_clean_close(int descriptor)
@@ -58,6 +70,16 @@ void reset(tcp::socket& socket)
         std::error_code ignored;
         socket.close(ignored);
     }
+}
+
+std::error_code send_at_once(int descriptor, std::string_view bytes)
+{
+    const ssize_t sent = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0)
+        return {errno, std::system_category()};
+    if (static_cast<std::size_t>(sent) < bytes.size())
+        return make_error_code(std::errc::no_buffer_space);
+    return {};
 }
 
 Fd release(tcp::socket socket)

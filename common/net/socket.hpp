@@ -1,15 +1,24 @@
 // Options and endings of connected TCP sockets.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
 
 namespace tunnel {
 
-// For each of a visitor's four sockets: small writes leave at once (TCP_NODELAY), a peer that is
-// gone without a word is noticed after about a minute (keep-alive), and a close() resets, also the
-// one that the kernel does for a killed process: a cut stream must never look like a whole one.
-// Options that the socket does not take (a Unix socket in a test) are skipped.
+// Small writes leave at once (TCP_NODELAY), and a peer that is gone without a word is noticed after
+// about a minute (keep-alive). What a listener accepts has the options of the listener. Those that
+// a socket does not take (a Unix socket in a test) are skipped.
+void set_stream_options(int descriptor);
+
+// A close() resets, also the one that the kernel does for a killed process: a cut stream must never
+// look like a whole one.
+void reset_on_close(int descriptor);
+
+// Both: for each of a visitor's four sockets.
 void prepare_stream(int descriptor);
 
 // From here on close() lets the kernel deliver what was written and then the EOF: for a stream that
@@ -19,6 +28,10 @@ void allow_clean_close(int descriptor);
 // The peer sees a reset ("connection reset by peer"), never an end of the stream.
 void reset(Fd& socket);
 void reset(tcp::socket& socket);
+
+// Writes `bytes`, which must be few, to a socket to which nearly nothing was written before: they
+// fit its buffer. An error if they do not.
+std::error_code send_at_once(int descriptor, std::string_view bytes);
 
 // Takes the socket away from asio, for the relay. Throws std::system_error.
 Fd release(tcp::socket socket);

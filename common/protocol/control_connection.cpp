@@ -96,7 +96,10 @@ awaitable<void> ControlConnection::transmit()
                 end(make_error_code(std::errc::operation_canceled), "closed on purpose");
         }
     } catch (const std::system_error& error) {
-        end(error.code());
+        // The peer's last words may still wait to be read; receive() ends the connection after
+        // them.
+        if (error.code() != std::errc::connection_reset && error.code() != std::errc::broken_pipe)
+            end(error.code());
     }
 }
 

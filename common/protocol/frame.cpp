@@ -25,6 +25,7 @@ enum class Tag : std::uint8_t {
     text = 11,
     ticket = 12,
     visitor = 13,
+    session = 14,
 };
 
 constexpr std::size_t field_header_size = 3;
@@ -103,6 +104,8 @@ struct Encoder {
         writer.text(Tag::program_version, welcome.program_version);
         writer.features(welcome.features);
         writer.text(Tag::outside_address, welcome.outside_address);
+        if (welcome.session)
+            writer.random(Tag::session, welcome.session->bytes);
         writer.number(Tag::heartbeat_timeout,
                       static_cast<std::uint64_t>(welcome.heartbeat_timeout.count()), 8);
         return std::move(writer).finish();
@@ -157,6 +160,13 @@ struct Encoder {
     {
         Writer writer(FrameKind::goodbye);
         writer.text(Tag::text, goodbye.text);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Park& park) const
+    {
+        Writer writer(FrameKind::park);
+        writer.random(Tag::session, park.session.bytes);
         return std::move(writer).finish();
     }
 
@@ -220,6 +230,8 @@ public:
         return bytes;
     }
 
+    bool has(Tag tag) const { return find(tag).has_value(); }
+
     // As long as it fits a clock: a peer must not be able to overflow ours.
     std::chrono::milliseconds duration(Tag tag)
     {
@@ -275,8 +287,13 @@ Frame read(FrameKind kind, Fields& fields)
                      fields.duration(Tag::heartbeat_timeout)};
     case FrameKind::welcome:
         return Welcome{static_cast<std::uint16_t>(fields.number(Tag::version, 2)),
-                       fields.text(Tag::program_version), fields.features(),
-                       fields.text(Tag::outside_address), fields.duration(Tag::heartbeat_timeout)};
+                       fields.text(Tag::program_version),
+                       fields.features(),
+                       fields.text(Tag::outside_address),
+                       fields.duration(Tag::heartbeat_timeout),
+                       fields.has(Tag::session)
+                           ? std::optional(SessionId{fields.random(Tag::session)})
+                           : std::nullopt};
     case FrameKind::reject:
         return Reject{RejectReason{static_cast<std::uint8_t>(fields.number(Tag::reason, 1))},
                       fields.text(Tag::text)};
@@ -297,6 +314,8 @@ Frame read(FrameKind kind, Fields& fields)
         return Notice{fields.text(Tag::text)};
     case FrameKind::goodbye:
         return Goodbye{fields.text(Tag::text)};
+    case FrameKind::park:
+        return Park{SessionId{fields.random(Tag::session)}};
     }
     return Unknown{static_cast<std::uint8_t>(kind)};
 }

@@ -24,6 +24,10 @@ inline constexpr std::array<std::uint8_t, 4> magic{0xf4, 'T', 'R', 'P'};
 inline constexpr std::uint16_t lowest_version = 1;
 inline constexpr std::uint16_t highest_version = 1;
 
+// A feature of a log-in: this origin proxy parks data connections and uses them again, so every
+// stream on its data connections is framed.
+inline constexpr std::string_view parking = "parking";
+
 // The one service there is until services are named on the command line.
 inline constexpr std::string_view default_service = "default";
 
@@ -39,6 +43,8 @@ enum class FrameKind : std::uint8_t {
     probe = 9,
     notice = 10,
     goodbye = 11,
+    // 12 to 14 frame the bytes of a stream, see common/relay/framing.hpp.
+    park = 15,
 };
 
 // Origin proxy, first frame of a control connection.
@@ -62,6 +68,7 @@ struct Welcome {
     std::vector<std::string> features;
     std::string outside_address;
     std::chrono::milliseconds heartbeat_timeout{0};
+    std::optional<SessionId> session{}; // if the log-in asked for parking, and gets it
 
     friend bool operator==(const Welcome&, const Welcome&) = default;
 };
@@ -81,7 +88,8 @@ struct Reject {
     friend bool operator==(const Reject&, const Reject&) = default;
 };
 
-// Remote proxy: a visitor is here. Answered by a data connection that presents the ticket, or by a
+// Remote proxy: a visitor is here. On the control connection, or on a parked data connection, where
+// the visitor's stream follows. Answered by a data connection that presents the ticket, or by a
 // refuse.
 struct Announce {
     Ticket ticket;
@@ -137,6 +145,13 @@ struct Goodbye {
     friend bool operator==(const Goodbye&, const Goodbye&) = default;
 };
 
+// Origin proxy, first frame of a data connection that waits for a visitor to be announced on it.
+struct Park {
+    SessionId session;
+
+    friend bool operator==(const Park&, const Park&) = default;
+};
+
 // A kind that a later version has: skipped.
 struct Unknown {
     std::uint8_t kind = 0;
@@ -145,7 +160,7 @@ struct Unknown {
 };
 
 using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
-                           Probe, Notice, Goodbye, Unknown>;
+                           Probe, Notice, Goodbye, Park, Unknown>;
 
 // What stands before the fields of a frame.
 struct FrameHeader {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <sys/random.h>
 
@@ -9,13 +10,18 @@ namespace tunnel {
 
 RandomBytes random_bytes()
 {
-    RandomBytes bytes;
-    // Up to 256 bytes come whole or not at all, getrandom(2).
-    while (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-        if (errno != EINTR)
-            throw std::system_error(errno, std::system_category(), "getrandom");
+    thread_local std::array<RandomBytes, 16> ahead; // 256 bytes
+    thread_local std::size_t left = 0;
+    if (left == 0) {
+        // Up to 256 bytes come whole or not at all, getrandom(2).
+        while (::getrandom(ahead.data(), sizeof ahead, 0) != static_cast<ssize_t>(sizeof ahead)) {
+            if (errno != EINTR)
+                throw std::system_error(errno, std::system_category(), "getrandom");
+        }
+        left = ahead.size();
     }
-    return bytes;
+    // What has been handed out is nowhere else.
+    return std::exchange(ahead[--left], RandomBytes{});
 }
 
 } // namespace tunnel

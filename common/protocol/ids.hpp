@@ -1,4 +1,4 @@
-// The two random numbers of the protocol.
+// The random numbers of the protocol.
 #pragma once
 
 #include <array>
@@ -12,7 +12,8 @@ namespace tunnel {
 
 using RandomBytes = std::array<std::uint8_t, 16>;
 
-// 128 bits from the kernel's generator. Throws std::system_error if it has none.
+// 128 bits from the kernel's generator, from which each thread takes many at a time. Throws
+// std::system_error if it has none.
 RandomBytes random_bytes();
 
 // Names one visitor between its announcement and the dial-back. Single use, and unguessable:
@@ -29,6 +30,13 @@ struct OriginId {
     RandomBytes bytes{};
 
     friend auto operator<=>(const OriginId&, const OriginId&) = default;
+};
+
+// Names one log-in, as a secret of those two: whoever presents it may park data connections.
+struct SessionId {
+    RandomBytes bytes{};
+
+    friend auto operator<=>(const SessionId&, const SessionId&) = default;
 };
 
 } // namespace tunnel

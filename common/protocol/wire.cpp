@@ -1,7 +1,10 @@
 #include "common/protocol/wire.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+
+#include <sys/socket.h>
 
 #include "common/error.hpp"
 
@@ -14,36 +17,125 @@ namespace {
     throw std::system_error(make_error_code(Errc::malformed_frame));
 }
 
+// Takes what is there, at least one byte, and waits only if there is nothing.
+awaitable<std::size_t> read_some(tcp::socket& socket, std::span<std::uint8_t> room)
+{
+    for (;;) {
+        const ssize_t size = ::recv(socket.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+        if (size > 0)
+            co_return static_cast<std::size_t>(size);
+        if (size == 0)
+            throw std::system_error(asio::error::eof);
+        if (errno == EAGAIN)
+            co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+        else if (errno != EINTR)
+            throw std::system_error(errno, std::system_category());
+    }
+}
+
+awaitable<void> read_all(tcp::socket& socket, std::span<std::uint8_t> room)
+{
+    while (!room.empty()) {
+        const std::size_t size = co_await read_some(socket, room);
+        room = room.subspan(size);
+    }
+}
+
+Frame decoded(std::uint8_t kind, std::span<const std::uint8_t> body)
+{
+    auto frame = decode(kind, body);
+    if (!frame)
+        malformed();
+    return std::move(*frame);
+}
+
+// The frame that `received` begins with, if it is there whole.
+std::optional<Frame> take_frame(std::string& received)
+{
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(received.data()), received.size());
+    if (bytes.size() < FrameHeader::wire_size)
+        return std::nullopt;
+    const auto header = decode_header(bytes.first<FrameHeader::wire_size>());
+    if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
+        malformed();
+    const std::size_t size = FrameHeader::wire_size + header->body_size;
+    if (bytes.size() < size)
+        return std::nullopt;
+    Frame frame = decoded(header->kind, bytes.subspan(FrameHeader::wire_size, header->body_size));
+    received.erase(0, size);
+    return frame;
+}
+
+// The size, magic included, that the header of a first frame tells; nullopt if it cannot be one.
+std::optional<std::size_t>
+first_frame_size(std::span<const std::uint8_t, smallest_first_frame> bytes)
+{
+    const auto header = decode_header(bytes.subspan<magic.size(), FrameHeader::wire_size>());
+    if (!header)
+        return std::nullopt;
+    const std::size_t size = magic.size() + FrameHeader::wire_size + header->body_size;
+    if (size < smallest_first_frame || size > magic.size() + largest_first_frame)
+        return std::nullopt;
+    return size;
+}
+
 } // namespace
 
-awaitable<void> read_magic(tcp::socket& socket)
+awaitable<Frame> read_first_frame(tcp::socket& socket)
 {
-    std::array<std::uint8_t, magic.size()> bytes{};
-    const auto buffer = asio::buffer(bytes);
-    co_await asio::async_read(socket, buffer, use_awaitable);
-    if (bytes != magic)
-        throw std::system_error(make_error_code(Errc::not_our_protocol));
+    std::array<std::uint8_t, smallest_first_frame> bytes{};
+    constexpr std::size_t header_end = magic.size() + FrameHeader::wire_size;
+    std::size_t held = 0;
+    while (held < bytes.size()) {
+        const std::span<std::uint8_t> room = std::span(bytes).subspan(held);
+        held += co_await read_some(socket, room);
+        if (!std::equal(magic.begin(), magic.begin() + std::min(held, magic.size()), bytes.begin()))
+            throw std::system_error(make_error_code(Errc::not_our_protocol));
+        if (held >= header_end && !first_frame_size(bytes))
+            malformed();
+    }
+    const std::size_t size = first_frame_size(bytes).value();
+    std::vector<std::uint8_t> body(bytes.begin() + header_end, bytes.end());
+    const std::size_t taken = body.size();
+    body.resize(size - header_end);
+    const std::span<std::uint8_t> rest = std::span(body).subspan(taken);
+    co_await read_all(socket, rest);
+    Frame frame = decoded(bytes[header_end - 1], body);
+    if (std::holds_alternative<Unknown>(frame))
+        frame = co_await read_frame(socket);
+    co_return std::move(frame);
 }
 
 awaitable<Frame> read_frame(tcp::socket& socket)
 {
     for (;;) {
         std::array<std::uint8_t, FrameHeader::wire_size> header_bytes{};
-        const auto header_buffer = asio::buffer(header_bytes);
-        co_await asio::async_read(socket, header_buffer, use_awaitable);
+        const std::span<std::uint8_t> header_room(header_bytes);
+        co_await read_all(socket, header_room);
         const auto header = decode_header(header_bytes);
         if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
             malformed();
         std::vector<std::uint8_t> body(header->body_size);
-        if (!body.empty()) {
-            const auto buffer = asio::buffer(body);
-            co_await asio::async_read(socket, buffer, use_awaitable);
+        const std::span<std::uint8_t> body_room(body);
+        co_await read_all(socket, body_room);
+        Frame frame = decoded(header->kind, body);
+        if (!std::holds_alternative<Unknown>(frame))
+            co_return std::move(frame);
+    }
+}
+
+awaitable<Frame> read_frame(tcp::socket& socket, std::string& received)
+{
+    for (;;) {
+        if (auto frame = take_frame(received)) {
+            if (!std::holds_alternative<Unknown>(*frame))
+                co_return std::move(*frame);
+            continue;
         }
-        auto frame = decode(header->kind, body);
-        if (!frame)
-            malformed();
-        if (!std::holds_alternative<Unknown>(*frame))
-            co_return std::move(*frame);
+        std::array<std::uint8_t, largest_first_frame> bytes;
+        const std::span<std::uint8_t> room(bytes);
+        const std::size_t size = co_await read_some(socket, room);
+        received.append(bytes.begin(), bytes.begin() + size);
     }
 }
 
@@ -59,12 +151,10 @@ awaitable<Frame> FrameReader::next()
         co_await fill(FrameHeader::wire_size + header->body_size);
         const std::span<const std::uint8_t> body(buffer_.data() + begin_ + FrameHeader::wire_size,
                                                  header->body_size);
-        auto frame = decode(header->kind, body);
-        if (!frame)
-            malformed();
+        Frame frame = decoded(header->kind, body);
         begin_ += FrameHeader::wire_size + header->body_size;
-        if (!std::holds_alternative<Unknown>(*frame))
-            co_return std::move(*frame);
+        if (!std::holds_alternative<Unknown>(frame))
+            co_return std::move(frame);
     }
 }
 
@@ -77,15 +167,24 @@ awaitable<void> FrameReader::fill(std::size_t size)
             begin_ = 0;
             buffer_.resize(std::max(buffer_.size(), size));
         }
-        const auto room = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
-        end_ += co_await socket_.async_read_some(room, use_awaitable);
+        const std::span<std::uint8_t> room = std::span(buffer_).subspan(end_);
+        end_ += co_await read_some(socket_, room);
     }
 }
 
 awaitable<void> send(tcp::socket& socket, std::string bytes)
 {
-    const auto buffer = asio::buffer(bytes);
-    co_await asio::async_write(socket, buffer, use_awaitable);
+    std::string_view rest = bytes;
+    while (!rest.empty()) {
+        const ssize_t size =
+            ::send(socket.native_handle(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (size >= 0)
+            rest.remove_prefix(static_cast<std::size_t>(size));
+        else if (errno == EAGAIN)
+            co_await socket.async_wait(tcp::socket::wait_write, use_awaitable);
+        else if (errno != EINTR)
+            throw std::system_error(errno, std::system_category());
+    }
 }
 
 } // namespace tunnel

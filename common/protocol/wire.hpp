@@ -9,16 +9,26 @@
 
 namespace tunnel {
 
-// Waits for the magic. Throws std::system_error: not_our_protocol, or what the socket says.
-awaitable<void> read_magic(tcp::socket& socket);
-
 // A frame from somebody who has not proved anything yet is at most this long, header included.
 inline constexpr std::size_t largest_first_frame = 4096;
+
+// No frame that may be the first of a connection is shorter than this, magic and header included:
+// so much may be read at once without taking a byte of what follows it.
+inline constexpr std::size_t smallest_first_frame = 26;
+
+// The magic and the first frame, and not one byte more. Throws std::system_error: not_our_protocol
+// as soon as that shows, malformed_frame, also for one of a size that no first frame has, or what
+// the socket says.
+awaitable<Frame> read_first_frame(tcp::socket& socket);
 
 // The next frame, and not one byte more, for a connection whose later bytes are a visitor's. Throws
 // std::system_error: malformed_frame, also for one larger than largest_first_frame, or what the
 // socket says. Unknown kinds are skipped.
 awaitable<Frame> read_frame(tcp::socket& socket);
+
+// The next frame; what came after it stays in `received`, and what is in there already is taken
+// first. Else as above.
+awaitable<Frame> read_frame(tcp::socket& socket, std::string& received);
 
 // Reads the frames of a control connection, as many as come with one read.
 class FrameReader {

@@ -21,6 +21,12 @@ std::string describe(End end, std::string_view first, std::string_view second)
         return "idle timeout";
     case End::stopped:
         return "cut by the shutdown";
+    case End::refused:
+        return fmt::format("refused by the {}", second);
+    case End::start_timeout:
+        return fmt::format("no answer from the {}", second);
+    case End::not_started:
+        return fmt::format("lost the {} before it began", second);
     }
     return "unknown";
 }

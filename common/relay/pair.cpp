@@ -2,56 +2,320 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 namespace tunnel {
 
-Progress Direction::pump(int from, int to, std::span<std::byte> shared, std::size_t budget)
+namespace {
+
+// What may be sent before the other side has taken the stream on: a request, not an upload.
+constexpr std::size_t most_ahead = 16 * 1024;
+
+// More than any pipe takes at once.
+constexpr std::size_t splice_size = 1024 * 1024;
+
+// Pieces below this cost less when they are copied; after a few of them in a row copying goes on.
+constexpr std::size_t small_piece = 16 * 1024;
+constexpr std::uint8_t most_small_pieces = 4;
+
+std::string_view as_text(std::span<const std::byte> bytes)
+{
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+} // namespace
+
+Pair::Pair(Fd one, Framed other, Relay::Done when_done)
+    : first(std::move(one)),
+      second(std::move(other.socket)),
+      forth(Framing::adds),
+      back(Framing::takes_off),
+      done(std::move(when_done))
+{
+    if (!other.unsent.empty())
+        forth.send_first(other.unsent);
+    if (other.awaits_start)
+        forth.await_start(other.sent_ahead);
+    back.receive_first(std::move(other.received));
+}
+
+Progress Direction::pump(int from, int to, const Means& means, std::size_t budget)
 {
     std::size_t moved = 0;
     while (!finished_) {
-        if (held_.bytes) {
-            if (!writable_)
-                return Progress::waiting;
-            if (const Progress flushed = flush_held(to); flushed != Progress::more)
-                return flushed;
-        }
+        if (const Progress flushed = flush(to); flushed != Progress::more)
+            return flushed;
         if (saw_end_) {
-            if (::shutdown(to, SHUT_WR) != 0)
+            pipe_.reset();
+            if (framing_ != Framing::adds && !means.closes_next && ::shutdown(to, SHUT_WR) != 0)
                 return Progress::to_failed;
             finished_ = true;
             break;
         }
-        if (!readable_)
+        if (awaits_start_)
+            return peek(from, to, means.buffer);
+        if (!readable_ && received_.empty()) {
+            pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
+        }
         if (moved >= budget)
             return Progress::more;
-        const ssize_t size = ::recv(from, shared.data(), shared.size(), 0);
+        if (splicing_ && !pipe_)
+            pipe_ = means.pipes.take();
+        const Progress progress = pipe_ ? splice(from, moved) : copy(from, to, means.buffer, moved);
+        if (progress != Progress::more)
+            return progress;
+    }
+    return Progress::finished;
+}
+
+// What was read before goes first.
+Progress Direction::flush(int to)
+{
+    if (held_.bytes)
+        return writable_ ? flush_held(to) : Progress::waiting;
+    if (pipe_ && pipe_->held > 0)
+        return writable_ ? flush_pipe(to) : Progress::waiting;
+    return Progress::more;
+}
+
+Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::size_t& moved)
+{
+    const bool adds = framing_ == Framing::adds;
+    const auto room = adds ? buffer.first(largest_frame).subspan(frame_header_size) : buffer;
+    std::size_t size = 0;
+    if (const Progress received = receive(from, room, size);
+        received != Progress::more || size == 0)
+        return received;
+    moved += size;
+    if (size == room.size() && framing_ != Framing::takes_off)
+        splicing_ = true;
+    std::span<const std::byte> rest = room.first(size);
+    if (adds) {
+        rest = framed(buffer, size);
+    } else if (framing_ == Framing::takes_off) {
+        if (const Progress taken = take_frames_off(room.first(size), rest); taken != Progress::more)
+            return taken;
+    }
+    if (write(to, rest) == Progress::to_failed)
+        return Progress::to_failed;
+    if (!rest.empty())
+        hold(rest);
+    return Progress::more;
+}
+
+// One piece; `size` stays 0 if there is none for now, or no more at all.
+Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& size)
+{
+    if (!received_.empty()) {
+        size = std::min(received_.size(), room.size());
+        std::memcpy(room.data(), received_.data(), size);
+        received_.erase(0, size);
+        return Progress::more;
+    }
+    const ssize_t result = ::recv(from, room.data(), room.size(), 0);
+    if (result < 0)
+        return failed_to_read();
+    size = static_cast<std::size_t>(result);
+    if (size == 0) {
+        if (framing_ == Framing::takes_off) // without a frame that says so it is no end
+            return Progress::from_failed;
+        saw_end_ = true;
+        if (framing_ == Framing::adds)
+            send_first(as_text(frame_header(StreamFrame::end, 0)));
+    } else if (size < room.size() && !short_read_says_nothing_) {
+        readable_ = false; // all there was, epoll(7): another recv would say EAGAIN
+    }
+    return Progress::more;
+}
+
+// Puts the header before the `size` bytes that stand behind the room for it. A piece that fills the
+// buffer is the first of many, and they are not framed any more.
+std::span<const std::byte> Direction::framed(std::span<std::byte> buffer, std::size_t size)
+{
+    const auto header =
+        splicing_ ? frame_header(StreamFrame::raw, 0) : frame_header(StreamFrame::data, size);
+    if (splicing_)
+        framing_ = Framing::none;
+    std::ranges::copy(header, buffer.begin());
+    overhead_ += header.size();
+    return buffer.first(header.size() + size);
+}
+
+// Leaves in `payload` what is the stream's, gathered at the beginning of `bytes`.
+Progress Direction::take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload)
+{
+    std::byte* const begin = bytes.data();
+    std::byte* out = begin;
+    const auto pass = [&](std::size_t size) {
+        std::memmove(out, bytes.data(), size);
+        out += size;
+    };
+    while (!bytes.empty() && framing_ == Framing::takes_off && !saw_end_) {
+        if (body_left_ > 0) {
+            const std::size_t size = std::min<std::size_t>(body_left_, bytes.size());
+            const auto kind = static_cast<StreamFrame>(header_[2]);
+            if (kind == StreamFrame::data)
+                pass(size);
+            else if (kind == StreamFrame::refuse)
+                refusal_.append(reinterpret_cast<const char*>(bytes.data()), size);
+            bytes = bytes.subspan(size);
+            body_left_ = static_cast<std::uint16_t>(body_left_ - size);
+            if (body_left_ == 0 && kind == StreamFrame::refuse)
+                return Progress::refused;
+            continue;
+        }
+        header_[header_held_++] = bytes.front();
+        bytes = bytes.subspan(1);
+        if (header_held_ == frame_header_size) {
+            header_held_ = 0;
+            if (const Progress begun = begin_frame(); begun != Progress::more)
+                return begun;
+        }
+    }
+    if (saw_end_) {
+        received_.insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    } else if (framing_ == Framing::none) {
+        pass(bytes.size());
+    }
+    payload = {begin, out};
+    return Progress::more;
+}
+
+// Its header is complete.
+Progress Direction::begin_frame()
+{
+    const std::size_t size =
+        std::to_integer<std::size_t>(header_[0]) << 8 | std::to_integer<std::size_t>(header_[1]);
+    if (size < frame_header_size)
+        return Progress::from_failed;
+    body_left_ = static_cast<std::uint16_t>(size - frame_header_size);
+    switch (static_cast<StreamFrame>(header_[2])) {
+    case StreamFrame::end:
+        saw_end_ = true;
+        break;
+    case StreamFrame::raw:
+        framing_ = Framing::none;
+        break;
+    case StreamFrame::start:
+    case StreamFrame::data:
+        break;
+    case StreamFrame::refuse:
+        return body_left_ == 0 ? Progress::refused : Progress::more;
+    default: // of a later version: its body is skipped
+        return Progress::more;
+    }
+    heard_start_ = true;
+    return Progress::more;
+}
+
+Progress Direction::peek(int from, int to, std::span<std::byte> buffer)
+{
+    if (!readable_ || ahead_ > 0)
+        return Progress::waiting;
+    const auto room = buffer.subspan(frame_header_size, most_ahead);
+    const ssize_t size = ::recv(from, room.data(), room.size(), MSG_PEEK);
+    readable_ = false;
+    if (size < 0 && errno != EAGAIN && errno != EINTR)
+        return Progress::from_failed;
+    if (size <= 0) // an end can wait
+        return Progress::waiting;
+    ahead_ = static_cast<std::size_t>(size);
+    std::span<const std::byte> rest = framed(buffer, ahead_);
+    if (write(to, rest) == Progress::to_failed)
+        return Progress::to_failed;
+    if (!rest.empty())
+        hold(rest);
+    return Progress::waiting;
+}
+
+void Direction::await_start(std::size_t ahead)
+{
+    awaits_start_ = true;
+    ahead_ = ahead;
+    bytes_ += ahead;
+}
+
+void Direction::start(int from)
+{
+    awaits_start_ = false;
+    readable_ = true;
+    while (ahead_ > 0) {
+        // MSG_TRUNC: they go without being copied, tcp(7).
+        const ssize_t size = ::recv(from, nullptr, ahead_, MSG_TRUNC);
+        if (size <= 0)
+            break; // the next read says what is wrong
+        ahead_ -= static_cast<std::size_t>(size);
+    }
+}
+
+void Direction::send_first(std::string_view bytes)
+{
+    overhead_ += bytes.size();
+    hold(std::as_bytes(std::span(bytes)));
+}
+
+// Into the pipe, which is empty: EAGAIN means that the socket is, and never that the pipe is full.
+Progress Direction::splice(int from, std::size_t& moved)
+{
+    const ssize_t size = ::splice(from, nullptr, pipe_->in.get(), nullptr, splice_size,
+                                  SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    if (size < 0) {
+        if (errno == EINVAL) // not a socket that can be spliced
+            splicing_ = false;
+        else
+            return failed_to_read();
+        pipe_.reset();
+        return Progress::more;
+    }
+    if (size == 0) {
+        saw_end_ = true;
+        return Progress::more;
+    }
+    pipe_->held = static_cast<std::size_t>(size);
+    moved += pipe_->held;
+    small_pieces_ = pipe_->held < small_piece ? small_pieces_ + 1 : 0;
+    if (small_pieces_ == most_small_pieces) {
+        small_pieces_ = 0;
+        splicing_ = false; // the pipe is given back once it is empty
+    }
+    return Progress::more;
+}
+
+Progress Direction::failed_to_read()
+{
+    if (errno == EINTR)
+        return Progress::more;
+    if (errno != EAGAIN)
+        return Progress::from_failed;
+    readable_ = false;
+    return Progress::more;
+}
+
+// Without SPLICE_F_MORE: on the last piece of an answer it would cost up to 200 ms. MSG_NOSIGNAL
+// has no counterpart here, so the process must ignore SIGPIPE.
+Progress Direction::flush_pipe(int to)
+{
+    while (pipe_->held > 0) {
+        const ssize_t size = ::splice(pipe_->out.get(), nullptr, to, nullptr, pipe_->held,
+                                      SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (size < 0) {
             if (errno == EINTR)
                 continue;
             if (errno != EAGAIN)
-                return Progress::from_failed;
-            readable_ = false;
+                return Progress::to_failed;
+            writable_ = false;
             return Progress::waiting;
         }
-        if (size == 0) {
-            saw_end_ = true;
-            continue;
-        }
-        std::span<const std::byte> rest = shared.first(static_cast<std::size_t>(size));
-        // What does not fill the buffer was all there was, epoll(7); another recv would only
-        // answer EAGAIN.
-        if (rest.size() < shared.size() && !short_read_says_nothing_)
-            readable_ = false;
-        moved += rest.size();
-        if (write(to, rest) == Progress::to_failed)
-            return Progress::to_failed;
-        if (!rest.empty())
-            hold(rest);
+        bytes_ += static_cast<std::uint64_t>(size);
+        pipe_->held -= static_cast<std::size_t>(size);
     }
-    return Progress::finished;
+    if (!splicing_)
+        pipe_.reset();
+    return Progress::more;
 }
 
 Progress Direction::write(int to, std::span<const std::byte>& bytes)

@@ -2,12 +2,18 @@
 // ready and asks for progress.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
+#include "common/relay/framing.hpp"
+#include "common/relay/pipe.hpp"
 #include "common/relay/relay.hpp"
 
 namespace tunnel {
@@ -19,12 +25,58 @@ enum class Progress : std::uint8_t {
     finished,    // the end of the stream has been passed on
     from_failed, // reading failed: the sender's connection broke
     to_failed,   // writing failed: the receiver's connection broke
+    refused,     // the sender will not take the stream on
 };
 
-// The bytes from one socket to the other. Edge-triggered: a socket counts as ready from the event
-// until a system call says otherwise.
+// What a worker lends to the direction that is being pumped.
+struct Means {
+    std::span<std::byte> buffer; // free again after each call
+    PipePool& pipes;
+    bool closes_next = false; // both sockets, if this direction finishes: that ends the stream too
+};
+
+// What a direction does about the frames of a framed connection.
+enum class Framing : std::uint8_t { none, adds, takes_off };
+
+// The bytes from one socket to the other. Small pieces are copied through the worker's buffer; a
+// read that fills it switches to splicing through a pipe, a few small pieces switch back. At rest a
+// direction holds neither. Edge-triggered: a socket counts as ready from the event until a system
+// call says otherwise.
+//
+// Beside a framed connection it adds frames or takes them off, and passes the end of the stream on
+// as a frame, as long as the pieces are small. A stream of large ones goes on raw.
 class Direction {
 public:
+    explicit Direction(Framing framing = Framing::none) : framing_(framing) {}
+
+    // Goes out before everything that is read, and does not count as the stream's.
+    void send_first(std::string_view bytes);
+
+    // Was read from the sender before.
+    void receive_first(std::string bytes) { received_ = std::move(bytes); }
+
+    // Peeks at the sender's bytes, and takes none until start(); `ahead` of them were sent so.
+    void await_start(std::size_t ahead);
+
+    bool awaits_start() const { return awaits_start_; }
+
+    // Takes what was peeked at; `from` as for pump().
+    void start(int from);
+
+    // The sender has said that it takes the stream on.
+    bool heard_start() const { return heard_start_; }
+
+    // The body of the sender's refusal.
+    std::string take_refusal() { return std::move(refusal_); }
+
+    bool in_frames() const { return framing_ != Framing::none; }
+
+    // The stream has ended by a frame, so the connection may carry another.
+    bool ended_in_frame() const { return finished_ && framing_ != Framing::none; }
+
+    // What came after the end.
+    std::string take_received() { return std::move(received_); }
+
     void can_read() { readable_ = true; }
 
     void can_write() { writable_ = true; }
@@ -33,11 +85,11 @@ public:
     // ended its stream, or sent urgent data, at whose mark a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
 
-    // Moves what can be moved from `from` to `to` through `shared`, a buffer that is free again
-    // after the call, but not much more than `budget` bytes.
-    Progress pump(int from, int to, std::span<std::byte> shared, std::size_t budget);
+    // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
+    Progress pump(int from, int to, const Means& means, std::size_t budget);
 
-    std::uint64_t bytes() const { return bytes_; }
+    // That the receiver has taken, without frames.
+    std::uint64_t bytes() const { return bytes_ - std::min(bytes_, overhead_); }
 
     // The sender has said that it has no more.
     bool saw_end() const { return saw_end_; }
@@ -53,15 +105,39 @@ private:
         std::uint32_t end = 0;
     };
 
-    // Writes until `bytes` is empty or the receiver takes no more; answers what is left over.
-    // Progress::waiting is no failure here.
-    Progress write(int to, std::span<const std::byte>& bytes);
+    // Each of these answers `more` when the way is clear for the next step.
+    Progress flush(int to);
+    Progress flush_pipe(int to);
     Progress flush_held(int to);
+    Progress copy(int from, int to, std::span<std::byte> buffer, std::size_t& moved);
+    Progress receive(int from, std::span<std::byte> room, std::size_t& size);
+    std::span<const std::byte> framed(std::span<std::byte> buffer, std::size_t size);
+    Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
+    Progress begin_frame();
+    Progress peek(int from, int to, std::span<std::byte> buffer);
+    Progress splice(int from, std::size_t& moved);
+    Progress failed_to_read();
+
+    // Writes until `bytes` is empty or the receiver takes no more; leaves what is left over.
+    Progress write(int to, std::span<const std::byte>& bytes);
     void hold(std::span<const std::byte> rest);
 
-    std::uint64_t bytes_ = 0;
+    std::uint64_t bytes_ = 0;    // written, frames included
+    std::uint64_t overhead_ = 0; // of them what belongs to frames
+    std::string received_;
+    std::string refusal_;
+    std::size_t ahead_ = 0; // sent, but not taken from the sender
     Held held_;
-    bool readable_ = true;
+    PipePool::Lease pipe_;
+    std::array<std::byte, frame_header_size> header_{}; // of the frame that is being taken off
+    std::uint8_t header_held_ = 0;
+    std::uint16_t body_left_ = 0;
+    std::uint8_t small_pieces_ = 0; // in a row, while splicing
+    Framing framing_;
+    bool awaits_start_ = false;
+    bool heard_start_ = false;
+    bool splicing_ = false;
+    bool readable_ = false; // the first event says whether it is
     bool writable_ = true;
     bool short_read_says_nothing_ = false;
     bool saw_end_ = false;
@@ -72,6 +148,13 @@ private:
 struct Pair {
     using Clock = std::chrono::steady_clock;
     using Timers = std::multimap<Clock::time_point, Pair*>;
+
+    Pair(Fd one, Fd other, Relay::Done when_done)
+        : first(std::move(one)), second(std::move(other)), done(std::move(when_done))
+    {
+    }
+
+    Pair(Fd one, Framed other, Relay::Done when_done);
 
     Fd first;
     Fd second;
@@ -84,8 +167,13 @@ struct Pair {
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;
-    bool queued = false; // has used its budget up and waits for its next turn
+    bool queued = false; // has more to move and waits for its turn
     bool ended = false;
+
+    bool framed() const { return forth.in_frames() || back.in_frames(); }
+
+    // Both streams have ended, and the second socket may carry others.
+    bool second_is_reusable() const { return forth.ended_in_frame() && back.ended_in_frame(); }
 
     bool half_closed() const { return forth.saw_end() || back.saw_end(); }
 };

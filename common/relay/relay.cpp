@@ -1,5 +1,7 @@
 #include "common/relay/relay.hpp"
 
+#include <algorithm>
+
 #include "common/relay/worker.hpp"
 
 namespace tunnel {
@@ -17,9 +19,22 @@ Relay::~Relay()
 
 void Relay::hand_over(Fd first, Fd second, Done done)
 {
+    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
+}
+
+void Relay::hand_over(Fd first, Framed second, Done done)
+{
+    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
+}
+
+// To the thread with the fewest pairs, and of those to the first: with few pairs most threads
+// sleep, and one is awake already.
+void Relay::hand_over(std::unique_ptr<Pair> pair)
+{
     ++live_;
-    workers_[next_++ % workers_.size()]->hand_over(std::move(first), std::move(second),
-                                                   std::move(done));
+    const auto idlest = std::ranges::min_element(
+        workers_, {}, [](const std::unique_ptr<Worker>& worker) { return worker->load(); });
+    (*idlest)->hand_over(std::move(pair));
 }
 
 void Relay::stop()

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "common/net/fd.hpp"
@@ -23,6 +23,22 @@ enum class End : std::uint8_t {
     half_close_timeout, // one side had finished, and the other way stayed silent too long
     idle_timeout,       // no side had finished, and no byte moved for too long
     stopped,            // the relay was stopped
+    refused,            // the peer of a framed socket said why it would not take the stream on
+    not_started,        // a framed socket broke before its peer had taken the stream on
+    start_timeout,      // its peer said nothing about it in time
+};
+
+// A connection between the proxies that carries streams in frames (framing.hpp), so that it can be
+// used again for the next stream.
+struct Framed {
+    Fd socket;
+    std::string received{}; // from it, and not looked at yet
+    std::string unsent{};   // goes out before everything else
+    // The peer has not taken the stream on. Until it says start nothing is taken from the other
+    // socket, so that nothing is lost if this connection turns out to be dead: what is there is
+    // only peeked at and sent.
+    bool awaits_start = false;
+    std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
 };
 
 struct Flow {
@@ -30,13 +46,27 @@ struct Flow {
     std::uint64_t second_to_first = 0;
     End end = End::finished;
     std::chrono::steady_clock::duration duration{}; // from hand_over() to the end
+
+    // What the receiver of this may keep; all else is closed.
+    Fd first{};            // not_started: nothing has been taken from it
+    Framed second{};       // finished: if framed and good for another stream
+    std::string refusal{}; // refused: the body of the frame
 };
 
 struct RelayOptions {
     unsigned threads = 1;
     std::chrono::milliseconds half_close_timeout{0}; // 0: never
     std::chrono::milliseconds idle_timeout{0};       // 0: never
+    std::chrono::milliseconds start_timeout{0};      // how long a start may be awaited; 0: for ever
+    // Poll for so long after the last event before sleeping: waking a sleeping thread costs more
+    // than most of a small piece's way. 0: sleep at once.
+    std::chrono::microseconds spin{0};
+    // Pipes of each thread; each is two descriptors, and while bytes wait in it up to 1 MiB of the
+    // kernel's memory.
+    std::size_t pipes = 32;
 };
+
+struct Pair;
 
 // Each direction of a pair is independent: an end of stream on one side is passed on as one, and
 // the other way lives on; a side that does not read stops only the other side's sending. A failure
@@ -46,7 +76,7 @@ class Relay {
 public:
     // Called once for each pair when both its sockets are closed, on a thread of the relay: hand
     // the work over, do not do it there. Must not throw.
-    using Done = std::function<void(const Flow&)>;
+    using Done = std::function<void(Flow&)>;
 
     // Throws std::system_error if the system grants no epoll instance or thread.
     explicit Relay(const RelayOptions& options);
@@ -54,9 +84,10 @@ public:
     // As stop().
     ~Relay();
 
-    // Takes both sockets, which must be connected streams, prepared by prepare_stream(). Safe from
-    // any thread. After stop() the pair ends at once.
+    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
+    // Safe from any thread. After stop() the pair ends at once.
     void hand_over(Fd first, Fd second, Done done);
+    void hand_over(Fd first, Framed second, Done done);
 
     // Pairs that have not ended yet; one that is being reported no longer counts.
     std::size_t live() const { return live_.load(); }
@@ -67,8 +98,9 @@ public:
 private:
     class Worker;
 
+    void hand_over(std::unique_ptr<Pair> pair);
+
     std::atomic<std::size_t> live_ = 0;
-    std::atomic<std::size_t> next_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -6,8 +6,8 @@
 #include <system_error>
 #include <utility>
 
-#include <fcntl.h>
 #include <linux/sockios.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -15,16 +15,31 @@
 
 #include "common/net/socket.hpp"
 
+using namespace std::chrono_literals;
+
 namespace tunnel {
 
 namespace {
 
 constexpr std::size_t shared_buffer_size = 64 * 1024;
 
-// What one pair may move per turn and direction before the others get theirs.
-constexpr std::size_t budget = 16 * shared_buffer_size;
+// What all pairs together may move before the worker looks again who has become ready. A pair that
+// moves all it can at once costs a quarter less CPU for each byte than pairs that take turns
+// megabyte by megabyte; but small pieces of others must not wait for it, so beside such it may not.
+constexpr std::size_t round_budget = 128 * shared_buffer_size;
+constexpr std::size_t budget_beside_small = 16 * shared_buffer_size;
+
+// A pair that waits for its turn may move this much in any case.
+constexpr std::size_t least_turn = 4 * shared_buffer_size;
+
+// Less than this at once is a message rather than a part of a bulk stream.
+constexpr std::uint64_t small = 16 * 1024;
 
 constexpr std::size_t events_per_round = 256;
+
+// A parked connection whose peer has not even acknowledged an announcement by then is dead: a
+// router on the way has forgotten it, say.
+constexpr auto patience_for_start = 3s;
 
 Fd checked(int descriptor, const char* what)
 {
@@ -33,19 +48,17 @@ Fd checked(int descriptor, const char* what)
     return Fd(descriptor);
 }
 
-// What was written to both sockets and their peers have not acknowledged, tcp(7).
-int unacknowledged_bytes(const Pair& pair)
+// What was written to the socket and its peer has not acknowledged, tcp(7).
+int unacknowledged_bytes(int descriptor)
 {
-    int first = 0;
-    int second = 0;
-    ::ioctl(pair.first.get(), SIOCOUTQ, &first);
-    ::ioctl(pair.second.get(), SIOCOUTQ, &second);
-    return first + second;
+    int bytes = 0;
+    ::ioctl(descriptor, SIOCOUTQ, &bytes);
+    return bytes;
 }
 
-void set_non_blocking(int descriptor)
+End second_failed(const Pair& pair)
 {
-    ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+    return pair.forth.awaits_start() ? End::not_started : End::second_failed;
 }
 
 } // namespace
@@ -55,7 +68,8 @@ Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& liv
       live_(live),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_up_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
-      shared_(shared_buffer_size)
+      shared_(shared_buffer_size),
+      pipes_(options.pipes)
 {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -70,12 +84,9 @@ Relay::Worker::~Worker()
     stop();
 }
 
-void Relay::Worker::hand_over(Fd first, Fd second, Done done)
+void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
 {
-    auto pair = std::make_unique<Pair>();
-    pair->first = std::move(first);
-    pair->second = std::move(second);
-    pair->done = std::move(done);
+    ++load_;
     pair->began = Pair::Clock::now();
     pair->last_byte = pair->began;
     std::unique_lock lock(mutex_);
@@ -85,9 +96,9 @@ void Relay::Worker::hand_over(Fd first, Fd second, Done done)
         return;
     }
     inbox_.push_back(std::move(pair));
-    const bool asleep = inbox_.size() == 1; // else it has been woken already
+    has_news_ = true;
     lock.unlock();
-    if (asleep)
+    if (asleep_.exchange(false))
         wake();
 }
 
@@ -96,6 +107,7 @@ void Relay::Worker::stop()
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
+        has_news_ = true;
     }
     wake();
     if (thread_.joinable())
@@ -112,59 +124,92 @@ void Relay::Worker::run()
 {
     std::array<epoll_event, events_per_round> events;
     for (;;) {
-        const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(),
-                                       queue_.empty() ? until_next_timer() : 0);
-        now_ = Pair::Clock::now();
-        bool woken = false;
+        const int count = wait_for_events(events);
+        round_left_ = std::exchange(saw_small_, false) ? budget_beside_small : round_budget;
         for (int i = 0; i < count; ++i) {
             const epoll_event& event = events[static_cast<std::size_t>(i)];
             if (event.data.u64 == 0)
-                woken = true;
+                was_woken();
             else
                 on_event(event.data.u64, event.events);
         }
-        for (Pair* const pair : std::exchange(queue_, {})) {
-            pair->queued = false;
-            if (!pair->ended)
-                progress(*pair);
+        round_left_ = std::max(round_left_, least_turn);
+        for (std::size_t waiting = queue_.size(); waiting > 0 && round_left_ > 0; --waiting) {
+            Pair& next = *queue_.front();
+            queue_.pop_front();
+            next.queued = false;
+            progress(next);
         }
         expire_timers();
         graveyard_.clear();
-        if (woken) {
-            take_inbox();
-            const std::lock_guard lock(mutex_);
-            if (stopping_ && inbox_.empty())
-                break;
-        }
+        if (has_news_ && take_inbox())
+            break;
     }
     while (!pairs_.empty())
         end(*pairs_.back(), End::stopped);
     graveyard_.clear();
 }
 
-void Relay::Worker::take_inbox()
+int Relay::Worker::wait_for_events(std::span<epoll_event> events)
+{
+    const auto poll = [&](int limit) {
+        const int count =
+            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
+        now_ = Pair::Clock::now();
+        if (count > 0)
+            last_event_ = now_;
+        return count;
+    };
+    if (!queue_.empty())
+        return poll(0);
+    // Yielding lets the sender of the next piece run, which may share this core; without it
+    // spinning would be what delays it.
+    while (now_ - last_event_ < options_.spin) {
+        if (const int count = poll(0); count != 0 || has_news_)
+            return count;
+        ::sched_yield();
+    }
+    asleep_ = true; // whoever brings news from here on wakes it
+    const int count = poll(has_news_ ? 0 : until_next_timer());
+    asleep_ = false;
+    return count;
+}
+
+void Relay::Worker::was_woken()
 {
     std::uint64_t ignored = 0;
     [[maybe_unused]] const auto size = ::read(wake_up_.get(), &ignored, sizeof ignored);
+}
+
+// Whether to end.
+bool Relay::Worker::take_inbox()
+{
     std::vector<std::unique_ptr<Pair>> arrived;
+    bool stopping = false;
     {
         const std::lock_guard lock(mutex_);
         arrived.swap(inbox_);
+        has_news_ = false;
+        stopping = stopping_;
     }
+    last_event_ = now_;
     for (auto& pair : arrived)
         adopt(std::move(pair));
+    return stopping;
 }
 
 void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 {
     Pair& pair = *owned;
+    if (pair.framed())
+        reset_on_close(pair.second.get()); // its last stream may have ended cleanly
     pair.place = pairs_.size();
     pairs_.push_back(std::move(owned));
     const auto tag = reinterpret_cast<std::uintptr_t>(&pair);
     if (!watch(pair.first.get(), tag)) {
         end(pair, End::first_failed);
     } else if (!watch(pair.second.get(), tag | second_bit)) {
-        end(pair, End::second_failed);
+        end(pair, second_failed(pair));
     } else {
         set_timer(pair);
         progress(pair);
@@ -173,7 +218,6 @@ void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 
 bool Relay::Worker::watch(int descriptor, std::uintptr_t tag)
 {
-    set_non_blocking(descriptor);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     event.data.u64 = tag;
@@ -188,7 +232,7 @@ void Relay::Worker::on_event(std::uint64_t data, std::uint32_t events)
         return;
     // A reset is passed on even while the other side is too slow to let us read up to it.
     if (events & EPOLLERR) {
-        end(pair, is_second ? End::second_failed : End::first_failed);
+        end(pair, is_second ? second_failed(pair) : End::first_failed);
         return;
     }
     Direction& from_it = is_second ? pair.back : pair.forth;
@@ -199,7 +243,8 @@ void Relay::Worker::on_event(std::uint64_t data, std::uint32_t events)
         from_it.can_read();
     if (events & (EPOLLOUT | EPOLLHUP))
         to_it.can_write();
-    progress(pair);
+    if (!pair.queued)
+        progress(pair);
 }
 
 void Relay::Worker::progress(Pair& pair)
@@ -208,13 +253,19 @@ void Relay::Worker::progress(Pair& pair)
     const bool was_half_closed = pair.half_closed();
     if (!pump(pair, pair.forth) || !pump(pair, pair.back))
         return;
+    if (pair.forth.awaits_start() && pair.back.heard_start()) {
+        pair.forth.start(pair.first.get());
+        set_timer(pair);
+        if (!pump(pair, pair.forth))
+            return;
+    }
     if (pair.forth.finished() && pair.back.finished()) {
         end(pair, End::finished);
         return;
     }
     if (pair.forth.bytes() + pair.back.bytes() != before)
         pair.last_byte = now_;
-    if (pair.half_closed() != was_half_closed) {
+    if (pair.half_closed() != was_half_closed && !pair.forth.awaits_start()) {
         pair.last_byte = now_; // however long it was silent before
         set_timer(pair);
     }
@@ -226,12 +277,23 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const bool forth = &direction == &pair.forth;
     const int from = forth ? pair.first.get() : pair.second.get();
     const int to = forth ? pair.second.get() : pair.first.get();
-    switch (direction.pump(from, to, shared_, budget)) {
+    const std::uint64_t before = direction.bytes();
+    const bool closes_next = (forth ? pair.back : pair.forth).finished();
+    const Progress progress = direction.pump(from, to, {shared_, pipes_, closes_next},
+                                             std::max(round_left_, shared_buffer_size));
+    const std::uint64_t moved = direction.bytes() - before;
+    round_left_ -= std::min<std::uint64_t>(round_left_, moved);
+    if (moved > 0 && moved < small)
+        saw_small_ = true;
+    switch (progress) {
     case Progress::from_failed:
-        end(pair, forth ? End::first_failed : End::second_failed);
+        end(pair, forth ? End::first_failed : second_failed(pair));
         return false;
     case Progress::to_failed:
-        end(pair, forth ? End::second_failed : End::first_failed);
+        end(pair, forth ? second_failed(pair) : End::first_failed);
+        return false;
+    case Progress::refused:
+        end(pair, End::refused);
         return false;
     case Progress::more:
         if (!pair.queued) {
@@ -246,15 +308,25 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     return true;
 }
 
-// Puts the pair under the limit that holds for its state, counted from its last byte.
+// Puts the pair under the limit that holds for its state, counted from its last byte; before its
+// start, from its beginning.
 void Relay::Worker::set_timer(Pair& pair)
 {
     if (pair.timed)
         timers_.erase(pair.timer);
-    const auto limit = pair.half_closed() ? options_.half_close_timeout : options_.idle_timeout;
+    const bool awaits = pair.forth.awaits_start();
+    const auto limit = awaits               ? options_.start_timeout
+                       : pair.half_closed() ? options_.half_close_timeout
+                                            : options_.idle_timeout;
+    auto due = (awaits ? pair.began : pair.last_byte) + limit;
     pair.timed = limit.count() > 0;
+    if (awaits && now_ < pair.began + patience_for_start) {
+        due = pair.timed ? std::min(due, pair.began + patience_for_start)
+                         : pair.began + patience_for_start;
+        pair.timed = true;
+    }
     if (pair.timed)
-        pair.timer = timers_.emplace(pair.last_byte + limit, &pair);
+        pair.timer = timers_.emplace(due, &pair);
 }
 
 // Bytes do not touch the timers, they only note their time: a timer that comes due is set anew if
@@ -264,13 +336,30 @@ void Relay::Worker::expire_timers()
 {
     while (!timers_.empty() && timers_.begin()->first <= now_) {
         Pair& pair = *timers_.begin()->second;
-        const int unacknowledged = std::exchange(pair.unacknowledged, unacknowledged_bytes(pair));
+        if (pair.forth.awaits_start()) {
+            expire_start(pair);
+            continue;
+        }
+        const int unacknowledged =
+            std::exchange(pair.unacknowledged, unacknowledged_bytes(pair.first.get()) +
+                                                   unacknowledged_bytes(pair.second.get()));
         if (pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged)
             pair.last_byte = now_;
         set_timer(pair);
         if (pair.timer->first <= now_)
             end(pair, pair.half_closed() ? End::half_close_timeout : End::idle_timeout);
     }
+}
+
+void Relay::Worker::expire_start(Pair& pair)
+{
+    const auto limit = options_.start_timeout;
+    if (limit.count() > 0 && now_ >= pair.began + limit)
+        end(pair, End::start_timeout);
+    else if (unacknowledged_bytes(pair.second.get()) > 0)
+        end(pair, End::not_started);
+    else
+        set_timer(pair);
 }
 
 int Relay::Worker::until_next_timer() const
@@ -301,14 +390,28 @@ void Relay::Worker::end(Pair& pair, End how)
 
 void Relay::Worker::close_and_report(Pair& pair, End how)
 {
+    Flow flow{pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began};
     if (how == End::finished) {
         allow_clean_close(pair.first.get());
+        // Also one that may be used again: if it is not, a reset would overtake its last frame.
         allow_clean_close(pair.second.get());
-    } // otherwise they are prepared to reset
+        if (pair.second_is_reusable()) {
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.second.get(), nullptr);
+            flow.second.socket = std::move(pair.second);
+            flow.second.received = pair.back.take_received();
+        }
+    } else if (how == End::not_started) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
+        flow.first = std::move(pair.first);
+    } else if (how == End::refused) {
+        flow.refusal = pair.back.take_refusal();
+    }
+    // What is not finished is prepared to reset.
     pair.first.close();
     pair.second.close();
+    --load_;
     --live_;
-    pair.done({pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began});
+    pair.done(flow);
 }
 
 } // namespace tunnel

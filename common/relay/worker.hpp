@@ -1,9 +1,13 @@
 // One thread of the relay: its own loop, its own pairs, nothing shared with the others.
 #pragma once
 
+#include <deque>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
+
+#include <sys/epoll.h>
 
 #include "common/relay/pair.hpp"
 
@@ -15,8 +19,11 @@ public:
     Worker(const RelayOptions& options, std::atomic<std::size_t>& live);
     ~Worker();
 
-    // From any thread. Takes the sockets; live has been raised for them already.
-    void hand_over(Fd first, Fd second, Done done);
+    // From any thread. `live` has been raised for it already.
+    void hand_over(std::unique_ptr<Pair> pair);
+
+    // From any thread: pairs that it has, or is about to have.
+    std::size_t load() const { return load_; }
 
     // From any thread: ends all pairs and the thread, and waits for it.
     void stop();
@@ -26,7 +33,9 @@ private:
     static constexpr std::uintptr_t second_bit = 1;
 
     void run();
-    void take_inbox();
+    int wait_for_events(std::span<epoll_event> events);
+    void was_woken();
+    bool take_inbox();
     void adopt(std::unique_ptr<Pair> pair);
     bool watch(int descriptor, std::uintptr_t tag);
     void on_event(std::uint64_t data, std::uint32_t events);
@@ -34,6 +43,7 @@ private:
     bool pump(Pair& pair, Direction& direction);
     void set_timer(Pair& pair);
     void expire_timers();
+    void expire_start(Pair& pair);
     int until_next_timer() const; // milliseconds for epoll_wait, -1: for ever
     void end(Pair& pair, End how);
     void close_and_report(Pair& pair, End how);
@@ -41,18 +51,25 @@ private:
 
     const RelayOptions options_;
     std::atomic<std::size_t>& live_;
+    std::atomic<std::size_t> load_ = 0;
     Fd epoll_;
     Fd wake_up_; // an eventfd
     std::vector<std::byte> shared_;
+    PipePool pipes_; // before the pairs, which give theirs back
 
     std::mutex mutex_; // guards inbox_ and stopping_
     std::vector<std::unique_ptr<Pair>> inbox_;
     bool stopping_ = false;
+    std::atomic<bool> has_news_ = false; // in inbox_ or stopping_; written under the mutex
+    std::atomic<bool> asleep_ = false;   // so it must be woken for news
 
     // Only the worker's own thread touches what follows.
     Pair::Clock::time_point now_;
+    Pair::Clock::time_point last_event_;
     std::vector<std::unique_ptr<Pair>> pairs_;
-    std::vector<Pair*> queue_; // have more to do than one turn allowed
+    std::deque<Pair*> queue_;    // have more to move than they were allowed at once
+    std::size_t round_left_ = 0; // bytes
+    bool saw_small_ = false;     // in the last round, or in this
     Pair::Timers timers_;
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;

@@ -4,20 +4,26 @@
         network.remote.run("ip", "address", "show")
         with network.remote.entered():
             socket.create_server(...)           # made there, usable from anywhere
-        network.unplug(network.origin)          # packets vanish; both ends still see a link
+        network.unplug("origin")                # packets vanish; both ends still see a link
+
+DistantNetwork is the same with a cable on which packets take their time.
 """
 
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
+import struct
 import subprocess
+import sys
 import unittest
 
-from support import need
+from support import HERE, need
 
 _CLONE_NEWNET = 0x40000000
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -30,6 +36,17 @@ def _ip(*words):
 def _set_namespace(descriptor):
     if _libc.setns(descriptor, _CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def _skipped_without_right_to(do_this):
+    """Only root may do such things, and in many containers not even root."""
+    try:
+        yield
+    except (AssertionError, OSError) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        raise unittest.SkipTest(f"no right to {do_this} ({error})") from None
 
 
 class Namespace:
@@ -64,6 +81,14 @@ class Namespace:
             finally:
                 _set_namespace(ours.fileno())
 
+    def open_tun(self, name):
+        """A new network interface that is up, whose packets are read from the descriptor and written to it."""
+        with self.entered():
+            tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+            fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+        self.ip("link", "set", name, "up")
+        return tun
+
     def remove(self):
         if os.path.exists(f"/run/netns/{self.name}"):
             _ip("netns", "delete", self.name)
@@ -92,24 +117,19 @@ class Network:
         need("ip")
         atexit.register(self._remove)
         try:
-            self.middle = self._try_first()
-            self.middle.ip("link", "add", "bridge", "type", "bridge")
-            self.middle.ip("link", "set", "bridge", "up")
-            self.remote = self._connect("remote", self.REMOTE, self.REMOTE_V6, {})
-            self.origin = self._connect("origin", self.ORIGIN, self.ORIGIN_V6, self._files)
+            self._build()
         except BaseException:
             self._remove()
             raise
         return self
 
-    def _try_first(self):
-        """Only root may do this, and in many containers not even root."""
-        try:
-            return self._add("middle", {})
-        except AssertionError as error:
-            if os.environ.get("CI") == "true":
-                raise
-            raise unittest.SkipTest(f"no right to create network namespaces ({error})") from None
+    def _build(self):
+        with _skipped_without_right_to("create network namespaces"):
+            self.middle = self._add("middle", {})
+        self.middle.ip("link", "add", "bridge", "type", "bridge")
+        self.middle.ip("link", "set", "bridge", "up")
+        self.remote = self._connect("remote", self.REMOTE, self.REMOTE_V6, {})
+        self.origin = self._connect("origin", self.ORIGIN, self.ORIGIN_V6, self._files)
 
     def _connect(self, part, v4, v6, files):
         machine = self._add(part, files)
@@ -137,3 +157,53 @@ class Network:
     def __exit__(self, *_):
         self._remove()
         return False
+
+
+class DistantNetwork(Network):
+    """The same two machines, but a packet takes `delay` seconds from one to the other (many kernels come without netem,
+    which could do that too). There is IPv4 alone."""
+
+    def __init__(self, delay):
+        super().__init__()
+        self._delay = delay
+        self._cable, self._ends = None, []
+
+    def _build(self):
+        with _skipped_without_right_to("create network namespaces"):
+            self.remote = self._add("remote", {})
+        self.origin = self._add("origin", {})
+        with _skipped_without_right_to("create TUN devices"):
+            for machine, address in ((self.remote, self.REMOTE), (self.origin, self.ORIGIN)):
+                self._ends.append(machine.open_tun("cable"))
+                machine.ip("address", "add", f"{address}/24", "dev", "cable")
+        self._cable = subprocess.Popen(
+            [sys.executable, "-B", os.path.join(HERE, "long_cable.py"), *map(str, self._ends), str(self._delay)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, pass_fds=self._ends)
+        self._cable.stdout.readline()
+
+    def _command(self, *words):
+        print(*words, file=self._cable.stdin, flush=True)
+        if self._cable.stdout.readline() != "done\n":
+            raise AssertionError("the long cable has ended")
+
+    def unplug(self, part):
+        """One cable, so it does not matter whose end."""
+        self._command("unplug")
+
+    def plug_in(self, part):
+        self._command("plug_in")
+
+    def forget(self, silence):
+        """What a middle box does to connections that were silent for so many seconds: from now on their packets vanish,
+        and neither end is told."""
+        self._command("forget", silence)
+
+    def _remove(self):
+        if self._cable:
+            self._cable.stdin.close()
+            self._cable.wait()
+            self._cable.stdout.close()
+            self._cable = None
+        while self._ends:
+            os.close(self._ends.pop())
+        super()._remove()

@@ -49,7 +49,9 @@ class Descriptors(unittest.TestCase):
             with visit(tunnel.outside) as visitor:
                 exchange(visitor)
             self.assertLess(time.monotonic() - began, PROMPTLY)
-            poll(lambda: [descriptors(pid) for pid in pids] == at_rest, "both have let all descriptors go")
+            # Up to a sixteenth of the 64 may stay parked for the next visitors.
+            poll(lambda: all(descriptors(pid) <= rest + 4 for pid, rest in zip(pids, at_rest)),
+                 "both have let all descriptors go")
             for pid in pids:
                 self.assertLess(cpu_share(pid), 0.05)
 

@@ -31,6 +31,9 @@ def silent_server():
                 break
         yield listener.getsockname()
 
+# A data connection for each visitor, made when it comes.
+FRESH = ["--parked-connections", "0"]
+
 
 class OriginServersThatFail(unittest.TestCase):
     def test_a_visitor_is_reset_at_once_if_the_origin_server_refuses_and_both_logs_say_so(self):
@@ -76,7 +79,8 @@ class DataConnectionsThatFail(unittest.TestCase):
     @contextlib.contextmanager
     def tunnel_with_wire(self, *remote_flags):
         with SocketOrigin(echo) as origin, \
-                Tunnel(origin.address, remote_flags=remote_flags, origin_flags=HEARTBEATS, start=False) as tunnel:
+                Tunnel(origin.address, remote_flags=remote_flags, origin_flags=HEARTBEATS + FRESH,
+                       start=False) as tunnel:
             tunnel.start_remote()
             with Wire(tunnel.control) as wire:
                 tunnel.start_origin(remote_proxy=wire.address)

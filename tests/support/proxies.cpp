@@ -26,6 +26,7 @@ OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& o
     options.origin_server_address = {origin_server.address().to_string(), origin_server.port()};
     options.first_retry = 10ms;
     options.slowest_retry = 50ms;
+    options.parked_for = 200ms;
     options.common.heartbeat_interval = 1s;
     options.common.heartbeat_timeout = 5s;
     options.common.grace_period = 5s;
@@ -49,7 +50,10 @@ HandPlayedOrigin::HandPlayedOrigin(const tcp::endpoint& remote, OriginId origin,
 HandPlayedOrigin logged_in(const RunningRemote& remote, OriginId origin)
 {
     HandPlayedOrigin played(remote.proxy().control_endpoint(), origin);
-    played.control.receive_frame<Welcome>();
+    Frame frame = played.control.receive_frame();
+    while (std::holds_alternative<Notice>(frame)) // a former one's end is about to be noticed
+        frame = played.control.receive_frame();
+    std::get<Welcome>(frame);
     return played;
 }
 

@@ -1,6 +1,7 @@
 // The origin proxy, with remote proxies played by hand.
 #include <doctest/doctest.h>
 
+#include "common/net/socket.hpp"
 #include "tests/support/proxies.hpp"
 
 using namespace std::chrono_literals;
@@ -111,6 +112,25 @@ TEST_CASE("the origin server's refusal is told with its reason")
     const auto refuse = control.receive_frame<Refuse>();
     CHECK((refuse.ticket == announce.ticket));
     CHECK(refuse.text.find("refused") != std::string::npos);
+    CHECK(eventually([&] {
+        return played.proxy->on_its_thread([](OriginProxy& proxy) { return proxy.visitors(); }) ==
+               0;
+    }));
+}
+
+TEST_CASE("a visitor whose data connection cannot be made is refused with the reason")
+{
+    Played played;
+    Stream control = played.welcome();
+    const std::string address = to_string(played.remote.endpoint());
+    played.remote = Server(); // elsewhere
+    const Announce announce = announcement();
+    control.send(announce);
+    const auto refuse = control.receive_frame<Refuse>();
+    CHECK((refuse.ticket == announce.ticket));
+    CHECK(refuse.text.find(address) != std::string::npos);
+    CHECK(refuse.text.find("refused") != std::string::npos);
+    CHECK(played.origin_server.accept().ending() == Ending::reset);
     CHECK(eventually([&] {
         return played.proxy->on_its_thread([](OriginProxy& proxy) { return proxy.visitors(); }) ==
                0;

@@ -6,80 +6,15 @@
 
 #include <sys/socket.h>
 
-#include "common/net/socket.hpp"
-#include "common/relay/relay.hpp"
-#include "tests/support/stream.hpp"
+#include "tests/support/joined.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
 using namespace tunnel::test;
 
-namespace {
-
-// Two connections joined by the relay: left <-> (first, second) <-> right.
-struct Joined {
-    Stream left;
-    Stream right;
-    std::future<Flow> flow;
-};
-
-Joined join(Relay& relay)
-{
-    Connected one = connected();
-    Connected two = connected();
-    Fd first = one.there.release();
-    Fd second = two.there.release();
-    prepare_stream(first.get());
-    prepare_stream(second.get());
-    const auto promise = std::make_shared<std::promise<Flow>>();
-    Joined joined{std::move(one.here), std::move(two.here), promise->get_future()};
-    relay.hand_over(std::move(first), std::move(second),
-                    [promise](const Flow& flow) { promise->set_value(flow); });
-    return joined;
-}
-
-// Sends in pieces of random sizes.
-void send_in_pieces(Stream& stream, const std::string& text, std::uint32_t seed)
-{
-    std::mt19937 random(seed);
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t size = std::min<std::size_t>(1 + random() % 200'000, text.size() - at);
-        stream.send(std::string_view(text).substr(at, size));
-        at += size;
-    }
-}
-
-// As much as goes into the sockets on the way when the other end does not read.
-std::size_t fill(Stream& stream)
-{
-    const timeval limit{0, 200'000};
-    ::setsockopt(stream.descriptor(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    const std::string block(1 << 20, 'x');
-    std::size_t sent = 0;
-    for (;;) {
-        const ssize_t size = ::send(stream.descriptor(), block.data(), block.size(), MSG_NOSIGNAL);
-        if (size < 0)
-            return sent;
-        sent += static_cast<std::size_t>(size);
-    }
-}
-
-RelayOptions never_times_out()
-{
-    return {1, 0ms, 0ms};
-}
-
-Flow end_of(Joined& joined)
-{
-    REQUIRE(joined.flow.wait_for(10s) == std::future_status::ready);
-    return joined.flow.get();
-}
-
-} // namespace
-
 TEST_CASE("bytes arrive unchanged, both ways at once, in pieces of any size")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Joined joined = join(relay);
     const std::string up = random_text(24 << 20, 1);
     const std::string down = random_text(24 << 20, 2);
@@ -102,7 +37,7 @@ TEST_CASE("bytes arrive unchanged, both ways at once, in pieces of any size")
 
 TEST_CASE("the end of one direction is passed on and the other lives")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Joined joined = join(relay);
     joined.left.send("question");
     joined.left.finish();
@@ -117,7 +52,7 @@ TEST_CASE("the end of one direction is passed on and the other lives")
 
 TEST_CASE("an urgent byte is a byte of the stream, and holds up none that follow")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Joined joined = join(relay);
     for (int i = 0; i < 20; ++i) {
         joined.left.send("ab");
@@ -129,7 +64,7 @@ TEST_CASE("an urgent byte is a byte of the stream, and holds up none that follow
 
 TEST_CASE("bytes that were there before the pair was handed over are passed on")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Connected one = connected();
     Connected two = connected();
     one.here.send("early");
@@ -140,7 +75,7 @@ TEST_CASE("bytes that were there before the pair was handed over are passed on")
 
 TEST_CASE("a reset of either side reaches the other as a reset")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     SUBCASE("of the first")
     {
         Joined joined = join(relay);
@@ -194,7 +129,7 @@ TEST_CASE("a reset of either side reaches the other as a reset")
 
 TEST_CASE("a side that does not read stalls its own sender and nobody else")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Joined stuck = join(relay);
     const std::size_t taken = fill(stuck.left);
     CHECK(taken < 64u << 20); // the sockets' buffers, and no more
@@ -218,7 +153,7 @@ TEST_CASE("a side that does not read stalls its own sender and nobody else")
 
 TEST_CASE("a half-closed pair that stays silent is reset, and any byte restarts its time")
 {
-    Relay relay({1, 300ms, 0ms});
+    Relay relay({.half_close_timeout = 300ms});
     Joined joined = join(relay);
     const auto began = Clock::now();
     joined.left.finish();
@@ -235,7 +170,7 @@ TEST_CASE("a half-closed pair that stays silent is reset, and any byte restarts 
 
 TEST_CASE("a pair that was silent for long may still half-close and be answered late")
 {
-    Relay relay({1, 300ms, 0ms});
+    Relay relay({.half_close_timeout = 300ms});
     Joined joined = join(relay);
     CHECK_FALSE(joined.left.readable_within(400ms)); // open and idle: longer than the limit
     joined.left.finish();
@@ -249,7 +184,7 @@ TEST_CASE("a pair that was silent for long may still half-close and be answered 
 
 TEST_CASE("an open pair is reset after the idle timeout, and any byte restarts its time")
 {
-    Relay relay({1, 0ms, 300ms});
+    Relay relay({.idle_timeout = 300ms});
     Joined joined = join(relay);
     const auto began = Clock::now();
     CHECK_FALSE(joined.right.readable_within(200ms));
@@ -262,7 +197,7 @@ TEST_CASE("an open pair is reset after the idle timeout, and any byte restarts i
 
 TEST_CASE("stopping resets what is left and reports every pair")
 {
-    Relay relay(never_times_out());
+    Relay relay(plain_relay());
     Joined joined = join(relay);
     joined.left.send("cut");
     CHECK(joined.right.receive(3) == "cut");
@@ -281,7 +216,7 @@ TEST_CASE("many pairs with sudden ends leave no descriptor and no pair behind")
 {
     const std::size_t before = open_descriptors();
     {
-        Relay relay({2, 0ms, 0ms});
+        Relay relay({.threads = 2});
         const std::size_t with_relay = open_descriptors();
         std::mt19937 random(5);
         for (int round = 0; round < 10; ++round) {

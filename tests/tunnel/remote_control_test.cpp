@@ -1,6 +1,9 @@
 // The remote proxy and its control connections, with origin proxies played by hand.
 #include <doctest/doctest.h>
 
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "common/net/socket.hpp"
 #include "tests/support/proxies.hpp"
 
@@ -18,6 +21,15 @@ bool refuses(const tcp::endpoint& endpoint)
     } catch (const std::system_error& error) {
         return error.code() == std::errc::connection_refused;
     }
+}
+
+// Whether the peer has closed or reset the connection, whatever is left to be read.
+bool is_over(const Stream& stream)
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    ::getsockopt(stream.descriptor(), IPPROTO_TCP, TCP_INFO, &info, &size);
+    return info.tcpi_state != TCP_ESTABLISHED;
 }
 
 } // namespace
@@ -73,8 +85,44 @@ TEST_CASE("an origin proxy that asks for an unknown service is told its name")
     CHECK(reject.text.find("printer") != std::string::npos);
 }
 
-TEST_CASE(
-    "a log-in that comes byte by byte, with unknown fields and frames around it, is understood")
+TEST_CASE("a reject arrives in full though its connection is closed with frames not yet read")
+{
+    RunningRemote remote(remote_options());
+    HandPlayedOrigin holder = logged_in(remote);
+    const auto ask = [&](const LogIn& log_in) {
+        std::string bytes = magic_bytes() + encode(log_in);
+        for (int i = 0; i < 100; ++i) // an origin proxy sends its first at once
+            bytes += encode(Heartbeat());
+        Stream control = Stream::connect(remote.proxy().control_endpoint());
+        const int no = 0; // what is not acknowledged makes what follows wait
+        ::setsockopt(control.descriptor(), IPPROTO_TCP, TCP_QUICKACK, &no, sizeof no);
+        control.send(bytes);
+        return control;
+    };
+    LogIn log_in;
+    SUBCASE("alone")
+    {
+        log_in.service = std::string(900, 'x'); // repeated in the answer
+        for (int i = 0; i < 20; ++i) {
+            Stream control = ask(log_in);
+            CHECK(eventually([&] { return is_over(control); }));
+            CHECK((control.receive_frame<Reject>() == objection(log_in)));
+        }
+    }
+    SUBCASE("behind a notice")
+    {
+        for (int i = 0; i < 20; ++i) {
+            Stream control = ask(log_in);
+            CHECK(std::holds_alternative<Probe>(holder.control.receive_frame()));
+            holder.control.send(Heartbeat());
+            CHECK(eventually([&] { return is_over(control); }));
+            control.receive_frame<Notice>();
+            CHECK(control.receive_frame<Reject>().reason == RejectReason::in_use);
+        }
+    }
+}
+
+TEST_CASE("a log-in that comes byte by byte, with unknown fields and frames behind, is understood")
 {
     RunningRemote remote(remote_options());
     LogIn log_in;
@@ -83,8 +131,7 @@ TEST_CASE(
     std::string frame = encode(log_in);
     frame += std::string("\xee\x00\x02hi", 5); // a field of tomorrow
     frame[1] = static_cast<char>(frame[1] + 5);
-    const std::string bytes =
-        magic_bytes() + encode(Unknown{200}) + frame + encode(Unknown{201}) + encode(Probe());
+    const std::string bytes = magic_bytes() + frame + encode(Unknown{201}) + encode(Probe());
     Stream control = Stream::connect(remote.proxy().control_endpoint());
     for (const char byte : bytes)
         control.send(std::string_view(&byte, 1));

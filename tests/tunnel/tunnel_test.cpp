@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <future>
+#include <sstream>
 
 #include "tests/support/proxies.hpp"
+#include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -28,6 +30,11 @@ struct Tunnel {
     {
         return remote.on_its_thread([](RemoteProxy& proxy) { return proxy.visitors(); }) +
                origin.on_its_thread([](OriginProxy& proxy) { return proxy.visitors(); });
+    }
+
+    std::size_t parked()
+    {
+        return remote.on_its_thread([](RemoteProxy& proxy) { return proxy.parked(); });
     }
 
     Server origin_server;
@@ -125,6 +132,7 @@ TEST_CASE("a hundred visitors at once each get their own bytes back")
 TEST_CASE("after many visitors no descriptor is left behind")
 {
     Tunnel tunnel;
+    CHECK(eventually([&] { return tunnel.parked() == 1; }));
     const std::size_t before = open_descriptors();
     for (int i = 0; i < 300; ++i) {
         Stream visitor = tunnel.visit();
@@ -169,4 +177,29 @@ TEST_CASE("stopping either proxy in the middle of a transfer resets both ends")
     }
     CHECK(visitor.ending() == Ending::reset);
     CHECK(server.ending() == Ending::reset);
+}
+
+TEST_CASE("an origin proxy that is rejected tells its user why, in the words of the remote proxy")
+{
+    constexpr int tries = 20;
+    const std::string log = log_of([&] {
+        const Tunnel tunnel;
+        OriginOptions options = origin_options(tunnel.remote.proxy().control_endpoint(),
+                                               tunnel.origin_server.endpoint());
+        options.max_retries = tries - 1;
+        options.slowest_retry = options.first_retry;
+        const RunningOrigin second(options, nullptr);
+        eventually([&] { return second.ended(); });
+    });
+    std::istringstream lines(log);
+    int rejections = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("cannot log in") == std::string::npos)
+            continue;
+        CAPTURE(line);
+        CHECK(line.find(R"(reason="service \"default\" is in use by another origin proxy: )") !=
+              std::string::npos);
+        ++rejections;
+    }
+    CHECK(rejections == tries);
 }

@@ -47,11 +47,20 @@ Reached reached(asio::io_context& io, const std::vector<tcp::endpoint>& endpoint
     Reached reached;
     const auto begin = Clock::now();
     run(io, [&]() -> awaitable<void> {
-        const tcp::socket socket = co_await dial(endpoints, 10s);
-        reached.endpoint = socket.remote_endpoint();
+        Dial dial(io.get_executor(), endpoints, 10s);
+        const Dialled dialled = co_await dial.finish();
+        reached.endpoint = dialled.peer;
     });
     reached.time = Clock::now() - begin;
     return reached;
+}
+
+std::system_error failure(asio::io_context& io, const std::vector<tcp::endpoint>& endpoints,
+                          Clock::duration limit)
+{
+    Dial dial(io.get_executor(), endpoints, limit);
+    const auto finish = [&]() -> awaitable<void> { co_await dial.finish(); };
+    return failure_of(io, finish());
 }
 
 // A port that refuses, and one that accepts.
@@ -110,18 +119,16 @@ TEST_CASE("when all fail the failure of the first is told")
     const Ports ports(io);
     const auto refusing = ports.refusing.endpoint();
     const auto unreachable = endpoint("255.255.255.255", 1); // no TCP to a broadcast address
-    CHECK(failure_of(io, dial({refusing}, 10s)).code() == asio::error::connection_refused);
-    CHECK(failure_of(io, dial({refusing, unreachable}, 10s)).code() ==
-          asio::error::connection_refused);
-    CHECK(failure_of(io, dial({unreachable, refusing}, 10s)).code() ==
-          asio::error::network_unreachable);
+    CHECK(failure(io, {refusing}, 10s).code() == std::errc::connection_refused);
+    CHECK(failure(io, {refusing, unreachable}, 10s).code() == std::errc::connection_refused);
+    CHECK(failure(io, {unreachable, refusing}, 10s).code() == std::errc::network_unreachable);
     CHECK(runs_dry(io));
 }
 
 TEST_CASE("without any address nothing is dialled")
 {
     asio::io_context io;
-    CHECK(failure_of(io, dial({}, 10s)).code() == Errc::cannot_resolve);
+    CHECK(failure(io, {}, 10s).code() == Errc::cannot_resolve);
 }
 
 TEST_CASE("an address that does not answer within the limit is timed out")
@@ -129,7 +136,7 @@ TEST_CASE("an address that does not answer within the limit is timed out")
     asio::io_context io;
     const SilentServer silent(io);
     const auto begin = Clock::now();
-    CHECK(failure_of(io, dial({silent.endpoint()}, 50ms)).code() == std::errc::timed_out);
+    CHECK(failure(io, {silent.endpoint()}, 50ms).code() == std::errc::timed_out);
     CHECK(Clock::now() - begin >= 50ms);
     CHECK(Clock::now() - begin < 5s);
     CHECK(runs_dry(io)); // the attempt has ended too
@@ -184,7 +191,8 @@ TEST_CASE("a dial that is cancelled closes its attempts")
     bool connected = false;
     const auto caller = [&]() -> awaitable<void> {
         std::vector<tcp::endpoint> endpoints(3, silent.endpoint());
-        co_await dial(std::move(endpoints), 1h);
+        Dial dial(io.get_executor(), endpoints, 1h);
+        co_await dial.finish();
         connected = true;
     };
     tasks.spawn("caller", caller());

@@ -193,7 +193,8 @@ TEST_CASE("a connection that was there before the wait ends it at once")
 TEST_CASE("a program that is started again gets its port while old connections linger")
 {
     asio::io_context io;
-    std::optional<Listener> listener(std::in_place, io, loopback());
+    const auto congestion = Congestion::off();
+    std::optional<Listener> listener(std::in_place, io, loopback(), congestion, Hop::between);
     const tcp::endpoint endpoint = listener->endpoint();
     tcp::socket lingering(io);
     for (int round = 0; round < 3; ++round) {
@@ -221,7 +222,7 @@ TEST_CASE("a program that is started again gets its port while old connections l
             listener->shut();
         }
         listener.reset();
-        listener.emplace(io, endpoint);
+        listener.emplace(io, endpoint, congestion, Hop::between);
         CHECK(obstacle(io, endpoint) != "");
     }
 }

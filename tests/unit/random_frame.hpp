@@ -72,8 +72,13 @@ inline Frame random_frame(Random& random, std::size_t kind)
                      OriginId{random.bytes()},
                      random.duration()};
     case 1:
-        return Welcome{random.number<std::uint16_t>(), random.text(), random.features(),
-                       random.text(), random.duration()};
+        return Welcome{random.number<std::uint16_t>(),
+                       random.text(),
+                       random.features(),
+                       random.text(),
+                       random.duration(),
+                       random.below(2) == 0 ? std::nullopt
+                                            : std::optional(SessionId{random.bytes()})};
     case 2:
         return Reject{RejectReason{random.number<std::uint8_t>()}, random.text()};
     case 3:
@@ -92,8 +97,10 @@ inline Frame random_frame(Random& random, std::size_t kind)
         return Notice{random.text()};
     case 10:
         return Goodbye{random.text()};
+    case 11:
+        return Park{SessionId{random.bytes()}};
     default:
-        return Unknown{static_cast<std::uint8_t>(12 + random.below(244))};
+        return Unknown{static_cast<std::uint8_t>(16 + random.below(240))};
     }
 }
 

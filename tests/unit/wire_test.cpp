@@ -226,24 +226,64 @@ TEST_CASE("a connection that ends within a frame is an end of file")
     }
 }
 
-TEST_CASE("the magic is asked for, and what else comes is not our protocol")
+TEST_CASE("the first frame is asked for with its magic, and what else comes is not our protocol")
 {
     asio::io_context io;
     SocketPair pair(io);
-    SUBCASE("the magic")
-    {
-        write(pair.here, std::string(magic.begin(), magic.end()));
-        CHECK_FALSE(failure_of(io, read_magic(pair.there)).code());
-    }
+    const std::string start(magic.begin(), magic.end());
     SUBCASE("a web browser")
     {
-        write(pair.here, "GET / HTTP/1.1\r\n\r\n");
-        CHECK(failure_of(io, read_magic(pair.there)).code() == Errc::not_our_protocol);
+        write(pair.here, "GET / HTTP/1.1\r\n\r\n"); // shorter than any first frame
+        CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::not_our_protocol);
+    }
+    SUBCASE("a frame of a size that no first frame has")
+    {
+        write(pair.here, start + encode(Heartbeat()));
+        CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::malformed_frame);
+    }
+    SUBCASE("a frame that is too large")
+    {
+        write(pair.here, start + notice_of_size(largest_first_frame + 1));
+        CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::malformed_frame);
     }
     SUBCASE("too little")
     {
         write(pair.here, "\xf4TR");
         pair.here.close();
-        CHECK(failure_of(io, read_magic(pair.there)).code() == asio::error::eof);
+        CHECK(failure_of(io, read_first_frame(pair.there)).code() == asio::error::eof);
     }
+}
+
+TEST_CASE("the shortest first frame is read without a byte of what follows it")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const std::string start(magic.begin(), magic.end());
+    for (const Frame& first : {Frame(DialBack{Ticket{random_bytes()}}),
+                               Frame(Park{SessionId{random_bytes()}}), Frame(LogIn())}) {
+        CHECK(start.size() + encode(first).size() >= smallest_first_frame);
+        write(pair.here, start + encode(first) + "SSH-2.0");
+        run(io, [&]() -> awaitable<void> {
+            const Frame read = co_await read_first_frame(pair.there);
+            CHECK((read == first));
+        });
+        std::string rest(7, '\0');
+        asio::read(pair.there, asio::buffer(rest));
+        CHECK(rest == "SSH-2.0");
+    }
+}
+
+TEST_CASE("frames are taken from what was read before, and what follows them stays there")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const Announce announce{Ticket{random_bytes()}, "192.0.2.1:5", "default"};
+    const std::string bytes = encode(announce);
+    std::string received = bytes.substr(0, 5);
+    write(pair.here, bytes.substr(5) + "more");
+    run(io, [&]() -> awaitable<void> {
+        const Frame read = co_await read_frame(pair.there, received);
+        CHECK((read == Frame(announce)));
+    });
+    CHECK(received == "more");
 }

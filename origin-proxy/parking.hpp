@@ -1,0 +1,83 @@
+// The data connections that wait for a visitor, as the origin proxy keeps them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <optional>
+
+#include "common/asio.hpp"
+#include "common/net/congestion.hpp"
+#include "common/protocol/frame.hpp"
+#include "common/relay/relay.hpp"
+#include "common/task_group.hpp"
+
+namespace tunnel {
+
+// How many there are follows the demand, unless their number was given: one at least; one more for
+// each visitor who found none; one less for each that nobody needed for a while. Those whose stream
+// has ended wait for the next beside them.
+class Parking {
+public:
+    struct Options {
+        std::optional<std::uint32_t> number; // none: by demand; 0: no parking at all
+        std::size_t capacity;                // there are descriptors for so many
+        Clock::duration kept_for;            // without being needed
+        Clock::duration dial_timeout;
+        Congestion congestion;
+    };
+
+    // A visitor has been announced on a parked connection, whose next bytes are its stream's.
+    using OnAnnounce = std::function<void(Announce&&, Framed&&)>;
+
+    Parking(asio::io_context& io, TaskGroup& tasks, Options options, OnAnnounce on_announce);
+
+    // Whether to ask for it at log-in.
+    bool wanted() const { return options_.number != 0; }
+
+    // Logged in to this remote proxy: begins to park there.
+    void open(const tcp::endpoint& remote, const SessionId& session);
+
+    // The control connection is gone: closes what is parked.
+    void close();
+
+    // While it is open.
+    const std::optional<SessionId>& session() const { return session_; }
+
+    // Of the parked connections.
+    tcp protocol() const { return remote_.protocol(); }
+
+    // A visitor was announced who found nothing parked.
+    void missed();
+
+    // A connection of `session` whose stream has ended.
+    void put(Framed connection, const SessionId& session);
+
+    // Connections that wait.
+    std::size_t size() const { return waiting_.size(); }
+
+    // Closes what nobody needs, and parks again what was lost. Has no end.
+    awaitable<void> tend();
+
+private:
+    struct Waiting {
+        tcp::socket* socket;
+        Clock::time_point since;
+    };
+
+    void fill_up();
+    awaitable<void> dial();
+    awaitable<void> wait(Framed connection);
+
+    asio::io_context& io_;
+    TaskGroup& tasks_;
+    const Options options_;
+    const OnAnnounce on_announce_;
+    tcp::endpoint remote_;
+    std::optional<SessionId> session_;
+    std::list<Waiting> waiting_; // the oldest first
+    std::size_t dialling_ = 0;
+    std::size_t target_ = 0; // to be there, waiting
+};
+
+} // namespace tunnel

@@ -1,0 +1,36 @@
+// Two connections joined by a relay.
+#pragma once
+
+#include <future>
+
+#include "common/relay/relay.hpp"
+#include "tests/support/stream.hpp"
+
+namespace tunnel::test {
+
+// left <-> (first, second) <-> right
+struct Joined {
+    Stream left;
+    Stream right;
+    std::future<Flow> flow;
+};
+
+// As hand_over() asks for.
+void prepare_for_relay(int descriptor);
+
+// A pair that was handed over to `relay`.
+Joined join(Relay& relay);
+
+// Waits for the pair's end, ten seconds at most.
+Flow end_of(Joined& joined);
+
+// Sends `text` in pieces of random sizes.
+void send_in_pieces(Stream& stream, const std::string& text, std::uint32_t seed);
+
+// Sends until the other end, which does not read, takes no more; answers how much that was.
+std::size_t fill(Stream& stream);
+
+// One thread, no limits of time, no spinning.
+RelayOptions plain_relay();
+
+} // namespace tunnel::test

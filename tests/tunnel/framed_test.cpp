@@ -1,0 +1,288 @@
+// The relay beside a connection that carries frames, so that it can be used for one stream after
+// the other. The far end of it is played by hand.
+#include <doctest/doctest.h>
+
+#include <future>
+
+#include "common/protocol/frame.hpp"
+#include "tests/support/joined.hpp"
+#include "tests/support/stream_frames.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+// left <-> (first, second) <-> peer, who speaks frames
+struct Beside {
+    Stream left;
+    Stream peer;
+    std::future<Flow> flow;
+
+    Flow end()
+    {
+        REQUIRE(flow.wait_for(10s) == std::future_status::ready);
+        return flow.get();
+    }
+};
+
+Beside beside(Relay& relay, bool awaits_start = false, std::string received = {},
+              std::string unsent = {}, const std::function<void(Stream&)>& before = {})
+{
+    Connected one = connected();
+    Connected two = connected();
+    if (before)
+        before(one.here);
+    Fd first = one.there.release();
+    Framed second{two.there.release(), std::move(received), std::move(unsent), awaits_start};
+    prepare_for_relay(first.get());
+    prepare_for_relay(second.socket.get());
+    const auto promise = std::make_shared<std::promise<Flow>>();
+    Beside result{std::move(one.here), std::move(two.here), promise->get_future()};
+    relay.hand_over(std::move(first), std::move(second),
+                    [promise](Flow& flow) { promise->set_value(std::move(flow)); });
+    return result;
+}
+
+} // namespace
+
+TEST_CASE("small pieces go in frames, and both ends by frames leave the connection usable")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    pair.left.send("hello");
+    CHECK(pair.peer.receive(8) == data_frame("hello"));
+    pair.peer.send(data_frame("wor") + data_frame("ld"));
+    CHECK(pair.left.receive(5) == "world");
+    pair.left.finish();
+    CHECK(pair.peer.receive(3) == end_frame);
+    pair.peer.send(data_frame("!") + end_frame + "what comes next");
+    CHECK(pair.left.receive_all() == "!");
+    Flow flow = pair.end();
+    CHECK(flow.end == End::finished);
+    CHECK(flow.first_to_second == 5);
+    CHECK(flow.second_to_first == 6);
+    REQUIRE(flow.second.socket.is_open());
+    CHECK(flow.second.received == "what comes next");
+    Stream again(std::move(flow.second.socket)); // not closed, and no stray byte on it
+    again.send("x");
+    CHECK(pair.peer.receive(1) == "x");
+}
+
+TEST_CASE("frames may be cut and joined anywhere, and unknown ones are skipped")
+{
+    Relay relay(plain_relay());
+    std::string bytes = start_frame;
+    std::string expected;
+    for (std::uint32_t i = 0; i < 60; ++i) {
+        const std::string piece = random_text(i * 7 % 50, i);
+        expected += piece;
+        bytes += data_frame(piece);
+        if (i % 9 == 0)
+            bytes += stream_frame(StreamFrame{200}, random_text(i, i));
+    }
+    bytes += end_frame;
+    for (const std::size_t size : {1U, 2U, 3U, 5U, 64U, 100'000U}) {
+        Beside pair = beside(relay);
+        pair.left.finish();
+        for (std::size_t at = 0; at < bytes.size(); at += size)
+            pair.peer.send(std::string_view(bytes).substr(at, size));
+        CHECK((pair.left.receive_all() == expected));
+        CHECK(pair.end().second.socket.is_open());
+    }
+}
+
+TEST_CASE("what was received before the hand-over comes first, and what was not sent goes first")
+{
+    Relay relay(plain_relay());
+    Beside pair =
+        beside(relay, false, data_frame("early") + data_frame("la").substr(0, 4), "unsent");
+    pair.peer.send("a" + end_frame);
+    pair.left.send("bye");
+    CHECK(pair.peer.receive(12) == "unsent" + data_frame("bye"));
+    CHECK(pair.left.receive_all() == "earlyla");
+    pair.left.finish();
+    const Flow flow = pair.end();
+    CHECK(flow.first_to_second == 3);
+    CHECK(flow.second.socket.is_open());
+}
+
+TEST_CASE("a large stream goes on raw both ways, and its connection is used up")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    const std::string text = random_text(3'000'000, 1);
+    auto sending = std::async(std::launch::async, [&] {
+        pair.left.send(text);
+        pair.left.finish();
+    });
+    // Framed pieces, as many as were small, then one raw frame and the rest as it is.
+    std::string seen = pair.peer.receive_all();
+    sending.get();
+    std::string stream;
+    while (seen.starts_with(raw_frame) == false) {
+        REQUIRE(seen.size() > frame_header_size);
+        const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(seen[0]))
+                                     << 8 |
+                                 static_cast<unsigned char>(seen[1]);
+        REQUIRE(seen.substr(0, 3) ==
+                stream_frame(StreamFrame::data, seen.substr(3, size - 3)).substr(0, 3));
+        stream += seen.substr(3, size - 3);
+        seen.erase(0, size);
+    }
+    stream += seen.substr(3);
+    CHECK((stream == text));
+    auto answering = std::async(std::launch::async, [&] {
+        pair.peer.send(data_frame("small") + raw_frame + text);
+        pair.peer.finish();
+    });
+    CHECK((pair.left.receive_all() == "small" + text));
+    answering.get();
+    const Flow flow = pair.end();
+    CHECK(flow.end == End::finished);
+    CHECK(flow.first_to_second == text.size());
+    CHECK(flow.second_to_first == text.size() + 5);
+    CHECK_FALSE(flow.second.socket.is_open());
+}
+
+TEST_CASE("a connection that ends without a frame that says so cuts the stream")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    pair.peer.send(data_frame("half of it"));
+    pair.peer.finish();
+    CHECK(pair.left.ending() == Ending::reset);
+    const Flow flow = pair.end();
+    CHECK(flow.end == End::second_failed);
+    CHECK_FALSE(flow.first.is_open());
+}
+
+TEST_CASE("a frame of an impossible size cuts the stream")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    pair.peer.send(std::string("\0\2\14", 3));
+    CHECK(pair.left.ending() == Ending::reset);
+    CHECK(pair.peer.ending() == Ending::reset);
+}
+
+TEST_CASE("until the other side has started, the visitor's bytes are sent but not taken")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true, {}, {}, [](Stream& left) { left.send("request"); });
+    CHECK(pair.peer.receive(10) == data_frame("request"));
+    pair.left.send(" and more");
+    CHECK_FALSE(pair.peer.readable_within(50ms)); // once is enough before the start
+    SUBCASE("and are taken once it has")
+    {
+        pair.peer.send(start_frame + data_frame("answer"));
+        CHECK(pair.left.receive(6) == "answer");
+        CHECK(pair.peer.receive(12) == data_frame(" and more"));
+        pair.left.finish();
+        pair.peer.send(end_frame);
+        CHECK(pair.end().first_to_second == 16);
+    }
+    SUBCASE("and are all still there when the connection breaks")
+    {
+        pair.peer.reset();
+        Flow flow = pair.end();
+        CHECK(flow.end == End::not_started);
+        REQUIRE(flow.first.is_open());
+        Stream visitor(std::move(flow.first));
+        CHECK(visitor.receive(16) == "request and more");
+    }
+    SUBCASE("and are all still there when the connection ends")
+    {
+        pair.peer.finish();
+        Flow flow = pair.end();
+        CHECK(flow.end == End::not_started);
+        CHECK(flow.first.is_open());
+    }
+    SUBCASE("and are let go with a reset when it is refused")
+    {
+        const Refuse refuse{{}, "no such server"};
+        pair.peer.send(encode(refuse));
+        CHECK(pair.left.ending() == Ending::reset);
+        const Flow flow = pair.end();
+        CHECK(flow.end == End::refused);
+        CHECK(flow.refusal.find("no such server") != std::string::npos);
+    }
+}
+
+TEST_CASE("a visitor that ends before the start is passed on whole after it")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true);
+    pair.left.send("all");
+    pair.left.finish();
+    CHECK(pair.peer.receive(6) == data_frame("all"));
+    pair.peer.send(start_frame);
+    CHECK(pair.peer.receive(3) == end_frame);
+    pair.peer.send(end_frame);
+    CHECK(pair.left.receive_all().empty());
+    CHECK(pair.end().end == End::finished);
+}
+
+TEST_CASE("a visitor that resets before the start ends the pair")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true);
+    pair.left.reset();
+    CHECK(pair.peer.ending() == Ending::reset);
+    CHECK(pair.end().end == End::first_failed);
+}
+
+TEST_CASE("a start that does not come in time ends the pair")
+{
+    RelayOptions options = plain_relay();
+    options.start_timeout = 50ms;
+    Relay relay(options);
+    Beside pair = beside(relay, true);
+    CHECK(pair.left.ending() == Ending::reset);
+    CHECK(pair.end().end == End::start_timeout);
+    Beside started = beside(relay, true);
+    started.peer.send(start_frame);
+    CHECK_FALSE(started.left.readable_within(100ms));
+    CHECK(relay.live() == 1);
+}
+
+TEST_CASE("one connection carries a thousand streams, and each gets its own bytes")
+{
+    Relay relay({.threads = 2, .spin = 50us});
+    Connected between = connected();
+    Framed near{between.here.release()};
+    Framed far{between.there.release()};
+    prepare_for_relay(near.socket.get());
+    prepare_for_relay(far.socket.get());
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        Connected outside = connected();
+        Connected inside = connected();
+        std::promise<Flow> near_flow;
+        std::promise<Flow> far_flow;
+        near.awaits_start = i % 2 == 0;
+        far.unsent = start_frame;
+        Fd visitor = outside.there.release();
+        Fd server = inside.there.release();
+        prepare_for_relay(visitor.get());
+        prepare_for_relay(server.get());
+        relay.hand_over(std::move(visitor), std::move(near),
+                        [&](Flow& flow) { near_flow.set_value(std::move(flow)); });
+        relay.hand_over(std::move(server), std::move(far),
+                        [&](Flow& flow) { far_flow.set_value(std::move(flow)); });
+        const std::string question = random_text(i % 3000, i);
+        const std::string answer = random_text(i * 7 % 20'000, i + 1);
+        outside.here.send(question);
+        outside.here.finish();
+        CHECK((inside.here.receive_all() == question));
+        inside.here.send(answer);
+        inside.here.finish();
+        CHECK((outside.here.receive_all() == answer));
+        near = std::move(near_flow.get_future().get().second);
+        far = std::move(far_flow.get_future().get().second);
+        REQUIRE(near.socket.is_open());
+        REQUIRE(far.socket.is_open());
+        CHECK(near.received.empty());
+        CHECK(far.received.empty());
+    }
+}

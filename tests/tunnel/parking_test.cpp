@@ -1,0 +1,265 @@
+// Parked data connections: each proxy against a peer played by hand, who may do anything.
+#include <doctest/doctest.h>
+
+#include "tests/support/proxies.hpp"
+#include "tests/support/stream_frames.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+// A remote proxy, and an origin proxy played by hand that parks.
+struct Remote {
+    explicit Remote(const RemoteOptions& options = remote_options())
+        : proxy(options),
+          origin(proxy.proxy().control_endpoint(), {random_bytes()},
+                 [](LogIn& log_in) { log_in.features.emplace_back(parking); })
+    {
+        session = origin.control.receive_frame<Welcome>().session.value();
+    }
+
+    std::size_t parked()
+    {
+        return proxy.on_its_thread([](RemoteProxy& remote) { return remote.parked(); });
+    }
+
+    Stream park()
+    {
+        const std::size_t before = parked();
+        Stream data = Stream::connect(proxy.proxy().control_endpoint());
+        data.send(magic_bytes() + encode(Park{session}));
+        CHECK(eventually([&] { return parked() == before + 1; }));
+        return data;
+    }
+
+    Stream visit() { return Stream::connect(proxy.proxy().outside_endpoint()); }
+
+    RunningRemote proxy;
+    HandPlayedOrigin origin;
+    SessionId session;
+};
+
+// An origin proxy, and a remote proxy played by hand that lets it park.
+struct Origin {
+    explicit Origin(const tcp::endpoint* other_server = nullptr)
+    {
+        OriginOptions options = origin_options(
+            remote.endpoint(), other_server != nullptr ? *other_server : server.endpoint());
+        proxy.emplace(options, nullptr);
+        control.emplace(remote.accept());
+        control->receive(magic.size());
+        log_in = control->receive_frame<LogIn>();
+        welcome.version = 1;
+        welcome.outside_address = "192.0.2.1:80";
+        welcome.heartbeat_timeout = 10s;
+        welcome.session = SessionId{random_bytes()};
+    }
+
+    Stream parked()
+    {
+        Stream data = remote.accept();
+        CHECK(data.receive(magic.size()) == magic_bytes());
+        CHECK(data.receive_frame<Park>().session == *welcome.session);
+        return data;
+    }
+
+    void check_that_it_answers()
+    {
+        control->send(Probe());
+        CHECK(control->receive(3) == encode(Heartbeat()));
+    }
+
+    Server remote;
+    Server server;
+    std::optional<RunningOrigin> proxy;
+    std::optional<Stream> control;
+    LogIn log_in;
+    Welcome welcome;
+};
+
+Announce announcement()
+{
+    return {Ticket{random_bytes()}, "198.51.100.1:1234", std::string(default_service)};
+}
+
+} // namespace
+
+TEST_CASE("a visitor is announced on a parked connection, which then serves the next")
+{
+    Remote remote;
+    Stream data = remote.park();
+    for (int i = 0; i < 3; ++i) {
+        Stream visitor = remote.visit();
+        visitor.send("question");
+        data.receive_frame<Announce>();
+        CHECK(data.receive(11) == data_frame("question"));
+        data.send(start_frame);
+        data.send(data_frame("answer").append(end_frame));
+        CHECK(visitor.receive_all() == "answer");
+        visitor.finish();
+        CHECK(data.receive(3) == end_frame);
+        CHECK(eventually([&] { return remote.parked() == 1; }));
+    }
+}
+
+TEST_CASE("a parked connection that breaks before the start costs its visitor nothing")
+{
+    Remote remote;
+    Stream data = remote.park();
+    Stream visitor = remote.visit();
+    visitor.send("question");
+    const Ticket ticket = data.receive_frame<Announce>().ticket;
+    CHECK(data.receive(11) == data_frame("question"));
+    SUBCASE("by a reset")
+    {
+        data.reset();
+    }
+    SUBCASE("by its end")
+    {
+        data.finish();
+    }
+    // With the same ticket, so that the origin proxy can tell whether it was served already.
+    CHECK((remote.origin.control.receive_frame<Announce>().ticket == ticket));
+    Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
+    fresh.send(Start());
+    CHECK(fresh.receive(11) == data_frame("question"));
+    fresh.send(data_frame("answer"));
+    CHECK(visitor.receive(6) == "answer");
+}
+
+TEST_CASE("a parked connection that has died unseen is passed over")
+{
+    Remote remote;
+    {
+        Stream dead = remote.park();
+    }
+    Stream visitor = remote.visit();
+    const Ticket ticket = remote.origin.control.receive_frame<Announce>().ticket;
+    Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
+    fresh.send(start_frame + data_frame("!"));
+    CHECK(visitor.receive(1) == "!");
+}
+
+TEST_CASE("an announcement that is never answered resets its visitor after the pairing timeout")
+{
+    RemoteOptions options = remote_options();
+    options.pairing_timeout = 100ms;
+    Remote remote(options);
+    Stream data = remote.park();
+    Stream visitor = remote.visit();
+    data.receive_frame<Announce>();
+    CHECK(visitor.ending() == Ending::reset);
+    CHECK(data.ending() == Ending::reset);
+}
+
+TEST_CASE("whoever does not know the session cannot park")
+{
+    Remote remote;
+    Stream stranger = Stream::connect(remote.proxy.proxy().control_endpoint());
+    stranger.send(magic_bytes() + encode(Park{SessionId{random_bytes()}}));
+    CHECK(stranger.ending() != Ending::silence);
+    CHECK(remote.parked() == 0);
+}
+
+TEST_CASE("parked connections are closed with their control connection")
+{
+    Remote remote;
+    Stream data = remote.park();
+    remote.origin.control.reset();
+    CHECK(data.ending() != Ending::silence);
+    CHECK(remote.parked() == 0);
+}
+
+TEST_CASE("a visitor that has reset before it is announced does not end like one that has finished")
+{
+    Remote remote;
+    std::vector<Stream> parked;
+    for (int i = 0; i < 8; ++i)
+        parked.push_back(remote.park());
+    for (int i = 0; i < 8; ++i)
+        remote.visit().reset();
+    for (Stream& data : parked) {
+        if (data.readable_within(100ms)) {
+            data.receive_frame<Announce>();
+            CHECK(data.ending() == Ending::reset); // and no end frame
+        }
+    }
+}
+
+TEST_CASE("an origin proxy parks, serves what is announced there, and parks again")
+{
+    Origin origin;
+    CHECK(std::ranges::find(origin.log_in.features, parking) != origin.log_in.features.end());
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    for (int i = 0; i < 3; ++i) {
+        data.send(encode(announcement()) + data_frame("question"));
+        Stream server = origin.server.accept();
+        CHECK(data.receive(3) == start_frame);
+        CHECK(server.receive(8) == "question");
+        server.send("answer");
+        CHECK(data.receive(9) == data_frame("answer"));
+        server.finish();
+        CHECK(data.receive(3) == end_frame);
+        data.send(end_frame);
+        CHECK(server.receive_all().empty());
+    }
+}
+
+TEST_CASE("an origin proxy refuses a ticket that it has taken on before")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    const Announce announce = announcement();
+    data.send(encode(announce) + data_frame("once"));
+    Stream server = origin.server.accept();
+    CHECK(data.receive(3) == start_frame);
+    data.reset();
+    origin.control->send(announce);
+    Frame frame = origin.control->receive_frame();
+    CHECK((std::get<Refuse>(frame).ticket == announce.ticket));
+    CHECK_FALSE(origin.server.pending_within(50ms));
+}
+
+TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
+{
+    const Server taken;
+    tcp::endpoint nobody;
+    {
+        const Server gone;
+        nobody = gone.endpoint();
+    }
+    Origin origin(&nobody);
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    data.send(encode(announcement()) + data_frame("an early question"));
+    CHECK(data.receive_frame<Refuse>().text.find("refused") != std::string::npos);
+    CHECK(data.ending() != Ending::silence);
+}
+
+TEST_CASE("an origin proxy that cannot park goes on with the rest")
+{
+    Origin origin;
+    {
+        const Server gone = std::move(origin.remote);
+    }
+    origin.control->send(origin.welcome);
+    origin.check_that_it_answers();
+    origin.control->send(announcement());
+    CHECK(origin.control->receive_frame<Refuse>().text.find("cannot connect") != std::string::npos);
+    origin.check_that_it_answers();
+}
+
+TEST_CASE("what an origin proxy has parked is closed when it gets garbage, and parked again")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    data.send("GET / HTTP/1.1\r\n\r\n");
+    CHECK(data.ending() != Ending::silence);
+    const Stream again = origin.parked();
+    origin.check_that_it_answers();
+}
