@@ -70,7 +70,8 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
     constexpr std::size_t most_pipes = 24;
     const std::size_t pipes = std::min(most_pipes, descriptor_limit / 64) / options.relay_threads;
     RelayOptions relay;
-    relay.threads = options.relay_threads;
+    relay.workers = options.relay_threads;
+    relay.lent_thread = true;
     relay.half_close_timeout = options.half_close_timeout;
     relay.idle_timeout = options.idle_timeout;
     relay.spin = options.spin;

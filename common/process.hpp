@@ -9,8 +9,9 @@
 
 namespace tunnel {
 
-// Ignores SIGPIPE (splice and write to a reset socket would end the process) and raises the limit
-// of open descriptors to what the system allows. Answers that limit.
+// Ignores SIGPIPE (splice and write to a reset socket would end the process), asks the scheduler
+// for short time slices, and raises the limit of open descriptors to what the system allows.
+// Answers that limit. Before any thread is started.
 std::size_t prepare_process();
 
 // One line on stdout, for whoever waits for the program to be ready.
@@ -29,9 +30,5 @@ void watch_signals(asio::signal_set& signals, SignalActions actions);
 // Runs `program` with an io_context that outlives it; what it returns is the exit code. A
 // std::exception becomes one error line and 1.
 int run_program(const std::function<int(asio::io_context&)>& program);
-
-// Runs what is ready, and waits for something if nothing is: like the relay's threads it looks for
-// `spin` before it sleeps, since waking up takes longer than most of what it then does.
-void run_some(asio::io_context& io, std::chrono::microseconds spin);
 
 } // namespace tunnel

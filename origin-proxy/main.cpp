@@ -35,7 +35,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options)
                            [&proxy] { proxy.reconnect_now(); }});
     proxy.start();
     while (!proxy.stopped())
-        tunnel::run_some(io, options.common.spin);
+        proxy.run_some();
     io.poll(); // the last visitors' log lines
     return proxy.gave_up() ? 1 : 0;
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/backoff.hpp"
+#include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
@@ -17,29 +18,19 @@ namespace tunnel {
 
 namespace {
 
-// Standard streams, loops and a control connection, with some to spare.
-constexpr std::size_t own_descriptors = 24;
-
 // Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
 constexpr std::size_t most_announced = 16'384;
 
 // Tickets of visitors who came lately. One that broke is announced again within seconds.
 constexpr std::size_t most_remembered = 16'384;
 
-// Data connections that wait for a visitor.
-constexpr std::size_t most_parked = 256;
-
-std::size_t parking_capacity(std::size_t descriptor_limit)
-{
-    return std::min(most_parked, descriptor_limit / 16);
-}
-
 // A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
-std::size_t visitor_capacity(std::size_t descriptor_limit)
+std::size_t visitor_capacity(const OriginOptions& options)
 {
-    const std::size_t taken = own_descriptors + parking_capacity(descriptor_limit);
-    const std::size_t usable = descriptor_limit - std::min(descriptor_limit, taken);
-    return std::max<std::size_t>(1, usable * 7 / 16);
+    const std::size_t usable = usable_descriptors(
+        options.descriptor_limit, relay_options(options.common, options.descriptor_limit));
+    const std::size_t parked = parking_capacity(options.descriptor_limit);
+    return std::max<std::size_t>(1, (usable - std::min(usable, parked)) * 7 / 16);
 }
 
 } // namespace
@@ -61,7 +52,7 @@ OriginProxy::OriginProxy(
     std::function<void(const tcp::endpoint& remote, const std::string& outside)> on_ready)
     : io_(io),
       options_(options),
-      visitor_capacity_(visitor_capacity(options.descriptor_limit)),
+      visitor_capacity_(visitor_capacity(options)),
       on_ready_(std::move(on_ready)),
       origin_server_(io.get_executor(), options.origin_server_address, options.dial_timeout,
                      options.common.congestion),
@@ -69,6 +60,7 @@ OriginProxy::OriginProxy(
       retry_(io.get_executor()),
       visitor_left_(io.get_executor()),
       relay_(relay_options(options.common, options.descriptor_limit)),
+      loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor()),
       parking_(io, tasks_,
                {options.parked_connections, parking_capacity(options.descriptor_limit),
@@ -208,7 +200,8 @@ awaitable<void> OriginProxy::follow()
         {
             proxy.link_ = nullptr;
             proxy.parking_.close();
-            proxy.announced_.clear(); // their tickets are void
+            for (const Announce& announce : std::exchange(proxy.announced_, {}))
+                proxy.taken_.erase(announce.ticket); // it may be announced again, with the same
             proxy.visitor_left_.notify();
         }
     };
@@ -268,6 +261,7 @@ void OriginProxy::on_announce(Announce& announce)
         link_->post(refuse);
         return;
     }
+    remember(announce.ticket);
     announced_.push_back(std::move(announce));
     start_visits();
     parking_.missed();
@@ -279,7 +273,18 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
     if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
         return;
     ++visitors_;
-    tasks_.spawn("serving a visitor", serve_parked(std::move(announce), std::move(connection)));
+    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, {}, parking_.session()};
+    auto dial = origin_server_.begin();
+    if (auto connected = dial ? dial->take_connected() : std::nullopt;
+        connected && visit.announce.service == default_service) {
+        // All that is known at once needs no coroutine.
+        prepare_stream(connected->socket.get());
+        visit.origin_server = std::move(connected->socket);
+        relay_parked(visit, std::move(connection));
+        return;
+    }
+    tasks_.spawn("serving a visitor",
+                 serve_parked(std::move(visit), std::move(dial), std::move(connection)));
 }
 
 void OriginProxy::start_visits()
@@ -315,6 +320,7 @@ awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
         relay(visit, Framed{std::move(visit.data)});
     } else {
         reset(visit.origin_server);
+        taken_.erase(visit.announce.ticket); // nobody was served
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
         visitor_ended();
     }
@@ -393,17 +399,15 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
 }
 
 // The data connection is there already, and the visitor's first bytes with it, perhaps.
-awaitable<void> OriginProxy::serve_parked(Announce announce, Framed connection)
+awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_server,
+                                          Framed connection)
 {
-    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, {}, parking_.session()};
     if (visit.announce.service == default_service)
-        co_await connect_origin_server(visit, origin_server_.begin());
+        co_await connect_origin_server(visit, std::move(to_server));
     else
         visit.failure = "the origin proxy has no such service";
     if (visit.failure.empty()) {
-        remember(visit.announce.ticket);
-        connection.unsent = encode(Start());
-        relay(visit, std::move(connection));
+        relay_parked(visit, std::move(connection));
         co_return;
     }
     log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
@@ -412,33 +416,31 @@ awaitable<void> OriginProxy::serve_parked(Announce announce, Framed connection)
     co_await refuse_parked(std::move(connection), std::move(refuse));
 }
 
-// The refusal must not be overtaken by a reset, which closing a connection with unread bytes is.
 awaitable<void> OriginProxy::refuse_parked(Framed connection, Refuse refuse)
 {
-    if (send_at_once(connection.socket.get(), encode(refuse)))
-        co_return;
-    ::shutdown(connection.socket.get(), SHUT_WR);
     tcp::socket socket(io_);
     socket.assign(parking_.protocol(), connection.socket.get());
     connection.socket.release();
-    asio::steady_timer limit(io_, std::chrono::seconds(1));
-    limit.async_wait([&socket](std::error_code error) {
-        std::error_code ignored;
-        if (!error)
-            socket.close(ignored);
-    });
-    try {
-        for (;;) // until the remote proxy has closed it
-            co_await read_frame(socket, connection.received);
-    } catch (const std::system_error& error) {
-        if (error.code() == asio::error::operation_aborted && socket.is_open())
-            throw;
+    co_await send_last(socket, encode(refuse));
+}
+
+void OriginProxy::relay_parked(Visit& visit, Framed connection)
+{
+    if (taken_.contains(visit.announce.ticket)) {
+        // Announced on the control connection meanwhile, since this one broke: served there.
+        visitor_ended();
+        return;
     }
+    remember(visit.announce.ticket);
+    connection.unsent = encode(Start());
+    connection.unsent_may_wait = true; // the answer says the same
+    relay(visit, std::move(connection));
 }
 
 void OriginProxy::remember(const Ticket& ticket)
 {
-    taken_.insert(ticket);
+    if (!taken_.insert(ticket).second)
+        return;
     taken_by_age_.push_back(ticket);
     if (taken_by_age_.size() > most_remembered) {
         taken_.erase(taken_by_age_.front());

@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "common/asio.hpp"
+#include "common/loop.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
@@ -40,8 +41,12 @@ public:
     // Gives the control connection, or the wait before the next try, up and connects at once.
     void reconnect_now();
 
+    // One turn of the work, waiting for some if there is none. With it the io_context is run, not
+    // otherwise: the thread serves the relay too.
+    void run_some() { loop_.run_some(); }
+
     // It has ended, by stop_now() or because it gave up, and every task has ended.
-    bool stopped() const { return stopped_ && tasks_.empty(); }
+    bool stopped() const { return stopped_ && tasks_.empty() && parking_.size() == 0; }
 
     // Whether it ended because it had no retries left.
     bool gave_up() const { return gave_up_; }
@@ -72,8 +77,9 @@ private:
     awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
     awaitable<void> dial_back(Visit& visit, Dial begun);
     void conclude(Visit& visit);
-    awaitable<void> serve_parked(Announce announce, Framed connection);
+    awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
     awaitable<void> refuse_parked(Framed connection, Refuse refuse);
+    void relay_parked(Visit& visit, Framed connection);
     void relay(Visit& visit, Framed data);
     void remember(const Ticket& ticket);
     void visitor_ended();
@@ -87,8 +93,8 @@ private:
     OriginId id_;
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
-    // Of visitors that were announced on parked connections and have been taken on. One who is
-    // announced again may have been served already, and must not be served twice.
+    // Of visitors that have been taken on, or were announced on the control connection. One whose
+    // parked connection broke is announced again there, and must not be served twice.
     std::unordered_set<Ticket> taken_;
     std::deque<Ticket> taken_by_age_;
     std::size_t visitors_ = 0;
@@ -100,6 +106,7 @@ private:
     Signal retry_;
     Signal visitor_left_;
     Relay relay_;
+    Loop loop_;
     TaskGroup tasks_;
     Parking parking_;
 };

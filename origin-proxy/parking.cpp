@@ -1,7 +1,11 @@
 #include "origin-proxy/parking.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <utility>
+
+#include <sys/socket.h>
 
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
@@ -35,9 +39,9 @@ void Parking::open(const tcp::endpoint& remote, const SessionId& session)
 void Parking::close()
 {
     session_.reset();
-    for (const Waiting& each : waiting_) {
+    for (Waiting& each : waiting_) {
         std::error_code ignored;
-        each.socket->close(ignored);
+        each.socket.close(ignored);
     }
 }
 
@@ -53,7 +57,7 @@ void Parking::missed()
 void Parking::put(Framed connection, const SessionId& session)
 {
     if (session_ == session && waiting_.size() + dialling_ < options_.capacity)
-        tasks_.spawn("a parked connection", wait(std::move(connection)));
+        park(std::move(connection));
 }
 
 // One attempt for each that is missing: an attempt may fail, or succeed, before spawn() returns,
@@ -100,37 +104,85 @@ awaitable<void> Parking::dial()
         }
     }
     if (session_ == session)
-        co_await wait(std::move(connection));
+        park(std::move(connection));
 }
 
-// Until a visitor is announced on it, or it is closed by either side.
-awaitable<void> Parking::wait(Framed connection)
+// Until a visitor is announced on it, or it is closed by either side. No coroutine: each visitor
+// comes by here, and starting one costs more than all the rest of this.
+void Parking::park(Framed connection)
 {
-    struct Place {
-        std::list<Waiting>& waiting;
-        std::list<Waiting>::iterator entry;
-
-        ~Place() { waiting.erase(entry); }
-    };
-
-    std::optional<Frame> frame;
-    tcp::socket socket(io_);
-    socket.assign(remote_.protocol(), connection.socket.get());
-    connection.socket.release();
-    try {
-        const Place place{waiting_, waiting_.insert(waiting_.end(), {&socket, Clock::now()})};
-        frame = co_await read_frame(socket, connection.received);
-    } catch (const std::system_error& error) {
-        if (error.code() == asio::error::operation_aborted && socket.is_open())
-            throw;
-        log::debug("a parked connection ended", {{"reason", error.code().message()}});
-        co_return;
+    waiting_.push_back({tcp::socket(io_), std::move(connection.received), Clock::now()});
+    const Place place = std::prev(waiting_.end());
+    std::error_code error;
+    place->socket.assign(remote_.protocol(), connection.socket.get(), error);
+    if (error) {
+        waiting_.erase(place);
+        return;
     }
-    auto* const announce = std::get_if<Announce>(&*frame);
-    if (announce == nullptr || !session_)
-        co_return;
-    connection.socket = release(std::move(socket));
-    on_announce_(std::move(*announce), std::move(connection));
+    connection.socket.release();
+    if (place->received.empty())
+        wait(place);
+    else
+        on_readable(place);
+}
+
+void Parking::wait(Place place)
+{
+    place->socket.async_wait(tcp::socket::wait_read, [this, place](std::error_code error) {
+        if (!error) {
+            on_readable(place);
+            return;
+        }
+        log::debug("a parked connection ended", {{"reason", error.message()}});
+        waiting_.erase(place);
+    });
+}
+
+// The next frame, if it is there. Throws std::system_error when the connection has ended.
+std::optional<Frame> Parking::receive(Waiting& waiting)
+{
+    for (;;) {
+        if (auto frame = take_frame(waiting.received))
+            return frame;
+        std::array<char, 1024> bytes;
+        const ssize_t size =
+            ::recv(waiting.socket.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (size == 0)
+            throw std::system_error(asio::error::eof);
+        if (size > 0)
+            waiting.received.append(bytes.data(), static_cast<std::size_t>(size));
+        else if (errno == EAGAIN)
+            return std::nullopt;
+        else if (errno != EINTR)
+            throw std::system_error(errno, std::system_category());
+    }
+}
+
+void Parking::on_readable(Place place)
+{
+    std::optional<Announce> announce;
+    try {
+        const auto frame = receive(*place);
+        if (!frame) {
+            wait(place);
+            return;
+        }
+        if (const auto* const announced = std::get_if<Announce>(&*frame))
+            announce = *announced;
+    } catch (const std::system_error& error) {
+        log::debug("a parked connection ended", {{"reason", error.code().message()}});
+    }
+    Waiting waiting = std::move(*place);
+    waiting_.erase(place);
+    if (!session_)
+        return;
+    if (!announce) {
+        // The remote proxy may take no more than there are: do not offer them all at every chance.
+        target_ = std::max<std::size_t>(1, target_) - 1;
+        return;
+    }
+    on_announce_(std::move(*announce),
+                 Framed{release(std::move(waiting.socket)), std::move(waiting.received)});
     fill_up();
 }
 
@@ -142,14 +194,16 @@ awaitable<void> Parking::tend()
         const auto before = Clock::now() - options_.kept_for;
         const std::size_t least = options_.number.value_or(1);
         std::size_t left = waiting_.size();
-        for (const Waiting& each : waiting_) {
+        for (Waiting& each : waiting_) {
             if (left <= least || each.since > before)
                 break;
             std::error_code ignored;
-            each.socket->close(ignored);
+            each.socket.close(ignored);
             --left;
             target_ = std::max(least, target_ - 1);
         }
+        if (target_ < least) // the remote proxy closed some; it may take more by now
+            target_ = std::min(least, std::max<std::size_t>(1, 2 * target_));
         fill_up();
     }
 }

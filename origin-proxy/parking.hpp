@@ -61,13 +61,19 @@ public:
 
 private:
     struct Waiting {
-        tcp::socket* socket;
+        tcp::socket socket;
+        std::string received;
         Clock::time_point since;
     };
 
+    using Place = std::list<Waiting>::iterator;
+
     void fill_up();
     awaitable<void> dial();
-    awaitable<void> wait(Framed connection);
+    void park(Framed connection);
+    void wait(Place place);
+    std::optional<Frame> receive(Waiting& waiting);
+    void on_readable(Place place);
 
     asio::io_context& io_;
     TaskGroup& tasks_;

@@ -24,7 +24,7 @@ int run(asio::io_context& io, const tunnel::RemoteOptions& options)
                           "proxy reach it",
                           {{"control", tunnel::to_string(proxy.control_endpoint())}});
     while (!proxy.stopped())
-        tunnel::run_some(io, options.common.spin);
+        proxy.run_some();
     io.poll(); // the last visitors' log lines
     return 0;
 }

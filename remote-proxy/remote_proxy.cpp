@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
@@ -23,37 +24,27 @@ constexpr int accept_batch = 64;
 // likely.
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 
-// A first frame takes three reads, each of them a turn; then some.
+// A first frame takes one read, or two if it is long, and each that must wait is a turn; then some.
 constexpr int turns_to_be_heard = 8;
+
+// Origin proxies that are being told why they are rejected.
+constexpr std::size_t most_rejected = 4;
 
 // Connections that have not said who they are. A good one says so within a round trip.
 constexpr std::size_t most_handshakes = 1024;
 
-// Standard streams, two listeners, loops and a control connection, with some to spare.
-constexpr std::size_t own_descriptors = 24;
-
-// Data connections that wait for a visitor.
-constexpr std::size_t most_parked = 256;
-
-std::size_t parking_capacity(std::size_t descriptor_limit)
-{
-    return std::min(most_parked, descriptor_limit / 16);
-}
-
 // A quarter of what is left for connections that may be data connections, but have not said so yet.
-std::size_t handshake_capacity(std::size_t descriptor_limit)
+std::size_t handshake_capacity(std::size_t usable)
 {
-    const std::size_t usable = descriptor_limit - std::min(descriptor_limit, own_descriptors);
     return std::clamp<std::size_t>(usable / 4, 4, most_handshakes);
 }
 
 // A visitor takes two descriptors, its own and its data connection's. More of them than can be
 // served would leave none for the data connections, and then nobody would be served.
-std::size_t visitor_capacity(std::size_t descriptor_limit)
+std::size_t visitor_capacity(std::size_t usable, std::size_t parked)
 {
-    const std::size_t taken =
-        own_descriptors + handshake_capacity(descriptor_limit) + parking_capacity(descriptor_limit);
-    return std::max<std::size_t>(1, (descriptor_limit - std::min(descriptor_limit, taken)) / 2);
+    const std::size_t taken = handshake_capacity(usable) + parked;
+    return std::max<std::size_t>(1, (usable - std::min(usable, taken)) / 2);
 }
 
 // Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
@@ -71,6 +62,12 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     bytes.append(reinterpret_cast<const char*>(header.data()), header.size());
     bytes.append(there.data(), count);
     return count;
+}
+
+std::size_t usable_descriptors(const RemoteOptions& options)
+{
+    return tunnel::usable_descriptors(options.descriptor_limit,
+                                      relay_options(options.common, options.descriptor_limit));
 }
 
 RelayOptions its_relay(const RemoteOptions& options)
@@ -100,19 +97,21 @@ std::string reason_of(std::string_view body)
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
     : io_(io),
       options_(options),
-      visitor_capacity_(visitor_capacity(options.descriptor_limit)),
+      visitor_capacity_(visitor_capacity(usable_descriptors(options),
+                                         parking_capacity(options.descriptor_limit))),
       control_(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
                Hop::between),
       outside_(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
                Hop::edge),
       room_(options.max_waiting),
-      handshakes_(handshake_capacity(options.descriptor_limit)),
+      handshakes_(handshake_capacity(usable_descriptors(options))),
       parked_(parking_capacity(options.descriptor_limit)),
       outside_opened_(io.get_executor()),
       visitor_left_(io.get_executor()),
       holder_spoke_(io.get_executor()),
       clock_(io.get_executor()),
       relay_(its_relay(options)),
+      loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
 }
@@ -207,8 +206,9 @@ awaitable<void> RemoteProxy::make_room()
             reset(accepted->socket);
         }
     }
-    if (error && error != std::errc::operation_would_block && !concerns_one_connection(error) &&
-        outside_.is_open()) {
+    if (error == std::errc::operation_would_block) {
+        full_since_.reset(); // those who come from now on have patience of their own
+    } else if (error && !concerns_one_connection(error) && outside_.is_open()) {
         count(accept_failures_, "the outside address", error.message());
         co_await sleep_for(accept_pause);
     }
@@ -224,7 +224,7 @@ void RemoteProxy::admit(Listener::Accepted accepted)
     }
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
-    if (auto connection = link_ != nullptr && room_.empty() ? parked_.take() : std::nullopt) {
+    if (auto connection = link_ != nullptr ? parked_.take() : std::nullopt) {
         admit_at_once(std::move(visitor), std::move(*connection));
         return;
     }
@@ -246,6 +246,7 @@ void RemoteProxy::admit_at_once(Visitor visitor, Framed connection)
         turn_away(std::move(visitor), "reset by the visitor");
         return;
     }
+    visitor.sent_to = link_->origin;
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent =
@@ -277,6 +278,8 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow, std::optional<Session
     if (flow.end == End::not_started && !stopped_ && !room_.full()) {
         log::debug("a parked connection was dead", {{"visitor", visitor.address}});
         visitor.socket = std::move(flow.first);
+        if (flow.first_to_second == 0)
+            visitor.sent_to.reset();
         be_woken_at(visitor.arrived + options_.pairing_timeout);
         room_.enter(std::move(visitor));
         tell_visitors();
@@ -417,7 +420,6 @@ void RemoteProxy::park(tcp::socket data, const std::string& peer, const SessionI
         return;
     }
     reset_on_close(data.native_handle());
-    parked_.sweep();
     parked_.put(Framed{release(std::move(data))});
 }
 
@@ -435,10 +437,30 @@ awaitable<void> RemoteProxy::log_in(tcp::socket socket, LogIn log_in)
     }
     if (rejection) {
         count(rejections_, peer_of(socket), rejection->text);
-        co_await send(socket, encode(*rejection));
+        co_await reject(socket, *rejection);
         co_return;
     }
     co_await serve_origin(std::move(socket), std::move(log_in));
+}
+
+// Heartbeats of its may be unread, so that closing at once would be a reset.
+awaitable<void> RemoteProxy::reject(tcp::socket& socket, const Reject& rejection)
+{
+    if (rejected_ >= most_rejected) {
+        send_at_once(socket.native_handle(), encode(rejection));
+        co_return;
+    }
+
+    struct Place {
+        std::size_t& count;
+
+        explicit Place(std::size_t& rejected) : count(rejected) { ++count; }
+
+        ~Place() { --count; }
+    };
+
+    const Place place(rejected_);
+    co_await send_last(socket, encode(rejection));
 }
 
 // The same origin proxy takes its own place over; another one gets the place only of a holder that
@@ -559,8 +581,17 @@ void RemoteProxy::tell_visitors()
 {
     if (link_ == nullptr)
         return;
-    room_.hand_out_tickets(
-        [this](const Ticket& ticket, const Visitor& visitor) { link_->announce(ticket, visitor); });
+    std::vector<Ticket> not_for_this_one;
+    room_.hand_out_tickets([&](const Ticket& ticket, const Visitor& visitor) {
+        if (visitor.sent_to && *visitor.sent_to != link_->origin)
+            not_for_this_one.push_back(ticket);
+        else
+            link_->announce(ticket, visitor);
+    });
+    for (const Ticket& ticket : not_for_this_one) {
+        if (auto visitor = room_.dismiss(ticket))
+            turn_away(std::move(*visitor), "its first bytes went to an origin proxy that is gone");
+    }
 }
 
 // The visitors who wait keep their places for the origin proxy that comes next.

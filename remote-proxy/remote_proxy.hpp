@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/asio.hpp"
+#include "common/loop.hpp"
 #include "common/net/listener.hpp"
 #include "common/relay/relay.hpp"
 #include "common/tally.hpp"
@@ -35,6 +36,10 @@ public:
 
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
+
+    // One turn of the work, waiting for some if there is none. With it the io_context is run, not
+    // otherwise: the thread serves the relay too.
+    void run_some() { loop_.run_some(); }
 
     // stop_now() has been called and every task has ended.
     bool stopped() const { return stopped_ && tasks_.empty(); }
@@ -66,6 +71,7 @@ private:
     awaitable<void> pair(tcp::socket data, Ticket ticket);
     void park(tcp::socket data, const std::string& peer, const SessionId& session);
     awaitable<void> log_in(tcp::socket socket, LogIn log_in);
+    awaitable<void> reject(tcp::socket& socket, const Reject& rejection);
     awaitable<bool> free_the_service(tcp::socket& socket, const LogIn& log_in);
     awaitable<bool> holder_answers();
     awaitable<void> serve_origin(tcp::socket socket, LogIn log_in);
@@ -92,6 +98,7 @@ private:
     std::optional<Clock::time_point> outage_ends_; // when an outside address without origin shuts
     std::optional<Clock::time_point> full_since_;  // when the last visitor came who could be taken
     std::size_t relayed_ = 0;
+    std::size_t rejected_ = 0;
     bool probing_ = false;
     bool stopping_ = false;
     bool stopped_ = false;
@@ -113,6 +120,7 @@ private:
     Clock::time_point wakes_at_ = Clock::time_point::max();
 
     Relay relay_;
+    Loop loop_;
     TaskGroup tasks_;
 };
 

@@ -43,7 +43,6 @@ void WaitingRoom::hand_out_tickets(const std::function<void(const Ticket&, const
         const auto seat = untold_.begin();
         const auto& former = seat->visitor.ticket;
         seat->ticket = former ? *former : Ticket{random_bytes()};
-        seat->visitor.ticket.reset(); // a third announcement is for another session
         // At the end, as a rule; but a claim that outlived its control connection may be younger.
         auto place = told_.end();
         while (place != told_.begin() && std::prev(place)->visitor.arrived > seat->visitor.arrived)

@@ -21,6 +21,8 @@ struct Visitor {
     // It was announced with this one, but it is not known whether that was heard: it must be
     // announced with the same, so that it is not served twice.
     std::optional<Ticket> ticket{};
+    // Its first bytes may have gone to this one, so nobody else may have them.
+    std::optional<OriginId> sent_to{};
 };
 
 // A visitor that has entered gets a ticket when somebody can be told of it. The ticket is good for

@@ -26,6 +26,36 @@ std::error_code pending_error(int descriptor)
     return {error, std::system_category()};
 }
 
+// An attempt that was begun. `error` is 0 if it has succeeded, EINPROGRESS while it is under way.
+struct Attempt {
+    Fd socket;
+    int error = 0;
+};
+
+Attempt attempt(const tcp::endpoint& endpoint, const Congestion& congestion, Hop hop)
+{
+    const int family = endpoint.protocol().family();
+    Attempt result{Fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))};
+    if (!result.socket.is_open()) {
+        result.error = errno;
+        return result;
+    }
+    congestion.prepare_connect(result.socket.get(), endpoint, hop);
+    const auto size = static_cast<socklen_t>(endpoint.size());
+    const auto connect = [&] {
+        result.error = ::connect(result.socket.get(), endpoint.data(), size) == 0 ? 0 : errno;
+    };
+    connect();
+    // Over loopback it is connected already, and a second call says so: connect(2).
+    if (result.error == EINPROGRESS)
+        connect();
+    if (result.error == EISCONN)
+        result.error = 0;
+    else if (result.error == EALREADY || result.error == EINTR)
+        result.error = EINPROGRESS;
+    return result;
+}
+
 } // namespace
 
 std::vector<tcp::endpoint> interleave(const std::vector<tcp::endpoint>& endpoints)
@@ -69,30 +99,26 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
     {
         while (!winner && started < ordered.size() && (running == 0 || now >= next_start)) {
             next_start = now + attempt_delay;
-            start(ordered[started++]);
+            const tcp::endpoint& endpoint = ordered[started++];
+            take(attempt(endpoint, congestion, hop), endpoint);
         }
     }
 
-    void start(const tcp::endpoint& endpoint)
+    // The first of all, which was begun before.
+    void take_first(Attempt begun)
     {
-        const int family = endpoint.protocol().family();
-        Fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-        if (!socket.is_open()) {
-            failed({errno, std::system_category()});
-            return;
-        }
-        congestion.prepare_connect(socket.get(), endpoint, hop);
-        const auto size = static_cast<socklen_t>(endpoint.size());
-        int error = ::connect(socket.get(), endpoint.data(), size) == 0 ? 0 : errno;
-        // Over loopback it is connected already, and a second call says so: connect(2).
-        if (error == EINPROGRESS)
-            error = ::connect(socket.get(), endpoint.data(), size) == 0 ? 0 : errno;
-        if (error == 0 || error == EISCONN)
-            winner = Dialled{std::move(socket), endpoint};
-        else if (error == EINPROGRESS || error == EALREADY || error == EINTR)
-            wait_for(std::move(socket), endpoint);
+        next_start = Clock::now() + attempt_delay;
+        take(std::move(begun), ordered[started++]);
+    }
+
+    void take(Attempt begun, const tcp::endpoint& endpoint)
+    {
+        if (begun.error == 0)
+            winner = Dialled{std::move(begun.socket), endpoint};
+        else if (begun.error == EINPROGRESS)
+            wait_for(std::move(begun.socket), endpoint);
         else
-            failed({error, std::system_category()});
+            failed({begun.error, std::system_category()});
     }
 
     void wait_for(Fd socket, const tcp::endpoint& endpoint)
@@ -149,12 +175,22 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
 
 Dial::Dial(asio::any_io_executor executor, const std::vector<tcp::endpoint>& endpoints,
            Clock::duration limit, const Congestion& congestion, Hop hop)
-    : race_(std::make_shared<Race>(std::move(executor), endpoints, limit, congestion, hop))
 {
+    Attempt first;
+    if (!endpoints.empty()) {
+        first = attempt(endpoints.front(), congestion, hop);
+        if (first.error == 0) {
+            connected_ = Dialled{std::move(first.socket), endpoints.front()};
+            return;
+        }
+    }
+    race_ = std::make_shared<Race>(std::move(executor), endpoints, limit, congestion, hop);
+    if (!endpoints.empty())
+        race_->take_first(std::move(first));
     race_->start_attempts(Clock::now());
 }
 
-Dial::Dial(Dial&& other) noexcept : race_(std::move(other.race_)) {}
+Dial::Dial(Dial&& other) noexcept = default;
 
 Dial::~Dial()
 {
@@ -168,11 +204,13 @@ Dial::~Dial()
 
 bool Dial::decided() const
 {
-    return race_->decided();
+    return connected_ || race_->decided();
 }
 
 awaitable<Dialled> Dial::finish()
 {
+    if (connected_)
+        co_return std::move(*connected_);
     while (!race_->decided()) {
         const auto now = Clock::now();
         if (now >= race_->deadline)

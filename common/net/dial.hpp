@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/asio.hpp"
@@ -37,6 +39,9 @@ public:
     // finish() will not wait.
     bool decided() const;
 
+    // The connection, if there is one already; then instead of finish().
+    std::optional<Dialled> take_connected() { return std::exchange(connected_, std::nullopt); }
+
     // Call it once; the object must outlive it. Throws std::system_error when all have failed, with
     // the failure of the first, or timed_out when none succeeded within the limit.
     awaitable<Dialled> finish();
@@ -44,7 +49,8 @@ public:
 private:
     struct Race;
 
-    std::shared_ptr<Race> race_; // shared with the waits of its attempts; null once moved from
+    std::optional<Dialled> connected_; // at once, so that there is no race
+    std::shared_ptr<Race> race_;       // shared with the waits of its attempts
 };
 
 } // namespace tunnel

@@ -7,6 +7,13 @@
 
 namespace tunnel {
 
+namespace {
+
+// Reading what is there takes no turn of the loop, so a busy peer could keep all others waiting.
+constexpr std::uint64_t frames_in_a_row = 64;
+
+} // namespace
+
 ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats)
     : socket_(std::move(socket)),
       heartbeats_(heartbeats),
@@ -77,6 +84,8 @@ awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame
             if (std::holds_alternative<Probe>(frame))
                 post(Heartbeat());
             on_frame(frame);
+            if (received_ % frames_in_a_row == 0)
+                co_await yield_to_others();
         }
     } catch (const std::system_error& error) {
         const bool closed = error.code() == asio::error::eof;

@@ -106,8 +106,8 @@ struct DialBack {
     friend bool operator==(const DialBack&, const DialBack&) = default;
 };
 
-// Origin proxy, last frame of a data connection: the origin server is connected. What
-// follows are its bytes, both ways.
+// Origin proxy, on a data connection: the origin server is connected. What follows are its bytes,
+// both ways; in frames if the session has parking.
 struct Start {
     friend bool operator==(const Start&, const Start&) = default;
 };

@@ -12,6 +12,8 @@ namespace tunnel {
 
 namespace {
 
+constexpr auto patience_for_close = std::chrono::seconds(1);
+
 [[noreturn]] void malformed()
 {
     throw std::system_error(make_error_code(Errc::malformed_frame));
@@ -47,23 +49,6 @@ Frame decoded(std::uint8_t kind, std::span<const std::uint8_t> body)
     if (!frame)
         malformed();
     return std::move(*frame);
-}
-
-// The frame that `received` begins with, if it is there whole.
-std::optional<Frame> take_frame(std::string& received)
-{
-    const std::span bytes(reinterpret_cast<const std::uint8_t*>(received.data()), received.size());
-    if (bytes.size() < FrameHeader::wire_size)
-        return std::nullopt;
-    const auto header = decode_header(bytes.first<FrameHeader::wire_size>());
-    if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
-        malformed();
-    const std::size_t size = FrameHeader::wire_size + header->body_size;
-    if (bytes.size() < size)
-        return std::nullopt;
-    Frame frame = decoded(header->kind, bytes.subspan(FrameHeader::wire_size, header->body_size));
-    received.erase(0, size);
-    return frame;
 }
 
 // The size, magic included, that the header of a first frame tells; nullopt if it cannot be one.
@@ -124,18 +109,24 @@ awaitable<Frame> read_frame(tcp::socket& socket)
     }
 }
 
-awaitable<Frame> read_frame(tcp::socket& socket, std::string& received)
+std::optional<Frame> take_frame(std::string& received)
 {
     for (;;) {
-        if (auto frame = take_frame(received)) {
-            if (!std::holds_alternative<Unknown>(*frame))
-                co_return std::move(*frame);
-            continue;
-        }
-        std::array<std::uint8_t, largest_first_frame> bytes;
-        const std::span<std::uint8_t> room(bytes);
-        const std::size_t size = co_await read_some(socket, room);
-        received.append(bytes.begin(), bytes.begin() + size);
+        const std::span bytes(reinterpret_cast<const std::uint8_t*>(received.data()),
+                              received.size());
+        if (bytes.size() < FrameHeader::wire_size)
+            return std::nullopt;
+        const auto header = decode_header(bytes.first<FrameHeader::wire_size>());
+        if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
+            malformed();
+        const std::size_t size = FrameHeader::wire_size + header->body_size;
+        if (bytes.size() < size)
+            return std::nullopt;
+        Frame frame =
+            decoded(header->kind, bytes.subspan(FrameHeader::wire_size, header->body_size));
+        received.erase(0, size);
+        if (!std::holds_alternative<Unknown>(frame))
+            return frame;
     }
 }
 
@@ -184,6 +175,37 @@ awaitable<void> send(tcp::socket& socket, std::string bytes)
             co_await socket.async_wait(tcp::socket::wait_write, use_awaitable);
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());
+    }
+}
+
+awaitable<void> send_last(tcp::socket& socket, std::string bytes)
+{
+    // What the timer closes; none once this has ended, which the timer may learn too late.
+    struct Limited {
+        std::shared_ptr<tcp::socket*> target;
+
+        ~Limited() { *target = nullptr; }
+    };
+
+    const Limited limited{std::make_shared<tcp::socket*>(&socket)};
+    asio::steady_timer limit(socket.get_executor(), patience_for_close);
+    limit.async_wait([target = limited.target](std::error_code error) {
+        std::error_code ignored;
+        if (!error && *target != nullptr)
+            (*target)->close(ignored);
+    });
+    try {
+        co_await send(socket, std::move(bytes));
+        socket.shutdown(tcp::socket::shutdown_send);
+        std::array<std::uint8_t, 512> unwanted;
+        const std::span<std::uint8_t> room(unwanted);
+        // Somebody who sends without a pause keeps the timer from its turn.
+        const auto deadline = Clock::now() + patience_for_close;
+        while (Clock::now() < deadline)
+            co_await read_some(socket, room);
+    } catch (const std::system_error& error) {
+        if (error.code() == asio::error::operation_aborted && socket.is_open())
+            throw;
     }
 }
 

@@ -1,6 +1,7 @@
 // Frames on a socket.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,9 @@ awaitable<Frame> read_first_frame(tcp::socket& socket);
 // socket says. Unknown kinds are skipped.
 awaitable<Frame> read_frame(tcp::socket& socket);
 
-// The next frame; what came after it stays in `received`, and what is in there already is taken
-// first. Else as above.
-awaitable<Frame> read_frame(tcp::socket& socket, std::string& received);
+// Takes the first frame out of what was received, if it is there whole; kinds unknown are skipped.
+// Throws as above.
+std::optional<Frame> take_frame(std::string& received);
 
 // Reads the frames of a control connection, as many as come with one read.
 class FrameReader {
@@ -54,5 +55,10 @@ private:
 
 // Writes `bytes` whole. Throws std::system_error.
 awaitable<void> send(tcp::socket& socket, std::string bytes);
+
+// Sends `bytes` as the last of the connection and returns when the peer has closed it, after a
+// second at most: closing while something is unread is a reset, and a reset can overtake what was
+// sent. Throws only operation_aborted, when the caller is cancelled.
+awaitable<void> send_last(tcp::socket& socket, std::string bytes);
 
 } // namespace tunnel

@@ -37,6 +37,8 @@ Pair::Pair(Fd one, Framed other, Relay::Done when_done)
 {
     if (!other.unsent.empty())
         forth.send_first(other.unsent);
+    if (other.unsent_may_wait)
+        forth.wait_for_piece();
     if (other.awaits_start)
         forth.await_start(other.sent_ahead);
     back.receive_first(std::move(other.received));
@@ -46,8 +48,10 @@ Progress Direction::pump(int from, int to, const Means& means, std::size_t budge
 {
     std::size_t moved = 0;
     while (!finished_) {
-        if (const Progress flushed = flush(to); flushed != Progress::more)
-            return flushed;
+        if (!waits_for_piece_) {
+            if (const Progress flushed = flush(to); flushed != Progress::more)
+                return flushed;
+        }
         if (saw_end_) {
             pipe_.reset();
             if (framing_ != Framing::adds && !means.closes_next && ::shutdown(to, SHUT_WR) != 0)
@@ -57,13 +61,13 @@ Progress Direction::pump(int from, int to, const Means& means, std::size_t budge
         }
         if (awaits_start_)
             return peek(from, to, means.buffer);
-        if (!readable_ && received_.empty()) {
+        if (!readable_ && !has_received()) {
             pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
         }
         if (moved >= budget)
             return Progress::more;
-        if (splicing_ && !pipe_)
+        if (splicing_ && !pipe_ && !has_received())
             pipe_ = means.pipes.take();
         const Progress progress = pipe_ ? splice(from, moved) : copy(from, to, means.buffer, moved);
         if (progress != Progress::more)
@@ -85,7 +89,10 @@ Progress Direction::flush(int to)
 Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::size_t& moved)
 {
     const bool adds = framing_ == Framing::adds;
-    const auto room = adds ? buffer.first(largest_frame).subspan(frame_header_size) : buffer;
+    const std::size_t waiting = waits_for_piece_ ? held_.end : 0; // goes before it
+    auto room = buffer.subspan(waiting);
+    if (adds)
+        room = room.first(std::min(largest_frame, room.size())).subspan(frame_header_size);
     std::size_t size = 0;
     if (const Progress received = receive(from, room, size);
         received != Progress::more || size == 0)
@@ -95,10 +102,16 @@ Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::siz
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
     if (adds) {
-        rest = framed(buffer, size);
+        framed(buffer.subspan(waiting), size);
+        rest = buffer.first(waiting + frame_header_size + size);
     } else if (framing_ == Framing::takes_off) {
         if (const Progress taken = take_frames_off(room.first(size), rest); taken != Progress::more)
             return taken;
+    }
+    if (waiting > 0) {
+        std::ranges::copy(std::span(held_.bytes.get(), waiting), buffer.begin());
+        held_ = Held();
+        waits_for_piece_ = false;
     }
     if (write(to, rest) == Progress::to_failed)
         return Progress::to_failed;
@@ -110,10 +123,13 @@ Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::siz
 // One piece; `size` stays 0 if there is none for now, or no more at all.
 Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& size)
 {
-    if (!received_.empty()) {
-        size = std::min(received_.size(), room.size());
-        std::memcpy(room.data(), received_.data(), size);
-        received_.erase(0, size);
+    if (has_received()) {
+        std::string& received = rare_->received;
+        size = std::min(received.size(), room.size());
+        std::memcpy(room.data(), received.data(), size);
+        received.erase(0, size);
+        if (received.empty() && rare_->refusal.empty())
+            rare_.reset();
         return Progress::more;
     }
     const ssize_t result = ::recv(from, room.data(), room.size(), 0);
@@ -124,6 +140,7 @@ Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& si
         if (framing_ == Framing::takes_off) // without a frame that says so it is no end
             return Progress::from_failed;
         saw_end_ = true;
+        waits_for_piece_ = false;
         if (framing_ == Framing::adds)
             send_first(as_text(frame_header(StreamFrame::end, 0)));
     } else if (size < room.size() && !short_read_says_nothing_) {
@@ -161,7 +178,7 @@ Progress Direction::take_frames_off(std::span<std::byte> bytes, std::span<const 
             if (kind == StreamFrame::data)
                 pass(size);
             else if (kind == StreamFrame::refuse)
-                refusal_.append(reinterpret_cast<const char*>(bytes.data()), size);
+                rare().refusal.append(reinterpret_cast<const char*>(bytes.data()), size);
             bytes = bytes.subspan(size);
             body_left_ = static_cast<std::uint16_t>(body_left_ - size);
             if (body_left_ == 0 && kind == StreamFrame::refuse)
@@ -177,7 +194,8 @@ Progress Direction::take_frames_off(std::span<std::byte> bytes, std::span<const 
         }
     }
     if (saw_end_) {
-        received_.insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        if (!bytes.empty())
+            rare().received.insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
     } else if (framing_ == Framing::none) {
         pass(bytes.size());
     }
@@ -252,10 +270,26 @@ void Direction::start(int from)
     }
 }
 
+Direction::Rare& Direction::rare()
+{
+    if (!rare_)
+        rare_ = std::make_unique<Rare>();
+    return *rare_;
+}
+
+void Direction::receive_first(std::string bytes)
+{
+    if (!bytes.empty())
+        rare().received = std::move(bytes);
+}
+
+// Behind what is held already.
 void Direction::send_first(std::string_view bytes)
 {
     overhead_ += bytes.size();
-    hold(std::as_bytes(std::span(bytes)));
+    const auto* const held = reinterpret_cast<const char*>(held_.bytes.get());
+    const std::string all = std::string(held + held_.begin, held + held_.end).append(bytes);
+    hold(std::as_bytes(std::span(all)));
 }
 
 // Into the pipe, which is empty: EAGAIN means that the socket is, and never that the pipe is full.

@@ -52,8 +52,15 @@ public:
     // Goes out before everything that is read, and does not count as the stream's.
     void send_first(std::string_view bytes);
 
+    // What send_first() was given goes out with the first piece that is read, or after hurry().
+    void wait_for_piece() { waits_for_piece_ = true; }
+
+    bool waits_for_piece() const { return waits_for_piece_; }
+
+    void hurry() { waits_for_piece_ = false; }
+
     // Was read from the sender before.
-    void receive_first(std::string bytes) { received_ = std::move(bytes); }
+    void receive_first(std::string bytes);
 
     // Peeks at the sender's bytes, and takes none until start(); `ahead` of them were sent so.
     void await_start(std::size_t ahead);
@@ -67,7 +74,7 @@ public:
     bool heard_start() const { return heard_start_; }
 
     // The body of the sender's refusal.
-    std::string take_refusal() { return std::move(refusal_); }
+    std::string take_refusal() { return std::move(rare().refusal); }
 
     bool in_frames() const { return framing_ != Framing::none; }
 
@@ -75,7 +82,7 @@ public:
     bool ended_in_frame() const { return finished_ && framing_ != Framing::none; }
 
     // What came after the end.
-    std::string take_received() { return std::move(received_); }
+    std::string take_received() { return rare_ ? std::move(rare_->received) : std::string(); }
 
     void can_read() { readable_ = true; }
 
@@ -105,6 +112,16 @@ private:
         std::uint32_t end = 0;
     };
 
+    // What few directions ever need, and then for a moment.
+    struct Rare {
+        std::string received; // before, and not looked at yet
+        std::string refusal;
+    };
+
+    Rare& rare();
+
+    bool has_received() const { return rare_ && !rare_->received.empty(); }
+
     // Each of these answers `more` when the way is clear for the next step.
     Progress flush(int to);
     Progress flush_pipe(int to);
@@ -124,8 +141,7 @@ private:
 
     std::uint64_t bytes_ = 0;    // written, frames included
     std::uint64_t overhead_ = 0; // of them what belongs to frames
-    std::string received_;
-    std::string refusal_;
+    std::unique_ptr<Rare> rare_;
     std::size_t ahead_ = 0; // sent, but not taken from the sender
     Held held_;
     PipePool::Lease pipe_;
@@ -136,6 +152,7 @@ private:
     Framing framing_;
     bool awaits_start_ = false;
     bool heard_start_ = false;
+    bool waits_for_piece_ = false; // what is held
     bool splicing_ = false;
     bool readable_ = false; // the first event says whether it is
     bool writable_ = true;
@@ -167,8 +184,10 @@ struct Pair {
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;
-    bool queued = false; // has more to move and waits for its turn
+    bool queued = false;   // has more to move and waits for its turn
+    bool starting = false; // its start waits for the first piece of the answer
     bool ended = false;
+    bool is_load = true; // counts in Worker::load()
 
     bool framed() const { return forth.in_frames() || back.in_frames(); }
 

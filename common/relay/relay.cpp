@@ -8,8 +8,10 @@ namespace tunnel {
 
 Relay::Relay(const RelayOptions& options)
 {
-    for (unsigned i = 0; i < options.threads; ++i)
-        workers_.push_back(std::make_unique<Worker>(options, live_));
+    for (unsigned i = 0; i < options.workers; ++i) {
+        const bool own_thread = i > 0 || !options.lent_thread;
+        workers_.push_back(std::make_unique<Worker>(options, live_, own_thread));
+    }
 }
 
 Relay::~Relay()
@@ -27,7 +29,7 @@ void Relay::hand_over(Fd first, Framed second, Done done)
     hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
 }
 
-// To the thread with the fewest pairs, and of those to the first: with few pairs most threads
+// To the worker with the fewest pairs, and of those to the first: with few pairs most of them
 // sleep, and one is awake already.
 void Relay::hand_over(std::unique_ptr<Pair> pair)
 {
@@ -35,6 +37,21 @@ void Relay::hand_over(std::unique_ptr<Pair> pair)
     const auto idlest = std::ranges::min_element(
         workers_, {}, [](const std::unique_ptr<Worker>& worker) { return worker->load(); });
     (*idlest)->hand_over(std::move(pair));
+}
+
+bool Relay::poll()
+{
+    return workers_.front()->poll();
+}
+
+bool Relay::may_sleep()
+{
+    return workers_.front()->may_sleep();
+}
+
+int Relay::descriptor() const
+{
+    return workers_.front()->descriptor();
 }
 
 void Relay::stop()

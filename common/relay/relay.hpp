@@ -39,6 +39,8 @@ struct Framed {
     // only peeked at and sent.
     bool awaits_start = false;
     std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
+    // `unsent` may wait for the first piece to go with, for as long as the relay would spin.
+    bool unsent_may_wait = false;
 };
 
 struct Flow {
@@ -54,10 +56,16 @@ struct Flow {
 };
 
 struct RelayOptions {
-    unsigned threads = 1;
+    unsigned workers = 1;
+    // The first worker has no thread of its own: whoever calls Relay::poll() lends it theirs. That
+    // saves waking another thread for a pair that is handed over, and for its end.
+    bool lent_thread = false;
     std::chrono::milliseconds half_close_timeout{0}; // 0: never
     std::chrono::milliseconds idle_timeout{0};       // 0: never
     std::chrono::milliseconds start_timeout{0};      // how long a start may be awaited; 0: for ever
+    // A peer that has not even acknowledged what was sent by then is dead: a router on the way has
+    // forgotten the parked connection, say.
+    std::chrono::milliseconds start_patience{3000};
     // Poll for so long after the last event before sleeping: waking a sleeping thread costs more
     // than most of a small piece's way. 0: sleep at once.
     std::chrono::microseconds spin{0};
@@ -74,8 +82,9 @@ struct Pair;
 // one. Without a read side that is stuck a pair holds no memory for its bytes.
 class Relay {
 public:
-    // Called once for each pair when both its sockets are closed, on a thread of the relay: hand
-    // the work over, do not do it there. Must not throw.
+    // Called once for each pair that has ended, when all its sockets are closed but those that the
+    // Flow carries. On any thread of the relay, or inside hand_over(): hand the work over, do not
+    // do it there. Must not throw.
     using Done = std::function<void(Flow&)>;
 
     // Throws std::system_error if the system grants no epoll instance or thread.
@@ -85,14 +94,24 @@ public:
     ~Relay();
 
     // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
-    // Safe from any thread. After stop() the pair ends at once.
+    // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
     void hand_over(Fd first, Fd second, Done done);
     void hand_over(Fd first, Framed second, Done done);
+
+    // With a lent thread, only from that one: does what is ready, without waiting. Whether there
+    // was anything.
+    bool poll();
+
+    // The same: whether it may wait until descriptor() is readable; else poll() has more to do.
+    bool may_sleep();
+
+    int descriptor() const;
 
     // Pairs that have not ended yet; one that is being reported no longer counts.
     std::size_t live() const { return live_.load(); }
 
     // Resets what is left and waits for the threads; every pair has been reported when it returns.
+    // With a lent thread: from that one, and not from `Done`.
     void stop();
 
 private:

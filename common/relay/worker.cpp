@@ -1,7 +1,6 @@
 #include "common/relay/worker.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -11,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/net/socket.hpp"
@@ -35,12 +35,6 @@ constexpr std::size_t least_turn = 4 * shared_buffer_size;
 // Less than this at once is a message rather than a part of a bulk stream.
 constexpr std::uint64_t small = 16 * 1024;
 
-constexpr std::size_t events_per_round = 256;
-
-// A parked connection whose peer has not even acknowledged an announcement by then is dead: a
-// router on the way has forgotten it, say.
-constexpr auto patience_for_start = 3s;
-
 Fd checked(int descriptor, const char* what)
 {
     if (descriptor < 0)
@@ -58,25 +52,33 @@ int unacknowledged_bytes(int descriptor)
 
 End second_failed(const Pair& pair)
 {
-    return pair.forth.awaits_start() ? End::not_started : End::second_failed;
+    // Until then nothing was taken from the first socket, and nothing given to it.
+    const bool started = !pair.forth.awaits_start() || pair.back.heard_start();
+    return started ? End::second_failed : End::not_started;
 }
 
 } // namespace
 
-Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live)
+Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live, bool own_thread)
     : options_(options),
       live_(live),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_up_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
+      timer_(checked(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
       shared_(shared_buffer_size),
       pipes_(options.pipes)
 {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = 0;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_up_.get(), &event) != 0)
-        throw std::system_error(errno, std::system_category(), "epoll_ctl");
-    thread_ = std::thread([this] { run(); });
+    const auto add = [this](const Fd& descriptor, std::uint64_t tag) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = tag;
+        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor.get(), &event) != 0)
+            throw std::system_error(errno, std::system_category(), "epoll_ctl");
+    };
+    add(wake_up_, wake_up_tag);
+    add(timer_, timer_tag);
+    if (own_thread)
+        thread_ = std::thread([this] { run(); });
 }
 
 Relay::Worker::~Worker()
@@ -95,6 +97,12 @@ void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
         close_and_report(*pair, End::stopped);
         return;
     }
+    if (!thread_.joinable()) {
+        lock.unlock();
+        now_ = pair->began;
+        adopt(std::move(pair));
+        return;
+    }
     inbox_.push_back(std::move(pair));
     has_news_ = true;
     lock.unlock();
@@ -109,9 +117,11 @@ void Relay::Worker::stop()
         stopping_ = true;
         has_news_ = true;
     }
-    wake();
-    if (thread_.joinable())
+    if (thread_.joinable()) {
+        wake();
         thread_.join();
+    }
+    end_all();
 }
 
 void Relay::Worker::wake()
@@ -122,63 +132,108 @@ void Relay::Worker::wake()
 
 void Relay::Worker::run()
 {
-    std::array<epoll_event, events_per_round> events;
-    for (;;) {
-        const int count = wait_for_events(events);
-        round_left_ = std::exchange(saw_small_, false) ? budget_beside_small : round_budget;
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events[static_cast<std::size_t>(i)];
-            if (event.data.u64 == 0)
-                was_woken();
-            else
-                on_event(event.data.u64, event.events);
-        }
-        round_left_ = std::max(round_left_, least_turn);
-        for (std::size_t waiting = queue_.size(); waiting > 0 && round_left_ > 0; --waiting) {
-            Pair& next = *queue_.front();
-            queue_.pop_front();
-            next.queued = false;
-            progress(next);
-        }
-        expire_timers();
-        graveyard_.clear();
-        if (has_news_ && take_inbox())
-            break;
-    }
-    while (!pairs_.empty())
-        end(*pairs_.back(), End::stopped);
-    graveyard_.clear();
+    Events events;
+    do {
+        const auto count = static_cast<std::size_t>(std::max(0, wait_for_events(events)));
+        work(std::span(events).first(count));
+    } while (!has_news_ || !take_inbox());
 }
 
-int Relay::Worker::wait_for_events(std::span<epoll_event> events)
+bool Relay::Worker::poll()
 {
-    const auto poll = [&](int limit) {
-        const int count =
-            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
-        now_ = Pair::Clock::now();
-        if (count > 0)
-            last_event_ = now_;
-        return count;
-    };
+    Events events;
+    const auto count = static_cast<std::size_t>(std::max(0, look(events, 0)));
+    if (count == 0 && queue_.empty() && !timer_due() && !start_due()) {
+        graveyard_.clear(); // what has ended while it was handed over
+        return false;
+    }
+    work(std::span(events).first(count));
+    return true;
+}
+
+bool Relay::Worker::may_sleep()
+{
+    while (!starting_.empty())
+        start_next();
+    arm_timer();
+    return queue_.empty();
+}
+
+int Relay::Worker::look(Events& events, int limit)
+{
+    const int count =
+        ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
+    now_ = Pair::Clock::now();
+    if (count > 0)
+        last_event_ = now_;
+    return count;
+}
+
+int Relay::Worker::wait_for_events(Events& events)
+{
     if (!queue_.empty())
-        return poll(0);
+        return look(events, 0);
     // Yielding lets the sender of the next piece run, which may share this core; without it
     // spinning would be what delays it.
     while (now_ - last_event_ < options_.spin) {
-        if (const int count = poll(0); count != 0 || has_news_)
+        if (const int count = look(events, 0); count != 0 || has_news_ || start_due())
             return count;
         ::sched_yield();
     }
+    if (!may_sleep())
+        return 0;
     asleep_ = true; // whoever brings news from here on wakes it
-    const int count = poll(has_news_ ? 0 : until_next_timer());
+    const int count = look(events, has_news_ ? 0 : -1);
     asleep_ = false;
     return count;
 }
 
-void Relay::Worker::was_woken()
+void Relay::Worker::work(std::span<const epoll_event> events)
+{
+    round_left_ = std::exchange(saw_small_, false) ? budget_beside_small : round_budget;
+    for (const epoll_event& event : events)
+        on_event(event);
+    round_left_ = std::max(round_left_, least_turn);
+    for (std::size_t waiting = queue_.size(); waiting > 0 && round_left_ > 0; --waiting) {
+        Pair& next = *queue_.front();
+        queue_.pop_front();
+        next.queued = false;
+        progress(next);
+    }
+    while (start_due())
+        start_next();
+    expire_timers();
+    graveyard_.clear();
+}
+
+// Nothing came for it to go with.
+void Relay::Worker::start_next()
+{
+    Pair& pair = *starting_.front();
+    starting_.pop_front();
+    pair.starting = false;
+    pair.forth.hurry();
+    progress(pair);
+}
+
+void Relay::Worker::on_event(const epoll_event& event)
 {
     std::uint64_t ignored = 0;
-    [[maybe_unused]] const auto size = ::read(wake_up_.get(), &ignored, sizeof ignored);
+    if (event.data.u64 == wake_up_tag) {
+        [[maybe_unused]] const auto size = ::read(wake_up_.get(), &ignored, sizeof ignored);
+    } else if (event.data.u64 == timer_tag) {
+        [[maybe_unused]] const auto size = ::read(timer_.get(), &ignored, sizeof ignored);
+        armed_ = Pair::Clock::time_point::max();
+    } else {
+        on_pair_event(event.data.u64, event.events);
+    }
+}
+
+void Relay::Worker::end_all()
+{
+    while (!pairs_.empty())
+        end(*pairs_.back(), End::stopped);
+    graveyard_.clear();
 }
 
 // Whether to end.
@@ -213,6 +268,10 @@ void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
     } else {
         set_timer(pair);
         progress(pair);
+        if (!pair.ended && pair.forth.waits_for_piece()) {
+            pair.starting = true;
+            starting_.push_back(&pair);
+        }
     }
 }
 
@@ -224,7 +283,7 @@ bool Relay::Worker::watch(int descriptor, std::uintptr_t tag)
     return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-void Relay::Worker::on_event(std::uint64_t data, std::uint32_t events)
+void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
 {
     const bool is_second = (data & second_bit) != 0;
     Pair& pair = *reinterpret_cast<Pair*>(data & ~second_bit);
@@ -251,20 +310,25 @@ void Relay::Worker::progress(Pair& pair)
 {
     const std::uint64_t before = pair.forth.bytes() + pair.back.bytes();
     const bool was_half_closed = pair.half_closed();
-    if (!pump(pair, pair.forth) || !pump(pair, pair.back))
+    // What came with an announcement goes to the origin server before its peer is told of the
+    // start.
+    if (!pump(pair, pair.back))
         return;
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
         pair.forth.start(pair.first.get());
+        pair.last_byte = now_; // however long the start took
         set_timer(pair);
-        if (!pump(pair, pair.forth))
-            return;
     }
+    if (!pump(pair, pair.forth))
+        return;
     if (pair.forth.finished() && pair.back.finished()) {
         end(pair, End::finished);
         return;
     }
     if (pair.forth.bytes() + pair.back.bytes() != before)
         pair.last_byte = now_;
+    if (pair.half_closed())
+        no_longer_load(pair);
     if (pair.half_closed() != was_half_closed && !pair.forth.awaits_start()) {
         pair.last_byte = now_; // however long it was silent before
         set_timer(pair);
@@ -320,9 +384,9 @@ void Relay::Worker::set_timer(Pair& pair)
                                             : options_.idle_timeout;
     auto due = (awaits ? pair.began : pair.last_byte) + limit;
     pair.timed = limit.count() > 0;
-    if (awaits && now_ < pair.began + patience_for_start) {
-        due = pair.timed ? std::min(due, pair.began + patience_for_start)
-                         : pair.began + patience_for_start;
+    if (awaits && now_ < pair.began + options_.start_patience) {
+        due = pair.timed ? std::min(due, pair.began + options_.start_patience)
+                         : pair.began + options_.start_patience;
         pair.timed = true;
     }
     if (pair.timed)
@@ -334,7 +398,7 @@ void Relay::Worker::set_timer(Pair& pair)
 // those hold megabytes, for which a slow reader may need longer than the limit.
 void Relay::Worker::expire_timers()
 {
-    while (!timers_.empty() && timers_.begin()->first <= now_) {
+    while (timer_due()) {
         Pair& pair = *timers_.begin()->second;
         if (pair.forth.awaits_start()) {
             expire_start(pair);
@@ -362,14 +426,19 @@ void Relay::Worker::expire_start(Pair& pair)
         set_timer(pair);
 }
 
-int Relay::Worker::until_next_timer() const
+// Before sleeping. One that comes due too early, for a pair that has ended, does no harm; so it is
+// set far less often than there are pairs.
+void Relay::Worker::arm_timer()
 {
-    if (timers_.empty())
-        return -1;
-    const auto wait =
-        std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - Pair::Clock::now());
-    // An hour at most, so that the value fits epoll_wait's int.
-    return static_cast<int>(std::clamp<std::int64_t>(wait.count(), 0, 3'600'000));
+    if (timers_.empty() || timers_.begin()->first >= armed_)
+        return;
+    armed_ = timers_.begin()->first;
+    const auto since_start = armed_.time_since_epoch(); // of CLOCK_MONOTONIC
+    const auto whole = std::chrono::floor<std::chrono::seconds>(since_start);
+    itimerspec due{};
+    due.it_value.tv_sec = whole.count();
+    due.it_value.tv_nsec = std::chrono::nanoseconds(since_start - whole).count();
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &due, nullptr);
 }
 
 void Relay::Worker::end(Pair& pair, End how)
@@ -379,6 +448,8 @@ void Relay::Worker::end(Pair& pair, End how)
         timers_.erase(pair.timer);
     if (pair.queued)
         std::erase(queue_, &pair);
+    if (pair.starting)
+        std::erase(starting_, &pair);
     graveyard_.push_back(std::move(pairs_[pair.place]));
     if (pair.place + 1 < pairs_.size()) {
         pairs_[pair.place] = std::move(pairs_.back());
@@ -406,12 +477,22 @@ void Relay::Worker::close_and_report(Pair& pair, End how)
     } else if (how == End::refused) {
         flow.refusal = pair.back.take_refusal();
     }
-    // What is not finished is prepared to reset.
+    // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
+    // of the stream that the connection carried before.
+    if (pair.forth.awaits_start() && !pair.back.heard_start())
+        allow_clean_close(pair.second.get());
+    // What else is not finished is prepared to reset.
     pair.first.close();
     pair.second.close();
-    --load_;
+    no_longer_load(pair);
     --live_;
     pair.done(flow);
+}
+
+void Relay::Worker::no_longer_load(Pair& pair)
+{
+    if (std::exchange(pair.is_load, false))
+        --load_;
 }
 
 } // namespace tunnel

@@ -1,6 +1,7 @@
-// One thread of the relay: its own loop, its own pairs, nothing shared with the others.
+// One worker of the relay: its own loop, its own pairs, nothing shared with the others.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <mutex>
 #include <span>
@@ -15,38 +16,66 @@ namespace tunnel {
 
 class Relay::Worker {
 public:
-    // `live` counts the pairs of the whole relay and must outlive the worker.
-    Worker(const RelayOptions& options, std::atomic<std::size_t>& live);
+    // `live` counts the pairs of the whole relay and must outlive the worker. Without a thread of
+    // its own it works in poll(), and then only one thread may call any of these.
+    Worker(const RelayOptions& options, std::atomic<std::size_t>& live, bool own_thread);
     ~Worker();
 
     // From any thread. `live` has been raised for it already.
     void hand_over(std::unique_ptr<Pair> pair);
 
-    // From any thread: pairs that it has, or is about to have.
+    // From any thread: pairs that it has, or is about to have, and no side of which has ended:
+    // those that have are most likely about to go, and the next pair need not avoid them.
     std::size_t load() const { return load_; }
 
     // From any thread: ends all pairs and the thread, and waits for it.
     void stop();
 
+    // For a lent thread, as those of Relay.
+    bool poll();
+    bool may_sleep();
+
+    int descriptor() const { return epoll_.get(); }
+
 private:
+    using Events = std::array<epoll_event, 256>;
+
     // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
     static constexpr std::uintptr_t second_bit = 1;
 
+    // What is not about a pair.
+    static constexpr std::uint64_t wake_up_tag = 0;
+    static constexpr std::uint64_t timer_tag = 1;
+
     void run();
-    int wait_for_events(std::span<epoll_event> events);
-    void was_woken();
+    int look(Events& events, int limit);
+    int wait_for_events(Events& events);
+    void work(std::span<const epoll_event> events);
+    void on_event(const epoll_event& event);
+    void end_all();
     bool take_inbox();
     void adopt(std::unique_ptr<Pair> pair);
     bool watch(int descriptor, std::uintptr_t tag);
-    void on_event(std::uint64_t data, std::uint32_t events);
+    void on_pair_event(std::uint64_t data, std::uint32_t events);
     void progress(Pair& pair);
     bool pump(Pair& pair, Direction& direction);
     void set_timer(Pair& pair);
     void expire_timers();
     void expire_start(Pair& pair);
-    int until_next_timer() const; // milliseconds for epoll_wait, -1: for ever
+
+    bool start_due() const
+    {
+        return !starting_.empty() && starting_.front()->began + options_.spin <= now_;
+    }
+
+    void start_next();
+
+    bool timer_due() const { return !timers_.empty() && timers_.begin()->first <= now_; }
+
+    void arm_timer();
     void end(Pair& pair, End how);
     void close_and_report(Pair& pair, End how);
+    void no_longer_load(Pair& pair);
     void wake();
 
     const RelayOptions options_;
@@ -54,6 +83,7 @@ private:
     std::atomic<std::size_t> load_ = 0;
     Fd epoll_;
     Fd wake_up_; // an eventfd
+    Fd timer_;   // a timerfd
     std::vector<std::byte> shared_;
     PipePool pipes_; // before the pairs, which give theirs back
 
@@ -68,13 +98,15 @@ private:
     Pair::Clock::time_point last_event_;
     std::vector<std::unique_ptr<Pair>> pairs_;
     std::deque<Pair*> queue_;    // have more to move than they were allowed at once
+    std::deque<Pair*> starting_; // whose start waits for the first piece of the answer
     std::size_t round_left_ = 0; // bytes
     bool saw_small_ = false;     // in the last round, or in this
     Pair::Timers timers_;
+    Pair::Clock::time_point armed_ = Pair::Clock::time_point::max(); // when timer_ comes due
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;
 
-    std::thread thread_; // last: starts when all the rest is there
+    std::thread thread_; // last: starts when all the rest is there; none if it is lent one
 };
 
 } // namespace tunnel

@@ -15,6 +15,7 @@ RemoteOptions remote_options()
     options.common.heartbeat_interval = 1s;
     options.common.heartbeat_timeout = 5s;
     options.common.grace_period = 5s;
+    options.common.relay_threads = 2; // on any machine: its descriptors count
     options.descriptor_limit = 20'000;
     return options;
 }

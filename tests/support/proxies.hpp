@@ -27,7 +27,7 @@ public:
         proxy_.start(); // here, so that a test may connect as soon as it has the object
         thread_ = std::thread([this] {
             while (!proxy_.stopped())
-                io_.run_one();
+                proxy_.run_some();
             io_.poll();
             ended_ = true;
         });

@@ -28,14 +28,16 @@ struct Beside {
 };
 
 Beside beside(Relay& relay, bool awaits_start = false, std::string received = {},
-              std::string unsent = {}, const std::function<void(Stream&)>& before = {})
+              std::string unsent = {}, const std::function<void(Stream&)>& before = {},
+              bool unsent_may_wait = false)
 {
     Connected one = connected();
     Connected two = connected();
     if (before)
         before(one.here);
     Fd first = one.there.release();
-    Framed second{two.there.release(), std::move(received), std::move(unsent), awaits_start};
+    Framed second{two.there.release(), std::move(received), std::move(unsent), awaits_start, 0,
+                  unsent_may_wait};
     prepare_for_relay(first.get());
     prepare_for_relay(second.socket.get());
     const auto promise = std::make_shared<std::promise<Flow>>();
@@ -167,6 +169,54 @@ TEST_CASE("a frame of an impossible size cuts the stream")
     CHECK(pair.peer.ending() == Ending::reset);
 }
 
+TEST_CASE(
+    "a start that may wait for the first piece goes before all else, and by itself if need be")
+{
+    RelayOptions options = plain_relay();
+    SUBCASE("while the relay looks for more")
+    {
+        options.spin = 50us;
+    }
+    SUBCASE("when it sleeps at once")
+    {
+        options.spin = 0us;
+    }
+    Relay relay(options);
+    const auto begin = [&](const std::function<void(Stream&)>& before) {
+        return beside(relay, false, {}, start_frame, before, true);
+    };
+
+    Beside silent = begin({});
+    CHECK(silent.peer.receive(3) == start_frame);
+    silent.left.send("late");
+    CHECK(silent.peer.receive(7) == data_frame("late"));
+
+    Beside talking = begin([](Stream& left) { left.send("answer"); });
+    CHECK(talking.peer.receive(12) == start_frame + data_frame("answer"));
+
+    Beside ended = begin([](Stream& left) {
+        left.send("answer");
+        left.finish();
+    });
+    CHECK(ended.peer.receive(15) == start_frame + data_frame("answer").append(end_frame));
+    ended.peer.send(end_frame);
+    const Flow flow = ended.end();
+    CHECK(flow.first_to_second == 6);
+    CHECK(flow.second.socket.is_open());
+
+    Beside mute = begin([](Stream& left) { left.finish(); });
+    CHECK(mute.peer.receive(6) == start_frame + end_frame);
+
+    const std::string text = random_text(300'000, 5);
+    Beside large = begin([&](Stream& left) { left.send(text); });
+    const std::string sent = large.peer.receive(6);
+    CHECK(sent == start_frame + raw_frame);
+    CHECK((large.peer.receive(text.size()) == text));
+
+    Beside broken = begin([](Stream& left) { left.reset(); });
+    CHECK(broken.peer.ending() == Ending::reset);
+}
+
 TEST_CASE("until the other side has started, the visitor's bytes are sent but not taken")
 {
     Relay relay(plain_relay());
@@ -229,8 +279,52 @@ TEST_CASE("a visitor that resets before the start ends the pair")
     Relay relay(plain_relay());
     Beside pair = beside(relay, true);
     pair.left.reset();
-    CHECK(pair.peer.ending() == Ending::reset);
+    CHECK(pair.peer.receive_all().empty());
     CHECK(pair.end().end == End::first_failed);
+}
+
+TEST_CASE("a connection that breaks right behind the first bytes of an answer has started")
+{
+    Relay relay({.lent_thread = true}); // so that all of it is there when it looks
+    Beside pair = beside(relay, true);
+    pair.peer.send(start_frame + data_frame("x"));
+    pair.peer.finish();
+    while (relay.live() > 0)
+        relay.poll();
+    const Flow flow = pair.end();
+    CHECK(flow.end == End::second_failed);
+    CHECK_FALSE(flow.first.is_open());
+    CHECK(pair.left.ending() == Ending::reset);
+}
+
+TEST_CASE("a late start does not count as a time without bytes")
+{
+    RelayOptions options = plain_relay();
+    options.idle_timeout = 100ms;
+    Relay relay(options);
+    Beside pair = beside(relay, true);
+    CHECK_FALSE(pair.left.readable_within(200ms)); // awaiting the start has a limit of its own
+    const auto began = Clock::now();
+    pair.peer.send(start_frame);
+    CHECK(pair.left.ending() == Ending::reset);
+    CHECK(Clock::now() - began >= 90ms);
+    CHECK(pair.end().end == End::idle_timeout);
+}
+
+TEST_CASE("a peer that does not acknowledge what it was sent has not started")
+{
+    RelayOptions options = plain_relay();
+    options.start_patience = 50ms;
+    Relay relay(options);
+    // More than all buffers on the way hold, and the peer does not read.
+    Beside pair = beside(relay, true, {}, std::string(32 << 20, 'x'));
+    const Flow flow = pair.end();
+    CHECK(flow.end == End::not_started);
+    CHECK(flow.first.is_open());
+
+    Beside slow = beside(relay, true); // has acknowledged everything, and may take its time
+    CHECK_FALSE(slow.left.readable_within(150ms));
+    CHECK(relay.live() == 1);
 }
 
 TEST_CASE("a start that does not come in time ends the pair")
@@ -249,7 +343,7 @@ TEST_CASE("a start that does not come in time ends the pair")
 
 TEST_CASE("one connection carries a thousand streams, and each gets its own bytes")
 {
-    Relay relay({.threads = 2, .spin = 50us});
+    Relay relay({.workers = 2, .spin = 50us});
     Connected between = connected();
     Framed near{between.here.release()};
     Framed far{between.there.release()};

@@ -160,7 +160,7 @@ Joined join_plainly(std::optional<PlainRelay>& relay)
 
 TEST_CASE("both ends see the same through this relay as through one that only copies")
 {
-    Relay relay({.threads = 2, .spin = 20us, .pipes = 1});
+    Relay relay({.workers = 2, .spin = 20us, .pipes = 1});
     std::mt19937 random(11);
     for (int round = 0; round < 150; ++round) {
         CAPTURE(round);
@@ -182,7 +182,7 @@ TEST_CASE("both ends see the same through this relay as through one that only co
 
 TEST_CASE("a cut stream looks cut through this relay as through one that only copies")
 {
-    Relay relay({.threads = 2, .pipes = 1});
+    Relay relay({.workers = 2, .pipes = 1});
     std::mt19937 random(12);
     for (int round = 0; round < 60; ++round) {
         CAPTURE(round);
@@ -205,7 +205,7 @@ TEST_CASE("ten thousand pairs with random contents and ends each get their own b
 {
     const std::size_t before = open_descriptors();
     {
-        Relay relay({.threads = 2, .spin = 50us});
+        Relay relay({.workers = 2, .spin = 50us});
         std::mt19937 random(13);
         for (int round = 0; round < 100; ++round) {
             std::vector<Joined> pairs;

@@ -216,7 +216,7 @@ TEST_CASE("many pairs with sudden ends leave no descriptor and no pair behind")
 {
     const std::size_t before = open_descriptors();
     {
-        Relay relay({.threads = 2});
+        Relay relay({.workers = 2});
         const std::size_t with_relay = open_descriptors();
         std::mt19937 random(5);
         for (int round = 0; round < 10; ++round) {
