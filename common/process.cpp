@@ -22,8 +22,9 @@ namespace {
 
 // How long the scheduler lets a thread of ours run while others wait: Linux 6.12 and later heed it,
 // sched_setattr(2), others ignore it. With their usual three milliseconds a small piece waits that
-// long whenever there are more busy threads than cores. The shortest that is granted.
-constexpr auto time_slice = std::chrono::microseconds(100);
+// long whenever there are more busy threads than cores. The shortest that is granted, 100 us, lets
+// bulk streams hold up the others more often.
+constexpr auto time_slice = std::chrono::microseconds(300);
 
 // As sched_setattr(2) gives it; the header that has it clashes with <sched.h>.
 struct SchedulingAttributes {

@@ -35,6 +35,23 @@ std::size_t visitor_capacity(const OriginOptions& options)
 
 } // namespace
 
+void OriginProxy::Tickets::insert(const Ticket& ticket)
+{
+    if (!tickets_.insert(ticket).second)
+        return;
+    by_age_.push_back(ticket);
+    if (by_age_.size() > most_remembered) {
+        tickets_.erase(by_age_.front());
+        by_age_.pop_front();
+    }
+}
+
+void OriginProxy::Tickets::clear()
+{
+    tickets_.clear();
+    by_age_.clear();
+}
+
 struct OriginProxy::Visit {
     Announce announce;
     Clock::time_point began = Clock::now();
@@ -200,8 +217,8 @@ awaitable<void> OriginProxy::follow()
         {
             proxy.link_ = nullptr;
             proxy.parking_.close();
-            for (const Announce& announce : std::exchange(proxy.announced_, {}))
-                proxy.taken_.erase(announce.ticket); // it may be announced again, with the same
+            proxy.announced_.clear(); // their tickets are void
+            proxy.told_.clear();      // who waits is announced again, with the same ticket
             proxy.visitor_left_.notify();
         }
     };
@@ -254,14 +271,14 @@ void OriginProxy::on_announce(Announce& announce)
         objection = "the origin proxy has no such service";
     else if (announced_.size() >= most_announced)
         objection = "the origin proxy has too many visitors";
-    else if (taken_.contains(announce.ticket))
+    else if (taken_.contains(announce.ticket) || told_.contains(announce.ticket))
         objection = "its data connection broke";
     if (!objection.empty()) {
         const Refuse refuse{announce.ticket, std::string(objection)};
         link_->post(refuse);
         return;
     }
-    remember(announce.ticket);
+    told_.insert(announce.ticket);
     announced_.push_back(std::move(announce));
     start_visits();
     parking_.missed();
@@ -289,12 +306,15 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
 
 void OriginProxy::start_visits()
 {
+    if (std::exchange(starting_, true))
+        return; // one of them has ended at once, and the loop goes on below it
     while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
         ++visitors_;
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
         tasks_.spawn("serving a visitor", serve(std::move(next), link_->peer()));
     }
+    starting_ = false;
 }
 
 awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
@@ -320,7 +340,6 @@ awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
         relay(visit, Framed{std::move(visit.data)});
     } else {
         reset(visit.origin_server);
-        taken_.erase(visit.announce.ticket); // nobody was served
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
         visitor_ended();
     }
@@ -426,26 +445,15 @@ awaitable<void> OriginProxy::refuse_parked(Framed connection, Refuse refuse)
 
 void OriginProxy::relay_parked(Visit& visit, Framed connection)
 {
-    if (taken_.contains(visit.announce.ticket)) {
+    if (taken_.contains(visit.announce.ticket) || told_.contains(visit.announce.ticket)) {
         // Announced on the control connection meanwhile, since this one broke: served there.
         visitor_ended();
         return;
     }
-    remember(visit.announce.ticket);
+    taken_.insert(visit.announce.ticket);
     connection.unsent = encode(Start());
     connection.unsent_may_wait = true; // the answer says the same
     relay(visit, std::move(connection));
-}
-
-void OriginProxy::remember(const Ticket& ticket)
-{
-    if (!taken_.insert(ticket).second)
-        return;
-    taken_by_age_.push_back(ticket);
-    if (taken_by_age_.size() > most_remembered) {
-        taken_.erase(taken_by_age_.front());
-        taken_by_age_.pop_front();
-    }
 }
 
 void OriginProxy::relay(Visit& visit, Framed data)

@@ -62,6 +62,19 @@ public:
 
 private:
     // One visitor's two connections while they are made.
+    // The latest, as many as may matter.
+    class Tickets {
+    public:
+        void insert(const Ticket& ticket);
+        void clear();
+
+        bool contains(const Ticket& ticket) const { return tickets_.contains(ticket); }
+
+    private:
+        std::unordered_set<Ticket> tickets_;
+        std::deque<Ticket> by_age_;
+    };
+
     struct Visit;
 
     awaitable<void> stay_connected();
@@ -81,7 +94,6 @@ private:
     awaitable<void> refuse_parked(Framed connection, Refuse refuse);
     void relay_parked(Visit& visit, Framed connection);
     void relay(Visit& visit, Framed data);
-    void remember(const Ticket& ticket);
     void visitor_ended();
     awaitable<void> drain();
 
@@ -93,13 +105,15 @@ private:
     OriginId id_;
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
-    // Of visitors that have been taken on, or were announced on the control connection. One whose
-    // parked connection broke is announced again there, and must not be served twice.
-    std::unordered_set<Ticket> taken_;
-    std::deque<Ticket> taken_by_age_;
+    // Of visitors taken on from parked connections, and of those announced on this control
+    // connection. One whose parked connection broke is announced again, and must not be served
+    // twice.
+    Tickets taken_;
+    Tickets told_;
     std::size_t visitors_ = 0;
     bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
+    bool starting_ = false; // visits
     bool stopping_ = false;
     bool stopped_ = false;
     bool gave_up_ = false;

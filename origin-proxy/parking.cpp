@@ -200,7 +200,8 @@ awaitable<void> Parking::tend()
             std::error_code ignored;
             each.socket.close(ignored);
             --left;
-            target_ = std::max(least, target_ - 1);
+            if (target_ > least)
+                --target_;
         }
         if (target_ < least) // the remote proxy closed some; it may take more by now
             target_ = std::min(least, std::max<std::size_t>(1, 2 * target_));

@@ -169,10 +169,15 @@ awaitable<void> RemoteProxy::accept_visitors()
     for (;;) {
         while (!outside_.is_open())
             co_await outside_opened_.wait();
-        if (visitors() < visitor_capacity_)
+        if (visitors() < visitor_capacity_) {
             full_since_.reset();
-        else
-            co_await make_room();
+        } else {
+            const bool everyone_heard = co_await make_room();
+            if (!everyone_heard) {
+                co_await yield_to_others();
+                continue;
+            }
+        }
         co_await outside_.wait();
         for (int i = 0; i < accept_batch && outside_.is_open() && visitors() < visitor_capacity_;
              ++i) {
@@ -192,7 +197,8 @@ awaitable<void> RemoteProxy::accept_visitors()
 }
 
 // Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
-awaitable<void> RemoteProxy::make_room()
+// Whether there is room, or the queue is empty.
+awaitable<bool> RemoteProxy::make_room()
 {
     if (!full_since_)
         full_since_ = Clock::now();
@@ -212,6 +218,7 @@ awaitable<void> RemoteProxy::make_room()
         count(accept_failures_, "the outside address", error.message());
         co_await sleep_for(accept_pause);
     }
+    co_return visitors() < visitor_capacity_ || error == std::errc::operation_would_block;
 }
 
 void RemoteProxy::admit(Listener::Accepted accepted)

@@ -57,7 +57,7 @@ public:
 private:
     // Visitors
     awaitable<void> accept_visitors();
-    awaitable<void> make_room();
+    awaitable<bool> make_room();
     void admit(Listener::Accepted accepted);
     void admit_at_once(Visitor visitor, Framed connection);
     void relay(Visitor visitor, Framed data, std::optional<SessionId> session);

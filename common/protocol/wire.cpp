@@ -106,6 +106,7 @@ awaitable<Frame> read_frame(tcp::socket& socket)
         Frame frame = decoded(header->kind, body);
         if (!std::holds_alternative<Unknown>(frame))
             co_return std::move(frame);
+        co_await yield_to_others(); // whoever sends them without a pause is not alone here
     }
 }
 
@@ -146,6 +147,7 @@ awaitable<Frame> FrameReader::next()
         begin_ += FrameHeader::wire_size + header->body_size;
         if (!std::holds_alternative<Unknown>(frame))
             co_return std::move(frame);
+        co_await yield_to_others();
     }
 }
 
@@ -199,10 +201,10 @@ awaitable<void> send_last(tcp::socket& socket, std::string bytes)
         socket.shutdown(tcp::socket::shutdown_send);
         std::array<std::uint8_t, 512> unwanted;
         const std::span<std::uint8_t> room(unwanted);
-        // Somebody who sends without a pause keeps the timer from its turn.
-        const auto deadline = Clock::now() + patience_for_close;
-        while (Clock::now() < deadline)
+        for (;;) {
             co_await read_some(socket, room);
+            co_await yield_to_others();
+        }
     } catch (const std::system_error& error) {
         if (error.code() == asio::error::operation_aborted && socket.is_open())
             throw;

@@ -27,13 +27,16 @@ constexpr std::size_t shared_buffer_size = 64 * 1024;
 // moves all it can at once costs a quarter less CPU for each byte than pairs that take turns
 // megabyte by megabyte; but small pieces of others must not wait for it, so beside such it may not.
 constexpr std::size_t round_budget = 128 * shared_buffer_size;
-constexpr std::size_t budget_beside_small = 16 * shared_buffer_size;
+constexpr std::size_t budget_beside_small = 8 * shared_buffer_size;
 
 // A pair that waits for its turn may move this much in any case.
 constexpr std::size_t least_turn = 4 * shared_buffer_size;
 
 // Less than this at once is a message rather than a part of a bulk stream.
 constexpr std::uint64_t small = 16 * 1024;
+
+// After one others are expected for so long: whoever sends them may have to wait for a core.
+constexpr auto messages_expected = 10ms;
 
 Fd checked(int descriptor, const char* what)
 {
@@ -190,7 +193,7 @@ int Relay::Worker::wait_for_events(Events& events)
 
 void Relay::Worker::work(std::span<const epoll_event> events)
 {
-    round_left_ = std::exchange(saw_small_, false) ? budget_beside_small : round_budget;
+    round_left_ = now_ - last_small_ < messages_expected ? budget_beside_small : round_budget;
     for (const epoll_event& event : events)
         on_event(event);
     round_left_ = std::max(round_left_, least_turn);
@@ -348,7 +351,7 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const std::uint64_t moved = direction.bytes() - before;
     round_left_ -= std::min<std::uint64_t>(round_left_, moved);
     if (moved > 0 && moved < small)
-        saw_small_ = true;
+        last_small_ = now_;
     switch (progress) {
     case Progress::from_failed:
         end(pair, forth ? End::first_failed : second_failed(pair));

@@ -100,7 +100,8 @@ private:
     std::deque<Pair*> queue_;    // have more to move than they were allowed at once
     std::deque<Pair*> starting_; // whose start waits for the first piece of the answer
     std::size_t round_left_ = 0; // bytes
-    bool saw_small_ = false;     // in the last round, or in this
+    Pair::Clock::time_point
+        last_small_; // when a message passed, rather than a part of a bulk stream
     Pair::Timers timers_;
     Pair::Clock::time_point armed_ = Pair::Clock::time_point::max(); // when timer_ comes due
     // Ended in this round: events of the round may still name them.

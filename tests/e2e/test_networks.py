@@ -105,6 +105,8 @@ class Networks(unittest.TestCase):
     def test_the_origin_proxy_returns_when_the_address_of_its_machine_has_changed(self):
         with self.tunnel() as (tunnel, network):
             self.wait_served(tunnel, network)
+            # One that is cut off in the middle of its end would live as long as the kernel tries.
+            tunnel.wait_log(tunnel.remote, lambda line: line["message"] == "visitor ended")
             network.origin.ip("address", "delete", f"{Network.ORIGIN}/24", "dev", "cable")
             network.origin.ip("address", "add", "10.99.0.77/24", "dev", "cable")
             self.wait_served(tunnel, network)

@@ -152,7 +152,7 @@ TEST_CASE("beside a pair that always has more to move the others wait three time
     std::string seen;
     // Whatever else runs on the machine disturbs both figures. Too long a time without the busy
     // pair would hide what is looked for, so that is the shorter one of before and after.
-    for (int attempt = 0; attempt < 5 && (attempt == 0 || ratio > 3); ++attempt) {
+    for (int attempt = 0; attempt < 8 && (attempt == 0 || ratio > 3); ++attempt) {
         const double before = p99_alone();
         double beside_it = 0;
         {

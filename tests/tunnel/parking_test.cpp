@@ -299,6 +299,40 @@ TEST_CASE("a visitor that is announced on both connections is served once")
     CHECK(server.receive(4) == "once");
 }
 
+TEST_CASE("a ticket that comes again after a reconnect is served, since nobody was served with it")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    const Announce announce = announcement();
+    const auto dialled_back = [&] {
+        for (;;) {
+            Stream data = origin.remote.accept();
+            data.receive(magic.size());
+            const Frame frame = data.receive_frame();
+            if (const auto* const dial_back = std::get_if<DialBack>(&frame)) {
+                CHECK(dial_back->ticket == announce.ticket);
+                return;
+            }
+        }
+    };
+    origin.control->send(announce);
+    dialled_back();
+    origin.control->reset();
+    for (;;) {
+        Stream next = origin.remote.accept();
+        next.receive(magic.size());
+        const Frame frame = next.receive_frame();
+        if (std::holds_alternative<LogIn>(frame)) {
+            origin.control.emplace(std::move(next));
+            break;
+        }
+    }
+    origin.welcome.session = SessionId{random_bytes()};
+    origin.control->send(origin.welcome);
+    origin.control->send(announce);
+    dialled_back();
+}
+
 TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
 {
     const Server taken;

@@ -1,6 +1,8 @@
 // The remote proxy and its control connections, with origin proxies played by hand.
 #include <doctest/doctest.h>
 
+#include <future>
+
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -269,6 +271,32 @@ TEST_CASE("the outside address stays open through an outage and shuts after a lo
 
     const HandPlayedOrigin back = logged_in(remote, origin.id);
     CHECK_FALSE(refuses(outside));
+}
+
+TEST_CASE(
+    "a stranger who sends unknown frames without a pause is closed in time, and holds up nobody")
+{
+    RemoteOptions options = remote_options();
+    options.handshake_timeout = 300ms;
+    const RunningRemote remote(options);
+    Stream stranger = Stream::connect(remote.proxy().control_endpoint());
+    auto sending = std::async(std::launch::async, [&] {
+        const std::string first = std::string("\0\x20\xc8\x63\0\x1a", 6) + std::string(26, 'x');
+        stranger.send(magic_bytes() + first);
+        std::string unknown;
+        for (int i = 0; i < 20'000; ++i)
+            unknown += std::string("\0\3\xc8", 3);
+        const auto began = Clock::now();
+        try {
+            for (;;) {
+                stranger.send(unknown);
+            }
+        } catch (const std::system_error&) {
+        }
+        return Clock::now() - began;
+    });
+    const HandPlayedOrigin origin = logged_in(remote);
+    CHECK(sending.get() < 5s);
 }
 
 TEST_CASE("two remote proxies cannot have one outside address, listening or not")
