@@ -335,12 +335,11 @@ TEST_CASE("a ticket that comes again after a reconnect is served, since nobody w
 
 TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
 {
-    const Server taken;
-    tcp::endpoint nobody;
-    {
-        const Server gone;
-        nobody = gone.endpoint();
-    }
+    // Bound, so that nobody else gets the port, and not listening.
+    asio::io_context io;
+    tcp::acceptor bound(io, tcp::v4());
+    bound.bind({asio::ip::address_v4::loopback(), 0});
+    const tcp::endpoint nobody = bound.local_endpoint();
     Origin origin(&nobody);
     origin.control->send(origin.welcome);
     Stream data = origin.parked();
