@@ -22,17 +22,13 @@ void prepare_for_relay(int descriptor)
 
 Joined join(Relay& relay)
 {
-    Connected one = connected();
-    Connected two = connected();
-    Fd first = one.there.release();
-    Fd second = two.there.release();
-    prepare_for_relay(first.get());
-    prepare_for_relay(second.get());
+    Ends ends;
+    prepare_for_relay(ends.first.get());
+    prepare_for_relay(ends.second.get());
     const auto promise = std::make_shared<std::promise<Flow>>();
-    Joined joined{std::move(one.here), std::move(two.here), promise->get_future()};
-    relay.hand_over(std::move(first), std::move(second),
+    relay.hand_over(std::move(ends.first), std::move(ends.second),
                     [promise](Flow& flow) { promise->set_value(std::move(flow)); });
-    return joined;
+    return ends.joined(promise->get_future());
 }
 
 Flow end_of(Joined& joined)

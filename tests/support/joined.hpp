@@ -18,6 +18,20 @@ struct Joined {
 // As hand_over() asks for.
 void prepare_for_relay(int descriptor);
 
+// Two connections whose inner ends are to be joined: left <-> first, second <-> right.
+struct Ends {
+    Connected one = connected();
+    Connected two = connected();
+    Fd first = one.there.release();
+    Fd second = two.there.release();
+
+    // What a test sees of them, once the inner ends have been given to somebody.
+    Joined joined(std::future<Flow> flow = {})
+    {
+        return {std::move(one.here), std::move(two.here), std::move(flow)};
+    }
+};
+
 // A pair that was handed over to `relay`.
 Joined join(Relay& relay);
 

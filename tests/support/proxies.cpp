@@ -65,6 +65,11 @@ Stream dial_back(const tcp::endpoint& remote, const Ticket& ticket)
     return data;
 }
 
+Announce announcement()
+{
+    return {Ticket{random_bytes()}, "198.51.100.1:1234", std::string(default_service)};
+}
+
 std::string magic_bytes()
 {
     return {magic.begin(), magic.end()};

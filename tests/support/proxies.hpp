@@ -86,4 +86,7 @@ Stream dial_back(const tcp::endpoint& remote, const Ticket& ticket);
 
 std::string magic_bytes();
 
+// Of a visitor of the default service, with a ticket of its own.
+Announce announcement();
+
 } // namespace tunnel::test

@@ -55,11 +55,6 @@ struct Played {
     std::optional<RunningOrigin> proxy;
 };
 
-Announce announcement()
-{
-    return {Ticket{random_bytes()}, "198.51.100.1:1234", std::string(default_service)};
-}
-
 } // namespace
 
 TEST_CASE("the log-in names version, service, heartbeat timeout and the same random id each time")

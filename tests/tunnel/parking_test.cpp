@@ -36,6 +36,14 @@ struct Remote {
 
     Stream visit() { return Stream::connect(proxy.proxy().outside_endpoint()); }
 
+    // A fresh data connection for `ticket`, on which the origin server has been reached.
+    Stream started(const Ticket& ticket)
+    {
+        Stream fresh = dial_back(proxy.proxy().control_endpoint(), ticket);
+        fresh.send(Start());
+        return fresh;
+    }
+
     RunningRemote proxy;
     HandPlayedOrigin origin;
     SessionId session;
@@ -43,10 +51,11 @@ struct Remote {
 
 // An origin proxy, and a remote proxy played by hand that lets it park.
 struct Origin {
-    explicit Origin(const tcp::endpoint* other_server = nullptr)
+    explicit Origin(const std::function<void(OriginOptions&)>& change = {})
     {
-        OriginOptions options = origin_options(
-            remote.endpoint(), other_server != nullptr ? *other_server : server.endpoint());
+        OriginOptions options = origin_options(remote.endpoint(), server.endpoint());
+        if (change)
+            change(options);
         proxy.emplace(options, nullptr);
         control.emplace(remote.accept());
         control->receive(magic.size());
@@ -78,11 +87,6 @@ struct Origin {
     LogIn log_in;
     Welcome welcome;
 };
-
-Announce announcement()
-{
-    return {Ticket{random_bytes()}, "198.51.100.1:1234", std::string(default_service)};
-}
 
 } // namespace
 
@@ -117,8 +121,7 @@ TEST_CASE("whoever comes while others wait for fresh connections takes a parked 
     data.send(data_frame("answer"));
     CHECK(late.receive(6) == "answer");
 
-    Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
-    fresh.send(Start());
+    Stream fresh = remote.started(ticket);
     fresh.send(data_frame("first"));
     CHECK(early.receive(5) == "first");
 }
@@ -141,8 +144,7 @@ TEST_CASE("a parked connection that breaks before the start costs its visitor no
     }
     // With the same ticket, so that the origin proxy can tell whether it was served already.
     CHECK((remote.origin.control.receive_frame<Announce>().ticket == ticket));
-    Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
-    fresh.send(Start());
+    Stream fresh = remote.started(ticket);
     CHECK(fresh.receive(11) == data_frame("question"));
     fresh.send(data_frame("answer"));
     CHECK(visitor.receive(6) == "answer");
@@ -172,8 +174,7 @@ TEST_CASE("a visitor whose first bytes were sent to an origin proxy that is gone
         remote.origin.control.reset();
         HandPlayedOrigin other = logged_in(remote.proxy);
         const Ticket ticket = other.control.receive_frame<Announce>().ticket;
-        Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
-        fresh.send(Start());
+        Stream fresh = remote.started(ticket);
         fresh.send("served");
         CHECK(visitor.receive(6) == "served");
     }
@@ -187,8 +188,8 @@ TEST_CASE("a parked connection that has died unseen is passed over")
     }
     Stream visitor = remote.visit();
     const Ticket ticket = remote.origin.control.receive_frame<Announce>().ticket;
-    Stream fresh = dial_back(remote.proxy.proxy().control_endpoint(), ticket);
-    fresh.send(start_frame + data_frame("!"));
+    Stream fresh = remote.started(ticket);
+    fresh.send(data_frame("!"));
     CHECK(visitor.receive(1) == "!");
 }
 
@@ -340,7 +341,9 @@ TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
     tcp::acceptor bound(io, tcp::v4());
     bound.bind({asio::ip::address_v4::loopback(), 0});
     const tcp::endpoint nobody = bound.local_endpoint();
-    Origin origin(&nobody);
+    Origin origin([&](OriginOptions& options) {
+        options.origin_server_address = {nobody.address().to_string(), nobody.port()};
+    });
     origin.control->send(origin.welcome);
     Stream data = origin.parked();
     data.send(encode(announcement()) + data_frame("an early question"));
@@ -369,5 +372,80 @@ TEST_CASE("what an origin proxy has parked is closed when it gets garbage, and p
     data.send("GET / HTTP/1.1\r\n\r\n");
     CHECK(data.ending() != Ending::silence);
     const Stream again = origin.parked();
+    origin.check_that_it_answers();
+}
+
+TEST_CASE("as many connections are parked as were asked for, and none where none are wanted")
+{
+    SUBCASE("three")
+    {
+        Origin origin([](OriginOptions& options) { options.parked_connections = 3; });
+        origin.control->send(origin.welcome);
+        std::vector<Stream> parked;
+        for (int i = 0; i < 3; ++i)
+            parked.push_back(origin.parked());
+        CHECK_FALSE(origin.remote.pending_within(100ms));
+        parked.pop_back(); // one that is lost is parked again
+        parked.push_back(origin.parked());
+    }
+    SUBCASE("none")
+    {
+        Origin origin([](OriginOptions& options) { options.parked_connections = 0; });
+        CHECK(std::ranges::find(origin.log_in.features, parking) == origin.log_in.features.end());
+        origin.control->send(origin.welcome);
+        CHECK_FALSE(origin.remote.pending_within(100ms));
+    }
+}
+
+TEST_CASE("more are parked when visitors find none, and those that nobody needs are closed again")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    std::vector<Stream> parked;
+    parked.push_back(origin.parked());
+    for (int i = 0; i < 3; ++i)
+        origin.control->send(announcement());
+    while (parked.size() < 4) { // beside the three that dial back
+        Stream data = origin.remote.accept();
+        data.receive(magic.size());
+        if (std::holds_alternative<Park>(data.receive_frame()))
+            parked.push_back(std::move(data));
+    }
+    int open = 0;
+    CHECK(eventually([&] {
+        open = 0;
+        for (const Stream& data : parked)
+            open += data.readable_within(0ms) ? 0 : 1;
+        return open == 1;
+    }));
+    CHECK_FALSE(origin.remote.pending_within(300ms)); // the last one stays
+}
+
+TEST_CASE("thousands of visitors that fail at once, one after the other, do no harm")
+{
+    Origin origin([](OriginOptions& options) {
+        options.descriptor_limit = 32; // room for few visitors: the others wait
+        options.parked_connections = 0;
+    });
+    origin.control->send(origin.welcome);
+    std::vector<Stream> served;
+    constexpr int many = 10'000;
+    for (int i = 0; i < many; ++i)
+        origin.control->send(announcement());
+    while (origin.remote.pending_within(500ms)) { // as many as there is room for
+        Stream data = origin.remote.accept();
+        data.receive(magic.size());
+        data.receive_frame<DialBack>();
+        served.push_back(std::move(data));
+    }
+    REQUIRE_FALSE(served.empty());
+    {
+        const Server gone = std::move(origin.remote);
+        const Server gone_too = std::move(origin.server);
+    }
+    const auto left = static_cast<int>(many - served.size());
+    served.clear(); // each that leaves lets the next one try
+    for (int i = 0; i < left; ++i)
+        origin.control->receive_frame<Refuse>();
     origin.check_that_it_answers();
 }

@@ -146,14 +146,11 @@ Ending cut(Stream& cutting, Stream& other, std::size_t size)
 
 Joined join_plainly(std::optional<PlainRelay>& relay)
 {
-    Connected one = connected();
-    Connected two = connected();
-    Fd first = one.there.release();
-    Fd second = two.there.release();
-    prepare_stream(first.get());
-    prepare_stream(second.get());
-    relay.emplace(std::move(first), std::move(second));
-    return {std::move(one.here), std::move(two.here), {}};
+    Ends ends;
+    prepare_stream(ends.first.get());
+    prepare_stream(ends.second.get());
+    relay.emplace(std::move(ends.first), std::move(ends.second));
+    return ends.joined();
 }
 
 } // namespace
