@@ -1,0 +1,49 @@
+#include "remote-proxy/failed_log_ins.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tunnel {
+
+FailedLogIns::FailedLogIns(std::vector<Cidr> trusted, std::size_t capacity)
+    : trusted_(std::move(trusted)), recent_(capacity)
+{
+}
+
+Clock::duration FailedLogIns::failed(const asio::ip::address& address, Clock::time_point now)
+{
+    // Two that mean nothing any more are forgotten for each that comes, so that the table gets
+    // empty again and no call has much to do.
+    const auto over = [now](const Failures& failures) {
+        return failures.last.back() + window <= now && failures.ignored_until <= now;
+    };
+    for (int i = 0; i < 2 && recent_.oldest() != nullptr && over(*recent_.oldest()); ++i)
+        recent_.forget_oldest();
+
+    Failures& failures = recent_.touch(subscriber_of(address));
+    std::rotate(failures.last.begin(), failures.last.begin() + 1, failures.last.end());
+    failures.last.back() = now;
+    const auto within = static_cast<std::size_t>(std::ranges::count_if(
+        failures.last, [now](Clock::time_point time) { return time > now - window; }));
+    if (within > tolerated)
+        failures.ignored_until = now + silence;
+    if (within <= forgiven)
+        return Clock::duration(0);
+    // At most 250 ms * 2^6, since there are no more than ten.
+    return std::min(longest_delay, shortest_delay * (1 << (within - forgiven - 1)));
+}
+
+void FailedLogIns::succeeded(const asio::ip::address& address)
+{
+    recent_.forget(subscriber_of(address));
+}
+
+bool FailedLogIns::ignored(const asio::ip::address& address, Clock::time_point now) const
+{
+    if (contains(trusted_, address))
+        return false;
+    const Failures* const failures = recent_.find(subscriber_of(address));
+    return failures != nullptr && now < failures->ignored_until;
+}
+
+} // namespace tunnel

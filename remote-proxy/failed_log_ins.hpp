@@ -1,0 +1,61 @@
+// Addresses from which somebody tries to log in and fails.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/net/cidr.hpp"
+#include "remote-proxy/recent_addresses.hpp"
+
+namespace tunnel {
+
+// They are slowed first and then ignored for a while. Addresses are told apart by subscriber_of().
+// No I/O, no clock; `now` never goes back.
+class FailedLogIns {
+public:
+    static constexpr std::size_t forgiven = 3;  // failures within `window` that are not slowed
+    static constexpr std::size_t tolerated = 9; // with the next one the address is ignored
+    static constexpr Clock::duration window = std::chrono::minutes(1);
+    static constexpr Clock::duration silence = std::chrono::minutes(1); // how long it is ignored
+    static constexpr Clock::duration shortest_delay = std::chrono::milliseconds(250);
+    static constexpr Clock::duration longest_delay = std::chrono::seconds(4);
+
+    // Addresses that are remembered at most, those that failed last. Whoever makes one go before
+    // its time has failed from that many others within a minute: who has so many addresses can try
+    // ten times from each anyway, and is not what this holds off. That is what the secret is long
+    // for; this spares the log, and the work of looking at what a single stranger sends. 15 MB.
+    static constexpr std::size_t most_remembered = 65'536;
+
+    // Whoever comes from `trusted` networks is slowed, and never ignored: it may be an address that
+    // has many behind it (a proxy in front, this machine).
+    explicit FailedLogIns(std::vector<Cidr> trusted = loopback_networks(),
+                          std::size_t capacity = most_remembered);
+
+    // A log-in has failed. How long to wait before it is answered: 0 for the first three within a
+    // minute, then 250 ms and with each twice as long, up to 4 s.
+    [[nodiscard]] Clock::duration failed(const asio::ip::address& address, Clock::time_point now);
+
+    // Forgets the failures.
+    void succeeded(const asio::ip::address& address);
+
+    // Whether a connection is to be closed without being read: there were ten failures within a
+    // minute, the last of them not a minute ago.
+    bool ignored(const asio::ip::address& address, Clock::time_point now) const;
+
+    std::size_t remembered() const { return recent_.size(); }
+
+private:
+    struct Failures {
+        Failures() { last.fill(Clock::time_point::min()); }
+
+        std::array<Clock::time_point, tolerated + 1> last; // by age, the oldest first
+        Clock::time_point ignored_until = Clock::time_point::min();
+    };
+
+    std::vector<Cidr> trusted_;
+    RecentAddresses<Failures> recent_; // by the time of the last failure
+};
+
+} // namespace tunnel
