@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -95,19 +96,25 @@ CommandLine::CommandLine(std::string program, const std::string& description)
 
 CommandLine::~CommandLine() = default;
 
-void CommandLine::add_text(const std::string& flag, const std::string& help,
-                           const std::string& type, const std::string& shown_default,
-                           std::string expected, Need need,
-                           std::function<bool(const std::string&)> read)
+CLI::Option* CommandLine::add_text(const std::string& flag, const std::string& help,
+                                   const std::string& type, const std::string& shown_default,
+                                   std::string expected, Need need,
+                                   std::function<bool(const std::string&)> read)
 {
     const std::string variable = environment_prefix_ + in_capitals(flag);
+    const auto complain = [flag, variable](const std::string& what) {
+        throw CLI::ValidationError(fmt::format("{} (or {}): {}", flag, variable, what));
+    };
     CLI::Option* const option = app_->add_option_function<std::string>(
         flag,
-        [flag, variable, expected = std::move(expected),
+        [complain, expected = std::move(expected),
          read = std::move(read)](const std::string& text) {
-            if (!read(text))
-                throw CLI::ValidationError(
-                    fmt::format("{} (or {}): \"{}\" is not {}", flag, variable, text, expected));
+            try {
+                if (!read(text))
+                    complain(fmt::format("\"{}\" is not {}", text, expected));
+            } catch (const std::invalid_argument& error) {
+                complain(error.what());
+            }
         },
         help);
     option->envname(variable)->type_name(type)->default_str(shown_default);
@@ -115,6 +122,7 @@ void CommandLine::add_text(const std::string& flag, const std::string& help,
     option->take_last();
     if (need == Need::required)
         option->required();
+    return option;
 }
 
 void CommandLine::add(const std::string& flag, Address& value, const std::string& help, Need need)
@@ -171,6 +179,32 @@ void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& val
                  value = parse_number(text);
                  return value.has_value();
              });
+}
+
+void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& value,
+                      const std::string& help, std::uint32_t lowest, std::uint32_t highest)
+{
+    add_text(flag, help, "N", "no limit", fmt::format("a number from {} to {}", lowest, highest),
+             Need::optional, [&value, lowest, highest](const std::string& text) {
+                 value = parse_number(text);
+                 return value && *value >= lowest && *value <= highest;
+             });
+}
+
+void CommandLine::add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help)
+{
+    CLI::Option* const option = add_text(
+        flag, help, "CIDR[,CIDR...]", "", "", Need::optional, [&networks](const std::string& text) {
+            std::string_view rest = text;
+            for (;;) {
+                const std::size_t end = rest.find_first_of(",\n");
+                networks.push_back(parse_cidr(rest.substr(0, end)));
+                if (end == std::string_view::npos)
+                    return true;
+                rest.remove_prefix(end + 1);
+            }
+        });
+    option->join(); // each time it is given, one line
 }
 
 void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,

@@ -7,16 +7,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/log.hpp"
 #include "common/net/address.hpp"
+#include "common/net/cidr.hpp"
 #include "common/net/congestion.hpp"
 #include "common/relay/relay.hpp"
 #include "common/units.hpp"
 
 namespace CLI {
 class App;
-}
+class Option;
+} // namespace CLI
 
 namespace tunnel {
 
@@ -59,6 +62,11 @@ public:
     void add(const std::string& flag, std::uint32_t& value, const std::string& help,
              std::uint32_t lowest, std::uint32_t highest);
     void add(const std::string& flag, std::optional<std::uint32_t>& value, const std::string& help);
+    void add(const std::string& flag, std::optional<std::uint32_t>& value, const std::string& help,
+             std::uint32_t lowest, std::uint32_t highest);
+    // May be given several times, and each time hold several networks with commas between them. All
+    // are added to what `networks` holds before.
+    void add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help);
     // "auto" is none.
     void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                             const std::string& help, std::uint32_t highest);
@@ -69,10 +77,11 @@ public:
     std::optional<int> parse(int argc, const char* const* argv);
 
 private:
-    // `read` answers false if the text is not what it expects.
-    void add_text(const std::string& flag, const std::string& help, const std::string& type,
-                  const std::string& shown_default, std::string expected, Need need,
-                  std::function<bool(const std::string&)> read);
+    // `read` answers false if the text is not what it expects, or throws std::invalid_argument that
+    // says what is wrong with it.
+    CLI::Option* add_text(const std::string& flag, const std::string& help, const std::string& type,
+                          const std::string& shown_default, std::string expected, Need need,
+                          std::function<bool(const std::string&)> read);
 
     std::string program_;
     std::string environment_prefix_;

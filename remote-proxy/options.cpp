@@ -2,6 +2,13 @@
 
 namespace tunnel {
 
+namespace {
+
+// More than a process may have descriptors.
+constexpr std::uint32_t most_visitors = 1'000'000;
+
+} // namespace
+
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
 {
     CommandLine line(
@@ -20,6 +27,23 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
     line.add("--max-waiting", options.max_waiting,
              "Reset a visitor at once when this many wait to be connected to the origin server", 1,
              12'000); // so many announcements fit the outbox of a control connection
+    line.add("--max-connections", options.visitor_rules.max_connections,
+             "Reset a visitor at once when this many are here", 1, most_visitors);
+    line.add("--max-connections-per-ip", options.visitor_rules.max_connections_per_ip,
+             "Reset a visitor at once when this many from its address (IPv6: its /64) are here", 1,
+             most_visitors);
+    line.add("--max-new-per-second-per-ip", options.visitor_rules.max_new_per_second_per_ip,
+             "Reset a visitor at once when more than this many come from its address (IPv6: its "
+             "/64) within a second",
+             1, most_visitors);
+    line.add("--allow", options.visitor_rules.allow,
+             "Reset a visitor at once who comes from none of these networks");
+    line.add("--deny", options.visitor_rules.deny,
+             "Reset a visitor at once who comes from one of these networks, also if it is in "
+             "--allow");
+    line.add("--trusted", options.visitor_rules.trusted,
+             "Networks to which the limits per IP do not apply, such as a web server's in front "
+             "of this one; this machine is always one");
 
     line.add(options.common);
     return line.parse(argc, argv);

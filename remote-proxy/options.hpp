@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/options.hpp"
+#include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
 
@@ -13,6 +14,7 @@ struct RemoteOptions {
     Address outside_address;
     milliseconds pairing_timeout = std::chrono::seconds(10);
     std::uint32_t max_waiting = 4096;
+    VisitorRules visitor_rules;
     // Not flags: what the tests make shorter.
     milliseconds handshake_timeout = std::chrono::seconds(5);
     milliseconds probe_timeout = std::chrono::seconds(2);

@@ -103,6 +103,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
                Hop::between),
       outside_(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
                Hop::edge),
+      limits_(options.visitor_rules),
       room_(options.max_waiting),
       handshakes_(handshake_capacity(usable_descriptors(options))),
       parked_(parking_capacity(options.descriptor_limit)),
@@ -224,6 +225,13 @@ awaitable<bool> RemoteProxy::make_room()
 void RemoteProxy::admit(Listener::Accepted accepted)
 {
     const auto now = Clock::now();
+    auto answer = limits_.admit(accepted.peer.address(), now);
+    if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
+        count(refusals_[static_cast<std::size_t>(*refusal)], to_string(accepted.peer),
+              describe(*refusal));
+        reset(accepted.socket);
+        return;
+    }
     if (room_.full()) {
         count(overflow_, to_string(accepted.peer), "too many visitors wait");
         reset(accepted.socket);
@@ -231,6 +239,7 @@ void RemoteProxy::admit(Listener::Accepted accepted)
     }
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
+    visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
     if (auto connection = link_ != nullptr ? parked_.take() : std::nullopt) {
         admit_at_once(std::move(visitor), std::move(*connection));
         return;
@@ -650,6 +659,14 @@ awaitable<void> RemoteProxy::keep_time()
         wakes_at_ = next_deadline().value_or(Clock::time_point::max());
         co_await clock_.wait_until(wakes_at_);
     }
+}
+
+std::array<Tally*, 4 + refusal_kinds> RemoteProxy::tallies()
+{
+    std::array<Tally*, 4 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
+                                              &accept_failures_};
+    std::ranges::transform(refusals_, all.begin() + 4, [](Tally& tally) { return &tally; });
+    return all;
 }
 
 void RemoteProxy::count(Tally& tally, std::string_view peer, std::string_view reason)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/asio.hpp"
 #include "common/loop.hpp"
@@ -18,6 +19,7 @@
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/parked.hpp"
+#include "remote-proxy/visitor_limits.hpp"
 #include "remote-proxy/waiting_room.hpp"
 
 namespace tunnel {
@@ -91,6 +93,7 @@ private:
     const std::size_t visitor_capacity_; // as many as there are descriptors for
     Listener control_;
     Listener outside_;
+    VisitorLimits limits_;
     WaitingRoom room_;
     Handshakes handshakes_;
     ParkedConnections parked_;                     // of link_
@@ -103,14 +106,13 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 4> tallies()
-    {
-        return {&strangers_, &rejections_, &overflow_, &accept_failures_};
-    }
+    std::array<Tally*, 4 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
     Tally overflow_{"reset a visitor at once"};
+    // By their Refusal: a flood of one kind must not hide that there are others.
+    std::vector<Tally> refusals_ = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
     Tally accept_failures_{"cannot accept"};
 
     Signal outside_opened_;

@@ -11,6 +11,7 @@
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
 #include "common/protocol/ids.hpp"
+#include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
 
@@ -23,6 +24,7 @@ struct Visitor {
     std::optional<Ticket> ticket{};
     // Its first bytes may have gone to this one, so nobody else may have them.
     std::optional<OriginId> sent_to{};
+    VisitorLimits::Place place{};
 };
 
 // A visitor that has entered gets a ticket when somebody can be told of it. The ticket is good for

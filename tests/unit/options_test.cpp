@@ -31,6 +31,12 @@ TEST_CASE("the remote proxy needs two addresses and has a default for the rest")
     CHECK(options.outside_address == Address{"", 80});
     CHECK(options.pairing_timeout == 10s);
     CHECK(options.max_waiting == 4096);
+    CHECK(options.visitor_rules.max_connections == std::nullopt);
+    CHECK(options.visitor_rules.max_connections_per_ip == std::nullopt);
+    CHECK(options.visitor_rules.max_new_per_second_per_ip == std::nullopt);
+    CHECK(options.visitor_rules.allow.empty());
+    CHECK(options.visitor_rules.deny.empty());
+    CHECK((options.visitor_rules.trusted == loopback_networks()));
     CHECK(options.common.heartbeat_interval == 5s);
     CHECK(options.common.heartbeat_timeout == 15s);
     CHECK(options.common.half_close_timeout == 5min);
@@ -78,6 +84,66 @@ TEST_CASE("each flag of the remote proxy sets its option, with a blank or with =
     }
 }
 
+TEST_CASE("each limit on visitors sets its option")
+{
+    const auto [options, code, out, err] =
+        remote({"--max-connections=1000000", "--max-connections-per-ip", "1",
+                "--max-new-per-second-per-ip=20"});
+    CHECK(code == std::nullopt);
+    CHECK(options.visitor_rules.max_connections == 1'000'000);
+    CHECK(options.visitor_rules.max_connections_per_ip == 1);
+    CHECK(options.visitor_rules.max_new_per_second_per_ip == 20);
+}
+
+TEST_CASE("networks may be given with commas between them, in several flags, or in the environment")
+{
+    const std::vector three{parse_cidr("10.0.0.0/8"), parse_cidr("192.0.2.1"),
+                            parse_cidr("2001:db8::/32")};
+    for (const auto& arguments : std::vector<std::vector<const char*>>{
+             {"--allow=10.0.0.0/8,192.0.2.1,2001:db8::/32", "--deny", "::/0"},
+             {"--allow", "10.0.0.0/8,192.0.2.1", "--deny=::/0", "--allow=2001:db8::/32"},
+             {"--allow=10.0.0.0/8", "--allow", "192.0.2.1", "--deny=::/0", "--allow",
+              "2001:db8::/32"}}) {
+        const auto result = remote(arguments);
+        CHECK(result.code == std::nullopt);
+        CHECK((result.options.visitor_rules.allow == three));
+        CHECK((result.options.visitor_rules.deny == std::vector{parse_cidr("::/0")}));
+    }
+    const Environment environment("REMOTE_PROXY_ALLOW", "10.0.0.0/8,192.0.2.1,2001:db8::/32");
+    CHECK((remote({}).options.visitor_rules.allow == three));
+    CHECK((remote({"--allow=::1"}).options.visitor_rules.allow == std::vector{parse_cidr("::1")}));
+}
+
+TEST_CASE("trusted networks are added to this machine's own")
+{
+    auto expected = loopback_networks();
+    expected.push_back(parse_cidr("192.0.2.0/24"));
+    CHECK((remote({"--trusted=192.0.2.0/24"}).options.visitor_rules.trusted == expected));
+}
+
+TEST_CASE("of several networks the one that is wrong is named")
+{
+    for (const auto& arguments : std::vector<std::vector<const char*>>{
+             {"--deny=::1,10.0.0.1/8,::2"}, {"--deny=::1", "--deny=10.0.0.1/8", "--deny=::2"}}) {
+        const auto result = remote(arguments);
+        CHECK(result.code == 2);
+        CHECK(result.err == "remote-proxy: --deny (or REMOTE_PROXY_DENY): \"10.0.0.1/8\" is not a "
+                            "network: did you mean 10.0.0.0/8?\nTry: remote-proxy --help\n");
+    }
+}
+
+TEST_CASE("an empty place in a list of networks is refused")
+{
+    for (const auto argument : {"--allow=", "--allow=,", "--allow=::1,", "--allow=,::1",
+                                "--allow=::1,,::2", "--allow=::1, ::2"}) {
+        CAPTURE(argument);
+        CHECK(remote({argument}).code == 2);
+    }
+    CHECK(remote({"--allow", ""}).code == 2);
+    CHECK(remote({"--allow=::1", "--allow="}).code == 2);
+    CHECK(remote({"--allow", "::1", "::2"}).code == 2); // one list for each flag
+}
+
 TEST_CASE("every level and format of the log can be had")
 {
     CHECK(remote({"--log-level=error"}).options.common.log_level == log::Level::error);
@@ -105,6 +171,8 @@ TEST_CASE("a bad value is answered with flag, variable, value and what was expec
     };
 
     const std::string duration(duration_syntax);
+    const std::string network =
+        "a network such as 192.0.2.0/24 or 2001:db8::/32, nor a single IP address";
     const std::vector<Case> cases{
         {"--control-addr", "REMOTE_PROXY_CONTROL_ADDR", "nowhere", std::string(address_syntax)},
         {"--outside-addr", "REMOTE_PROXY_OUTSIDE_ADDR", "::1:80", std::string(address_syntax)},
@@ -113,6 +181,14 @@ TEST_CASE("a bad value is answered with flag, variable, value and what was expec
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "12001", "a number from 1 to 12000"},
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "4294967297", "a number from 1 to 12000"},
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "12x", "a number from 1 to 12000"},
+        {"--max-connections", "REMOTE_PROXY_MAX_CONNECTIONS", "0", "a number from 1 to 1000000"},
+        {"--max-connections-per-ip", "REMOTE_PROXY_MAX_CONNECTIONS_PER_IP", "1000001",
+         "a number from 1 to 1000000"},
+        {"--max-new-per-second-per-ip", "REMOTE_PROXY_MAX_NEW_PER_SECOND_PER_IP", "1.5",
+         "a number from 1 to 1000000"},
+        {"--allow", "REMOTE_PROXY_ALLOW", "localhost", network},
+        {"--deny", "REMOTE_PROXY_DENY", "10.0.0/8", network},
+        {"--trusted", "REMOTE_PROXY_TRUSTED", "[::1]", network},
         {"--heartbeat-interval", "REMOTE_PROXY_HEARTBEAT_INTERVAL", "0s",
          duration + ", at least 1ms"},
         {"--heartbeat-timeout", "REMOTE_PROXY_HEARTBEAT_TIMEOUT", "1d",
@@ -189,11 +265,29 @@ TEST_CASE("help is printed on stdout, with every flag and its variable, and is a
         const auto result = parsed<RemoteOptions>({argument});
         CHECK(result.code == 0);
         CHECK(result.err == "");
-        for (const auto text :
-             {"--control-addr", "--outside-addr", "--pairing-timeout", "--max-waiting",
-              "--heartbeat-interval", "--heartbeat-timeout", "--half-close-timeout",
-              "--idle-timeout", "--grace-period", "--log-level", "--log-format",
-              "REMOTE_PROXY_GRACE_PERIOD", "REMOTE_PROXY_CONTROL_ADDR", "4096", "10s"}) {
+        for (const auto text : {"--control-addr",
+                                "--outside-addr",
+                                "--pairing-timeout",
+                                "--max-waiting",
+                                "--heartbeat-interval",
+                                "--heartbeat-timeout",
+                                "--half-close-timeout",
+                                "--idle-timeout",
+                                "--grace-period",
+                                "--log-level",
+                                "--log-format",
+                                "--max-connections ",
+                                "--max-connections-per-ip",
+                                "--max-new-per-second-per-ip",
+                                "--allow",
+                                "--deny",
+                                "--trusted",
+                                "REMOTE_PROXY_MAX_NEW_PER_SECOND_PER_IP",
+                                "REMOTE_PROXY_ALLOW",
+                                "REMOTE_PROXY_GRACE_PERIOD",
+                                "REMOTE_PROXY_CONTROL_ADDR",
+                                "4096",
+                                "10s"}) {
             CAPTURE(text);
             CHECK(result.out.find(text) != std::string::npos);
         }
