@@ -269,7 +269,9 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
     } catch (const CLI::Success& success) { // --help, --version
         return app_->exit(success);
     } catch (const CLI::ParseError& error) {
-        fmt::print(stderr, "{}: {}\nTry: {} --help\n", program_, error.what(), program_);
+        // fmt::print would throw where stderr is closed or full.
+        const auto text = fmt::format("{}: {}\nTry: {} --help\n", program_, error.what(), program_);
+        std::fputs(text.c_str(), stderr);
         return usage_error;
     }
 }

@@ -23,19 +23,19 @@ constexpr std::int64_t longest = 10'000 * units[0].in_microseconds;
 
 std::optional<microseconds> parse_duration(std::string_view text)
 {
-    std::int64_t number = 0;
+    std::uint64_t number = 0; // from_chars would take a minus for a signed one
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || number < 0)
+    if (error != std::errc())
         return std::nullopt;
     const std::string_view name(rest, static_cast<std::size_t>(end - rest));
     if (name.empty() && number == 0)
         return microseconds(0);
     for (const Unit& unit : units) {
         if (name == unit.name) {
-            if (number > longest / unit.in_microseconds)
+            if (number > static_cast<std::uint64_t>(longest / unit.in_microseconds))
                 return std::nullopt;
-            return microseconds(number * unit.in_microseconds);
+            return microseconds(static_cast<std::int64_t>(number) * unit.in_microseconds);
         }
     }
     return std::nullopt;

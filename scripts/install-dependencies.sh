@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(g++ cmake ninja-build libasio-dev libfmt-dev libcli11-dev nlohmann-json3-dev doctest-dev)
-checks=(clang-14 clang-format-14 clang-tidy-14)
+checks=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev)
 
 wanted=("${build[@]}")
 for argument in "$@"; do

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-presets=(release sanitize thread clang)
+presets=(release sanitize thread clang fuzz)
 checks=(format tidy)
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;

@@ -1,6 +1,9 @@
 // The command line of the remote proxy, and what is the same for both programs.
 #include <doctest/doctest.h>
 
+#include <array>
+
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include "remote-proxy/options.hpp"
@@ -257,6 +260,20 @@ TEST_CASE("what is no flag is refused by name")
     const auto without_value = remote({"--grace-period"});
     CHECK(without_value.code == 2);
     CHECK(without_value.err.find("--grace-period") != std::string::npos);
+}
+
+TEST_CASE("a wrong command line has its exit code also where stderr takes nothing")
+{
+    RemoteOptions options;
+    const std::array<const char*, 2> arguments{"remote-proxy", "--no-such-flag"};
+    std::optional<int> code;
+    {
+        const Captured captured(STDERR_FILENO); // puts the real one back
+        const Fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+        ::dup2(full.get(), STDERR_FILENO);
+        code = parse(arguments.size(), arguments.data(), options);
+    }
+    CHECK(code == 2);
 }
 
 TEST_CASE("help is printed on stdout, with every flag and its variable, and is a success")

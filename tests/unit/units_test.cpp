@@ -35,6 +35,8 @@ TEST_CASE("a duration is never negative")
     CHECK_FALSE(parse_duration("-5s"));
     CHECK_FALSE(parse_duration("-1ms"));
     CHECK_FALSE(parse_duration("--5s"));
+    CHECK_FALSE(parse_duration("-0"));
+    CHECK_FALSE(parse_duration("-0s"));
     CHECK_FALSE(parse_duration("-9223372036854775808ms"));
 }
 

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets into tests/fuzz/corpus; found inputs that lie there are left alone."""
+
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+
+MAGIC = b"\xf4TRP"
+RANDOM = bytes(range(16))
+(LOG_IN, WELCOME, REJECT, ANNOUNCE, DIAL_BACK, START, REFUSE, HEARTBEAT, PROBE, NOTICE, GOODBYE,
+ DATA, END, RAW, PARK) = range(1, 16)
+OF_THE_FUTURE = 200  # a kind, and a tag
+
+# Choices stand at the end of an input, the last one first (tests/fuzz/input.hpp). The pieces:
+WHOLE = b"\xff\xff\xff\xff"
+BYTE_BY_BYTE = b"\0\0\0\0"
+UNEVEN = b"\x02\x28\x00\x0a"
+
+
+def field(tag, value):
+    return struct.pack(">BH", tag, len(value)) + value
+
+
+def frame(kind, *parts):
+    body = b"".join(parts)
+    return struct.pack(">HB", 3 + len(body), kind) + body
+
+
+MILLISECONDS = field(8, struct.pack(">Q", 15000))
+FRAMES = {
+    "log-in": frame(LOG_IN, field(1, b"\0\1"), field(2, b"\0\1"), field(4, b"0.1.0"),
+                    field(5, b"parking"), field(5, b"other"), field(6, b"default"),
+                    field(7, RANDOM), MILLISECONDS),
+    "welcome": frame(WELCOME, field(3, b"\0\1"), field(4, b"0.1.0"), field(9, b"192.0.2.1:9000"),
+                     field(14, RANDOM), MILLISECONDS),
+    "reject-in-use": frame(REJECT, field(10, b"\3"), field(11, b"in use")),
+    "announce": frame(ANNOUNCE, field(12, RANDOM), field(13, b"192.0.2.1:50000"),
+                      field(6, b"default")),
+    "dial-back": frame(DIAL_BACK, field(12, RANDOM)),
+    "start": frame(START),
+    "refuse": frame(REFUSE, field(12, RANDOM), field(11, b"connection refused")),
+    "heartbeat": frame(HEARTBEAT),
+    "notice-and-a-field-of-the-future": frame(NOTICE, field(OF_THE_FUTURE, b"?"), field(11, b"hi")),
+    "goodbye": frame(GOODBYE, field(11, b"shutting down")),
+    "park": frame(PARK, field(14, RANDOM)),
+    "kind-of-the-future": frame(OF_THE_FUTURE, field(11, b"?" * 20)),
+    "text-too-long": frame(NOTICE, field(11, b"x" * 1025)),
+    "field-beyond-the-end": frame(NOTICE, b"\x0b\xff\xffhi"),
+    "size-below-its-own": b"\0\2\10",
+}
+
+ALL_FRAMES = b"".join(FRAMES[name] for name in (
+    "log-in", "welcome", "announce", "kind-of-the-future", "dial-back", "refuse", "heartbeat"))
+
+STREAMS = {
+    "request-and-end": frame(START) + frame(DATA, b"hello ") + frame(DATA, b"world") + frame(END),
+    "next-stream-behind-it": frame(DATA, b"one") + frame(END) + frame(ANNOUNCE, b"") +
+                             frame(DATA, b"two") + frame(END),
+    "raw": frame(START) + frame(DATA, b"head") + frame(RAW) + b"all the rest" * 20,
+    "refused": frame(REFUSE, b"connection refused"),
+    "refused-without-a-word": frame(REFUSE),
+    "kind-of-the-future": frame(OF_THE_FUTURE, b"skipped") + frame(DATA, b"kept") + frame(END),
+    "empty-data": frame(DATA) + frame(END),
+    "cut": frame(DATA, b"not all of it")[:-3],
+    "size-below-its-own": frame(DATA, b"good") + b"\0\1\14",
+    "end-with-a-body": frame(DATA, b"x") + frame(END, b"body"),
+}
+
+SEEDS = {
+    "address": {
+        "name": b"example.com:9001", "v4": b"192.0.2.1:80", "v6": b"[2001:db8::1]:80",
+        "v6-zone": b"[fe80::1%eth0]:65535", "v4-in-v6": b"[::ffff:192.0.2.1]:1",
+        "port-only": b":9000", "port-too-large": b"a:65536", "v6-bare": b"::1:80",
+    },
+    "duration": {
+        "h": b"10000h", "m": b"90m", "s": b"007s", "ms": b"250ms", "us": b"50us", "none": b"0",
+        "too-long": b"10001h", "overflow": b"9223372036854775808us", "minus-nothing": b"-0",
+        "no-unit": b"5",
+    },
+    "log": {
+        "plain": b"connection refused", "quotes": b'say "hello" \\ world', "empty": b"",
+        "forged-line": b"x\n2026-11-21T00:00:00.000Z info  forged a=b", "colour": b"\x1b[31mred",
+        "utf-8": "größer als 1 €".encode(), "not-utf-8": b"\xff\xfe\xc0\x80\xed\xa0\x80",
+        "c1-control": b"\xc2\x9b31m", "field-like": b"reason=none",
+    },
+    "command_line": {
+        "remote": b"remote-proxy\0--control-addr\0:9001\0--outside-addr\0:9000\0",
+        "origin": b"origin-proxy\0--remote-proxy-addr=example.com:9001\0"
+                  b"--origin-server-addr=[::1]:80\0",
+        "remote-all": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--pairing-timeout=5s\0"
+                      b"--max-waiting=7\0--heartbeat-interval=1s\0--heartbeat-timeout=3s\0"
+                      b"--half-close-timeout=0\0--idle-timeout=1h\0--grace-period=0\0"
+                      b"--relay-threads=2\0--spin=0\0--congestion=off\0--log-level=debug\0"
+                      b"--log-format=json\0",
+        "origin-all": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0"
+                      b"--dial-timeout=250ms\0--max-retries=3\0--parked-connections=auto\0",
+        "help": b"remote-proxy\0--help\0", "version": b"origin-proxy\0-V\0",
+        "unknown-flag": b"origin-proxy\0--no-such-flag\0x\0", "no-value": b"o\0--spin\0",
+        "twice": b"r\0--control-addr=a:1\0--control-addr=b:2\0--outside-addr=:2\0",
+        "positional": b"r\0--\0--control-addr\0", "short": b"r\0-hV\0",
+    },
+    "frame": FRAMES,
+    "take_frame": {
+        "all-whole": ALL_FRAMES + WHOLE, "all-byte-by-byte": ALL_FRAMES + BYTE_BY_BYTE,
+        "malformed-behind-a-good-one": FRAMES["announce"] + FRAMES["text-too-long"] + UNEVEN,
+        "cut": FRAMES["welcome"][:-1] + UNEVEN,
+        "larger-than-a-first-frame": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE,
+    },
+    "first_frame": {
+        "log-in": MAGIC + FRAMES["log-in"] + WHOLE,
+        "log-in-byte-by-byte": MAGIC + FRAMES["log-in"] + BYTE_BY_BYTE,
+        "dial-back-and-a-stream": MAGIC + FRAMES["dial-back"] + b"GET / HTTP/1.1\r\n" + UNEVEN,
+        "park": MAGIC + FRAMES["park"] + WHOLE,
+        "kind-of-the-future-before": MAGIC + FRAMES["kind-of-the-future"] + FRAMES["log-in"] + WHOLE,
+        "http": b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n" + WHOLE,
+        "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + WHOLE,
+        "too-small": MAGIC + FRAMES["heartbeat"] + UNEVEN,
+        "too-large": MAGIC + b"\x10\x01\x01" + b"x" * 30 + UNEVEN,
+        "largest": MAGIC + frame(OF_THE_FUTURE, b"x" * 4093) + FRAMES["park"] + WHOLE,
+        "cut": MAGIC + FRAMES["log-in"][:-1] + UNEVEN,
+        "half-a-magic": MAGIC[:2] + WHOLE,
+    },
+    "frame_reader": {
+        "many-whole": ALL_FRAMES + WHOLE + b"\0",
+        "many-byte-by-byte": ALL_FRAMES + BYTE_BY_BYTE + b"\0",
+        "one-by-one": ALL_FRAMES + UNEVEN + b"\1",
+        "many-larger-than-the-buffer": frame(OF_THE_FUTURE, b"x" * 5000) + FRAMES["goodbye"] +
+                                       WHOLE + b"\0",
+        "one-by-one-too-large": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE + b"\1",
+        "malformed": FRAMES["announce"] + FRAMES["field-beyond-the-end"] + UNEVEN + b"\0",
+    },
+    # Behind the pieces: whether some was received before, budget, buffer.
+    "frames_off": {
+        **{name: bytes_ + WHOLE + b"\0\xff\0" for name, bytes_ in STREAMS.items()},
+        "byte-by-byte": STREAMS["next-stream-behind-it"] + BYTE_BY_BYTE + b"\1\0\1",
+        "raw-in-a-small-buffer": STREAMS["raw"] + UNEVEN + b"\1\x20\1",
+        "more-than-the-receiver-takes": frame(DATA, b"x" * 9000) + frame(END) + WHOLE + b"\0\xff\0",
+    },
+    # Behind the pieces: budget, pieces before the start, both buffers, how.
+    "frames_on_and_off": {
+        "nothing": WHOLE + b"\xff\0\0\0\0",
+        "small": b"hello world" + UNEVEN + b"\xff\0\0\0\0",
+        "raw-by-a-small-buffer": b"hello world, and all the rest" * 9 + UNEVEN + b"\x10\0\1\1\0",
+        "more-than-the-receiver-takes": b"x" * 9000 + WHOLE + b"\xff\0\3\2\0",
+        "start-waits-for-a-piece": b"hello" + WHOLE + b"\xff\0\0\0\2",
+        "start-waits-for-the-end": WHOLE + b"\xff\0\0\0\2",
+        "peeked-at": b"GET / HTTP/1.1\r\n\r\nand more" + UNEVEN + b"\xff\2\0\1",
+    },
+}
+
+for target, seeds in SEEDS.items():
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds.items():
+        (folder / name).write_bytes(content)

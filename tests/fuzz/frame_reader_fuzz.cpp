@@ -1,0 +1,54 @@
+// Frames off a socket, by both that read them: the same ones, however the bytes come.
+#include <limits>
+
+#include "common/protocol/wire.hpp"
+#include "tests/fuzz/feed.hpp"
+#include "tests/fuzz/frames.hpp"
+
+using namespace tunnel;
+using namespace tunnel::fuzz;
+
+namespace {
+
+awaitable<void> read_many_at_once(tcp::socket& socket, Found& found)
+{
+    FrameReader reader(socket);
+    try {
+        for (;;) {
+            Frame frame = co_await reader.next();
+            found.frames.push_back(std::move(frame));
+        }
+    } catch (const std::system_error& error) {
+        found.end = error.code();
+    }
+}
+
+awaitable<void> read_one_by_one(tcp::socket& socket, Found& found)
+{
+    try {
+        for (;;) {
+            Frame frame = co_await read_frame(socket);
+            found.frames.push_back(std::move(frame));
+        }
+    } catch (const std::system_error& error) {
+        found.end = error.code();
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
+{
+    Input input(data, size);
+    const bool many = input.choice() % 2 == 0;
+    const Pieces pieces(input);
+    const std::size_t largest =
+        many ? std::numeric_limits<std::uint16_t>::max() : largest_first_frame;
+    Found found;
+    feed(pieces, [&](tcp::socket& socket) {
+        return many ? read_many_at_once(socket, found) : read_one_by_one(socket, found);
+    });
+    require(found == find_frames(pieces.rest(), largest),
+            "the same frames are read as of the whole");
+    return 0;
+}
