@@ -94,15 +94,26 @@ std::string reason_of(std::string_view body)
 
 } // namespace
 
+RemoteProxy::Ports::Ports(asio::io_context& io, const RemoteOptions& options)
+    : control(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
+              Hop::between),
+      outside(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
+              Hop::edge)
+{
+}
+
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
+    : RemoteProxy(io, options, Ports(io, options))
+{
+}
+
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Ports ports)
     : io_(io),
       options_(options),
       visitor_capacity_(visitor_capacity(usable_descriptors(options),
                                          parking_capacity(options.descriptor_limit))),
-      control_(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
-               Hop::between),
-      outside_(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
-               Hop::edge),
+      control_(std::move(ports.control)),
+      outside_(std::move(ports.outside)),
       limits_(options.visitor_rules),
       room_(options.max_waiting),
       handshakes_(handshake_capacity(usable_descriptors(options))),

@@ -27,7 +27,18 @@ namespace tunnel {
 // All members run on the thread of the io_context.
 class RemoteProxy {
 public:
-    // Binds both addresses; throws std::system_error that names the one that cannot be had.
+    // Its two addresses, bound; for that it may need privileges that it can do without afterwards.
+    struct Ports {
+        // Throws std::system_error that names the address that cannot be had.
+        Ports(asio::io_context& io, const RemoteOptions& options);
+
+        Listener control;
+        Listener outside;
+    };
+
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Ports ports);
+
+    // Binds both addresses first.
     RemoteProxy(asio::io_context& io, const RemoteOptions& options);
 
     // Starts to serve; the work is done while the io_context runs.
