@@ -26,6 +26,21 @@ struct Category final : std::error_category {
             return "the name has no address";
         case Errc::closed_by_peer:
             return "closed by the peer";
+        case Errc::wrong_secret:
+            return "the remote proxy does not know this secret: give both proxies the same "
+                   "--secret-file";
+        case Errc::no_encryption:
+            return "the remote proxy does not encrypt: give it the same --secret-file, or a "
+                   "certificate, and no --encryption off";
+        case Errc::untrusted_certificate:
+            return "the remote proxy's certificate is not trusted";
+        case Errc::certificate_refused:
+            return "the remote proxy does not take this proxy's certificate: give --tls-cert and "
+                   "--tls-key of an authority in its --tls-client-ca";
+        case Errc::handshake_failed:
+            return "no encrypted connection";
+        case Errc::no_proof:
+            return "no proof of the secret";
         }
         return "unknown error";
     }

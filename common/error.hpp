@@ -16,6 +16,12 @@ enum class Errc {
     unknown_ticket,       // never told, told on a control connection that is gone, used, or expired
     cannot_resolve,       // a name without addresses
     closed_by_peer,       // the peer ended an exchange that was not finished
+    wrong_secret,         // the peer does not know the same secret
+    no_encryption,        // the peer does not speak TLS here
+    untrusted_certificate,
+    certificate_refused, // by the remote proxy: ours
+    handshake_failed,    // TLS could not be agreed on for another reason
+    no_proof,            // of knowing the secret
 };
 
 const std::error_category& error_category();

@@ -8,6 +8,7 @@ namespace {
 
 // Of the control plane, before the relay has one again.
 constexpr int turns_of_control = 64;
+constexpr auto time_of_control = std::chrono::microseconds(300); // a handshake takes as long
 
 } // namespace
 
@@ -39,8 +40,12 @@ bool Loop::do_what_is_ready()
 {
     bool any = relay_.poll();
     // Not all at once: new connections may come as fast as they are dealt with.
-    for (int i = 0; i < turns_of_control && io_.poll_one() > 0; ++i)
+    const auto enough = Clock::now() + time_of_control;
+    for (int i = 0; i < turns_of_control && io_.poll_one() > 0; ++i) {
         any = true;
+        if (Clock::now() > enough)
+            break;
+    }
     return any;
 }
 

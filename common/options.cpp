@@ -4,9 +4,13 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
 #include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -54,8 +58,14 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> levels{
      {"info", log::Level::info},
      {"debug", log::Level::debug}}};
 
+constexpr std::array<std::pair<std::string_view, Encryption>, 3> encryptions{
+    {{"auto", Encryption::automatic}, {"off", Encryption::off}, {"tls", Encryption::tls}}};
+
 constexpr std::array<std::pair<std::string_view, log::Format>, 2> formats{
     {{"text", log::Format::text}, {"json", log::Format::json}}};
+
+constexpr std::array<std::pair<std::string_view, Sandbox>, 2> sandboxes{
+    {{"on", Sandbox::on}, {"off", Sandbox::off}}};
 
 } // namespace
 
@@ -89,7 +99,9 @@ CommandLine::CommandLine(std::string program, const std::string& description)
     app_->set_version_flag("-V,--version", program_ + " " TUNNEL_VERSION,
                            "Print the version and exit");
     app_->get_formatter()->column_width(46);
-    app_->footer("Every flag may also be set by the environment variable named beside it; the "
+    app_->footer(program_ +
+                 " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
+                 "Every flag may also be set by the environment variable named beside it; the "
                  "command line wins.\nExit status: 0 after a clean stop, 1 after a failure, 2 "
                  "after a wrong command line.");
 }
@@ -217,6 +229,78 @@ void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std:
              });
 }
 
+void CommandLine::add_file(const std::string& flag, std::string& value, const std::string& help)
+{
+    add_text(flag, help, "FILE", "", "the name of a file", Need::optional,
+             [&value](const std::string& text) {
+                 value = text;
+                 return !text.empty();
+             });
+}
+
+void CommandLine::add_switch(const std::string& flag, bool& value, const std::string& help)
+{
+    app_->add_flag(flag, value, help)->envname(environment_prefix_ + in_capitals(flag));
+}
+
+void CommandLine::add(TrustOptions& options)
+{
+    trust_ = &options;
+    add_file("--secret-file", options.secret_file,
+             "File with the secret that both proxies know; what passes between them is then "
+             "encrypted. Or the secret itself in " +
+                 environment_prefix_ + "SECRET");
+    // Known, so that it can be answered; with what is behind it never shown.
+    app_->add_option_function<std::vector<std::string>>(
+            "--secret",
+            [this](const std::vector<std::string>&) {
+                throw CLI::ValidationError(fmt::format(
+                    "there is no --secret, since every user of a machine can read its command "
+                    "lines (ps): put the secret into a file for --secret-file, or into the "
+                    "environment variable {}SECRET",
+                    environment_prefix_));
+            },
+            "")
+        ->expected(0, 1)
+        ->group("");
+    add_text("--encryption",
+             "auto: with a secret or certificates; off: not, although there is a secret; tls: also "
+             "without either",
+             "MODE", "auto", "auto, off or tls", Need::optional,
+             [&options](const std::string& text) {
+                 const auto encryption = one_of(encryptions, text);
+                 options.encryption = encryption.value_or(Encryption::automatic);
+                 return encryption.has_value();
+             });
+    add_file("--tls-cert", options.own.certificate,
+             "This proxy's certificate, PEM, with its chain; instead of a secret");
+    add_file("--tls-key", options.own.key, "The key of --tls-cert, PEM");
+}
+
+// Out of the memory that /proc/PID/environ shows, too.
+void CommandLine::read_secret()
+{
+    const std::string variable = environment_prefix_ + "SECRET";
+    char* const text = std::getenv(variable.c_str());
+    if (text == nullptr || trust_ == nullptr)
+        return;
+    const std::span bytes(reinterpret_cast<std::uint8_t*>(text), std::strlen(text));
+
+    struct Wiped {
+        std::span<std::uint8_t> bytes;
+        const std::string& variable;
+
+        ~Wiped()
+        {
+            wipe(bytes);
+            ::unsetenv(variable.c_str());
+        }
+    };
+
+    const Wiped wiped{bytes, variable};
+    trust_->secret = parse_secret(text, variable);
+}
+
 void CommandLine::add(CommonOptions& options)
 {
     add("--heartbeat-interval", options.heartbeat_interval,
@@ -247,6 +331,14 @@ void CommandLine::add(CommonOptions& options)
             options.congestion = parsed.value_or(Congestion::automatic());
             return parsed.has_value();
         });
+    add_text("--sandbox",
+             "Whether to give up privileges, files and system calls that are no longer needed once "
+             "the program is set up: on or off",
+             "MODE", "on", "on or off", Need::optional, [&options](const std::string& text) {
+                 const auto sandbox = one_of(sandboxes, text);
+                 options.sandbox = sandbox.value_or(Sandbox::on);
+                 return sandbox.has_value();
+             });
     add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info",
              "error, warn, info or debug", Need::optional, [&options](const std::string& text) {
                  const auto level = one_of(levels, text);
@@ -263,8 +355,13 @@ void CommandLine::add(CommonOptions& options)
 
 std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
+    if (argc == 2 && std::string_view(argv[1]) == "gen-secret")
+        return print_secret();
     try {
         app_->parse(argc, argv);
+        read_secret();
+        if (trust_ != nullptr && !trust_->contradiction().empty())
+            throw CLI::ValidationError(trust_->contradiction());
         return std::nullopt;
     } catch (const CLI::Success& success) { // --help, --version
         return app_->exit(success);
@@ -272,6 +369,9 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
         // fmt::print would throw where stderr is closed or full.
         const auto text = fmt::format("{}: {}\nTry: {} --help\n", program_, error.what(), program_);
         std::fputs(text.c_str(), stderr);
+        return usage_error;
+    } catch (const std::runtime_error& error) {
+        fmt::print(stderr, "{}: {}\n", program_, error.what());
         return usage_error;
     }
 }

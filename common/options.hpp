@@ -14,6 +14,8 @@
 #include "common/net/cidr.hpp"
 #include "common/net/congestion.hpp"
 #include "common/relay/relay.hpp"
+#include "common/sandbox.hpp"
+#include "common/security/trust_options.hpp"
 #include "common/units.hpp"
 
 namespace CLI {
@@ -36,6 +38,7 @@ struct CommonOptions {
     std::uint32_t relay_threads = default_relay_threads();
     microseconds spin{50}; // 0: never
     Congestion congestion = Congestion::automatic();
+    Sandbox sandbox = Sandbox::on;
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
 };
@@ -70,10 +73,17 @@ public:
     // "auto" is none.
     void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                             const std::string& help, std::uint32_t highest);
+    // Any text but an empty one.
+    void add_file(const std::string& flag, std::string& value, const std::string& help);
+    void add_switch(const std::string& flag, bool& value, const std::string& help);
     void add(CommonOptions& options);
 
-    // nullopt: go on. Otherwise the program's exit code: 0 after --help and --version, which are
-    // printed on stdout; 2 after a wrong command line, with what is wrong on stderr.
+    // What both have of it. The secret itself may stand in the environment alone, and is taken out
+    // of there: others can read a command line.
+    void add(TrustOptions& options);
+
+    // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version and gen-secret,
+    // which are printed on stdout; 2 after a wrong command line, with what is wrong on stderr.
     std::optional<int> parse(int argc, const char* const* argv);
 
 private:
@@ -83,8 +93,11 @@ private:
                           const std::string& shown_default, std::string expected, Need need,
                           std::function<bool(const std::string&)> read);
 
+    void read_secret();
+
     std::string program_;
     std::string environment_prefix_;
+    TrustOptions* trust_ = nullptr;
     std::unique_ptr<CLI::App> app_;
 };
 

@@ -1,8 +1,11 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/sandbox.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 
 namespace {
@@ -21,6 +24,11 @@ std::string public_address(const tunnel::Address& remote_proxy, const std::strin
 
 int run(asio::io_context& io, const tunnel::OriginOptions& options)
 {
+    tunnel::TrustedRemote trust(options.trust, options.remote_proxy_address.host);
+    if (options.trust.has_private_files())
+        tunnel::keep_memory_private();
+    tunnel::enter_sandbox(options.common.sandbox, {options.trust.files()});
+    options.common.congestion.must_be_allowed();
     const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
                                      const std::string& outside) {
         tunnel::print_ready(fmt::format("ready remote={} origin={} outside={}",
@@ -28,7 +36,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options)
                                         tunnel::to_string(options.origin_server_address),
                                         public_address(options.remote_proxy_address, outside)));
     };
-    tunnel::OriginProxy proxy(io, options, on_ready);
+    tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
     asio::signal_set signals(io);
     tunnel::watch_signals(signals,
                           {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },

@@ -22,6 +22,16 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
         "Connections to keep ready for visitors, which saves each a round trip; auto: as many "
         "as they seem to need, 0: a fresh one for each visitor",
         256);
+    line.add(options.trust);
+    line.add_file(
+        "--tls-ca", options.trust.ca_file,
+        "The authority of the remote proxy's certificate, PEM; without it, those that the "
+        "system trusts");
+    line.add_file("--tls-server-name", options.trust.server_name,
+                  "The name in the remote proxy's certificate, if it is not the host in "
+                  "--remote-proxy-addr");
+    line.add_switch("--tls-insecure", options.trust.insecure,
+                    "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
     return line.parse(argc, argv);
 }

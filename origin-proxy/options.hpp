@@ -9,6 +9,7 @@ namespace tunnel {
 
 struct OriginOptions {
     CommonOptions common;
+    TrustOptions trust;
     Address remote_proxy_address;
     Address origin_server_address;
     milliseconds dial_timeout = std::chrono::seconds(5);

@@ -1,18 +1,21 @@
 #include "origin-proxy/origin_proxy.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <random>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/backoff.hpp"
+#include "common/deadline.hpp"
 #include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
 #include "common/relay/describe.hpp"
+#include "common/security/proof.hpp"
 
 namespace tunnel {
 
@@ -56,32 +59,38 @@ struct OriginProxy::Visit {
     Announce announce;
     Clock::time_point began = Clock::now();
     Fd origin_server;       // prepared, once connected
-    Fd data;                // as well
+    Framed data;            // as well
     bool presented = false; // the ticket is on its way, so all else goes there too
     bool started = false;   // the start frame has been sent
     std::string failure;    // the first; empty while there is none
-    tcp::endpoint remote;
-    std::optional<SessionId> session; // under which the data connection is framed
+    Session session;
 };
 
-OriginProxy::OriginProxy(
-    asio::io_context& io, const OriginOptions& options,
-    std::function<void(const tcp::endpoint& remote, const std::string& outside)> on_ready)
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
+    : OriginProxy(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
+                  std::move(on_ready))
+{
+}
+
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
+                         OnReady on_ready)
     : io_(io),
       options_(options),
       visitor_capacity_(visitor_capacity(options)),
       on_ready_(std::move(on_ready)),
       origin_server_(io.get_executor(), options.origin_server_address, options.dial_timeout,
                      options.common.congestion),
+      trust_(std::move(trust)),
+      dialler_(io, options.dial_timeout, options.common.congestion),
       id_{random_bytes()},
       retry_(io.get_executor()),
       visitor_left_(io.get_executor()),
       relay_(relay_options(options.common, options.descriptor_limit)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor()),
-      parking_(io, tasks_,
+      parking_(io, tasks_, dialler_,
                {options.parked_connections, parking_capacity(options.descriptor_limit),
-                options.parked_for, options.dial_timeout, options.common.congestion},
+                options.parked_for},
                [this](Announce&& announce, Framed&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
@@ -128,6 +137,11 @@ void OriginProxy::stop_now()
 
 void OriginProxy::reconnect_now()
 {
+    try {
+        trust_ = TrustedRemote(options_.trust, options_.remote_proxy_address.host);
+    } catch (const std::runtime_error& error) {
+        log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
+    }
     log::info("reconnecting on request");
     reconnect_ = true;
     if (link_ != nullptr)
@@ -150,7 +164,10 @@ awaitable<void> OriginProxy::stay_connected()
         try {
             co_await follow();
         } catch (const std::system_error& error) {
-            reason = error.what();
+            // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
+            const bool refused =
+                error.code() == std::error_code(EKEYREJECTED, std::system_category());
+            reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
         }
         if (stopping_)
             co_return;
@@ -201,12 +218,12 @@ awaitable<void> OriginProxy::follow()
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
     if (parking_.wanted())
         log_in.features.emplace_back(parking);
-    std::string hello(magic.begin(), magic.end());
-    hello += encode(log_in);
-    co_await send(socket, std::move(hello));
+    Tls tls;
+    co_await agree(socket, tls, log_in);
 
     ControlConnection connection(
-        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout});
+        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
+        std::move(tls));
 
     struct Linked {
         OriginProxy& proxy;
@@ -230,6 +247,30 @@ awaitable<void> OriginProxy::follow()
     co_await connection.run(on_each);
 }
 
+// Up to the log-in, and to the proofs of the secret if it goes without encryption.
+awaitable<void> OriginProxy::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
+{
+    session_key_.reset();
+    encrypted_ = trust_.encrypts();
+    const Deadline limit(socket, options_.dial_timeout);
+    try {
+        if (encrypted_)
+            session_key_ = co_await trust_.shake_hands(socket, tls);
+        else if (trust_.proves())
+            trust_.claim(log_in);
+        const Wire wire(socket, &tls);
+        std::string hello(magic.begin(), magic.end());
+        hello += encode(log_in);
+        co_await send(wire, std::move(hello));
+        if (log_in.claimed)
+            session_key_ = co_await trust_.answer_challenge(wire, log_in);
+    } catch (const std::system_error&) {
+        if (limit.passed())
+            fail(asio::error::timed_out, "the remote proxy does not answer");
+        throw;
+    }
+}
+
 void OriginProxy::on_frame(Frame& frame)
 {
     if (auto* const announce = std::get_if<Announce>(&frame)) {
@@ -250,11 +291,14 @@ void OriginProxy::on_welcome(const Welcome& welcome)
 {
     reconnect_ = false; // asked for while this connection was being made
     link_->set_peer_timeout(welcome.heartbeat_timeout);
+    session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
+                welcome.session.has_value(), encrypted_};
     log::info("logged in", {{"remote", to_string(link_->peer())},
                             {"outside", welcome.outside_address},
+                            {"encrypted", encrypted_ ? "yes" : "no"},
                             {"version", welcome.program_version}});
-    if (welcome.session && parking_.wanted())
-        parking_.open(link_->peer(), *welcome.session);
+    if (session_.framed && parking_.wanted())
+        parking_.open(session_);
     if (on_ready_)
         std::exchange(on_ready_, nullptr)(link_->peer(), welcome.outside_address);
 }
@@ -290,7 +334,7 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
     if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
         return;
     ++visitors_;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, {}, parking_.session()};
+    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, session_};
     auto dial = origin_server_.begin();
     if (auto connected = dial ? dial->take_connected() : std::nullopt;
         connected && visit.announce.service == default_service) {
@@ -312,19 +356,18 @@ void OriginProxy::start_visits()
         ++visitors_;
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
-        tasks_.spawn("serving a visitor", serve(std::move(next), link_->peer()));
+        tasks_.spawn("serving a visitor", serve(std::move(next), session_));
     }
     starting_ = false;
 }
 
-awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
+awaitable<void> OriginProxy::serve(Announce announce, Session session)
 {
     using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}, remote,
-                parking_.session()};
+    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}, std::move(session)};
     // Side by side: the slower one decides how long the visitor waits.
     auto to_server = origin_server_.begin();
-    Dial back = dial_remote(remote);
+    Dial back = dialler_.begin(visit.session);
     // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
     const bool at_once = to_server && to_server->decided() && back.decided();
     if (at_once) {
@@ -334,23 +377,15 @@ awaitable<void> OriginProxy::serve(Announce announce, tcp::endpoint remote)
         co_await (connect_origin_server(visit, std::move(to_server)) &&
                   dial_back(visit, std::move(back)));
     }
-    if (visit.data.is_open() && !visit.started)
+    if (visit.data.socket.is_open() && !visit.started)
         conclude(visit);
     if (visit.failure.empty()) {
-        relay(visit, Framed{std::move(visit.data)});
+        relay(visit, std::move(visit.data));
     } else {
         reset(visit.origin_server);
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
         visitor_ended();
     }
-}
-
-// The very address that the control connection has: behind the name there may be several remote
-// proxies, and the visitor is at this one.
-Dial OriginProxy::dial_remote(const tcp::endpoint& remote) const
-{
-    return Dial(io_.get_executor(), {remote}, options_.dial_timeout, options_.common.congestion,
-                Hop::between);
 }
 
 // Says on the data connection what became of the origin server. A refusal that came on the control
@@ -360,11 +395,11 @@ void OriginProxy::conclude(Visit& visit)
     Frame frame = Start();
     if (!visit.failure.empty())
         frame = Refuse{visit.announce.ticket, visit.failure};
-    const std::error_code error = send_at_once(visit.data.get(), encode(frame));
+    const std::error_code error = send_at_once(visit.data.side(), encode(frame));
     if (error && visit.failure.empty())
         visit.failure = fmt::format("lost its data connection: {}", error.message());
     else if (!visit.failure.empty())
-        allow_clean_close(visit.data.get());
+        allow_clean_close(visit.data.socket.get());
 }
 
 awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<Dial> begun)
@@ -391,25 +426,27 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
 {
     const ControlConnection* const link = link_;
     try {
-        Dialled dialled = co_await begun.finish();
+        Framed data =
+            co_await dialler_.finish(std::move(begun), visit.session, visit.announce.ticket.bytes);
         if (!visit.failure.empty())
             co_return;
-        prepare_stream(dialled.socket.get());
-        const DialBack ticket{visit.announce.ticket};
+        DialBack ticket{visit.announce.ticket};
+        if (visit.session.proves())
+            ticket.proof = prove_dial_back(*visit.session.key, ticket.ticket);
         std::string hello(magic.begin(), magic.end());
         hello += encode(ticket);
         visit.presented = true;
         visit.started = visit.origin_server.is_open();
         if (visit.started)
             hello += encode(Start());
-        if (const std::error_code error = send_at_once(dialled.socket.get(), hello))
+        if (const std::error_code error = send_at_once(data.side(), hello))
             throw std::system_error(error);
-        visit.data = std::move(dialled.socket);
+        visit.data = std::move(data);
     } catch (const std::system_error& error) {
         if (!visit.failure.empty())
             co_return;
         visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
-                                    to_string(visit.remote), error.code().message());
+                                    to_string(visit.session.remote), error.code().message());
         if (!visit.presented && link_ == link && link_ != nullptr) {
             const Refuse refuse{visit.announce.ticket, visit.failure};
             link_->post(refuse);
@@ -432,15 +469,16 @@ awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_se
     log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
     visitor_ended();
     Refuse refuse{visit.announce.ticket, visit.failure};
-    co_await refuse_parked(std::move(connection), std::move(refuse));
+    co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
 }
 
-awaitable<void> OriginProxy::refuse_parked(Framed connection, Refuse refuse)
+awaitable<void> OriginProxy::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
 {
     tcp::socket socket(io_);
-    socket.assign(parking_.protocol(), connection.socket.get());
+    socket.assign(remote.protocol(), connection.socket.get());
     connection.socket.release();
-    co_await send_last(socket, encode(refuse));
+    const Wire wire(socket, &connection.tls);
+    co_await send_last(wire, encode(refuse));
 }
 
 void OriginProxy::relay_parked(Visit& visit, Framed connection)
@@ -459,17 +497,17 @@ void OriginProxy::relay_parked(Visit& visit, Framed connection)
 void OriginProxy::relay(Visit& visit, Framed data)
 {
     auto done = [this, visitor = std::move(visit.announce.visitor), began = visit.began,
-                 session = visit.session](Flow& flow) {
+                 session = visit.session.id](Flow& flow) {
         asio::post(io_, [this, visitor, began, session, flow = std::move(flow)]() mutable {
             log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
                             Clock::now() - began,
                             describe(flow.end, "origin server", "remote side"));
             if (flow.second.socket.is_open())
-                parking_.put(std::move(flow.second), *session);
+                parking_.put(std::move(flow.second), session);
             visitor_ended();
         });
     };
-    if (visit.session)
+    if (visit.session.framed)
         relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done));
     else
         relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done));

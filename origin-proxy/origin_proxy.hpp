@@ -17,16 +17,22 @@
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/origin_server.hpp"
 #include "origin-proxy/parking.hpp"
+#include "origin-proxy/trusted_remote.hpp"
 
 namespace tunnel {
 
 // All members run on the thread of the io_context.
 class OriginProxy {
 public:
+    using OnReady = std::function<void(const tcp::endpoint& remote, const std::string& outside)>;
+
     // `on_ready` is called once, at the first log-in, with the remote proxy's outside address.
-    OriginProxy(
-        asio::io_context& io, const OriginOptions& options,
-        std::function<void(const tcp::endpoint& remote, const std::string& outside)> on_ready);
+    OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
+                OnReady on_ready);
+
+    // Reads the files first that say whom to trust; throws std::runtime_error that names the one
+    // that cannot be used.
+    OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
@@ -38,7 +44,9 @@ public:
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
 
-    // Gives the control connection, or the wait before the next try, up and connects at once.
+    // Reads the files again that say whom to trust, gives the control connection, or the wait
+    // before the next try, up and connects at once. If the files cannot be read, what they said
+    // holds.
     void reconnect_now();
 
     // One turn of the work, waiting for some if there is none. With it the io_context is run, not
@@ -79,19 +87,19 @@ private:
 
     awaitable<void> stay_connected();
     awaitable<void> follow();
+    awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
     void start_visits();
 
-    awaitable<void> serve(Announce announce, tcp::endpoint remote);
-    Dial dial_remote(const tcp::endpoint& remote) const;
+    awaitable<void> serve(Announce announce, Session session);
     awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
     awaitable<void> dial_back(Visit& visit, Dial begun);
     void conclude(Visit& visit);
     awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
-    awaitable<void> refuse_parked(Framed connection, Refuse refuse);
+    awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
     void relay_parked(Visit& visit, Framed connection);
     void relay(Visit& visit, Framed data);
     void visitor_ended();
@@ -100,9 +108,14 @@ private:
     asio::io_context& io_;
     const OriginOptions options_;
     const std::size_t visitor_capacity_; // as many as there are descriptors for
-    std::function<void(const tcp::endpoint&, const std::string&)> on_ready_;
+    OnReady on_ready_;
     OriginServer origin_server_;
+    TrustedRemote trust_;
+    DataDialler dialler_;
     OriginId id_;
+    std::optional<Key> session_key_;    // of the control connection that is being made
+    bool encrypted_ = false;            // it is
+    Session session_;                   // since its welcome
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
     // Of visitors taken on from parked connections, and of those announced on this control

@@ -5,12 +5,10 @@
 #include <cerrno>
 #include <utility>
 
-#include <sys/socket.h>
-
 #include "common/log.hpp"
-#include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
 #include "common/protocol/wire.hpp"
+#include "common/security/proof.hpp"
 
 namespace tunnel {
 
@@ -21,17 +19,27 @@ constexpr std::size_t most_by_demand = 16;
 
 constexpr auto between_looks = std::chrono::seconds(5);
 
+Park::Numbered proof_of(const Session& session, std::uint64_t number)
+{
+    return {number, prove_park(session.key.value(), number)};
+}
+
 } // namespace
 
-Parking::Parking(asio::io_context& io, TaskGroup& tasks, Options options, OnAnnounce on_announce)
-    : io_(io), tasks_(tasks), options_(std::move(options)), on_announce_(std::move(on_announce))
+Parking::Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler,
+                 Options options, OnAnnounce on_announce)
+    : io_(io),
+      tasks_(tasks),
+      dialler_(dialler),
+      options_(std::move(options)),
+      on_announce_(std::move(on_announce))
 {
 }
 
-void Parking::open(const tcp::endpoint& remote, const SessionId& session)
+void Parking::open(const Session& session)
 {
-    remote_ = remote;
     session_ = session;
+    next_number_ = 0;
     target_ = options_.number.value_or(1);
     fill_up();
 }
@@ -56,7 +64,7 @@ void Parking::missed()
 
 void Parking::put(Framed connection, const SessionId& session)
 {
-    if (session_ == session && waiting_.size() + dialling_ < options_.capacity)
+    if (session_ && session_->id == session && waiting_.size() + dialling_ < options_.capacity)
         park(std::move(connection));
 }
 
@@ -81,29 +89,29 @@ awaitable<void> Parking::dial()
         ~Dialling() { --count; }
     };
 
-    const SessionId session = *session_;
+    const Session session = *session_;
     Framed connection;
     {
         const Dialling dialling{dialling_};
         try {
-            Dial dial(io_.get_executor(), {remote_}, options_.dial_timeout, options_.congestion,
-                      Hop::between);
-            Dialled dialled = co_await dial.finish();
-            prepare_stream(dialled.socket.get());
-            const Park park{session};
+            Park park{session.id};
+            if (session.proves())
+                park.numbered = proof_of(session, next_number_++);
+            Dial dial = dialler_.begin(session);
+            const RandomBytes once = random_bytes();
+            connection = co_await dialler_.finish(std::move(dial), session, once);
             std::string hello(magic.begin(), magic.end());
             hello += encode(park);
-            if (const std::error_code error = send_at_once(dialled.socket.get(), hello))
+            if (const std::error_code error = send_at_once(connection.side(), hello))
                 throw std::system_error(error);
-            connection.socket = std::move(dialled.socket);
         } catch (const std::system_error& error) {
             if (error.code() == asio::error::operation_aborted)
                 throw;
-            log::debug("cannot park a connection", {{"reason", error.code().message()}});
+            log::debug("cannot park a connection", {{"reason", error.what()}});
             co_return;
         }
     }
-    if (session_ == session)
+    if (session_ && session_->id == session.id)
         park(std::move(connection));
 }
 
@@ -111,16 +119,17 @@ awaitable<void> Parking::dial()
 // comes by here, and starting one costs more than all the rest of this.
 void Parking::park(Framed connection)
 {
-    waiting_.push_back({tcp::socket(io_), std::move(connection.received), Clock::now()});
+    waiting_.push_back({tcp::socket(io_), std::move(connection.tls), std::move(connection.received),
+                        Clock::now()});
     const Place place = std::prev(waiting_.end());
     std::error_code error;
-    place->socket.assign(remote_.protocol(), connection.socket.get(), error);
+    place->socket.assign(session_->remote.protocol(), connection.socket.get(), error);
     if (error) {
         waiting_.erase(place);
         return;
     }
     connection.socket.release();
-    if (place->received.empty())
+    if (place->received.empty() && !(place->tls && place->tls.has_pending()))
         wait(place);
     else
         on_readable(place);
@@ -145,8 +154,7 @@ std::optional<Frame> Parking::receive(Waiting& waiting)
         if (auto frame = take_frame(waiting.received))
             return frame;
         std::array<char, 1024> bytes;
-        const ssize_t size =
-            ::recv(waiting.socket.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        const ssize_t size = waiting.side().receive(std::as_writable_bytes(std::span(bytes)));
         if (size == 0)
             throw std::system_error(asio::error::eof);
         if (size > 0)
@@ -181,8 +189,8 @@ void Parking::on_readable(Place place)
         target_ = std::max<std::size_t>(1, target_) - 1;
         return;
     }
-    on_announce_(std::move(*announce),
-                 Framed{release(std::move(waiting.socket)), std::move(waiting.received)});
+    on_announce_(std::move(*announce), Framed{release(std::move(waiting.socket)),
+                                              std::move(waiting.tls), std::move(waiting.received)});
     fill_up();
 }
 

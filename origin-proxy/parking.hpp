@@ -7,10 +7,10 @@
 #include <optional>
 
 #include "common/asio.hpp"
-#include "common/net/congestion.hpp"
 #include "common/protocol/frame.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
+#include "origin-proxy/data_dialler.hpp"
 
 namespace tunnel {
 
@@ -23,29 +23,22 @@ public:
         std::optional<std::uint32_t> number; // none: by demand; 0: no parking at all
         std::size_t capacity;                // there are descriptors for so many
         Clock::duration kept_for;            // without being needed
-        Clock::duration dial_timeout;
-        Congestion congestion;
     };
 
     // A visitor has been announced on a parked connection, whose next bytes are its stream's.
     using OnAnnounce = std::function<void(Announce&&, Framed&&)>;
 
-    Parking(asio::io_context& io, TaskGroup& tasks, Options options, OnAnnounce on_announce);
+    Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, Options options,
+            OnAnnounce on_announce);
 
     // Whether to ask for it at log-in.
     bool wanted() const { return options_.number != 0; }
 
-    // Logged in to this remote proxy: begins to park there.
-    void open(const tcp::endpoint& remote, const SessionId& session);
+    // Logged in: begins to park connections of this session.
+    void open(const Session& session);
 
     // The control connection is gone: closes what is parked.
     void close();
-
-    // While it is open.
-    const std::optional<SessionId>& session() const { return session_; }
-
-    // Of the parked connections.
-    tcp protocol() const { return remote_.protocol(); }
 
     // A visitor was announced who found nothing parked.
     void missed();
@@ -62,8 +55,11 @@ public:
 private:
     struct Waiting {
         tcp::socket socket;
+        Tls tls;
         std::string received;
         Clock::time_point since;
+
+        Side side() { return {socket.native_handle(), tls ? &tls : nullptr}; }
     };
 
     using Place = std::list<Waiting>::iterator;
@@ -77,11 +73,12 @@ private:
 
     asio::io_context& io_;
     TaskGroup& tasks_;
+    const DataDialler& dialler_;
     const Options options_;
     const OnAnnounce on_announce_;
-    tcp::endpoint remote_;
-    std::optional<SessionId> session_;
-    std::list<Waiting> waiting_; // the oldest first
+    std::optional<Session> session_; // while it is open
+    std::uint64_t next_number_ = 0;  // of what is parked in this session
+    std::list<Waiting> waiting_;     // the oldest first
     std::size_t dialling_ = 0;
     std::size_t target_ = 0; // to be there, waiting
 };

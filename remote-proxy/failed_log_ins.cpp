@@ -27,10 +27,19 @@ Clock::duration FailedLogIns::failed(const asio::ip::address& address, Clock::ti
         failures.last, [now](Clock::time_point time) { return time > now - window; }));
     if (within > tolerated)
         failures.ignored_until = now + silence;
-    if (within <= forgiven)
-        return Clock::duration(0);
     // At most 250 ms * 2^6, since there are no more than ten.
-    return std::min(longest_delay, shortest_delay * (1 << (within - forgiven - 1)));
+    failures.delay = within <= forgiven
+                         ? Clock::duration(0)
+                         : std::min(longest_delay, shortest_delay * (1 << (within - forgiven - 1)));
+    return failures.delay;
+}
+
+Clock::duration FailedLogIns::delay(const asio::ip::address& address, Clock::time_point now) const
+{
+    const Failures* const failures = recent_.find(subscriber_of(address));
+    if (failures == nullptr || failures->last.back() <= now - window)
+        return Clock::duration(0);
+    return failures->delay;
 }
 
 void FailedLogIns::succeeded(const asio::ip::address& address)

@@ -35,7 +35,11 @@ public:
 
     // A log-in has failed. How long to wait before it is answered: 0 for the first three within a
     // minute, then 250 ms and with each twice as long, up to 4 s.
-    [[nodiscard]] Clock::duration failed(const asio::ip::address& address, Clock::time_point now);
+    Clock::duration failed(const asio::ip::address& address, Clock::time_point now);
+
+    // How long to wait before listening to the next from this address: what failed() said last, 0
+    // once that was a minute ago.
+    Clock::duration delay(const asio::ip::address& address, Clock::time_point now) const;
 
     // Forgets the failures.
     void succeeded(const asio::ip::address& address);
@@ -52,6 +56,7 @@ private:
 
         std::array<Clock::time_point, tolerated + 1> last; // by age, the oldest first
         Clock::time_point ignored_until = Clock::time_point::min();
+        Clock::duration delay{0};
     };
 
     std::vector<Cidr> trusted_;

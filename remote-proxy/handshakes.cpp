@@ -5,7 +5,7 @@ namespace tunnel {
 Handshakes::Place::~Place()
 {
     if (entry_->end.empty())
-        --owner_.open_;
+        owner_.leave(*entry_);
     owner_.entries_.erase(entry_);
 }
 
@@ -13,7 +13,7 @@ Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
 {
     if (full()) {
         for (Entry& entry : entries_) {
-            if (entry.end.empty()) {
+            if (entry.end.empty() && !entry.expected) {
                 close(entry, "too many connections that have not said who they are");
                 break;
             }
@@ -21,6 +21,22 @@ Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
     }
     ++open_;
     return Place(*this, entries_.insert(entries_.end(), Entry{&socket, now, {}}));
+}
+
+// Closes nothing: it is asked in the midst of a handshake, whose library would go on with a number
+// that may be another socket's.
+void Handshakes::expect(Entry& entry, std::size_t most)
+{
+    if (entry.expected || !entry.end.empty() || expected_ >= most)
+        return;
+    entry.expected = true;
+    --open_;
+    ++expected_;
+}
+
+void Handshakes::leave(const Entry& entry)
+{
+    --(entry.expected ? expected_ : open_);
 }
 
 std::optional<Clock::time_point> Handshakes::oldest() const
@@ -45,7 +61,7 @@ void Handshakes::expire(Clock::time_point before)
 void Handshakes::close(Entry& entry, std::string_view why)
 {
     entry.end = why;
-    --open_;
+    leave(entry);
     std::error_code ignored;
     entry.socket->close(ignored);
 }

@@ -17,6 +17,7 @@ class Handshakes {
         tcp::socket* socket;
         Clock::time_point began;
         std::string_view end; // why it was closed by us, empty if it was not
+        bool expected = false;
     };
 
     using Entries = std::list<Entry>;
@@ -33,6 +34,10 @@ public:
         // Why this class has closed the socket; empty if it has not.
         std::string_view end() const { return entry_->end; }
 
+        // It seems to be a data connection, though it has not proved that yet. No stranger pushes
+        // it out any more, as long as there are not more than `most` of this kind.
+        void expect(std::size_t most) { owner_.expect(*entry_, most); }
+
     private:
         friend class Handshakes;
 
@@ -46,7 +51,7 @@ public:
 
     bool full() const { return open_ >= capacity_; }
 
-    // Closes the oldest if there is no room. `socket` must outlive the place.
+    // Closes the oldest that is not expected if there is no room. `socket` must outlive the place.
     Place enter(tcp::socket& socket, Clock::time_point now);
 
     // When the one that has taken longest began.
@@ -56,10 +61,13 @@ public:
     void expire(Clock::time_point before);
 
 private:
+    void expect(Entry& entry, std::size_t most);
+    void leave(const Entry& entry);
     void close(Entry& entry, std::string_view why);
 
     std::size_t capacity_;
-    std::size_t open_ = 0;
+    std::size_t open_ = 0;     // strangers
+    std::size_t expected_ = 0; // others
     Entries entries_; // by age; those that were closed stay until their coroutine has noticed
 };
 

@@ -1,28 +1,49 @@
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/sandbox.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 
 namespace {
 
+void warn_of_dangers(const tunnel::RemoteProxy& proxy)
+{
+    const auto control = proxy.control_endpoint();
+    if (proxy.trusts_anyone() && control.address().is_loopback())
+        tunnel::log::warn("there is no secret: whoever can connect to the control address may act "
+                          "as the origin proxy",
+                          {{"control", tunnel::to_string(control)}});
+    else if (proxy.trusts_anyone())
+        tunnel::log::warn(
+            "THERE IS NO SECRET, AND OTHER MACHINES REACH THE CONTROL ADDRESS: any of "
+            "them may act as the origin proxy and answer your visitors; make one "
+            "with: remote-proxy gen-secret > FILE, and give both proxies "
+            "--secret-file FILE",
+            {{"control", tunnel::to_string(control)}});
+    if (!proxy.encrypts())
+        tunnel::log::info("what passes between the proxies is not encrypted");
+}
+
 int run(asio::io_context& io, const tunnel::RemoteOptions& options)
 {
-    tunnel::RemoteProxy proxy(io, options);
+    tunnel::RemoteProxy::Prepared prepared(io, options);
+    if (options.trust.has_private_files())
+        tunnel::keep_memory_private();
+    tunnel::enter_sandbox(options.common.sandbox, {options.trust.files()});
+    options.common.congestion.must_be_allowed();
+    tunnel::RemoteProxy proxy(io, options, std::move(prepared));
     asio::signal_set signals(io);
-    tunnel::watch_signals(signals,
-                          {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
-                           [] { tunnel::log::info("ignored SIGHUP"); }});
+    tunnel::watch_signals(signals, {[&proxy] { proxy.stop_gently(); },
+                                    [&proxy] { proxy.stop_now(); }, [&proxy] { proxy.reload(); }});
     proxy.start();
     tunnel::print_ready(fmt::format("ready control={} outside={}",
                                     tunnel::to_string(proxy.control_endpoint()),
                                     tunnel::to_string(proxy.outside_endpoint())));
-    if (!proxy.control_endpoint().address().is_loopback())
-        tunnel::log::warn("anyone who reaches the control address can act as the origin proxy, and "
-                          "what passes between the proxies is not encrypted: let only the origin "
-                          "proxy reach it",
-                          {{"control", tunnel::to_string(proxy.control_endpoint())}});
+    warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();
     io.poll(); // the last visitors' log lines

@@ -27,6 +27,12 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
     line.add("--max-waiting", options.max_waiting,
              "Reset a visitor at once when this many wait to be connected to the origin server", 1,
              12'000); // so many announcements fit the outbox of a control connection
+    options.trust.accepts = true;
+    line.add(options.trust);
+    line.add_file("--secrets-file", options.trust.secrets_file,
+                  "TOML file with the names of several origin proxies and the secrets of each");
+    line.add_file("--tls-client-ca", options.trust.ca_file,
+                  "Origin proxies need a certificate of this authority, PEM");
     line.add("--max-connections", options.visitor_rules.max_connections,
              "Reset a visitor at once when this many are here", 1, most_visitors);
     line.add("--max-connections-per-ip", options.visitor_rules.max_connections_per_ip,

@@ -10,6 +10,7 @@ namespace tunnel {
 
 struct RemoteOptions {
     CommonOptions common;
+    TrustOptions trust;
     Address control_address;
     Address outside_address;
     milliseconds pairing_timeout = std::chrono::seconds(10);

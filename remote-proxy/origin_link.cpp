@@ -1,5 +1,6 @@
 #include "remote-proxy/origin_link.hpp"
 
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,8 +9,12 @@
 
 namespace tunnel {
 
-OriginLink::OriginLink(tcp::socket socket, ControlConnection::Heartbeats heartbeats, OriginId id)
-    : connection(std::move(socket), heartbeats), origin(id), address(to_string(connection.peer()))
+OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats,
+                       OriginId id, Identity who)
+    : connection(std::move(socket), heartbeats, std::move(tls)),
+      origin(id),
+      identity(std::move(who)),
+      address(to_string(connection.peer()))
 {
 }
 
@@ -17,6 +22,11 @@ void OriginLink::announce(const Ticket& ticket, const Visitor& visitor)
 {
     const Announce frame{ticket, visitor.address, std::string(default_service)};
     connection.post(frame);
+}
+
+std::uint64_t group_of(std::string_view name)
+{
+    return std::hash<std::string_view>()(name);
 }
 
 std::optional<Reject> objection(const LogIn& log_in)

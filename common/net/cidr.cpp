@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "common/log.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -59,7 +61,7 @@ std::optional<unsigned> parse_length(std::string_view text)
 
 [[noreturn]] void fail_to_parse(std::string_view text, std::string_view why)
 {
-    throw std::invalid_argument(fmt::format("\"{}\" is not a network{}", text, why));
+    throw std::invalid_argument(fmt::format("\"{}\" is not a network{}", log::escape(text), why));
 }
 
 } // namespace

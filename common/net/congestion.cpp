@@ -1,7 +1,9 @@
 #include "common/net/congestion.hpp"
 
 #include <array>
+#include <stdexcept>
 
+#include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -59,6 +61,15 @@ std::optional<Congestion> Congestion::parse(const std::string& text)
     if (text.empty() || text.size() >= longest_name || !set(any_tcp_socket().get(), text))
         return std::nullopt;
     return Congestion(Kind::named, text);
+}
+
+void Congestion::must_be_allowed() const
+{
+    if (kind_ == Kind::named && !set(any_tcp_socket().get(), name_))
+        throw std::runtime_error(
+            fmt::format("--congestion {} needs CAP_NET_ADMIN, which is dropped: name it in sysctl "
+                        "net.ipv4.tcp_allowed_congestion_control, or choose --sandbox off",
+                        name_));
 }
 
 void Congestion::prepare_listener(int descriptor) const

@@ -31,6 +31,10 @@ public:
     // "auto", "off", or a name that this system has and allows; nullopt: it does not.
     static std::optional<Congestion> parse(const std::string& text);
 
+    // Throws std::runtime_error if the name can no longer be chosen: parse() may still have had the
+    // privilege for it.
+    void must_be_allowed() const;
+
     void prepare_listener(int descriptor) const;
     void prepare_accepted(int descriptor, const tcp::endpoint& peer, Hop hop) const;
     void prepare_connect(int descriptor, const tcp::endpoint& peer, Hop hop) const;

@@ -72,9 +72,9 @@ void reset(tcp::socket& socket)
     }
 }
 
-std::error_code send_at_once(int descriptor, std::string_view bytes)
+std::error_code send_at_once(const Side& side, std::string_view bytes)
 {
-    const ssize_t sent = ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = side.send(std::as_bytes(std::span(bytes)));
     if (sent < 0)
         return {errno, std::system_category()};
     if (static_cast<std::size_t>(sent) < bytes.size())

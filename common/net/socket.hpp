@@ -6,6 +6,7 @@
 
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
+#include "common/security/tls.hpp"
 
 namespace tunnel {
 
@@ -31,7 +32,7 @@ void reset(tcp::socket& socket);
 
 // Writes `bytes`, which must be few, to a socket to which nearly nothing was written before: they
 // fit its buffer. An error if they do not.
-std::error_code send_at_once(int descriptor, std::string_view bytes);
+std::error_code send_at_once(const Side& side, std::string_view bytes);
 
 // Takes the socket away from asio, for the relay. Throws std::system_error.
 Fd release(tcp::socket socket);

@@ -14,10 +14,12 @@ constexpr std::uint64_t frames_in_a_row = 64;
 
 } // namespace
 
-ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats)
+ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats, Tls tls)
     : socket_(std::move(socket)),
+      tls_(std::move(tls)),
+      wire_(socket_, &tls_),
       heartbeats_(heartbeats),
-      reader_(socket_),
+      reader_(wire_),
       outbox_filled_(socket_.get_executor()),
       heart_(socket_.get_executor()),
       last_received_(Clock::now())
@@ -100,7 +102,7 @@ awaitable<void> ControlConnection::transmit()
             while (outbox_.empty() && !ended_)
                 co_await outbox_filled_.wait();
             if (!outbox_.empty() && !ended_)
-                co_await send(socket_, std::exchange(outbox_, {}));
+                co_await send(wire_, std::exchange(outbox_, {}));
             if (finishing_ && outbox_.empty())
                 end(make_error_code(std::errc::operation_canceled), "closed on purpose");
         }

@@ -23,7 +23,7 @@ public:
     // Frames that the peer does not take pile up to this many bytes, then the connection ends.
     static constexpr std::size_t largest_outbox = 1024 * 1024;
 
-    ControlConnection(tcp::socket socket, Heartbeats heartbeats);
+    ControlConnection(tcp::socket socket, Heartbeats heartbeats, Tls tls = {});
 
     // Runs until the connection ends, and throws the std::system_error it ended with. `on_frame` is
     // called for every frame, heartbeats too, between two waits. Call it once; the object must
@@ -54,6 +54,8 @@ private:
     awaitable<void> keep_alive();
 
     tcp::socket socket_;
+    Tls tls_;
+    Wire wire_;
     tcp::endpoint peer_;
     Heartbeats heartbeats_;
     FrameReader reader_;

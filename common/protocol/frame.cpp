@@ -1,7 +1,6 @@
 #include "common/protocol/frame.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace tunnel {
 
@@ -26,13 +25,17 @@ enum class Tag : std::uint8_t {
     ticket = 12,
     visitor = 13,
     session = 14,
+    credential = 15,
+    nonce = 16,
+    proof = 17,
+    number = 18,
 };
 
 constexpr std::size_t field_header_size = 3;
 
 class Writer {
 public:
-    explicit Writer(FrameKind kind) : bytes_{0, 0, static_cast<char>(kind)} {}
+    explicit Writer(FrameKind kind) : bytes_(2, '\0') { bytes_ += static_cast<char>(kind); }
 
     void number(Tag tag, std::uint64_t value, std::size_t size)
     {
@@ -47,10 +50,10 @@ public:
         bytes_ += value;
     }
 
-    void random(Tag tag, const RandomBytes& value)
+    void bytes(Tag tag, std::span<const std::uint8_t> value)
     {
         begin_field(tag, value.size());
-        bytes_.append(value.begin(), value.end());
+        bytes_.append(reinterpret_cast<const char*>(value.data()), value.size());
     }
 
     void features(const std::vector<std::string>& features)
@@ -82,6 +85,8 @@ private:
     std::string bytes_;
 };
 
+// What may be missing stands before what may not, so that a frame that was cut is never a whole
+// one.
 struct Encoder {
     std::string operator()(const LogIn& log_in) const
     {
@@ -91,7 +96,11 @@ struct Encoder {
         writer.text(Tag::program_version, log_in.program_version);
         writer.features(log_in.features);
         writer.text(Tag::service, log_in.service);
-        writer.random(Tag::origin, log_in.origin.bytes);
+        writer.bytes(Tag::origin, log_in.origin.bytes);
+        if (log_in.claimed) {
+            writer.bytes(Tag::credential, log_in.claimed->credential);
+            writer.bytes(Tag::nonce, log_in.claimed->nonce);
+        }
         writer.number(Tag::heartbeat_timeout,
                       static_cast<std::uint64_t>(log_in.heartbeat_timeout.count()), 8);
         return std::move(writer).finish();
@@ -105,7 +114,7 @@ struct Encoder {
         writer.features(welcome.features);
         writer.text(Tag::outside_address, welcome.outside_address);
         if (welcome.session)
-            writer.random(Tag::session, welcome.session->bytes);
+            writer.bytes(Tag::session, welcome.session->bytes);
         writer.number(Tag::heartbeat_timeout,
                       static_cast<std::uint64_t>(welcome.heartbeat_timeout.count()), 8);
         return std::move(writer).finish();
@@ -122,7 +131,7 @@ struct Encoder {
     std::string operator()(const Announce& announce) const
     {
         Writer writer(FrameKind::announce);
-        writer.random(Tag::ticket, announce.ticket.bytes);
+        writer.bytes(Tag::ticket, announce.ticket.bytes);
         writer.text(Tag::visitor, announce.visitor);
         writer.text(Tag::service, announce.service);
         return std::move(writer).finish();
@@ -131,7 +140,9 @@ struct Encoder {
     std::string operator()(const DialBack& dial_back) const
     {
         Writer writer(FrameKind::dial_back);
-        writer.random(Tag::ticket, dial_back.ticket.bytes);
+        if (dial_back.proof)
+            writer.bytes(Tag::proof, *dial_back.proof);
+        writer.bytes(Tag::ticket, dial_back.ticket.bytes);
         return std::move(writer).finish();
     }
 
@@ -140,7 +151,7 @@ struct Encoder {
     std::string operator()(const Refuse& refuse) const
     {
         Writer writer(FrameKind::refuse);
-        writer.random(Tag::ticket, refuse.ticket.bytes);
+        writer.bytes(Tag::ticket, refuse.ticket.bytes);
         writer.text(Tag::text, refuse.text);
         return std::move(writer).finish();
     }
@@ -166,7 +177,26 @@ struct Encoder {
     std::string operator()(const Park& park) const
     {
         Writer writer(FrameKind::park);
-        writer.random(Tag::session, park.session.bytes);
+        if (park.numbered) {
+            writer.number(Tag::number, park.numbered->number, 8);
+            writer.bytes(Tag::proof, park.numbered->proof);
+        }
+        writer.bytes(Tag::session, park.session.bytes);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Challenge& challenge) const
+    {
+        Writer writer(FrameKind::challenge);
+        writer.bytes(Tag::nonce, challenge.nonce);
+        writer.bytes(Tag::proof, challenge.proof);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Proof& proof) const
+    {
+        Writer writer(FrameKind::proof);
+        writer.bytes(Tag::proof, proof.proof);
         return std::move(writer).finish();
     }
 
@@ -219,9 +249,10 @@ public:
         return {value->begin(), value->end()};
     }
 
-    RandomBytes random(Tag tag)
+    template <std::size_t size = std::tuple_size_v<RandomBytes>>
+    std::array<std::uint8_t, size> random(Tag tag)
     {
-        RandomBytes bytes{};
+        std::array<std::uint8_t, size> bytes{};
         const auto value = find(tag);
         if (value && value->size() == bytes.size())
             std::ranges::copy(*value, bytes.begin());
@@ -229,6 +260,8 @@ public:
             complete_ = false;
         return bytes;
     }
+
+    ProofBytes proof() { return random<std::tuple_size_v<ProofBytes>>(Tag::proof); }
 
     bool has(Tag tag) const { return find(tag).has_value(); }
 
@@ -278,13 +311,17 @@ Frame read(FrameKind kind, Fields& fields)
 {
     switch (kind) {
     case FrameKind::log_in:
-        return LogIn{static_cast<std::uint16_t>(fields.number(Tag::lowest_version, 2)),
-                     static_cast<std::uint16_t>(fields.number(Tag::highest_version, 2)),
-                     fields.text(Tag::program_version),
-                     fields.features(),
-                     fields.text(Tag::service),
-                     OriginId{fields.random(Tag::origin)},
-                     fields.duration(Tag::heartbeat_timeout)};
+        return LogIn{
+            static_cast<std::uint16_t>(fields.number(Tag::lowest_version, 2)),
+            static_cast<std::uint16_t>(fields.number(Tag::highest_version, 2)),
+            fields.text(Tag::program_version),
+            fields.features(),
+            fields.text(Tag::service),
+            OriginId{fields.random(Tag::origin)},
+            fields.duration(Tag::heartbeat_timeout),
+            fields.has(Tag::credential)
+                ? std::optional(Claimed{fields.random(Tag::credential), fields.random(Tag::nonce)})
+                : std::nullopt};
     case FrameKind::welcome:
         return Welcome{static_cast<std::uint16_t>(fields.number(Tag::version, 2)),
                        fields.text(Tag::program_version),
@@ -301,7 +338,8 @@ Frame read(FrameKind kind, Fields& fields)
         return Announce{Ticket{fields.random(Tag::ticket)}, fields.text(Tag::visitor),
                         fields.text(Tag::service)};
     case FrameKind::dial_back:
-        return DialBack{Ticket{fields.random(Tag::ticket)}};
+        return DialBack{Ticket{fields.random(Tag::ticket)},
+                        fields.has(Tag::proof) ? std::optional(fields.proof()) : std::nullopt};
     case FrameKind::start:
         return Start{};
     case FrameKind::refuse:
@@ -315,7 +353,14 @@ Frame read(FrameKind kind, Fields& fields)
     case FrameKind::goodbye:
         return Goodbye{fields.text(Tag::text)};
     case FrameKind::park:
-        return Park{SessionId{fields.random(Tag::session)}};
+        return Park{SessionId{fields.random(Tag::session)},
+                    fields.has(Tag::number) ? std::optional(Park::Numbered{
+                                                  fields.number(Tag::number, 8), fields.proof()})
+                                            : std::nullopt};
+    case FrameKind::challenge:
+        return Challenge{fields.random(Tag::nonce), fields.proof()};
+    case FrameKind::proof:
+        return Proof{fields.proof()};
     }
     return Unknown{static_cast<std::uint8_t>(kind)};
 }

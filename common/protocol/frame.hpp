@@ -45,6 +45,20 @@ enum class FrameKind : std::uint8_t {
     goodbye = 11,
     // 12 to 14 frame the bytes of a stream, see common/relay/framing.hpp.
     park = 15,
+    challenge = 16,
+    proof = 17,
+};
+
+// That the sender knows a key: an HMAC-SHA256, see common/security/proof.hpp.
+using ProofBytes = std::array<std::uint8_t, 32>;
+
+// Where there is a secret but no encryption: which secret the origin proxy knows, and random bytes
+// that nobody has seen before.
+struct Claimed {
+    RandomBytes credential{};
+    RandomBytes nonce{};
+
+    friend bool operator==(const Claimed&, const Claimed&) = default;
 };
 
 // Origin proxy, first frame of a control connection.
@@ -57,6 +71,7 @@ struct LogIn {
     OriginId origin;
     // The sender gives the connection up when it receives nothing for this long.
     std::chrono::milliseconds heartbeat_timeout{0};
+    std::optional<Claimed> claimed{}; // it expects a challenge, and proves it then
 
     friend bool operator==(const LogIn&, const LogIn&) = default;
 };
@@ -68,7 +83,9 @@ struct Welcome {
     std::vector<std::string> features;
     std::string outside_address;
     std::chrono::milliseconds heartbeat_timeout{0};
-    std::optional<SessionId> session{}; // if the log-in asked for parking, and gets it
+    // If the streams of its data connections are framed: the log-in asked for parking, or the
+    // connections are encrypted.
+    std::optional<SessionId> session{};
 
     friend bool operator==(const Welcome&, const Welcome&) = default;
 };
@@ -78,6 +95,7 @@ enum class RejectReason : std::uint8_t {
     service = 2,       // no such service here
     in_use = 3,        // another origin proxy, which answers, has the service
     shutting_down = 4, // try again later, another process may come
+    not_trusted = 5,   // no secret, or another one, or one where none is expected
 };
 
 // Remote proxy: not logged in; it closes the connection after this.
@@ -102,6 +120,7 @@ struct Announce {
 // Origin proxy, first frame of a data connection.
 struct DialBack {
     Ticket ticket;
+    std::optional<ProofBytes> proof{}; // where there is a secret but no encryption
 
     friend bool operator==(const DialBack&, const DialBack&) = default;
 };
@@ -147,9 +166,34 @@ struct Goodbye {
 
 // Origin proxy, first frame of a data connection that waits for a visitor to be announced on it.
 struct Park {
+    // Where there is a secret but no encryption. No number is good twice.
+    struct Numbered {
+        std::uint64_t number = 0;
+        ProofBytes proof{};
+
+        friend bool operator==(const Numbered&, const Numbered&) = default;
+    };
+
     SessionId session;
+    std::optional<Numbered> numbered{};
 
     friend bool operator==(const Park&, const Park&) = default;
+};
+
+// Remote proxy, in answer to a log-in with `claimed`: proves that it knows the secret, and asks the
+// same of the origin proxy.
+struct Challenge {
+    RandomBytes nonce{};
+    ProofBytes proof{};
+
+    friend bool operator==(const Challenge&, const Challenge&) = default;
+};
+
+// Origin proxy, in answer to the challenge.
+struct Proof {
+    ProofBytes proof{};
+
+    friend bool operator==(const Proof&, const Proof&) = default;
 };
 
 // A kind that a later version has: skipped.
@@ -160,7 +204,7 @@ struct Unknown {
 };
 
 using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
-                           Probe, Notice, Goodbye, Park, Unknown>;
+                           Probe, Notice, Goodbye, Park, Challenge, Proof, Unknown>;
 
 // What stands before the fields of a frame.
 struct FrameHeader {

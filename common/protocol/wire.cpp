@@ -4,8 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include <sys/socket.h>
-
+#include "common/deadline.hpp"
 #include "common/error.hpp"
 
 namespace tunnel {
@@ -20,25 +19,25 @@ constexpr auto patience_for_close = std::chrono::seconds(1);
 }
 
 // Takes what is there, at least one byte, and waits only if there is nothing.
-awaitable<std::size_t> read_some(tcp::socket& socket, std::span<std::uint8_t> room)
+awaitable<std::size_t> read_some(Wire wire, std::span<std::uint8_t> room)
 {
     for (;;) {
-        const ssize_t size = ::recv(socket.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+        const ssize_t size = wire.side().receive(std::as_writable_bytes(room));
         if (size > 0)
             co_return static_cast<std::size_t>(size);
         if (size == 0)
             throw std::system_error(asio::error::eof);
         if (errno == EAGAIN)
-            co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+            co_await wire.socket->async_wait(tcp::socket::wait_read, use_awaitable);
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());
     }
 }
 
-awaitable<void> read_all(tcp::socket& socket, std::span<std::uint8_t> room)
+awaitable<void> read_all(Wire wire, std::span<std::uint8_t> room)
 {
     while (!room.empty()) {
-        const std::size_t size = co_await read_some(socket, room);
+        const std::size_t size = co_await read_some(wire, room);
         room = room.subspan(size);
     }
 }
@@ -66,14 +65,14 @@ first_frame_size(std::span<const std::uint8_t, smallest_first_frame> bytes)
 
 } // namespace
 
-awaitable<Frame> read_first_frame(tcp::socket& socket)
+awaitable<Frame> read_first_frame(Wire wire)
 {
     std::array<std::uint8_t, smallest_first_frame> bytes{};
     constexpr std::size_t header_end = magic.size() + FrameHeader::wire_size;
     std::size_t held = 0;
     while (held < bytes.size()) {
         const std::span<std::uint8_t> room = std::span(bytes).subspan(held);
-        held += co_await read_some(socket, room);
+        held += co_await read_some(wire, room);
         if (!std::equal(magic.begin(), magic.begin() + std::min(held, magic.size()), bytes.begin()))
             throw std::system_error(make_error_code(Errc::not_our_protocol));
         if (held >= header_end && !first_frame_size(bytes))
@@ -84,25 +83,25 @@ awaitable<Frame> read_first_frame(tcp::socket& socket)
     const std::size_t taken = body.size();
     body.resize(size - header_end);
     const std::span<std::uint8_t> rest = std::span(body).subspan(taken);
-    co_await read_all(socket, rest);
+    co_await read_all(wire, rest);
     Frame frame = decoded(bytes[header_end - 1], body);
     if (std::holds_alternative<Unknown>(frame))
-        frame = co_await read_frame(socket);
+        frame = co_await read_frame(wire);
     co_return std::move(frame);
 }
 
-awaitable<Frame> read_frame(tcp::socket& socket)
+awaitable<Frame> read_frame(Wire wire)
 {
     for (;;) {
         std::array<std::uint8_t, FrameHeader::wire_size> header_bytes{};
         const std::span<std::uint8_t> header_room(header_bytes);
-        co_await read_all(socket, header_room);
+        co_await read_all(wire, header_room);
         const auto header = decode_header(header_bytes);
         if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
             malformed();
         std::vector<std::uint8_t> body(header->body_size);
         const std::span<std::uint8_t> body_room(body);
-        co_await read_all(socket, body_room);
+        co_await read_all(wire, body_room);
         Frame frame = decoded(header->kind, body);
         if (!std::holds_alternative<Unknown>(frame))
             co_return std::move(frame);
@@ -161,52 +160,38 @@ awaitable<void> FrameReader::fill(std::size_t size)
             buffer_.resize(std::max(buffer_.size(), size));
         }
         const std::span<std::uint8_t> room = std::span(buffer_).subspan(end_);
-        end_ += co_await read_some(socket_, room);
+        end_ += co_await read_some(wire_, room);
     }
 }
 
-awaitable<void> send(tcp::socket& socket, std::string bytes)
+awaitable<void> send(Wire wire, std::string bytes)
 {
     std::string_view rest = bytes;
     while (!rest.empty()) {
-        const ssize_t size =
-            ::send(socket.native_handle(), rest.data(), rest.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t size = wire.side().send(std::as_bytes(std::span(rest)));
         if (size >= 0)
             rest.remove_prefix(static_cast<std::size_t>(size));
         else if (errno == EAGAIN)
-            co_await socket.async_wait(tcp::socket::wait_write, use_awaitable);
+            co_await wire.socket->async_wait(tcp::socket::wait_write, use_awaitable);
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());
     }
 }
 
-awaitable<void> send_last(tcp::socket& socket, std::string bytes)
+awaitable<void> send_last(Wire wire, std::string bytes)
 {
-    // What the timer closes; none once this has ended, which the timer may learn too late.
-    struct Limited {
-        std::shared_ptr<tcp::socket*> target;
-
-        ~Limited() { *target = nullptr; }
-    };
-
-    const Limited limited{std::make_shared<tcp::socket*>(&socket)};
-    asio::steady_timer limit(socket.get_executor(), patience_for_close);
-    limit.async_wait([target = limited.target](std::error_code error) {
-        std::error_code ignored;
-        if (!error && *target != nullptr)
-            (*target)->close(ignored);
-    });
+    const Deadline limit(*wire.socket, patience_for_close);
     try {
-        co_await send(socket, std::move(bytes));
-        socket.shutdown(tcp::socket::shutdown_send);
+        co_await send(wire, std::move(bytes));
+        wire.side().end();
         std::array<std::uint8_t, 512> unwanted;
         const std::span<std::uint8_t> room(unwanted);
         for (;;) {
-            co_await read_some(socket, room);
+            co_await read_some(wire, room);
             co_await yield_to_others();
         }
     } catch (const std::system_error& error) {
-        if (error.code() == asio::error::operation_aborted && socket.is_open())
+        if (error.code() == asio::error::operation_aborted && wire.socket->is_open())
             throw;
     }
 }

@@ -21,6 +21,8 @@ std::string describe(End end, std::string_view first, std::string_view second)
         return "idle timeout";
     case End::stopped:
         return "cut by the shutdown";
+    case End::cut_off:
+        return "cut off, no longer trusted";
     case End::refused:
         return fmt::format("refused by the {}", second);
     case End::start_timeout:

@@ -31,6 +31,7 @@ std::string_view as_text(std::span<const std::byte> bytes)
 Pair::Pair(Fd one, Framed other, Relay::Done when_done)
     : first(std::move(one)),
       second(std::move(other.socket)),
+      second_tls(std::move(other.tls)),
       forth(Framing::adds),
       back(Framing::takes_off),
       done(std::move(when_done))
@@ -42,9 +43,11 @@ Pair::Pair(Fd one, Framed other, Relay::Done when_done)
     if (other.awaits_start)
         forth.await_start(other.sent_ahead);
     back.receive_first(std::move(other.received));
+    if (second_tls && second_tls.has_pending())
+        back.can_read();
 }
 
-Progress Direction::pump(int from, int to, const Means& means, std::size_t budget)
+Progress Direction::pump(const Side& from, const Side& to, const Means& means, std::size_t budget)
 {
     std::size_t moved = 0;
     while (!finished_) {
@@ -52,13 +55,8 @@ Progress Direction::pump(int from, int to, const Means& means, std::size_t budge
             if (const Progress flushed = flush(to); flushed != Progress::more)
                 return flushed;
         }
-        if (saw_end_) {
-            pipe_.reset();
-            if (framing_ != Framing::adds && !means.closes_next && ::shutdown(to, SHUT_WR) != 0)
-                return Progress::to_failed;
-            finished_ = true;
-            break;
-        }
+        if (saw_end_)
+            return pass_end(to, means);
         if (awaits_start_)
             return peek(from, to, means.buffer);
         if (!readable_ && !has_received()) {
@@ -69,26 +67,46 @@ Progress Direction::pump(int from, int to, const Means& means, std::size_t budge
             return Progress::more;
         if (splicing_ && !pipe_ && !has_received())
             pipe_ = means.pipes.take();
-        const Progress progress = pipe_ ? splice(from, moved) : copy(from, to, means.buffer, moved);
+        const Progress progress =
+            pipe_ ? splice(from.descriptor, moved) : copy(from, to, means.buffer, moved);
         if (progress != Progress::more)
             return progress;
     }
     return Progress::finished;
 }
 
+Progress Direction::pass_end(const Side& to, const Means& means)
+{
+    pipe_.reset();
+    // Closing a TCP connection is an end of its stream. One of TLS has to be told by itself.
+    const bool told = framing_ == Framing::adds || (means.closes_next && to.tls == nullptr);
+    if (!told && to.end() != 0) {
+        if (errno != EAGAIN)
+            return Progress::to_failed;
+        writable_ = false;
+        return Progress::waiting;
+    }
+    finished_ = true;
+    return Progress::finished;
+}
+
 // What was read before goes first.
-Progress Direction::flush(int to)
+Progress Direction::flush(const Side& to)
 {
     if (held_.bytes)
         return writable_ ? flush_held(to) : Progress::waiting;
     if (pipe_ && pipe_->held > 0)
-        return writable_ ? flush_pipe(to) : Progress::waiting;
+        return writable_ ? flush_pipe(to.descriptor) : Progress::waiting;
     return Progress::more;
 }
 
-Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::size_t& moved)
+Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> buffer,
+                         std::size_t& moved)
 {
     const bool adds = framing_ == Framing::adds;
+    const bool plain = from.tls == nullptr && to.tls == nullptr;
+    if (plain)
+        buffer = buffer.first(std::min(buffer.size(), plain_piece));
     const std::size_t waiting = waits_for_piece_ ? held_.end : 0; // goes before it
     auto room = buffer.subspan(waiting);
     if (adds)
@@ -98,7 +116,7 @@ Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::siz
         received != Progress::more || size == 0)
         return received;
     moved += size;
-    if (size == room.size() && framing_ != Framing::takes_off)
+    if (size == room.size() && framing_ != Framing::takes_off && plain)
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
     if (adds) {
@@ -121,7 +139,7 @@ Progress Direction::copy(int from, int to, std::span<std::byte> buffer, std::siz
 }
 
 // One piece; `size` stays 0 if there is none for now, or no more at all.
-Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& size)
+Progress Direction::receive(const Side& from, std::span<std::byte> room, std::size_t& size)
 {
     if (has_received()) {
         std::string& received = rare_->received;
@@ -132,7 +150,7 @@ Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& si
             rare_.reset();
         return Progress::more;
     }
-    const ssize_t result = ::recv(from, room.data(), room.size(), 0);
+    const ssize_t result = from.receive(room);
     if (result < 0)
         return failed_to_read();
     size = static_cast<std::size_t>(result);
@@ -143,7 +161,8 @@ Progress Direction::receive(int from, std::span<std::byte> room, std::size_t& si
         waits_for_piece_ = false;
         if (framing_ == Framing::adds)
             send_first(as_text(frame_header(StreamFrame::end, 0)));
-    } else if (size < room.size() && !short_read_says_nothing_) {
+    } else if (!short_read_says_nothing_ &&
+               (from.tls != nullptr ? from.tls->drained() : size < room.size())) {
         readable_ = false; // all there was, epoll(7): another recv would say EAGAIN
     }
     return Progress::more;
@@ -162,13 +181,16 @@ std::span<const std::byte> Direction::framed(std::span<std::byte> buffer, std::s
     return buffer.first(header.size() + size);
 }
 
-// Leaves in `payload` what is the stream's, gathered at the beginning of `bytes`.
+// Leaves in `payload` what is the stream's, gathered in `bytes`.
 Progress Direction::take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload)
 {
-    std::byte* const begin = bytes.data();
+    std::byte* begin = bytes.data();
     std::byte* out = begin;
     const auto pass = [&](std::size_t size) {
-        std::memmove(out, bytes.data(), size);
+        if (out == begin) // the first may stay where it is, and most often is the only one
+            begin = out = bytes.data();
+        else
+            std::memmove(out, bytes.data(), size);
         out += size;
     };
     while (!bytes.empty() && framing_ == Framing::takes_off && !saw_end_) {
@@ -230,12 +252,12 @@ Progress Direction::begin_frame()
     return Progress::more;
 }
 
-Progress Direction::peek(int from, int to, std::span<std::byte> buffer)
+Progress Direction::peek(const Side& from, const Side& to, std::span<std::byte> buffer)
 {
     if (!readable_ || ahead_ > 0)
         return Progress::waiting;
     const auto room = buffer.subspan(frame_header_size, most_ahead);
-    const ssize_t size = ::recv(from, room.data(), room.size(), MSG_PEEK);
+    const ssize_t size = ::recv(from.descriptor, room.data(), room.size(), MSG_PEEK);
     readable_ = false;
     if (size < 0 && errno != EAGAIN && errno != EINTR)
         return Progress::from_failed;
@@ -257,13 +279,13 @@ void Direction::await_start(std::size_t ahead)
     bytes_ += ahead;
 }
 
-void Direction::start(int from)
+void Direction::start(const Side& from)
 {
     awaits_start_ = false;
     readable_ = true;
     while (ahead_ > 0) {
         // MSG_TRUNC: they go without being copied, tcp(7).
-        const ssize_t size = ::recv(from, nullptr, ahead_, MSG_TRUNC);
+        const ssize_t size = ::recv(from.descriptor, nullptr, ahead_, MSG_TRUNC);
         if (size <= 0)
             break; // the next read says what is wrong
         ahead_ -= static_cast<std::size_t>(size);
@@ -352,10 +374,10 @@ Progress Direction::flush_pipe(int to)
     return Progress::more;
 }
 
-Progress Direction::write(int to, std::span<const std::byte>& bytes)
+Progress Direction::write(const Side& to, std::span<const std::byte>& bytes)
 {
     while (!bytes.empty()) {
-        const ssize_t size = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t size = to.send(bytes);
         if (size < 0) {
             if (errno == EINTR)
                 continue;
@@ -370,7 +392,7 @@ Progress Direction::write(int to, std::span<const std::byte>& bytes)
     return Progress::more;
 }
 
-Progress Direction::flush_held(int to)
+Progress Direction::flush_held(const Side& to)
 {
     std::span<const std::byte> rest(held_.bytes.get() + held_.begin, held_.end - held_.begin);
     const Progress progress = write(to, rest);

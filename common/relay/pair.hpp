@@ -15,8 +15,15 @@
 #include "common/relay/framing.hpp"
 #include "common/relay/pipe.hpp"
 #include "common/relay/relay.hpp"
+#include "common/security/tls.hpp"
 
 namespace tunnel {
+
+// How much is read at once, and so how large the worker's buffer is. A plain stream that fills its
+// piece is spliced from then on. An encrypted one is copied for ever, and costs a tenth less so
+// than in pieces of 64 KiB.
+inline constexpr std::size_t plain_piece = 64 * 1024;
+inline constexpr std::size_t encrypted_piece = 128 * 1024;
 
 // What one call of Direction::pump came to.
 enum class Progress : std::uint8_t {
@@ -30,7 +37,7 @@ enum class Progress : std::uint8_t {
 
 // What a worker lends to the direction that is being pumped.
 struct Means {
-    std::span<std::byte> buffer; // free again after each call
+    std::span<std::byte> buffer; // encrypted_piece bytes; free again after each call
     PipePool& pipes;
     bool closes_next = false; // both sockets, if this direction finishes: that ends the stream too
 };
@@ -39,9 +46,9 @@ struct Means {
 enum class Framing : std::uint8_t { none, adds, takes_off };
 
 // The bytes from one socket to the other. Small pieces are copied through the worker's buffer; a
-// read that fills it switches to splicing through a pipe, a few small pieces switch back. At rest a
-// direction holds neither. Edge-triggered: a socket counts as ready from the event until a system
-// call says otherwise.
+// read that fills it switches to splicing through a pipe, a few small pieces switch back; where one
+// side is encrypted all are copied. At rest a direction holds neither. Edge-triggered: a socket
+// counts as ready from the event until a system call says otherwise.
 //
 // Beside a framed connection it adds frames or takes them off, and passes the end of the stream on
 // as a frame, as long as the pieces are small. A stream of large ones goes on raw.
@@ -68,7 +75,7 @@ public:
     bool awaits_start() const { return awaits_start_; }
 
     // Takes what was peeked at; `from` as for pump().
-    void start(int from);
+    void start(const Side& from);
 
     // The sender has said that it takes the stream on.
     bool heard_start() const { return heard_start_; }
@@ -93,7 +100,7 @@ public:
     void read_until_told() { short_read_says_nothing_ = true; }
 
     // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
-    Progress pump(int from, int to, const Means& means, std::size_t budget);
+    Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
 
     // That the receiver has taken, without frames.
     std::uint64_t bytes() const { return bytes_ - std::min(bytes_, overhead_); }
@@ -123,20 +130,22 @@ private:
     bool has_received() const { return rare_ && !rare_->received.empty(); }
 
     // Each of these answers `more` when the way is clear for the next step.
-    Progress flush(int to);
+    Progress flush(const Side& to);
     Progress flush_pipe(int to);
-    Progress flush_held(int to);
-    Progress copy(int from, int to, std::span<std::byte> buffer, std::size_t& moved);
-    Progress receive(int from, std::span<std::byte> room, std::size_t& size);
+    Progress flush_held(const Side& to);
+    Progress copy(const Side& from, const Side& to, std::span<std::byte> buffer,
+                  std::size_t& moved);
+    Progress receive(const Side& from, std::span<std::byte> room, std::size_t& size);
     std::span<const std::byte> framed(std::span<std::byte> buffer, std::size_t size);
     Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
     Progress begin_frame();
-    Progress peek(int from, int to, std::span<std::byte> buffer);
+    Progress peek(const Side& from, const Side& to, std::span<std::byte> buffer);
+    Progress pass_end(const Side& to, const Means& means);
     Progress splice(int from, std::size_t& moved);
     Progress failed_to_read();
 
     // Writes until `bytes` is empty or the receiver takes no more; leaves what is left over.
-    Progress write(int to, std::span<const std::byte>& bytes);
+    Progress write(const Side& to, std::span<const std::byte>& bytes);
     void hold(std::span<const std::byte> rest);
 
     std::uint64_t bytes_ = 0;    // written, frames included
@@ -175,12 +184,14 @@ struct Pair {
 
     Fd first;
     Fd second;
+    Tls second_tls;  // nothing if it is not encrypted
     Direction forth; // first to second
     Direction back;  // second to first
     Relay::Done done;
     Clock::time_point began;
     Clock::time_point last_byte; // of either direction, or `began`
     Timers::iterator timer;      // valid while `timed`
+    std::uint64_t group = 0;     // see Relay::end_group()
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;
@@ -188,6 +199,10 @@ struct Pair {
     bool starting = false; // its start waits for the first piece of the answer
     bool ended = false;
     bool is_load = true; // counts in Worker::load()
+
+    Side first_side() const { return {first.get()}; }
+
+    Side second_side() { return {second.get(), second_tls ? &second_tls : nullptr}; }
 
     bool framed() const { return forth.in_frames() || back.in_frames(); }
 

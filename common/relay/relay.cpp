@@ -24,9 +24,17 @@ void Relay::hand_over(Fd first, Fd second, Done done)
     hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
 }
 
-void Relay::hand_over(Fd first, Framed second, Done done)
+void Relay::hand_over(Fd first, Framed second, Done done, std::uint64_t group)
 {
-    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
+    auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done));
+    pair->group = group;
+    hand_over(std::move(pair));
+}
+
+void Relay::end_group(std::uint64_t group)
+{
+    for (const auto& worker : workers_)
+        worker->end_group(group);
 }
 
 // To the worker with the fewest pairs, and of those to the first: with few pairs most of them

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/net/fd.hpp"
+#include "common/security/tls.hpp"
 
 namespace tunnel {
 
@@ -23,6 +24,7 @@ enum class End : std::uint8_t {
     half_close_timeout, // one side had finished, and the other way stayed silent too long
     idle_timeout,       // no side had finished, and no byte moved for too long
     stopped,            // the relay was stopped
+    cut_off,            // its group was ended
     refused,            // the peer of a framed socket said why it would not take the stream on
     not_started,        // a framed socket broke before its peer had taken the stream on
     start_timeout,      // its peer said nothing about it in time
@@ -32,6 +34,7 @@ enum class End : std::uint8_t {
 // used again for the next stream.
 struct Framed {
     Fd socket;
+    Tls tls{};              // through which its bytes go, or nothing
     std::string received{}; // from it, and not looked at yet
     std::string unsent{};   // goes out before everything else
     // The peer has not taken the stream on. Until it says start nothing is taken from the other
@@ -41,6 +44,8 @@ struct Framed {
     std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
     // `unsent` may wait for the first piece to go with, for as long as the relay would spin.
     bool unsent_may_wait = false;
+
+    Side side() { return {socket.get(), tls ? &tls : nullptr}; }
 };
 
 struct Flow {
@@ -95,8 +100,13 @@ public:
 
     // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
+    // `group` is for end_group().
     void hand_over(Fd first, Fd second, Done done);
-    void hand_over(Fd first, Framed second, Done done);
+    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0);
+
+    // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
+    // from any thread, or with a lent one only from that.
+    void end_group(std::uint64_t group);
 
     // With a lent thread, only from that one: does what is ready, without waiting. Whether there
     // was anything.

@@ -21,16 +21,16 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::size_t shared_buffer_size = 64 * 1024;
+constexpr std::size_t shared_buffer_size = encrypted_piece;
 
 // What all pairs together may move before the worker looks again who has become ready. A pair that
 // moves all it can at once costs a quarter less CPU for each byte than pairs that take turns
 // megabyte by megabyte; but small pieces of others must not wait for it, so beside such it may not.
-constexpr std::size_t round_budget = 128 * shared_buffer_size;
-constexpr std::size_t budget_beside_small = 8 * shared_buffer_size;
+constexpr std::size_t round_budget = 128 * plain_piece;
+constexpr std::size_t budget_beside_small = 8 * plain_piece;
 
 // A pair that waits for its turn may move this much in any case.
-constexpr std::size_t least_turn = 4 * shared_buffer_size;
+constexpr std::size_t least_turn = 4 * plain_piece;
 
 // Less than this at once is a message rather than a part of a bulk stream.
 constexpr std::uint64_t small = 16 * 1024;
@@ -111,6 +111,32 @@ void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
     lock.unlock();
     if (asleep_.exchange(false))
         wake();
+}
+
+void Relay::Worker::end_group(std::uint64_t group)
+{
+    if (!thread_.joinable()) {
+        end_those_of(group);
+        graveyard_.clear();
+        return;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        groups_to_end_.push_back(group);
+        has_news_ = true;
+    }
+    if (asleep_.exchange(false))
+        wake();
+}
+
+void Relay::Worker::end_those_of(std::uint64_t group)
+{
+    // What has been looked at is not moved by an end: the last takes the place of the one that
+    // ends.
+    for (std::size_t i = pairs_.size(); i-- > 0;) {
+        if (pairs_[i]->group == group)
+            end(*pairs_[i], End::cut_off);
+    }
 }
 
 void Relay::Worker::stop()
@@ -243,16 +269,21 @@ void Relay::Worker::end_all()
 bool Relay::Worker::take_inbox()
 {
     std::vector<std::unique_ptr<Pair>> arrived;
+    std::vector<std::uint64_t> groups;
     bool stopping = false;
     {
         const std::lock_guard lock(mutex_);
         arrived.swap(inbox_);
+        groups.swap(groups_to_end_);
         has_news_ = false;
         stopping = stopping_;
     }
     last_event_ = now_;
     for (auto& pair : arrived)
         adopt(std::move(pair));
+    for (const std::uint64_t group : groups)
+        end_those_of(group);
+    graveyard_.clear();
     return stopping;
 }
 
@@ -318,7 +349,7 @@ void Relay::Worker::progress(Pair& pair)
     if (!pump(pair, pair.back))
         return;
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
-        pair.forth.start(pair.first.get());
+        pair.forth.start(pair.first_side());
         pair.last_byte = now_; // however long the start took
         set_timer(pair);
     }
@@ -342,12 +373,12 @@ void Relay::Worker::progress(Pair& pair)
 bool Relay::Worker::pump(Pair& pair, Direction& direction)
 {
     const bool forth = &direction == &pair.forth;
-    const int from = forth ? pair.first.get() : pair.second.get();
-    const int to = forth ? pair.second.get() : pair.first.get();
+    const Side from = forth ? pair.first_side() : pair.second_side();
+    const Side to = forth ? pair.second_side() : pair.first_side();
     const std::uint64_t before = direction.bytes();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
     const Progress progress = direction.pump(from, to, {shared_, pipes_, closes_next},
-                                             std::max(round_left_, shared_buffer_size));
+                                             std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     round_left_ -= std::min<std::uint64_t>(round_left_, moved);
     if (moved > 0 && moved < small)
@@ -472,6 +503,7 @@ void Relay::Worker::close_and_report(Pair& pair, End how)
         if (pair.second_is_reusable()) {
             ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.second.get(), nullptr);
             flow.second.socket = std::move(pair.second);
+            flow.second.tls = std::move(pair.second_tls);
             flow.second.received = pair.back.take_received();
         }
     } else if (how == End::not_started) {

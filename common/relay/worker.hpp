@@ -28,6 +28,9 @@ public:
     // those that have are most likely about to go, and the next pair need not avoid them.
     std::size_t load() const { return load_; }
 
+    // From any thread, or a lent one: ends the pairs of a group.
+    void end_group(std::uint64_t group);
+
     // From any thread: ends all pairs and the thread, and waits for it.
     void stop();
 
@@ -53,6 +56,7 @@ private:
     void work(std::span<const epoll_event> events);
     void on_event(const epoll_event& event);
     void end_all();
+    void end_those_of(std::uint64_t group);
     bool take_inbox();
     void adopt(std::unique_ptr<Pair> pair);
     bool watch(int descriptor, std::uintptr_t tag);
@@ -87,10 +91,11 @@ private:
     std::vector<std::byte> shared_;
     PipePool pipes_; // before the pairs, which give theirs back
 
-    std::mutex mutex_; // guards inbox_ and stopping_
+    std::mutex mutex_; // guards the next three
     std::vector<std::unique_ptr<Pair>> inbox_;
+    std::vector<std::uint64_t> groups_to_end_;
     bool stopping_ = false;
-    std::atomic<bool> has_news_ = false; // in inbox_ or stopping_; written under the mutex
+    std::atomic<bool> has_news_ = false; // in one of them; written under the mutex
     std::atomic<bool> asleep_ = false;   // so it must be woken for news
 
     // Only the worker's own thread touches what follows.

@@ -1,0 +1,34 @@
+// What the process gives up once it is set up, so that whoever takes it over can do little with it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace tunnel {
+
+enum class Sandbox : std::uint8_t { on, off };
+
+// What must still be possible inside; name look-ups are in any case.
+struct SandboxNeeds {
+    // Files and folders to be read again. A file may be replaced by another: everything in the
+    // folder that holds it becomes readable too, unless that is / or /etc.
+    std::vector<std::filesystem::path> read_again{};
+};
+
+// From here on this thread and those that it starts, and the files they open: no capability is left
+// and none can be gained, no file can be written or made, only those of `needs` and of name
+// look-ups be read, no program be run and no process be made, and system calls that the proxies do
+// not make fail with EPERM. What was opened before stays as it is, so bind first; before any other
+// thread is started. A part that this system or this build lacks is named in one log line.
+void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs = {});
+
+// Sanitizers run programs, trace the process and write files, so in builds with them there is no
+// sandbox, and neither where lines are counted for the tests.
+bool sandbox_is_built();
+
+// For a process that holds a secret: no core file, and no other process of the same user may look
+// into its memory.
+void keep_memory_private();
+
+} // namespace tunnel

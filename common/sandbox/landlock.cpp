@@ -1,0 +1,166 @@
+#include "common/sandbox/landlock.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/net/fd.hpp"
+
+namespace tunnel {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// What Debian 12's <linux/landlock.h>, of Linux 6.1, does not have; from
+// https://docs.kernel.org/userspace-api/landlock.html
+struct RulesetAttributes {
+    std::uint64_t handled_access_fs;
+    std::uint64_t handled_access_net; // none: the outside address may be any
+    std::uint64_t scoped;
+};
+
+constexpr std::uint64_t scope_abstract_unix_socket = 1 << 0;
+constexpr std::uint64_t scope_signal = 1 << 1;
+
+constexpr std::uint64_t read_file = LANDLOCK_ACCESS_FS_READ_FILE;
+constexpr std::uint64_t read_all = read_file | LANDLOCK_ACCESS_FS_READ_DIR;
+
+// The same page, "Previous limitations": rights 0 to 12 came with the first ABI, REFER (13) with
+// the second, TRUNCATE (14) with the third, IOCTL_DEV (15) with the fifth.
+constexpr std::uint64_t rights_of(long abi)
+{
+    const int count = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
+    return (1u << count) - 1;
+}
+
+// The sixth.
+constexpr std::uint64_t scopes_of(long abi)
+{
+    return abi >= 6 ? scope_abstract_unix_socket | scope_signal : 0;
+}
+
+// What getaddrinfo() reads: its configuration, the modules that nsswitch.conf names, with the
+// libraries that they need, and how many cores there are for the memory of a new thread. And the
+// authorities' certificates, for whom OpenSSL looks only when it meets one.
+constexpr std::array<const char*, 32> of_look_ups{"/etc/resolv.conf",
+                                                  "/etc/hosts",
+                                                  "/etc/host.conf",
+                                                  "/etc/hostname",
+                                                  "/etc/nsswitch.conf",
+                                                  "/etc/gai.conf",
+                                                  "/etc/networks",
+                                                  "/etc/services",
+                                                  "/etc/protocols",
+                                                  "/etc/machine-id",
+                                                  "/etc/localtime",
+                                                  "/etc/ld.so.cache",
+                                                  "/run/systemd/resolve",
+                                                  "/run/NetworkManager",
+                                                  "/run/resolvconf",
+                                                  "/run/nscd",
+                                                  "/var/lib/nss_db",
+                                                  "/lib",
+                                                  "/lib64",
+                                                  "/usr/lib",
+                                                  "/usr/lib64",
+                                                  "/usr/local/lib",
+                                                  "/etc/ssl",
+                                                  "/etc/pki",
+                                                  "/etc/ca-certificates",
+                                                  "/usr/share/ca-certificates",
+                                                  "/usr/local/share/ca-certificates",
+                                                  "/sys/devices/system/cpu",
+                                                  "/proc/sys/crypto",
+                                                  "/proc/sys/vm/overcommit_memory",
+                                                  "/dev/urandom",
+                                                  "/dev/null"};
+
+class Ruleset {
+public:
+    explicit Ruleset(const RulesetAttributes& attributes)
+        : descriptor_(static_cast<int>(
+              ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)))
+    {
+    }
+
+    bool made() const { return descriptor_.is_open(); }
+
+    // What is not there needs no right.
+    void allow_reading(const fs::path& path) const
+    {
+        const Fd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+
+        struct stat what {};
+
+        if (!place.is_open() || ::fstat(place.get(), &what) != 0)
+            return;
+        landlock_path_beneath_attr rule{};
+        rule.allowed_access = S_ISDIR(what.st_mode) ? read_all : read_file;
+        rule.parent_fd = place.get();
+        ::syscall(SYS_landlock_add_rule, descriptor_.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    }
+
+    // A rule is about the file that is there now, and not about its name; only a rule about the
+    // folder holds for the one that replaces it. Of a link both folders: either may be changed.
+    void allow_reading_again(const fs::path& path) const
+    {
+        std::error_code error;
+        allow_reading(path);
+        if (fs::is_directory(path, error))
+            return;
+        allow_folder(fs::absolute(path, error).lexically_normal().parent_path());
+        allow_folder(fs::weakly_canonical(path, error).parent_path());
+    }
+
+    bool restrict_this_thread() const
+    {
+        return ::syscall(SYS_landlock_restrict_self, descriptor_.get(), 0) == 0;
+    }
+
+private:
+    // For the sake of one file these two would tell far too much.
+    void allow_folder(const fs::path& folder) const
+    {
+        if (!folder.empty() && folder != "/" && folder != "/etc")
+            allow_reading(folder);
+    }
+
+    Fd descriptor_;
+};
+
+std::error_code last_error()
+{
+    return {errno, std::system_category()};
+}
+
+} // namespace
+
+std::error_code restrict_files(const std::vector<fs::path>& read_again)
+{
+    const long abi =
+        ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 0)
+        return last_error();
+    const Ruleset rules({rights_of(abi), 0, scopes_of(abi)});
+    if (!rules.made())
+        return last_error();
+    for (const char* path : of_look_ups)
+        rules.allow_reading(path);
+    rules.allow_reading_again("/etc/resolv.conf");
+    // A DHCP client replaces /etc/resolv.conf, an editor /etc/hosts. Whoever is not root could read
+    // nothing there that is secret anyway; root, as owner, could read all of it.
+    if (::geteuid() != 0)
+        rules.allow_reading("/etc");
+    for (const fs::path& path : read_again)
+        rules.allow_reading_again(path);
+    return rules.restrict_this_thread() ? std::error_code() : last_error();
+}
+
+} // namespace tunnel

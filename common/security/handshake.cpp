@@ -1,0 +1,326 @@
+#include "common/security/handshake.hpp"
+
+#include <cerrno>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "common/error.hpp"
+#include "common/security/record_socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Who has the instructions for it is as fast with the first, who has not needs the second. Both are
+// of SHA-256, as a pre-shared key has to be.
+constexpr const char* aes_first = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* chacha_first = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256";
+
+// The accepting end knows this group alone. A data connection offers another, so that there is none
+// in common: the one way to make OpenSSL 3.0 do without a key exchange (psk_ke, RFC 8446 section
+// 4.2.9), which both ends otherwise only prefer not to. P-256 is the fastest to offer in vain.
+constexpr const char* group = "X25519";
+constexpr const char* group_of_nobody = "P-256";
+
+bool has_fast_aes()
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_cpu_supports("aes") != 0;
+#elif defined(__ARM_FEATURE_AES)
+    return true;
+#else
+    return false;
+#endif
+}
+
+std::string words_of(unsigned long error)
+{
+    const char* const reason = ERR_reason_error_string(error);
+    if (reason != nullptr)
+        return reason;
+    return error != 0 ? std::system_category().message(ERR_GET_REASON(error)) : "unknown error";
+}
+
+[[noreturn]] void fail_with_file(const char* what, const std::string& path)
+{
+    // The first error is the cause; what the library adds to it only says where it was met.
+    throw std::runtime_error(fmt::format("{} {}: {}", what, path, words_of(ERR_peek_error())));
+}
+
+void load(SSL_CTX* context, const CertificateFiles& files)
+{
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
+        fail_with_file("cannot use the certificate in", files.certificate);
+    if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+        fail_with_file("cannot use the key in", files.key);
+    if (SSL_CTX_check_private_key(context) != 1)
+        throw std::runtime_error(fmt::format("the key in {} is not of the certificate in {}",
+                                             files.key, files.certificate));
+}
+
+void load_authorities(SSL_CTX* context, const std::string& path)
+{
+    ERR_clear_error();
+    if (SSL_CTX_load_verify_file(context, path.c_str()) != 1)
+        fail_with_file("cannot use the certificates in", path);
+}
+
+Handshake& handshake_of(SSL* ssl)
+{
+    return *static_cast<Handshake*>(SSL_get_app_data(ssl));
+}
+
+// The library wants a key as a session that could have been resumed. Null if there is no memory.
+SSL_SESSION* session_with(SSL* ssl, const Key& key)
+{
+    static constexpr unsigned char aes_128_gcm_sha256[] = {0x13, 0x01};
+    SSL_SESSION* const session = SSL_SESSION_new();
+    const SSL_CIPHER* const cipher = SSL_CIPHER_find(ssl, aes_128_gcm_sha256);
+    if (session == nullptr || cipher == nullptr ||
+        SSL_SESSION_set1_master_key(session, key.bytes.data(), Key::size) != 1 ||
+        SSL_SESSION_set_cipher(session, cipher) != 1 ||
+        SSL_SESSION_set_protocol_version(session, TLS1_3_VERSION) != 1) {
+        SSL_SESSION_free(session);
+        return nullptr;
+    }
+    return session;
+}
+
+int offer_key(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* size,
+              SSL_SESSION** session)
+{
+    const auto& offer = handshake_of(ssl).offer();
+    *session = nullptr;
+    if (!offer || (digest != nullptr && EVP_MD_get_type(digest) != NID_sha256))
+        return 1; // none
+    *identity = reinterpret_cast<const unsigned char*>(offer->identity.data());
+    *size = offer->identity.size();
+    *session = session_with(ssl, offer->key);
+    return *session != nullptr ? 1 : 0;
+}
+
+int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESSION** session)
+{
+    *session = nullptr;
+    const auto key = handshake_of(ssl).find_key({reinterpret_cast<const char*>(identity), size});
+    if (key)
+        *session = session_with(ssl, *key);
+    return 1; // without a session it goes on as if no key had been offered
+}
+
+} // namespace
+
+void TlsContext::Free::operator()(ssl_ctx_st* context) const
+{
+    SSL_CTX_free(context);
+}
+
+TlsContext::TlsContext(ssl_ctx_st* context) : context_(context)
+{
+    if (context == nullptr)
+        throw std::runtime_error("libssl cannot do TLS 1.3");
+    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+    SSL_CTX_set_ciphersuites(context, has_fast_aes() ? aes_first : chacha_first);
+    SSL_CTX_set1_groups_list(context, group);
+    // No tickets: a pre-shared key does the same. No early data: it could be replayed.
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_PRIORITIZE_CHACHA |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A quiet connection keeps no buffers. A write gives up as soon as the socket is full, and goes
+    // on later from wherever the bytes lie then.
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+TlsContext TlsContext::dials_with_key(bool fresh_exchange)
+{
+    TlsContext made(SSL_CTX_new(TLS_client_method()));
+    // No authority is known, so no certificate is good: else a server that shows any, instead of
+    // knowing the key, would be taken for the right one.
+    SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_psk_use_session_callback(made.get(), offer_key);
+    if (!fresh_exchange) {
+        SSL_CTX_set_options(made.get(), SSL_OP_ALLOW_NO_DHE_KEX);
+        SSL_CTX_set1_groups_list(made.get(), group_of_nobody);
+    }
+    return made;
+}
+
+TlsContext TlsContext::dials_with_certificate(const std::string& ca_file,
+                                              const CertificateFiles& own, bool insecure)
+{
+    TlsContext made(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_verify(made.get(), insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    if (own.given())
+        load(made.get(), own);
+    if (!ca_file.empty())
+        load_authorities(made.get(), ca_file);
+    else
+        SSL_CTX_set_default_verify_paths(made.get());
+    return made;
+}
+
+TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& client_ca_file)
+{
+    TlsContext made(SSL_CTX_new(TLS_server_method()));
+    SSL_CTX_set_options(made.get(),
+                        SSL_OP_ALLOW_NO_DHE_KEX); // control connections: looked at after
+    SSL_CTX_set_psk_find_session_callback(made.get(), tunnel::find_key);
+    if (own.given())
+        load(made.get(), own);
+    if (!client_ca_file.empty()) {
+        load_authorities(made.get(), client_ca_file);
+        SSL_CTX_set_client_CA_list(made.get(), SSL_load_client_CA_file(client_ca_file.c_str()));
+        SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+        static constexpr unsigned char here[] = "tunneled-reverse-proxy";
+        SSL_CTX_set_session_id_context(made.get(), here, sizeof here - 1);
+    }
+    return made;
+}
+
+Handshake::Handshake(const TlsContext& context, int descriptor) : tls_(SSL_new(context.get()))
+{
+    BIO* const socket = make_record_socket(descriptor);
+    if (!tls_ || socket == nullptr) {
+        BIO_free(socket);
+        throw std::bad_alloc();
+    }
+    SSL_set_bio(tls_.get(), socket, socket);
+    SSL_set_app_data(tls_.get(), this);
+}
+
+Handshake::Handshake(const TlsContext& context, int descriptor, PresharedKey key)
+    : Handshake(context, descriptor)
+{
+    offer_ = std::move(key);
+    SSL_set_connect_state(tls_.get());
+}
+
+Handshake::Handshake(const TlsContext& context, int descriptor, const std::string& host)
+    : Handshake(context, descriptor)
+{
+    host_ = host;
+    SSL_set_connect_state(tls_.get());
+    std::error_code not_literal;
+    asio::ip::make_address(host, not_literal);
+    if (not_literal) {
+        SSL_set_tlsext_host_name(tls_.get(), host.c_str());
+        SSL_set_hostflags(tls_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+        SSL_set1_host(tls_.get(), host.c_str());
+    } else {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), host.c_str());
+    }
+}
+
+Handshake::Handshake(const TlsContext& context, int descriptor, FindKey find_key)
+    : Handshake(context, descriptor)
+{
+    find_key_ = std::move(find_key);
+    accepts_ = true;
+    SSL_set_accept_state(tls_.get());
+}
+
+std::optional<Key> Handshake::find_key(std::string_view identity)
+{
+    auto key = find_key_ ? find_key_(identity) : std::nullopt;
+    identity_ = key ? identity : std::string_view();
+    return key;
+}
+
+awaitable<void> Handshake::run(tcp::socket& socket)
+{
+    for (;;) {
+        ERR_clear_error();
+        errno = 0;
+        const int result = SSL_do_handshake(tls_.get());
+        if (result == 1)
+            break;
+        const int reason = SSL_get_error(tls_.get(), result);
+        if (reason == SSL_ERROR_WANT_READ)
+            co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+        else if (reason == SSL_ERROR_WANT_WRITE)
+            co_await socket.async_wait(tcp::socket::wait_write, use_awaitable);
+        else
+            fail(reason);
+        if (!socket
+                 .is_open()) // its number may be another's by now, which the library does not know
+            throw std::system_error(asio::error::operation_aborted);
+    }
+    const bool with_key = SSL_session_reused(tls_.get()) == 1;
+    if (offer_ && !with_key)
+        throw std::system_error(make_error_code(Errc::wrong_secret));
+    if (offer_)
+        identity_ = offer_->identity;
+    else if (!with_key)
+        identity_.clear();                 // one that was found, but not proved
+    SSL_set_app_data(tls_.get(), nullptr); // the callbacks are done, and this may go
+}
+
+bool Handshake::fresh_exchange() const
+{
+    return SSL_get_negotiated_group(tls_.get()) != 0;
+}
+
+std::string Handshake::certificate_name() const
+{
+    X509* const certificate = SSL_get0_peer_certificate(tls_.get());
+    if (certificate == nullptr)
+        return {};
+    const X509_NAME* const subject = X509_get_subject_name(certificate);
+    const int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (place < 0)
+        return {};
+    unsigned char* text = nullptr;
+    const int size =
+        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    if (size < 0)
+        return {};
+    std::string name(reinterpret_cast<char*>(text), static_cast<std::size_t>(size));
+    OPENSSL_free(text);
+    return name;
+}
+
+Key Handshake::exporter(std::string_view label) const
+{
+    Key key;
+    if (SSL_export_keying_material(tls_.get(), key.bytes.data(), Key::size, label.data(),
+                                   label.size(), nullptr, 0, 0) != 1)
+        throw std::runtime_error("libssl cannot export keys");
+    return key;
+}
+
+// In words that say what to do, as far as it can be known.
+void Handshake::fail(int reason) const
+{
+    const int system = errno;
+    const int why = ERR_GET_REASON(ERR_peek_error());
+    const bool ended = reason == SSL_ERROR_SYSCALL || why == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+    if (ended && system != 0 && system != ECONNRESET)
+        throw std::system_error(system, std::system_category());
+    if (accepts_) {
+        if (ended)
+            throw std::system_error(asio::error::eof);
+        if (why == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) // it would have to be a certificate's
+            throw std::system_error(make_error_code(Errc::no_proof));
+        tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
+    }
+    if (ended || why == SSL_R_WRONG_VERSION_NUMBER ||
+        why == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)
+        throw std::system_error(make_error_code(Errc::no_encryption));
+    if (offer_)
+        throw std::system_error(make_error_code(Errc::wrong_secret));
+    const long verified = SSL_get_verify_result(tls_.get());
+    if (why == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
+        tunnel::fail(make_error_code(Errc::untrusted_certificate),
+                     fmt::format("{}: {}", host_, X509_verify_cert_error_string(verified)));
+    tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
+}
+
+} // namespace tunnel

@@ -1,0 +1,125 @@
+// How the two proxies come to an encrypted connection.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/asio.hpp"
+#include "common/security/key.hpp"
+#include "common/security/tls.hpp"
+
+struct ssl_ctx_st; // OpenSSL's SSL_CTX
+
+namespace tunnel {
+
+// Files with PEM in them.
+struct CertificateFiles {
+    std::string certificate; // with the chain up to the authority, the server's own first
+    std::string key;
+
+    bool given() const { return !certificate.empty() || !key.empty(); }
+};
+
+// A key that both ends know already, and the name under which the accepting one finds it.
+struct PresharedKey {
+    std::string identity; // goes out in clear
+    Key key;
+};
+
+// What there is to offer, or to accept, on new connections. Those that exist are not touched when
+// it is replaced.
+class TlsContext {
+public:
+    // The dialling end, which takes nobody for the other proxy but one that knows the same key. For
+    // control connections with a fresh key exchange, so that a stolen secret does not open what was
+    // recorded before; for data connections without, since their key is of that exchange already.
+    static TlsContext dials_with_key(bool fresh_exchange);
+
+    // The dialling end, which checks the other's certificate against the authorities in `ca_file`,
+    // or the system's if it is empty; not at all with `insecure`. `own` may be without files.
+    // Throws std::runtime_error that names the file.
+    static TlsContext dials_with_certificate(const std::string& ca_file,
+                                             const CertificateFiles& own, bool insecure);
+
+    // The accepting end. Without certificate it takes nobody who has no key; with one it shows it
+    // to whoever offers no key, and asks for the other's certificate if there is a
+    // `client_ca_file`.
+    static TlsContext accepts(const CertificateFiles& own, const std::string& client_ca_file);
+
+    ssl_ctx_st* get() const { return context_.get(); }
+
+private:
+    struct Free {
+        void operator()(ssl_ctx_st* context) const;
+    };
+
+    explicit TlsContext(ssl_ctx_st* context);
+
+    std::unique_ptr<ssl_ctx_st, Free> context_;
+};
+
+// One handshake. It must outlive the coroutine that it gives.
+class Handshake {
+public:
+    // The key of an identity that somebody shows; nullopt: there is none.
+    using FindKey = std::function<std::optional<Key>(std::string_view identity)>;
+
+    // The dialling end with a key, or with a certificate; the host, a name or an address, must then
+    // be the one that the other's certificate is for.
+    Handshake(const TlsContext& context, int descriptor, PresharedKey key);
+    Handshake(const TlsContext& context, int descriptor, const std::string& host);
+
+    // The accepting end.
+    Handshake(const TlsContext& context, int descriptor, FindKey find_key);
+
+    Handshake(const Handshake&) = delete; // the library knows where it is
+    Handshake& operator=(const Handshake&) = delete;
+
+    // Throws std::system_error: Errc with words that tell what to do about it, or the socket's.
+    // Limiting its time is for the caller: closing the socket ends it.
+    awaitable<void> run(tcp::socket& socket);
+
+    // After it. The identity of the key that was used; empty: a certificate was.
+    const std::string& identity() const { return identity_; }
+
+    // The key exchange was a fresh one.
+    bool fresh_exchange() const;
+
+    // The name in the other's certificate, which has been checked; empty if it showed none.
+    std::string certificate_name() const;
+
+    // A key that only the two ends of this connection know (RFC 8446, section 7.5).
+    Key exporter(std::string_view label) const;
+
+    // The connection, ready for use.
+    Tls take() { return std::move(tls_); }
+
+    // For the library's callbacks.
+    const std::optional<PresharedKey>& offer() const { return offer_; }
+
+    std::optional<Key> find_key(std::string_view identity);
+
+private:
+    Handshake(const TlsContext& context, int descriptor);
+
+    [[noreturn]] void fail(int reason) const;
+
+    Tls tls_;
+    std::optional<PresharedKey> offer_;
+    FindKey find_key_;
+    std::string identity_;
+    std::string host_; // whose certificate is expected
+    bool accepts_ = false;
+};
+
+// The first byte of a TLS connection, RFC 8446 section 5.1; no first byte of ours.
+inline constexpr std::uint8_t tls_first_byte = 0x16;
+
+// The alert that a remote proxy without encryption answers TLS with: insufficient_security, as a
+// whole record, in which there is a zero.
+inline constexpr std::string_view no_encryption_here{"\x15\x03\x03\x00\x02\x02\x47", 7};
+
+} // namespace tunnel

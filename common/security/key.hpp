@@ -1,0 +1,47 @@
+// Keys, and how one is made from another. docs/security.md draws the whole schedule.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/protocol/ids.hpp"
+
+namespace tunnel {
+
+// Overwrites what must not be left in memory; the compiler does not leave it out.
+void wipe(std::span<std::uint8_t> bytes);
+
+// 256 bits that only the two proxies know. Wiped when it is destroyed; nothing prints it.
+class Key {
+public:
+    static constexpr std::size_t size = 32;
+
+    Key() = default;
+    Key(const Key&) = default;
+    Key& operator=(const Key&) = default;
+
+    ~Key() { wipe(bytes); }
+
+    std::array<std::uint8_t, size> bytes{};
+};
+
+// A key for one purpose out of another, or out of a secret: HKDF-SHA256 (RFC 5869), without salt.
+// `purpose` is one of the labels in docs/security.md; `context` binds the key to one use. Throws
+// std::runtime_error if libcrypto has no HKDF.
+Key derive(std::span<const std::uint8_t> from, std::string_view purpose,
+           std::span<const std::uint8_t> context = {});
+
+// The same, 128 bits that may be shown to anyone: they name the key without telling it.
+RandomBytes derive_name(std::span<const std::uint8_t> from, std::string_view purpose);
+
+// HMAC-SHA256 (RFC 2104).
+using Mac = std::array<std::uint8_t, 32>;
+Mac mac(const Key& key, std::string_view message);
+
+// In a time that does not tell where they differ.
+bool equal(std::span<const std::uint8_t> one, std::span<const std::uint8_t> other);
+
+} // namespace tunnel

@@ -1,0 +1,80 @@
+// One encrypted connection. All the cryptography is OpenSSL's; this gives it the shape of a socket.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <sys/types.h>
+
+struct ssl_st; // OpenSSL's SSL
+
+namespace tunnel {
+
+// A TLS 1.3 connection over a non-blocking TCP socket, which it uses but does not own; or nothing,
+// for a connection that is not encrypted. One thread at a time may use it.
+//
+// receive() and send() are recv(2) and send(2): what they did, or -1 and errno. EAGAIN means that
+// the socket has to become ready first. The end of the TCP stream alone is ECONNRESET, since
+// anybody on the way could have made it; EBADMSG is anything that is no TLS, or was changed on the
+// way.
+class Tls {
+public:
+    Tls() = default;
+
+    // Takes the object over.
+    explicit Tls(ssl_st* ssl) : ssl_(ssl) {}
+
+    explicit operator bool() const { return ssl_ != nullptr; }
+
+    ssl_st* get() const { return ssl_.get(); }
+
+    // 0: the peer has said that it sends no more.
+    ssize_t receive(std::span<std::byte> room);
+
+    // The last receive() took all that the socket had; another would say EAGAIN.
+    bool drained() const { return drained_; }
+
+    // Something was read from the socket that receive() has not given yet: the socket will not
+    // become ready for it.
+    bool has_pending() const;
+
+    // What it has begun to send must be sent next: after EAGAIN call it with the same bytes, or
+    // more.
+    ssize_t send(std::span<const std::byte> bytes);
+
+    // Says that no more will be sent. 0, or -1 and errno as above.
+    int end();
+
+    // New keys for what is sent from here on, as RFC 8446 wants it of a connection that carries
+    // very much (section 5.5). send() does it by itself in time.
+    void update_keys();
+
+private:
+    struct Free {
+        void operator()(ssl_st* ssl) const;
+    };
+
+    ssize_t read(std::span<std::byte> room);
+    ssize_t failed(int result);
+
+    std::unique_ptr<ssl_st, Free> ssl_;
+    std::uint64_t sent_under_key_ = 0; // bytes
+    bool drained_ = false;
+};
+
+// Where a connection's bytes go through: its socket, and what encrypts them, null if nothing does.
+struct Side {
+    int descriptor;
+    Tls* tls = nullptr;
+
+    // recv(2) and send(2) without waiting, or as Tls::receive() and Tls::send().
+    ssize_t receive(std::span<std::byte> room) const;
+    ssize_t send(std::span<const std::byte> bytes) const;
+
+    // The end of the stream: TLS's and TCP's. 0, or -1 and errno.
+    int end() const;
+};
+
+} // namespace tunnel

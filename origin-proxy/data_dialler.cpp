@@ -1,0 +1,50 @@
+#include "origin-proxy/data_dialler.hpp"
+
+#include <utility>
+
+#include "common/deadline.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel {
+
+DataDialler::DataDialler(asio::io_context& io, Clock::duration timeout, Congestion congestion)
+    : io_(io),
+      timeout_(timeout),
+      congestion_(std::move(congestion)),
+      context_(TlsContext::dials_with_key(false))
+{
+}
+
+Dial DataDialler::begin(const Session& session) const
+{
+    return Dial(io_.get_executor(), {session.remote}, timeout_, congestion_, Hop::between);
+}
+
+awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes once) const
+{
+    Dialled dialled = co_await begun.finish();
+    prepare_stream(dialled.socket.get());
+    Framed connection;
+    if (!session.encrypted) {
+        connection.socket = std::move(dialled.socket);
+        co_return std::move(connection);
+    }
+    tcp::socket socket(io_);
+    socket.assign(session.remote.protocol(), dialled.socket.get());
+    dialled.socket.release();
+    PresharedKey key = data_key(session.id, session.key.value(), once);
+    Handshake handshake(context_, socket.native_handle(), std::move(key));
+    const Deadline limit(socket, timeout_);
+    try {
+        co_await handshake.run(socket);
+    } catch (const std::system_error&) {
+        if (limit.passed())
+            throw std::system_error(asio::error::timed_out);
+        throw;
+    }
+    connection.tls = handshake.take();
+    connection.socket = release(std::move(socket));
+    co_return std::move(connection);
+}
+
+} // namespace tunnel

@@ -1,0 +1,73 @@
+#include "origin-proxy/trusted_remote.hpp"
+
+#include <utility>
+
+#include "common/error.hpp"
+#include "common/log.hpp"
+#include "common/security/proof.hpp"
+#include "common/security/session.hpp"
+
+namespace tunnel {
+
+TrustedRemote::TrustedRemote(const TrustOptions& options, std::string host)
+    : host_(options.server_name.empty() ? std::move(host) : options.server_name),
+      secret_(load_secret(options))
+{
+    const bool with_certificates = options.own.given() || !options.ca_file.empty() ||
+                                   options.insecure || !options.server_name.empty() ||
+                                   (options.encryption == Encryption::tls && !secret_);
+    if (with_certificates)
+        context_ =
+            TlsContext::dials_with_certificate(options.ca_file, options.own, options.insecure);
+    else if (secret_ && options.encryption != Encryption::off)
+        context_ = TlsContext::dials_with_key(true);
+    if (options.insecure)
+        log::warn("--tls-insecure: any certificate is taken, so anyone on the way can be the "
+                  "remote proxy; use --tls-ca");
+}
+
+awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tls& tls) const
+{
+    const int descriptor = socket.native_handle();
+    std::optional<Handshake> handshake;
+    if (secret_)
+        handshake.emplace(*context_, descriptor, control_key(*secret_));
+    else
+        handshake.emplace(*context_, descriptor, host_);
+    co_await handshake->run(socket);
+    const Key key = handshake->exporter(exporter_label);
+    tls = handshake->take();
+    co_return std::optional(key);
+}
+
+void TrustedRemote::claim(LogIn& log_in) const
+{
+    log_in.claimed = Claimed{secret_->id, random_bytes()};
+}
+
+awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const LogIn& log_in) const
+{
+    const Key key = secret_->log_in; // the files may be read again meanwhile
+    for (;;) {
+        const Frame frame = co_await read_frame(wire);
+        if (const auto* const notice = std::get_if<Notice>(&frame)) {
+            log::warn("the remote proxy says", {{"notice", notice->text}});
+            continue;
+        }
+        if (const auto* const reject = std::get_if<Reject>(&frame))
+            fail(make_error_code(Errc::rejected), reject->text);
+        const auto* const challenge = std::get_if<Challenge>(&frame);
+        if (challenge == nullptr)
+            fail(make_error_code(Errc::no_proof),
+                 "the remote proxy asks for no secret, so it may be anyone: give it the same "
+                 "--secret-file");
+        const ProofBytes expected = prove(key, Role::remote, log_in, challenge->nonce);
+        if (!equal(challenge->proof, expected))
+            fail(make_error_code(Errc::no_proof), "the remote proxy does not know this secret");
+        const Proof answer{prove(key, Role::origin, log_in, challenge->nonce)};
+        co_await send(wire, encode(answer));
+        co_return std::optional(session_key(key, log_in, challenge->nonce));
+    }
+}
+
+} // namespace tunnel

@@ -1,0 +1,52 @@
+#include "remote-proxy/trusted_origins.hpp"
+
+#include <algorithm>
+
+#include "remote-proxy/secrets_file.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Of a secret that needs no name, since it is the only one.
+constexpr const char* only_name = "origin";
+
+std::vector<NamedSecret> load_secrets(const TrustOptions& options)
+{
+    if (!options.secrets_file.empty())
+        return read_secrets_file(options.secrets_file);
+    std::vector<NamedSecret> secrets;
+    if (const auto secret = load_secret(options))
+        secrets.push_back({only_name, *secret});
+    return secrets;
+}
+
+} // namespace
+
+TrustedOrigins::TrustedOrigins(const TrustOptions& options)
+    : secrets_(load_secrets(options)), checks_certificates_(!options.ca_file.empty())
+{
+    const bool with_secret = !secrets_.empty() && options.encryption != Encryption::off;
+    if (with_secret || options.own.given())
+        context_ = TlsContext::accepts(options.own, options.ca_file);
+}
+
+const NamedSecret* TrustedOrigins::find(const RandomBytes& credential) const
+{
+    const auto found = std::ranges::find_if(
+        secrets_, [&](const NamedSecret& each) { return equal(each.credential.id, credential); });
+    return found == secrets_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> TrustedOrigins::names_missing_in(const TrustedOrigins& other) const
+{
+    std::vector<std::string> names;
+    for (const NamedSecret& each : secrets_) {
+        if (std::ranges::find(other.secrets_, each.name, &NamedSecret::name) ==
+            other.secrets_.end())
+            names.push_back(each.name);
+    }
+    return names;
+}
+
+} // namespace tunnel

@@ -1,0 +1,49 @@
+// Whom the remote proxy takes for an origin proxy.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/security/handshake.hpp"
+#include "common/security/trust_options.hpp"
+
+namespace tunnel {
+
+// An origin proxy with a name, and the secret by which it is known.
+struct NamedSecret {
+    std::string name;
+    Credential credential;
+};
+
+// What the files said when they were read last.
+class TrustedOrigins {
+public:
+    // Throws std::runtime_error that names the file, and what is wrong with it.
+    explicit TrustedOrigins(const TrustOptions& options);
+
+    // Everything that passes between the proxies is TLS.
+    bool encrypts() const { return context_.has_value(); }
+
+    // There are secrets, but no encryption.
+    bool wants_proof() const { return !encrypts() && !secrets_.empty(); }
+
+    // Anyone may be the origin proxy.
+    bool trusts_anyone() const { return secrets_.empty() && !checks_certificates_; }
+
+    // Only if it encrypts.
+    const TlsContext& context() const { return *context_; }
+
+    // Null: nobody has this secret.
+    const NamedSecret* find(const RandomBytes& credential) const;
+
+    // Names that have a secret here, and none in `other`.
+    std::vector<std::string> names_missing_in(const TrustedOrigins& other) const;
+
+private:
+    std::vector<NamedSecret> secrets_;
+    std::optional<TlsContext> context_;
+    bool checks_certificates_ = false;
+};
+
+} // namespace tunnel
