@@ -150,10 +150,12 @@ class Wire:
     """What lies between origin-proxy and remote-proxy: passes connections on to `target`, each of which can be cut.
 
     connections[0] is the control connection, unless that was made anew. While `down` new connections are reset at
-    once; while `swallow` they are accepted and nothing of them is passed on."""
+    once; while `swallow` they are accepted and nothing of them is passed on. `hear` is called with all that passes,
+    which each connection keeps then too, as far as it goes to `target`: `said`. What `change` makes of it is passed
+    on instead."""
 
-    def __init__(self, target):
-        self.target = target
+    def __init__(self, target, *, hear=None, change=None):
+        self.target, self._hear, self._change = target, hear, change
         self.connections = []
         self.down = self.swallow = False
         self._listener = socket.create_server((HOST, 0), backlog=128)
@@ -179,7 +181,7 @@ class Wire:
             elif self.swallow:
                 self.connections.append(_Swallowed(near))
             else:
-                self.connections.append(_Passed(near, self.target))
+                self.connections.append(_Passed(near, self.target, self._hear, self._change))
 
     def __enter__(self):
         threading.Thread(target=self._accept, daemon=True).start()
@@ -204,8 +206,10 @@ class _Swallowed:
 
 
 class _Passed:
-    def __init__(self, near, target):
+    def __init__(self, near, target, hear, change):
         self._ends = near, socket.create_connection(target)
+        self._hear, self._change = hear, change
+        self.said = bytearray()
         for end in self._ends:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.seen_as = "%s:%d" % self._ends[1].getsockname()
@@ -229,8 +233,11 @@ class _Passed:
                     raise ConnectionAbortedError
                 for end in readable:
                     data = end.recv(1 << 16)
+                    if data and self._hear:
+                        self._hear(data)
+                        self.said += data if end is near else b""
                     if data:
-                        other[end].sendall(data)
+                        other[end].sendall(self._change(data) if self._change else data)
                     else:
                         open_ends.remove(end)
                         other[end].shutdown(socket.SHUT_WR)

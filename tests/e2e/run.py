@@ -3,13 +3,16 @@
     run.py --list                   a line for each test: its id, its properties for ctest, its sentence
     run.py MODULE.CLASS.METHOD      exit 0 passed, 1 failed, 77 skipped
 
-A test that needs more than the usual time says so by an attribute of its class or function, `timeout = 300` (seconds);
+How the programs trust each other meanwhile, the environment variable TUNNEL_TRUST says, see trust.py; the list has the
+modes for which a test is meant, or "any" if it runs once. A test that needs more than the usual time says so by an attribute of its class or function, `timeout = 300` (seconds);
 `serial = True` there lets it run alone, for what measures time or load.
 """
 
 import os
 import sys
 import unittest
+
+from trust import MODES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
@@ -33,7 +36,7 @@ def show_all():
         _, subject, method = test.id().rsplit(".", 2)
         sentence = method.removeprefix("test_").replace("_", " ")
         print(test.id(), attribute(test, "timeout", 120), "TRUE" if attribute(test, "serial", False) else "FALSE",
-              f"{sentence} ({subject})", sep="|")
+              ",".join(attribute(test, "trust", MODES)) or "any", f"{sentence} ({subject})", sep="|")
 
 
 def run(name):

@@ -12,6 +12,7 @@ import json
 import re
 
 from programs import DEADLINE, HERE, HOST, Program, binary, free_port, missing, need, poll, run, user_name
+from trust import flags as flags_of_trust, mode_of_this_run
 
 __all__ = ["DEADLINE", "HERE", "HOST", "Program", "Tunnel", "binary", "free_port", "missing", "need", "parse_address",
            "parse_log_line", "poll", "run", "show_address", "user_name"]
@@ -56,10 +57,11 @@ class Tunnel:
     `*_options` go to Program (env, rlimits, preexec_fn, cwd). With start=False nothing is started on entry: call
     start_remote() and start_origin(), for instance with something between the two programs. Tests that end
     remote-proxy and connect again should pass fixed_ports=True: port 0 gives a port from the range of outgoing
-    connections, where a client retrying while nobody listens can meet itself, or hold the port the restart needs."""
+    connections, where a client retrying while nobody listens can meet itself, or hold the port the restart needs.
+    `trust` is one of trust.MODES, that of this run unless told; a further origin proxy takes `trust_of_origin`."""
 
     def __init__(self, origin_server, *, remote_flags=(), origin_flags=(), remote_options=None, origin_options=None,
-                 start=True, fixed_ports=False, exit_code=0):
+                 start=True, fixed_ports=False, exit_code=0, trust=None):
         self.origin_server = origin_server
         self.remote_flags, self.origin_flags = list(remote_flags), list(origin_flags)
         self.remote_options, self.origin_options = dict(remote_options or {}), dict(origin_options or {})
@@ -68,6 +70,7 @@ class Tunnel:
         self.remote = self.origin = None
         self.programs = []  # every run, so that a failure also shows those which were replaced
         self._start, self._exit_code = start, exit_code
+        self._trust_of_remote, self.trust_of_origin = flags_of_trust(trust or mode_of_this_run())
 
     def _launch(self, name, flags, options):
         program = Program([binary(name), *flags], name=name, **options)
@@ -76,7 +79,8 @@ class Tunnel:
 
     def start_remote(self, *, wait=True):
         """Start remote-proxy; a second time it takes the ports of the first, so visitors find it again."""
-        flags = ["--control-addr", show_address(self.control), "--outside-addr", show_address(self.outside)]
+        flags = ["--control-addr", show_address(self.control), "--outside-addr", show_address(self.outside),
+                 *self._trust_of_remote]
         self.remote = self._launch("remote-proxy", flags + self.remote_flags, self.remote_options)
         if wait:
             ready = self.remote.wait_line(r"^ready control=(\S+) outside=(\S+)$", stream="stdout")
@@ -86,7 +90,7 @@ class Tunnel:
     def start_origin(self, *, remote_proxy=None, wait=True):
         """Start origin-proxy; `remote_proxy` is the address it dials where that is not the control port itself."""
         flags = ["--remote-proxy-addr", show_address(remote_proxy or self.control),
-                 "--origin-server-addr", show_address(self.origin_server)]
+                 "--origin-server-addr", show_address(self.origin_server), *self.trust_of_origin]
         self.origin = self._launch("origin-proxy", flags + self.origin_flags, self.origin_options)
         if wait:
             self.wait_origin_ready()

@@ -79,7 +79,7 @@ class Reconnecting(unittest.TestCase):
     def test_sighup_does_not_end_the_remote_proxy(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address) as tunnel:
             tunnel.remote.send_signal(signal.SIGHUP)
-            tunnel.wait_log(tunnel.remote, lambda line: "SIGHUP" in line["message"])
+            tunnel.wait_log(tunnel.remote, lambda line: line["message"] == "reloaded")
             wait_served(tunnel.outside)
 
     def test_max_retries_ends_the_origin_proxy_with_exit_code_1_and_the_reason(self):
@@ -137,7 +137,10 @@ class Reconnecting(unittest.TestCase):
 
 
 class OnePlace(unittest.TestCase):
-    """The service has one place, and who holds it keeps it as long as it answers."""
+    """The service has one place, and who holds it keeps it as long as it answers. An origin proxy with a name has its
+    own place wherever it runs: see test_trust.py."""
+
+    trust = ("none",)
 
     def newcomer(self, tunnel, server, *flags):
         return Program([binary("origin-proxy"), "--remote-proxy-addr", show_address(tunnel.control),

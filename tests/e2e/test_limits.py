@@ -9,7 +9,7 @@ import unittest
 from faults import (PROMPTLY, SLOW, cpu_share, descriptors, echo, exchange, how_a_visit_ends, how_it_ends, receive,
                     visit, visit_many, wait_served)
 from origins import SocketOrigin
-from support import DEADLINE, Tunnel, poll
+from support import DEADLINE, HOST, Tunnel, free_port, poll
 
 FEW = {"rlimits": {"nofile": "64:64"}}
 VISITORS = 500
@@ -121,6 +121,25 @@ class Descriptors(unittest.TestCase):
                 self.assertEqual(line.split()[3:5], ["512", "512"])
             for _ in range(100):  # more than 64 descriptors would do
                 exchange(stack.enter_context(visit(tunnel.outside)))
+
+
+class Circle(unittest.TestCase):
+    def test_a_tunnel_whose_origin_server_is_its_own_outside_address_goes_round_only_as_long_as_the_visitor_stays(self):
+        outside = HOST, free_port()
+        few = {"rlimits": {"nofile": "128:128"}}
+        with Tunnel(outside, start=False, remote_options=few, origin_options=few,
+                    remote_flags=["--pairing-timeout", "2s"]) as tunnel:
+            tunnel.outside = outside
+            tunnel.start_remote()
+            tunnel.start_origin()
+            pids = tunnel.remote.pid, tunnel.origin.pid
+            at_rest = [descriptors(pid) for pid in pids]
+            with visit(outside) as visitor:
+                visitor.sendall(b"round and round")
+                poll(lambda: descriptors(pids[0]) > at_rest[0] + 10, "it has begun to go round")
+                poll(lambda: cpu_share(pids[0]) < 0.3, "it has come to its limit")
+            poll(lambda: all(descriptors(pid) <= rest + 8 for pid, rest in zip(pids, at_rest)),
+                 "both have let all descriptors go", 30)
 
 
 class ManyAtOnce(unittest.TestCase):

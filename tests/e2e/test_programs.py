@@ -18,6 +18,8 @@ def program(name, *words, env=None):
 
 
 class CommandLine(unittest.TestCase):
+    trust = ()
+
     def wrong(self, name, words, *expected, env=None):
         """Exit 2, nothing on stdout, and every expected word in the message."""
         code, out, err = program(name, *words, env=env)
@@ -29,7 +31,7 @@ class CommandLine(unittest.TestCase):
         own = {"remote-proxy": ["--control-addr", "--outside-addr", "--pairing-timeout", "--max-waiting"],
                "origin-proxy": ["--remote-proxy-addr", "--origin-server-addr", "--dial-timeout", "--max-retries"]}
         common = ["--half-close-timeout", "--idle-timeout", "--heartbeat-interval", "--heartbeat-timeout",
-                  "--grace-period", "--log-level", "--log-format", "--help", "--version"]
+                  "--grace-period", "--sandbox", "--log-level", "--log-format", "--help", "--version"]
         for name, _ in ADDRESSES.items():
             for flag in ("--help", "-h"):
                 code, out, err = program(name, flag)
@@ -118,6 +120,8 @@ class CommandLine(unittest.TestCase):
 
 
 class Start(unittest.TestCase):
+    trust = ()
+
     def test_a_port_that_is_taken_exits_1_with_one_line_that_names_the_address(self):
         with SocketOrigin(echo) as server:
             taken = show_address(server.address)

@@ -124,7 +124,8 @@ class Stopping(unittest.TestCase):
                 exchange(visitor)
                 tunnel.origin.send_signal(signal.SIGSTOP)
                 with Program([binary("origin-proxy"), "--remote-proxy-addr", show_address(tunnel.control),
-                              "--origin-server-addr", show_address(origin.address)]) as newcomer:
+                              "--origin-server-addr", show_address(origin.address),
+                              *tunnel.trust_of_origin]) as newcomer:
                     newcomer.wait_line("^ready", stream="stdout")
                     tunnel.origin.send_signal(signal.SIGCONT)
                     tunnel.wait_log(tunnel.origin, lambda line: line["level"] == "error")

@@ -9,7 +9,7 @@ CORPUS = pathlib.Path(__file__).parent / "corpus"
 MAGIC = b"\xf4TRP"
 RANDOM = bytes(range(16))
 (LOG_IN, WELCOME, REJECT, ANNOUNCE, DIAL_BACK, START, REFUSE, HEARTBEAT, PROBE, NOTICE, GOODBYE,
- DATA, END, RAW, PARK) = range(1, 16)
+ DATA, END, RAW, PARK, CHALLENGE, PROOF) = range(1, 18)
 OF_THE_FUTURE = 200  # a kind, and a tag
 
 # Choices stand at the end of an input, the last one first (tests/fuzz/input.hpp). The pieces:
@@ -27,23 +27,38 @@ def frame(kind, *parts):
     return struct.pack(">HB", 3 + len(body), kind) + body
 
 
+CREDENTIAL, NONCE, MAC = field(15, RANDOM), field(16, RANDOM[::-1]), field(17, RANDOM * 2)
+NUMBER = field(18, struct.pack(">Q", 7))
 MILLISECONDS = field(8, struct.pack(">Q", 15000))
 FRAMES = {
     "log-in": frame(LOG_IN, field(1, b"\0\1"), field(2, b"\0\1"), field(4, b"0.1.0"),
                     field(5, b"parking"), field(5, b"other"), field(6, b"default"),
                     field(7, RANDOM), MILLISECONDS),
+    "log-in-with-a-credential": frame(LOG_IN, field(1, b"\0\1"), field(2, b"\0\1"), field(4, b"0.1.0"),
+                                      field(5, b"parking"), field(6, b"default"), field(7, RANDOM),
+                                      CREDENTIAL, NONCE, MILLISECONDS),
+    "log-in-without-its-nonce": frame(LOG_IN, field(1, b"\0\1"), field(2, b"\0\1"), field(4, b"0.1.0"),
+                                      field(6, b"default"), field(7, RANDOM), CREDENTIAL, MILLISECONDS),
     "welcome": frame(WELCOME, field(3, b"\0\1"), field(4, b"0.1.0"), field(9, b"192.0.2.1:9000"),
                      field(14, RANDOM), MILLISECONDS),
     "reject-in-use": frame(REJECT, field(10, b"\3"), field(11, b"in use")),
     "announce": frame(ANNOUNCE, field(12, RANDOM), field(13, b"192.0.2.1:50000"),
                       field(6, b"default")),
     "dial-back": frame(DIAL_BACK, field(12, RANDOM)),
+    "dial-back-with-a-proof": frame(DIAL_BACK, MAC, field(12, RANDOM)),
+    "dial-back-with-half-a-proof": frame(DIAL_BACK, field(17, RANDOM), field(12, RANDOM)),
     "start": frame(START),
     "refuse": frame(REFUSE, field(12, RANDOM), field(11, b"connection refused")),
     "heartbeat": frame(HEARTBEAT),
     "notice-and-a-field-of-the-future": frame(NOTICE, field(OF_THE_FUTURE, b"?"), field(11, b"hi")),
     "goodbye": frame(GOODBYE, field(11, b"shutting down")),
     "park": frame(PARK, field(14, RANDOM)),
+    "park-with-a-number": frame(PARK, NUMBER, MAC, field(14, RANDOM)),
+    "park-with-a-number-without-its-proof": frame(PARK, NUMBER, field(14, RANDOM)),
+    "challenge": frame(CHALLENGE, NONCE, MAC),
+    "challenge-without-a-proof": frame(CHALLENGE, NONCE),
+    "proof": frame(PROOF, MAC),
+    "proof-too-long": frame(PROOF, field(17, RANDOM * 2 + b"?")),
     "kind-of-the-future": frame(OF_THE_FUTURE, field(11, b"?" * 20)),
     "text-too-long": frame(NOTICE, field(11, b"x" * 1025)),
     "field-beyond-the-end": frame(NOTICE, b"\x0b\xff\xffhi"),
@@ -52,6 +67,11 @@ FRAMES = {
 
 ALL_FRAMES = b"".join(FRAMES[name] for name in (
     "log-in", "welcome", "announce", "kind-of-the-future", "dial-back", "refuse", "heartbeat"))
+PROVEN_FRAMES = b"".join(FRAMES[name] for name in (
+    "log-in-with-a-credential", "challenge", "proof", "welcome", "park-with-a-number", "dial-back-with-a-proof"))
+
+SECRET = b"q3vU0mWcXz8Kd1JtR5yLhB7sNfPa2GoEi6TwVxYk9Qe"
+OTHER_SECRET = SECRET[::-1]
 
 STREAMS = {
     "request-and-end": frame(START) + frame(DATA, b"hello ") + frame(DATA, b"world") + frame(END),
@@ -72,6 +92,40 @@ SEEDS = {
         "name": b"example.com:9001", "v4": b"192.0.2.1:80", "v6": b"[2001:db8::1]:80",
         "v6-zone": b"[fe80::1%eth0]:65535", "v4-in-v6": b"[::ffff:192.0.2.1]:1",
         "port-only": b":9000", "port-too-large": b"a:65536", "v6-bare": b"::1:80",
+    },
+    "cidr": {
+        "v4": b"10.0.0.0/8", "v4-all": b"0.0.0.0/0", "v4-alone": b"192.0.2.1", "v4-one": b"192.0.2.1/32",
+        "v6": b"2001:db8::/32", "v6-all": b"::/0", "v6-alone": b"2001:db8::1",
+        "v4-in-v6": b"::ffff:192.0.2.0/120", "all-v4-in-v6": b"::ffff:0:0/96", "around-v4-in-v6": b"::/80",
+        "not-its-first": b"10.0.0.1/8", "too-long": b"10.0.0.0/33", "no-length": b"10.0.0.0/",
+        "zone": b"fe80::1%eth0/64", "line-end": b"10.0.0.0/8\n", "zero-byte": b"10.0.0.1\0/8",
+        "not-utf-8": b"\xff/8",
+    },
+    "identity": {
+        "control": b"c" + RANDOM, "data": b"d" + RANDOM + RANDOM[::-1], "empty": b"", "kind-only": b"c",
+        "control-too-short": b"c" + RANDOM[1:], "control-too-long": b"c" + RANDOM + b"?",
+        "data-as-control": b"c" + RANDOM * 2, "control-as-data": b"d" + RANDOM,
+        "kind-of-the-future": b"e" + RANDOM, "zero-bytes": b"d" + bytes(32),
+    },
+    "secrets_file": {
+        "one": b'[origins.home]\nsecret = "%s"\n' % SECRET,
+        "two": b'[origins.home]\nsecret = "%s"\n\n[origins."office.2"]\nsecret = "%s"\n' % (SECRET, OTHER_SECRET),
+        "old-and-new": b'[origins.home]\nsecrets = ["%s", # old\n "%s"]\n' % (SECRET, OTHER_SECRET),
+        "inline": b'origins = { home = { secret = "%s" } }' % SECRET,
+        "twins": b'[origins.a]\nsecret = "%s"\n[origins.b]\nsecret = "%s"\n' % (SECRET, SECRET),
+        "too-short": b'[origins.a]\nsecret = "too-short-for-this-0"\n',
+        "two-words": b'[origins.a]\nsecret = "%s %s"\n' % (SECRET, SECRET),
+        "quote-missing": b'[origins.a]\nsecret = "%s\n' % SECRET,
+        "no-quotes": b"[origins.a]\nsecret = %s\n" % SECRET,
+        "number": b"[origins.a]\nsecret = 12\n", "no-table": b"[origins]\na = 1\n", "empty": b"",
+        "secret-as-key": b'[origins.a]\n"%s" = "secret"\n' % SECRET,
+        "secret-as-table": b'["%s"]\n' % SECRET,
+        "key-of-two-lines": b'"a\\nb" = 1\n', "name-of-two-lines": b'[origins."a\\nb"]\nsecret = 1\n',
+        "unknown-key": b"[origins.a]\npassword = 1\n", "no-secrets": b"[origins.a]\nsecrets = []\n",
+        "twice": b'[origins.a]\nsecret = "%s"\nsecret = "%s"\n' % (SECRET, OTHER_SECRET),
+        "deep": b"a = " + b"[" * 300, "not-utf-8": b'[origins.a]\nsecret = "\xff\xfe"\n',
+        "line-in-three-quotes": b'[origins.a]\nsecret = """\n%s"""\n' % SECRET,
+        "byte-order-mark": b'\xef\xbb\xbf[origins.a]\nsecret = "%s"\n' % SECRET,
     },
     "duration": {
         "h": b"10000h", "m": b"90m", "s": b"007s", "ms": b"250ms", "us": b"50us", "none": b"0",
@@ -95,6 +149,15 @@ SEEDS = {
                       b"--log-format=json\0",
         "origin-all": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0"
                       b"--dial-timeout=250ms\0--max-retries=3\0--parked-connections=auto\0",
+        "remote-trust": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--secrets-file=s\0--encryption=off\0"
+                        b"--allow=10.0.0.0/8,::1\0--deny=192.0.2.1\n192.0.2.2\0--trusted=::/0\0"
+                        b"--max-connections=9\0--max-connections-per-ip=2\0--max-new-per-second-per-ip=3\0"
+                        b"--sandbox=off\0",
+        "remote-certificate": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--tls-cert=c\0--tls-key=k\0"
+                              b"--tls-client-ca=a\0",
+        "origin-trust": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0--secret-file=s\0",
+        "secret-as-a-flag": b"origin-proxy\0--secret=hush\0", "contradiction": b"r\0--tls-cert=c\0",
+        "network-that-is-none": b"r\0--control-addr=:1\0--outside-addr=:2\0--allow=10.0.0.1/8\0",
         "help": b"remote-proxy\0--help\0", "version": b"origin-proxy\0-V\0",
         "unknown-flag": b"origin-proxy\0--no-such-flag\0x\0", "no-value": b"o\0--spin\0",
         "twice": b"r\0--control-addr=a:1\0--control-addr=b:2\0--outside-addr=:2\0",
@@ -103,6 +166,7 @@ SEEDS = {
     "frame": FRAMES,
     "take_frame": {
         "all-whole": ALL_FRAMES + WHOLE, "all-byte-by-byte": ALL_FRAMES + BYTE_BY_BYTE,
+        "proven": PROVEN_FRAMES + UNEVEN,
         "malformed-behind-a-good-one": FRAMES["announce"] + FRAMES["text-too-long"] + UNEVEN,
         "cut": FRAMES["welcome"][:-1] + UNEVEN,
         "larger-than-a-first-frame": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE,
@@ -112,6 +176,11 @@ SEEDS = {
         "log-in-byte-by-byte": MAGIC + FRAMES["log-in"] + BYTE_BY_BYTE,
         "dial-back-and-a-stream": MAGIC + FRAMES["dial-back"] + b"GET / HTTP/1.1\r\n" + UNEVEN,
         "park": MAGIC + FRAMES["park"] + WHOLE,
+        "log-in-with-a-credential-and-its-proof": MAGIC + FRAMES["log-in-with-a-credential"] + FRAMES["proof"] +
+                                                  UNEVEN,
+        "dial-back-with-a-proof": MAGIC + FRAMES["dial-back-with-a-proof"] + WHOLE,
+        "park-with-a-number": MAGIC + FRAMES["park-with-a-number"] + BYTE_BY_BYTE,
+        "proof-first": MAGIC + FRAMES["proof"] + WHOLE,
         "kind-of-the-future-before": MAGIC + FRAMES["kind-of-the-future"] + FRAMES["log-in"] + WHOLE,
         "http": b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n" + WHOLE,
         "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + WHOLE,
@@ -125,6 +194,7 @@ SEEDS = {
         "many-whole": ALL_FRAMES + WHOLE + b"\0",
         "many-byte-by-byte": ALL_FRAMES + BYTE_BY_BYTE + b"\0",
         "one-by-one": ALL_FRAMES + UNEVEN + b"\1",
+        "proven": PROVEN_FRAMES + UNEVEN + b"\0",
         "many-larger-than-the-buffer": frame(OF_THE_FUTURE, b"x" * 5000) + FRAMES["goodbye"] +
                                        WHOLE + b"\0",
         "one-by-one-too-large": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE + b"\1",

@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto pump = [&] {
         for (;;) {
             const Progress progress =
-                direction.pump(from.near.get(), to.near.get(), lent.means(), budget);
+                direction.pump(Side{from.near.get()}, Side{to.near.get()}, lent.means(), budget);
             const std::string taken = drain(to.far.get());
             out += taken;
             if (progress != Progress::more && (progress != Progress::waiting || taken.empty()))

@@ -35,7 +35,7 @@ public:
         adds.read_until_told();
     }
 
-    void start() { adds.start(from_.near.get()); }
+    void start() { adds.start(Side{from_.near.get()}); }
 
     // Until nothing moves any more.
     void settle()
@@ -72,7 +72,7 @@ private:
     {
         Progress progress = Progress::more;
         while (progress == Progress::more)
-            progress = direction.pump(from.get(), to.get(), lent.means(), budget_);
+            progress = direction.pump(Side{from.get()}, Side{to.get()}, lent.means(), budget_);
         require(progress == Progress::waiting || progress == Progress::finished,
                 "frames that were added can be taken off");
     }

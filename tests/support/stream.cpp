@@ -113,6 +113,11 @@ std::string Stream::receive_all()
 
 Frame Stream::receive_frame()
 {
+    return frame_from([this](std::size_t size) { return receive(size); });
+}
+
+Frame frame_from(const std::function<std::string(std::size_t)>& receive)
+{
     for (;;) {
         const std::string header_bytes = receive(FrameHeader::wire_size);
         const std::span<const std::uint8_t, FrameHeader::wire_size> header_span(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,9 @@ namespace tunnel::test {
 
 // How a stream came to its end, as the reader sees it.
 enum class Ending : std::uint8_t { end_of_stream, reset, silence };
+
+// The next frame that is no heartbeat, of bytes that `receive` gives.
+Frame frame_from(const std::function<std::string(std::size_t)>& receive);
 
 class Stream {
 public:
@@ -75,6 +79,8 @@ public:
     Stream accept();
 
     bool pending_within(std::chrono::milliseconds limit) const;
+
+    int descriptor() const { return socket_.get(); }
 
 private:
     Fd socket_;

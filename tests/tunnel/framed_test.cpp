@@ -36,8 +36,8 @@ Beside beside(Relay& relay, bool awaits_start = false, std::string received = {}
     if (before)
         before(one.here);
     Fd first = one.there.release();
-    Framed second{two.there.release(), std::move(received), std::move(unsent), awaits_start, 0,
-                  unsent_may_wait};
+    Framed second{two.there.release(), Tls(), std::move(received), std::move(unsent),
+                  awaits_start,        0,     unsent_may_wait};
     prepare_for_relay(first.get());
     prepare_for_relay(second.socket.get());
     const auto promise = std::make_shared<std::promise<Flow>>();

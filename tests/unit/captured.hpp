@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ public:
           file_(::memfd_create("captured", MFD_CLOEXEC))
     {
         std::fflush(nullptr);
+        ::fcntl(file_.get(), F_SETFL, O_APPEND); // several threads may write at once
         ::dup2(file_.get(), descriptor_);
     }
 

@@ -128,6 +128,12 @@ TEST_CASE("what does not begin with an address is refused, with what is expected
                                     "2001:db8::/32, nor a single IP address");
 }
 
+TEST_CASE("what is wrong is told in one printable line, whatever stood there")
+{
+    CHECK(complaint("10.0.0.0/8\n").starts_with("\"10.0.0.0/8\\x0a\" is not a network"));
+    CHECK(complaint("\x1b[31m::\xff/8").starts_with("\"\\x1b[31m::\\xff/8\" is not a network"));
+}
+
 TEST_CASE("the addresses of one IPv6 subscriber count as one, those of IPv4 each")
 {
     CHECK(subscriber_of(ip("192.0.2.1")) == parse_cidr("192.0.2.1/32"));

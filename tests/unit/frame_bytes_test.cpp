@@ -118,6 +118,23 @@ TEST_CASE("the format of dial_back is fixed")
                  "00 16 05 0c 00 10 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10");
 }
 
+TEST_CASE("the format of what is proved without encryption is fixed")
+{
+    ProofBytes proof{};
+    std::iota(proof.begin(), proof.end(), std::uint8_t{0x20});
+    const std::string proof_field = "11 00 20 20 21 22 23 24 25 26 27 28 29 2a 2b 2c 2d 2e 2f "
+                                    "30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d 3e 3f";
+    const std::string nonce = "10 00 10 10 11 12 13 14 15 16 17 18 19 1a 1b 1c 1d 1e 1f ";
+    const std::string ticket = "0c 00 10 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 ";
+    const std::string session = "0e 00 10 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 ";
+    check_format(DialBack{Ticket{counting_from(1)}, proof},
+                 "00 39 05 " + proof_field + " " + ticket);
+    check_format(Park{SessionId{counting_from(1)}, Park::Numbered{0x0102, proof}},
+                 "00 44 0f 12 00 08 00 00 00 00 00 00 01 02 " + proof_field + " " + session);
+    check_format(Challenge{counting_from(0x10), proof}, "00 39 10 " + nonce + proof_field);
+    check_format(Proof{proof}, "00 26 11 " + proof_field);
+}
+
 TEST_CASE("the format of refuse is fixed")
 {
     check_format(Refuse{Ticket{counting_from(1)}, "refused"},

@@ -55,6 +55,30 @@ TEST_CASE("however many come before the closed ones have noticed, only as many a
     CHECK(handshakes.oldest() == noon + 47s);
 }
 
+TEST_CASE("one that is expected is not pushed out by others, nor pushes others out")
+{
+    asio::io_context io;
+    Handshakes handshakes(2);
+    std::deque<Caller> callers;
+    for (int i = 0; i < 4; ++i) {
+        callers.emplace_back(io, handshakes, noon + i * 1s);
+        callers.back().place.expect(3);
+        CHECK_FALSE(handshakes.full());
+    }
+    callers.emplace_back(io, handshakes, noon + 4s);
+    CHECK(handshakes.full());
+    callers.emplace_back(io, handshakes, noon + 5s);
+    for (int i = 0; i < 3; ++i)
+        CHECK(callers[i].socket.is_open());
+    CHECK_FALSE(callers[3].socket.is_open()); // one more than are expected is like any other
+    CHECK(callers[4].socket.is_open());
+    handshakes.expire(noon + 1s);
+    CHECK(callers[1].place.end() == "said nothing whole in time");
+    callers.emplace_back(io, handshakes, noon + 6s);
+    callers.back().place.expect(3); // there is room for it again
+    CHECK(callers[5].socket.is_open());
+}
+
 TEST_CASE("a connection that has said who it is leaves its place to another")
 {
     asio::io_context io;

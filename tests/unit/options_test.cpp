@@ -47,6 +47,7 @@ TEST_CASE("the remote proxy needs two addresses and has a default for the rest")
     CHECK(options.common.grace_period == 30s);
     CHECK(options.common.log_level == log::Level::info);
     CHECK(options.common.log_format == log::Format::text);
+    CHECK(options.common.sandbox == Sandbox::on);
 }
 
 TEST_CASE("a required address that is missing is asked for by its flag")
@@ -64,14 +65,15 @@ TEST_CASE("a required address that is missing is asked for by its flag")
 
 TEST_CASE("each flag of the remote proxy sets its option, with a blank or with =")
 {
-    const auto with_blank =
-        remote({"--pairing-timeout", "1s", "--max-waiting", "7", "--heartbeat-interval", "2s",
-                "--heartbeat-timeout", "3s", "--half-close-timeout", "4s", "--idle-timeout", "5s",
-                "--grace-period", "6s", "--log-level", "debug", "--log-format", "json"});
+    const auto with_blank = remote({"--pairing-timeout",    "1s",   "--max-waiting",       "7",
+                                    "--heartbeat-interval", "2s",   "--heartbeat-timeout", "3s",
+                                    "--half-close-timeout", "4s",   "--idle-timeout",      "5s",
+                                    "--grace-period",       "6s",   "--log-level",         "debug",
+                                    "--log-format",         "json", "--sandbox",           "off"});
     const auto with_sign =
         remote({"--pairing-timeout=1s", "--max-waiting=7", "--heartbeat-interval=2s",
                 "--heartbeat-timeout=3s", "--half-close-timeout=4s", "--idle-timeout=5s",
-                "--grace-period=6s", "--log-level=debug", "--log-format=json"});
+                "--grace-period=6s", "--log-level=debug", "--log-format=json", "--sandbox=off"});
     for (const auto* result : {&with_blank, &with_sign}) {
         CHECK(result->code == std::nullopt);
         const RemoteOptions& options = result->options;
@@ -84,6 +86,7 @@ TEST_CASE("each flag of the remote proxy sets its option, with a blank or with =
         CHECK(options.common.grace_period == 6s);
         CHECK(options.common.log_level == log::Level::debug);
         CHECK(options.common.log_format == log::Format::json);
+        CHECK(options.common.sandbox == Sandbox::off);
     }
 }
 
@@ -218,6 +221,14 @@ TEST_CASE("a bad value is answered with flag, variable, value and what was expec
         CHECK(by_variable.code == 2);
         CHECK(by_variable.err.find(each.variable) != std::string::npos);
     }
+}
+
+TEST_CASE("a remote proxy that has nothing to encrypt with refuses what would need it")
+{
+    CHECK(remote({"--encryption=tls"}).code == 2);
+    CHECK(remote({"--tls-client-ca=ca.pem"}).code == 2);
+    CHECK(remote({"--encryption=tls", "--secret-file=secret"}).code == std::nullopt);
+    CHECK(remote({"--encryption=tls", "--tls-cert=a.pem", "--tls-key=b.pem"}).code == std::nullopt);
 }
 
 TEST_CASE("a negative value is refused as a value, not taken for a flag")

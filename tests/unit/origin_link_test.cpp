@@ -46,7 +46,8 @@ TEST_CASE("a visitor is announced with its ticket and its address")
     asio::io_context io;
     SocketPair pair(io);
     const std::string address = to_string(pair.here.remote_endpoint());
-    OriginLink link(std::move(pair.here), {1min, 1min}, OriginId{random_bytes()});
+    OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()},
+                    Identity());
     CHECK(link.address == address);
     const Ticket ticket{random_bytes()};
     link.announce(ticket, Visitor{Fd(), "192.0.2.1:5", Clock::now()});

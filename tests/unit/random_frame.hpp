@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,19 @@ public:
         return bytes;
     }
 
+    ProofBytes proof()
+    {
+        ProofBytes proof;
+        std::ranges::generate(proof, [this] { return number<std::uint8_t>(); });
+        return proof;
+    }
+
+    template <class Value>
+    std::optional<Value> maybe(Value value)
+    {
+        return below(2) == 0 ? std::nullopt : std::optional(value);
+    }
+
     std::vector<std::string> features()
     {
         std::vector<std::string> features(below(33));
@@ -60,6 +74,9 @@ private:
 // How many kinds random_frame() knows: all that there are, and Unknown.
 inline constexpr std::size_t frame_kinds = std::variant_size_v<Frame>;
 
+// A kind that no version has yet.
+inline constexpr std::uint8_t first_unknown = 100;
+
 inline Frame random_frame(Random& random, std::size_t kind)
 {
     switch (kind) {
@@ -70,21 +87,21 @@ inline Frame random_frame(Random& random, std::size_t kind)
                      random.features(),
                      random.text(),
                      OriginId{random.bytes()},
-                     random.duration()};
+                     random.duration(),
+                     random.maybe(Claimed{random.bytes(), random.bytes()})};
     case 1:
         return Welcome{random.number<std::uint16_t>(),
                        random.text(),
                        random.features(),
                        random.text(),
                        random.duration(),
-                       random.below(2) == 0 ? std::nullopt
-                                            : std::optional(SessionId{random.bytes()})};
+                       random.maybe(SessionId{random.bytes()})};
     case 2:
         return Reject{RejectReason{random.number<std::uint8_t>()}, random.text()};
     case 3:
         return Announce{Ticket{random.bytes()}, random.text(), random.text()};
     case 4:
-        return DialBack{Ticket{random.bytes()}};
+        return DialBack{Ticket{random.bytes()}, random.maybe(random.proof())};
     case 5:
         return Start{};
     case 6:
@@ -98,9 +115,14 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 10:
         return Goodbye{random.text()};
     case 11:
-        return Park{SessionId{random.bytes()}};
+        return Park{SessionId{random.bytes()},
+                    random.maybe(Park::Numbered{random.next(), random.proof()})};
+    case 12:
+        return Challenge{random.bytes(), random.proof()};
+    case 13:
+        return Proof{random.proof()};
     default:
-        return Unknown{static_cast<std::uint8_t>(16 + random.below(240))};
+        return Unknown{static_cast<std::uint8_t>(first_unknown + random.below(first_unknown))};
     }
 }
 

@@ -1,0 +1,127 @@
+// Origin proxies that push each other out, that fail to log in, or that are trusted no longer.
+#include <doctest/doctest.h>
+
+#include "tests/support/stream_frames.hpp"
+#include "tests/support/temporary_file.hpp"
+#include "tests/support/trusted.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+// Whether a log-in with this secret is welcome.
+bool gets_in(const RunningRemote& remote, const Credential& secret)
+{
+    try {
+        const SecureOrigin origin(remote.proxy().control_endpoint(), secret);
+        return true;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+} // namespace
+
+TEST_CASE("the third run of one identity within a minute waits for the place, and is told why")
+{
+    const Credential secret = some_secret();
+    const RunningRemote remote(trusting(secret));
+    const tcp::endpoint control = remote.proxy().control_endpoint();
+    SecureOrigin first(control, secret);
+    SecureOrigin second(control, secret);
+    CHECK(first.control.receive_frame<Goodbye>().text ==
+          "another origin proxy with the same identity took over");
+    SecureOrigin third(control, secret);
+    const auto began = Clock::now();
+    TlsStream fourth = secure_stream(control, control_key(secret), true);
+    fourth.send(magic_bytes() + encode(log_in_by_hand()));
+    CHECK(fourth.receive_frame<Notice>().text.find("stop one of them") != std::string::npos);
+    SUBCASE("until then the holder keeps it")
+    {
+        third.control.send(encode(Probe()));
+        CHECK_NOTHROW(third.control.receive(3)); // the heartbeat that answers
+    }
+    fourth.receive_frame<Welcome>();
+    CHECK(Clock::now() - began >= 900ms);
+    CHECK(third.control.receive_frame<Goodbye>().text ==
+          "another origin proxy with the same identity took over");
+}
+
+TEST_CASE("an address that failed ten times is not listened to, unless an origin proxy is there")
+{
+    const Credential secret = some_secret();
+    RemoteOptions options = trusting(secret);
+    options.visitor_rules.trusted.clear(); // this machine is no exception here
+    options.handshake_timeout = 200ms;     // of which half is the longest delay
+    const RunningRemote remote(options);
+    std::optional<SecureOrigin> origin;
+    SUBCASE("nobody is there") {}
+    SUBCASE("an origin proxy is logged in from there")
+    {
+        origin.emplace(remote.proxy().control_endpoint(), secret);
+    }
+    for (int i = 0; i < 10; ++i)
+        CHECK_FALSE(gets_in(remote, some_secret()));
+    CHECK(gets_in(remote, secret) == origin.has_value());
+}
+
+TEST_CASE("whoever is taken out of the file is cut off with its visitors, and nobody else is")
+{
+    const TemporaryFile file;
+    const std::string one = generate_secret();
+    const std::string other = generate_secret();
+    const std::string cellar = "[origins.cellar]\nsecret = '" + one + "'\n";
+    const std::string roof = "[origins.roof]\nsecret = '" + other + "'\n";
+    file.write(cellar + roof);
+    RemoteOptions options = remote_options();
+    options.trust.secrets_file = file.path();
+    RunningRemote remote(options);
+    const auto reload = [&] {
+        remote.on_its_thread([](RemoteProxy& proxy) {
+            proxy.reload();
+            return true;
+        });
+    };
+    SecureOrigin origin(remote.proxy().control_endpoint(), parse_secret(one, "one"));
+    Stream visitor = Stream::connect(remote.proxy().outside_endpoint());
+    const Ticket ticket = origin.control.receive_frame<Announce>().ticket;
+    TlsStream data = origin.dial_back(ticket);
+    data.send(Start());
+    data.send(data_frame("welcome"));
+    CHECK(visitor.receive(7) == "welcome");
+    SUBCASE("taken out")
+    {
+        file.write(roof);
+        reload();
+        CHECK(visitor.ending() == Ending::reset);
+        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK_FALSE(gets_in(remote, parse_secret(one, "one")));
+        CHECK(gets_in(remote, parse_secret(other, "other")));
+    }
+    SUBCASE("another one is")
+    {
+        file.write(cellar);
+        reload();
+        data.send(data_frame("more"));
+        CHECK(visitor.receive(4) == "more");
+        CHECK_FALSE(gets_in(remote, parse_secret(other, "other")));
+    }
+    SUBCASE("given another secret: it logs in anew, and its visitors live on")
+    {
+        file.write("[origins.cellar]\nsecret = '" + generate_secret() + "'\n" + roof);
+        reload();
+        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        data.send(data_frame("more"));
+        CHECK(visitor.receive(4) == "more");
+    }
+    SUBCASE("the file is broken: nothing changes")
+    {
+        file.write("[origins.cellar\n");
+        reload();
+        data.send(data_frame("more"));
+        CHECK(visitor.receive(4) == "more");
+        CHECK(gets_in(remote, parse_secret(one, "one")));
+    }
+}
