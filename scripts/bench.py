@@ -73,6 +73,7 @@ def choose_contenders(options):
     if unknown:
         raise SystemExit(f"--flags: there is no build named {', '.join(unknown)}")
     ours = [bench_contenders.ours(name, folder, flags.get(name, "")) for name, folder in builds.items()]
+    ours += [bench_contenders.ours(f"{name}-tls", folder, flags.get(name, ""), encrypted=True) for name, folder in builds.items()]
     everybody = ours + bench_contenders.peers()
     wanted = set(filter(None, options.only.split(",")))
     missing = wanted - {contender.name for contender in everybody} - {"direct"}

@@ -162,7 +162,7 @@ def direct():
     return Contender("direct", "", lambda _, origin: origin)
 
 
-def ours(name, build, flags=""):
+def ours(name, build, flags="", encrypted=False):
     build = pathlib.Path(build).resolve()
     remote, origin_proxy = (build / program / program for program in ("remote-proxy", "origin-proxy"))
     for program in (remote, origin_proxy):
@@ -171,6 +171,10 @@ def ours(name, build, flags=""):
 
     def launch(self, origin):
         extra = shlex.split(flags)
+        if encrypted:
+            secret = self.write("secret", subprocess.check_output([remote, "gen-secret"], text=True))
+            secret.chmod(0o600)
+            extra += ["--secret-file", str(secret)]
         outside = self.run([remote, "--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:0", *extra], "remote-proxy")
         control, port = outside.wait_for(r"ready control=\S+?:(\d+) outside=\S+?:(\d+)").groups()
         inside = [origin_proxy, "--remote-proxy-addr", f"{HOST}:{control}", "--origin-server-addr", f"{HOST}:{origin}"]
@@ -181,7 +185,7 @@ def ours(name, build, flags=""):
     return Contender(name, version, launch)
 
 
-def _haproxy(path):
+def _haproxy(path, encrypted=False):
     settings = """\
 global
     nbthread 2
@@ -195,32 +199,55 @@ defaults
     timeout client 5m
     timeout server 5m
 listen hop
-    bind {host}:{port}
-    server next {host}:{next}
+    bind {host}:{port} {bind}
+    server next {host}:{next} {server}
 """
 
     def launch(self, origin):
         outside, middle = free_port(), free_port()
+        accept = dial = ""
+        if encrypted:
+            certificate = _certificate(self)
+            accept = f"ssl crt {certificate} ssl-min-ver TLSv1.3"
+            dial = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3"
         for name, port, following in (("inner", middle, origin), ("outer", outside, middle)):
-            config = self.write(f"{name}.cfg", settings.format(host=HOST, port=port, next=following))
+            inner = name == "inner"
+            words = {"bind": accept if inner else "", "server": "" if inner else dial}
+            config = self.write(f"{name}.cfg", settings.format(host=HOST, port=port, next=following, **words))
             self.run([path, "-db", "-f", config], name)
         return outside
 
-    return Contender("haproxy", _version(path, "-v"), launch)
+    return Contender("haproxy-tls" if encrypted else "haproxy", _version(path, "-v"), launch)
 
 
-def _rathole(path):
+def _certificate(contender):
+    """A file with a certificate and its key, made for this run."""
+    key, certificate = (pathlib.Path(contender.folder, name) for name in ("key.pem", "certificate.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+         "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )
+    return contender.write("both.pem", certificate.read_text() + key.read_text())
+
+
+def _rathole(path, encrypted=False):
     def launch(self, origin):
         control, outside = free_port(), free_port()
         server = f'[server]\nbind_addr = "{HOST}:{control}"\ndefault_token = "benchmark"\n'
         server += f'[server.services.bench]\nbind_addr = "{HOST}:{outside}"\n'
         client = f'[client]\nremote_addr = "{HOST}:{control}"\ndefault_token = "benchmark"\n'
         client += f'[client.services.bench]\nlocal_addr = "{HOST}:{origin}"\n'
+        if encrypted:
+            keys = subprocess.check_output([path, "--genkey"], text=True).split()
+            private, public = keys[keys.index("Private") + 2], keys[keys.index("Public") + 2]
+            server += f'[server.transport]\ntype = "noise"\n[server.transport.noise]\nlocal_private_key = "{private}"\n'
+            client += f'[client.transport]\ntype = "noise"\n[client.transport.noise]\nremote_public_key = "{public}"\n'
         self.run([path, "--server", self.write("server.toml", server)], "server")
         self.run([path, "--client", self.write("client.toml", client)], "client")
         return outside
 
-    return Contender("rathole", _version(path, "--version"), launch)
+    return Contender("rathole-noise" if encrypted else "rathole", _version(path, "--version"), launch)
 
 
 def _bore(path):
@@ -233,15 +260,15 @@ def _bore(path):
     return Contender("bore", _version(path, "--version"), launch)
 
 
-def _frp(frpc):
+def _frp(frpc, encrypted=False):
     frps = _find("frps")
     if not frps:
         return None
 
     def launch(self, origin):
         control, outside = free_port(), free_port()
-        # Without its TLS, as all the others here.
-        client = f'serverAddr = "{HOST}"\nserverPort = {control}\ntransport.tls.enable = false\n'
+        tls = "true" if encrypted else "false"
+        client = f'serverAddr = "{HOST}"\nserverPort = {control}\ntransport.tls.enable = {tls}\n'
         client += f'[[proxies]]\nname = "bench"\ntype = "tcp"\nlocalIP = "{HOST}"\nlocalPort = {origin}\n'
         client += f"remotePort = {outside}\n"
         server = f'bindAddr = "{HOST}"\nproxyBindAddr = "{HOST}"\nbindPort = {control}\n'
@@ -249,7 +276,7 @@ def _frp(frpc):
         self.run([frpc, "-c", self.write("client.toml", client)], "client")
         return outside
 
-    return Contender("frp", _version(frpc, "--version"), launch)
+    return Contender("frp-tls" if encrypted else "frp", _version(frpc, "--version"), launch)
 
 
 def _chisel(path):
@@ -269,7 +296,16 @@ def _find(program):
 
 
 def peers():
-    """Those that are installed."""
+    """Those that are installed, and after them those that encrypt what passes between their ends."""
     known = {"haproxy": _haproxy, "rathole": _rathole, "bore": _bore, "frpc": _frp, "chisel": _chisel}
-    found = (make(path) for path, make in ((_find(program), make) for program, make in known.items()) if path)
+    paths = {program: _find(program) for program in known}
+    found = [make(paths[program]) for program, make in known.items() if paths[program]]
+    for program in ("haproxy", "rathole", "frpc"):
+        if paths[program] and (program != "rathole" or _has_noise(paths[program])):
+            found.append(known[program](paths[program], encrypted=True))
     return [contender for contender in found if contender]
+
+
+def _has_noise(rathole):
+    asked = subprocess.run([rathole, "--version"], capture_output=True, text=True, timeout=5)
+    return "noise" in asked.stdout + asked.stderr

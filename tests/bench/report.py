@@ -32,6 +32,11 @@ class Cell:
         self.value = statistics.median(self.values) if self.values else None
 
 
+def encrypts(name):
+    """Whether a contender of this name encrypts what passes between its ends."""
+    return name.endswith(("-tls", "-noise"))
+
+
 class Report:
     def __init__(self, cases, contenders, samples):
         self.cases = cases
@@ -83,7 +88,8 @@ class Report:
         notes = {}  # (contender, what went wrong) -> the cases
         lines = [
             "Medians. For each tunnel: times what the same case measured without a tunnel in the same round,",
-            "or, where a unit stands in the first column, the figure itself. The best tunnel is **bold**.",
+            "or, where a unit stands in the first column, the figure itself. The best tunnel is **bold**,",
+            "and so is the best of those that encrypt, whose names end with -tls or -noise.",
             "",
             *self._table(notes, ratios=True),
             "",
@@ -106,13 +112,14 @@ class Report:
                 continue  # the first table has it
             title = metric.title if metric.ratio and ratios or not metric.unit else f"{metric.title}, {metric.unit}"
             row = [title, "more" if metric.more_is_better else "less"]
-            best = self._best(case, metric, ratios)
-            row += [self._text(case, metric, name, ratios, best, notes) for name in self.names]
+            best = {kind: self._best(case, metric, ratios, kind) for kind in (True, False)}
+            row += [self._text(case, metric, name, ratios, best[encrypts(name)], notes) for name in self.names]
             rows.append("| " + " | ".join(row) + " |")
         return rows
 
-    def _best(self, case, metric, ratios):
-        cells = [self.cell(case.name, metric.key, name) for name in self.names if name != "direct"]
+    def _best(self, case, metric, ratios, encrypted):
+        names = [name for name in self.names if name != "direct" and encrypts(name) == encrypted]
+        cells = [self.cell(case.name, metric.key, name) for name in names]
         figures = [cell.shown if ratios else cell.value for cell in cells if cell and cell.shown is not None]
         return (max if metric.more_is_better else min)(figures) if len(set(figures)) > 1 else None
 
