@@ -447,7 +447,8 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
             co_return;
         visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
                                     to_string(visit.session.remote), error.code().message());
-        if (!visit.presented && link_ == link && link_ != nullptr) {
+        // Also if it broke while the ticket was sent: the remote proxy may never have read it.
+        if (link_ == link && link_ != nullptr) {
             const Refuse refuse{visit.announce.ticket, visit.failure};
             link_->post(refuse);
         }

@@ -20,6 +20,18 @@ namespace {
 // Origin proxies that are being told why they are rejected.
 constexpr std::size_t most_rejected = 4;
 
+// Whoever names a secret, which is public, may be asked for the proof, and take his time.
+constexpr std::size_t most_challenged = 64;
+
+// Is one more while it lives.
+struct Counted {
+    std::size_t& count;
+
+    explicit Counted(std::size_t& which) : count(which) { ++count; }
+
+    ~Counted() { --count; }
+};
+
 // Is set while it lives.
 struct Flag {
     bool& flag;
@@ -64,7 +76,7 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
 {
     if (caller.tls)
         co_return std::nullopt;
-    if (!trust_.wants_proof()) {
+    if (!trust_.wants_proof() && !trust_.encrypts()) {
         if (!log_in.claimed)
             co_return std::nullopt;
         co_return Reject{RejectReason::not_trusted,
@@ -81,6 +93,9 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
     const NamedSecret* const found = trust_.find(log_in.claimed->credential);
     if (found == nullptr)
         co_return wrong;
+    if (challenged_ >= most_challenged)
+        co_return Reject{RejectReason::not_trusted, "too many others are being asked for a proof"};
+    const Counted counted(challenged_);
     const NamedSecret secret = *found; // the files may be read again meanwhile
     const RandomBytes nonce = random_bytes();
     const Key& key = secret.credential.log_in;
@@ -110,15 +125,7 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
         co_return;
     }
 
-    struct Place {
-        std::size_t& count;
-
-        explicit Place(std::size_t& rejected) : count(rejected) { ++count; }
-
-        ~Place() { --count; }
-    };
-
-    const Place place(rejected_);
+    const Counted counted(rejected_);
     co_await send_last(wire, std::move(bytes));
 }
 

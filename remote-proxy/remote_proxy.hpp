@@ -168,6 +168,7 @@ private:
     std::optional<Clock::time_point> full_since_;  // when the last visitor came who could be taken
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
+    std::size_t challenged_ = 0;
     bool probing_ = false;
     bool contending_ = false; // somebody waits until it may take the place over
     bool stopping_ = false;
