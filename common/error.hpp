@@ -18,6 +18,7 @@ enum class Errc {
     closed_by_peer,       // the peer ended an exchange that was not finished
     wrong_secret,         // the peer does not know the same secret
     no_encryption,        // the peer does not speak TLS here
+    cut_short,            // the peer ended the handshake without a word
     untrusted_certificate,
     certificate_refused, // by the remote proxy: ours
     handshake_failed,    // TLS could not be agreed on for another reason

@@ -371,7 +371,7 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
         std::fputs(text.c_str(), stderr);
         return usage_error;
     } catch (const std::runtime_error& error) {
-        fmt::print(stderr, "{}: {}\n", program_, error.what());
+        std::fputs(fmt::format("{}: {}\n", program_, error.what()).c_str(), stderr);
         return usage_error;
     }
 }

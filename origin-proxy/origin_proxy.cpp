@@ -139,6 +139,7 @@ void OriginProxy::reconnect_now()
 {
     try {
         trust_ = TrustedRemote(options_.trust, options_.remote_proxy_address.host);
+        ++reloads_;
     } catch (const std::runtime_error& error) {
         log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
     }
@@ -168,6 +169,8 @@ awaitable<void> OriginProxy::stay_connected()
             const bool refused =
                 error.code() == std::error_code(EKEYREJECTED, std::system_category());
             reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
+        } catch (const std::runtime_error& error) { // of the library, for want of memory
+            reason = error.what();
         }
         if (stopping_)
             co_return;
@@ -251,6 +254,7 @@ awaitable<void> OriginProxy::follow()
 awaitable<void> OriginProxy::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
 {
     session_key_.reset();
+    agreed_at_ = reloads_;
     encrypted_ = trust_.encrypts();
     const Deadline limit(socket, options_.dial_timeout);
     try {
@@ -289,7 +293,14 @@ void OriginProxy::on_frame(Frame& frame)
 
 void OriginProxy::on_welcome(const Welcome& welcome)
 {
-    reconnect_ = false; // asked for while this connection was being made
+    if (session_key_ && !welcome.session) {
+        link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
+        return;
+    }
+    if (agreed_at_ == reloads_)
+        reconnect_ = false; // asked for while this connection was being made
+    else
+        link_->finish("reconnecting on request"); // with what the files say now
     link_->set_peer_timeout(welcome.heartbeat_timeout);
     session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
                 welcome.session.has_value(), encrypted_};

@@ -115,6 +115,8 @@ private:
     OriginId id_;
     std::optional<Key> session_key_;    // of the control connection that is being made
     bool encrypted_ = false;            // it is
+    std::uint64_t reloads_ = 0;         // of trust_
+    std::uint64_t agreed_at_ = 0;       // how many there had been when it was agreed on
     Session session_;                   // since its welcome
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors

@@ -120,7 +120,8 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(Caller& caller)
 // Then it is neither slowed nor ignored, whoever else comes from there: several may share it.
 bool RemoteProxy::has_logged_in(const asio::ip::address& address) const
 {
-    return link_ != nullptr && link_->connection.peer().address() == address;
+    return link_ != nullptr &&
+           subscriber_of(link_->connection.peer().address()) == subscriber_of(address);
 }
 
 bool RemoteProxy::is_ignored(const asio::ip::address& address) const
@@ -185,12 +186,15 @@ awaitable<void> RemoteProxy::shake_hands(Caller& caller)
 {
     Handshake::FindKey find = [this, &caller](std::string_view identity) {
         auto key = key_of(identity);
-        const bool of_data = parse_data_identity(identity).has_value();
-        caller.is_stale = !key && of_data;
+        const auto of_data = parse_data_identity(identity);
+        caller.is_stale =
+            !key && of_data &&
+            std::ranges::find(former_sessions_, of_data->session) != former_sessions_.end();
         // A round trip goes by until it is proved, and visitors who come at once must not push each
         // other's connections out meanwhile. There are as many as visitors wait, or are parked.
         if (key && of_data)
-            caller.place->expect(room_.size() + parking_capacity(options_.descriptor_limit));
+            caller.place->expect(of_data->once,
+                                 room_.size() + parking_capacity(options_.descriptor_limit));
         return key;
     };
     Handshake handshake(trust_.context(), caller.socket.native_handle(), std::move(find));
@@ -243,7 +247,8 @@ std::optional<Key> RemoteProxy::key_of(std::string_view identity) const
 bool RemoteProxy::may_carry(const Caller& caller, const DialBack& dial_back) const
 {
     if (caller.tls)
-        return caller.data && caller.data->once == dial_back.ticket.bytes;
+        return caller.data && caller.data->once == dial_back.ticket.bytes && link_ != nullptr &&
+               link_->session == caller.data->session;
     if (!trust_.wants_proof())
         return true;
     return link_ != nullptr && link_->identity.session_key && dial_back.proof &&
@@ -278,7 +283,9 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
         co_return;
     }
     reset_on_close(caller.socket.native_handle());
+    // Whose it is, whoever is logged in when it has started.
     const std::optional<SessionId> session = link_ != nullptr ? link_->session : std::nullopt;
+    const Identity identity = link_ != nullptr ? link_->identity : Identity();
     constexpr std::string_view broken = "lost its data connection: {}";
     std::string failure;
     try {
@@ -295,8 +302,10 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     auto visitor = claim->take();
     if (!visitor)
         co_return;
+    if (failure.empty() && identity.credential && trust_.find(*identity.credential) == nullptr)
+        failure = "the origin proxy is trusted no longer";
     if (failure.empty())
-        relay(std::move(*visitor), caller.release(), session);
+        relay(std::move(*visitor), caller.release(), session, group_of(identity.name));
     else
         turn_away(std::move(*visitor), failure);
 }

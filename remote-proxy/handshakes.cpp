@@ -1,5 +1,7 @@
 #include "remote-proxy/handshakes.hpp"
 
+#include <algorithm>
+
 namespace tunnel {
 
 Handshakes::Place::~Place()
@@ -25,11 +27,12 @@ Handshakes::Place Handshakes::enter(tcp::socket& socket, Clock::time_point now)
 
 // Closes nothing: it is asked in the midst of a handshake, whose library would go on with a number
 // that may be another socket's.
-void Handshakes::expect(Entry& entry, std::size_t most)
+void Handshakes::expect(Entry& entry, const RandomBytes& once, std::size_t most)
 {
-    if (entry.expected || !entry.end.empty() || expected_ >= most)
+    if (entry.expected || !entry.end.empty() || expected_ >= most ||
+        std::ranges::find(entries_, once, &Entry::expected) != entries_.end())
         return;
-    entry.expected = true;
+    entry.expected = once;
     --open_;
     ++expected_;
 }

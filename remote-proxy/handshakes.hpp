@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/asio.hpp"
+#include "common/protocol/ids.hpp"
 
 namespace tunnel {
 
@@ -16,8 +17,8 @@ class Handshakes {
     struct Entry {
         tcp::socket* socket;
         Clock::time_point began;
-        std::string_view end; // why it was closed by us, empty if it was not
-        bool expected = false;
+        std::string_view end;                  // why it was closed by us, empty if it was not
+        std::optional<RandomBytes> expected{}; // by this number, good once
     };
 
     using Entries = std::list<Entry>;
@@ -36,7 +37,11 @@ public:
 
         // It seems to be a data connection, though it has not proved that yet. No stranger pushes
         // it out any more, as long as there are not more than `most` of this kind.
-        void expect(std::size_t most) { owner_.expect(*entry_, most); }
+        // Nor is there another of this number: whoever reads along may play its first bytes again.
+        void expect(const RandomBytes& once, std::size_t most)
+        {
+            owner_.expect(*entry_, once, most);
+        }
 
     private:
         friend class Handshakes;
@@ -61,7 +66,7 @@ public:
     void expire(Clock::time_point before);
 
 private:
-    void expect(Entry& entry, std::size_t most);
+    void expect(Entry& entry, const RandomBytes& once, std::size_t most);
     void leave(const Entry& entry);
     void close(Entry& entry, std::string_view why);
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <sys/socket.h>
+#include <poll.h>
 
 #include "common/deadline.hpp"
 #include "common/error.hpp"
@@ -62,6 +62,10 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
                 RejectReason::in_use,
                 fmt::format("service \"{}\" is in use by another origin proxy", log_in.service)};
     }
+    // It may have been taken out of the file while it proved who it is, or waited.
+    if (!rejection && caller.identity.credential &&
+        trust_.find(*caller.identity.credential) == nullptr)
+        rejection = Reject{RejectReason::not_trusted, "its secret is no longer good"};
     if (rejection) {
         count(rejections_, caller.peer, rejection->text);
         co_await say_last(caller.wire(), encode(*rejection));
@@ -177,9 +181,9 @@ awaitable<bool> RemoteProxy::take_over(Caller& caller, const LogIn& log_in)
                         link_->identity.name, to_string(duration_cast<microseconds>(wait)))};
         co_await send(caller.wire(), encode(notice));
         co_await sleep_for(wait);
-        char byte = 0;
-        if (::recv(caller.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-            co_return false; // it has gone
+        pollfd gone{caller.socket.native_handle(), POLLRDHUP, 0};
+        if (::poll(&gone, 1, 0) != 0)
+            co_return false;
         if (link_ != nullptr && !is_holder(caller, log_in))
             co_return false;
     }
@@ -268,6 +272,8 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 {
+    if (link_ != &link && !std::holds_alternative<Goodbye>(frame))
+        return; // it has been told to go
     holder_spoke_.notify();
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
         if (auto visitor = room_.dismiss(refuse->ticket))
@@ -301,6 +307,10 @@ void RemoteProxy::tell_visitors()
 // The visitors who wait keep their places for the origin proxy that comes next.
 void RemoteProxy::lose_link()
 {
+    if (link_->session) {
+        std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
+        former_sessions_.front() = *link_->session;
+    }
     link_ = nullptr;
     parked_.clear();
     room_.revoke_tickets();

@@ -145,8 +145,10 @@ void RemoteProxy::reload()
                   {{"name", name}});
         relay_.end_group(group_of(name));
     }
-    if (link_ != nullptr && link_->identity.credential &&
-        trust_.find(*link_->identity.credential) == nullptr) {
+    if (link_ == nullptr || !link_->identity.credential)
+        return;
+    const NamedSecret* const known = trust_.find(*link_->identity.credential);
+    if (known == nullptr || known->name != link_->identity.name) {
         link_->connection.finish("its secret is no longer good");
         lose_link();
     }

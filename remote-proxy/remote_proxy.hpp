@@ -93,7 +93,7 @@ private:
     awaitable<bool> make_room();
     void admit(Listener::Accepted accepted);
     void admit_at_once(Visitor visitor, Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
+    void relay(Visitor visitor, Framed data, std::optional<SessionId> session, std::uint64_t group);
     void on_relay_end(Visitor visitor, Flow flow, std::optional<SessionId> session);
     void turn_away(Visitor visitor, std::string_view why);
 
@@ -169,6 +169,8 @@ private:
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
     std::size_t challenged_ = 0;
+    // Whose data connections may still be on their way.
+    std::array<SessionId, 8> former_sessions_{};
     bool probing_ = false;
     bool contending_ = false; // somebody waits until it may take the place over
     bool stopping_ = false;

@@ -145,10 +145,12 @@ void RemoteProxy::admit_at_once(Visitor visitor, Framed connection)
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
     connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    relay(std::move(visitor), std::move(connection), link_->session);
+    relay(std::move(visitor), std::move(connection), link_->session,
+          group_of(link_->identity.name));
 }
 
-void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
+void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session,
+                        std::uint64_t group)
 {
     ++relayed_;
     const auto known = std::make_shared<Visitor>(std::move(visitor));
@@ -159,8 +161,7 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
         });
     };
     if (session)
-        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done),
-                         link_ != nullptr ? group_of(link_->identity.name) : 0);
+        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done), group);
     else
         relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done));
 }

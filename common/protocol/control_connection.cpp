@@ -12,6 +12,9 @@ namespace {
 // Reading what is there takes no turn of the loop, so a busy peer could keep all others waiting.
 constexpr std::uint64_t frames_in_a_row = 64;
 
+// A peer that takes nothing must not keep its connection by heartbeats alone.
+constexpr auto patience_for_goodbye = std::chrono::seconds(5);
+
 } // namespace
 
 ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats, Tls tls)
@@ -39,7 +42,7 @@ awaitable<void> ControlConnection::run(std::function<void(Frame&)> on_frame)
 
 void ControlConnection::post(const Frame& frame)
 {
-    if (ended_ || finishing_)
+    if (ended_ || finish_by_)
         return;
     outbox_ += encode(frame);
     if (outbox_.size() > largest_outbox)
@@ -51,7 +54,9 @@ void ControlConnection::finish(std::string text)
 {
     const Goodbye goodbye{std::move(text)};
     post(goodbye);
-    finishing_ = true;
+    if (!finish_by_)
+        finish_by_ = Clock::now() + patience_for_goodbye;
+    heart_.notify();
 }
 
 void ControlConnection::end(std::error_code error, std::string what)
@@ -103,7 +108,7 @@ awaitable<void> ControlConnection::transmit()
                 co_await outbox_filled_.wait();
             if (!outbox_.empty() && !ended_)
                 co_await send(wire_, std::exchange(outbox_, {}));
-            if (finishing_ && outbox_.empty())
+            if (finish_by_ && outbox_.empty())
                 end(make_error_code(std::errc::operation_canceled), "closed on purpose");
         }
     } catch (const std::system_error& error) {
@@ -124,13 +129,18 @@ awaitable<void> ControlConnection::keep_alive()
                 end(make_error_code(Errc::heartbeat_timeout));
                 break;
             }
+            if (finish_by_ && now >= *finish_by_) {
+                end(make_error_code(std::errc::operation_canceled), "closed on purpose");
+                break;
+            }
             next_heartbeat = std::min(next_heartbeat, now + heartbeats_.interval);
             if (now >= next_heartbeat) {
                 post(Heartbeat());
                 next_heartbeat = now + heartbeats_.interval;
             }
-            co_await heart_.wait_until(
-                std::min(next_heartbeat, last_received_ + heartbeats_.timeout));
+            const auto limit = std::min(last_received_ + heartbeats_.timeout,
+                                        finish_by_.value_or(Clock::time_point::max()));
+            co_await heart_.wait_until(std::min(next_heartbeat, limit));
         }
     } catch (const std::system_error& error) {
         end(error.code());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "common/asio.hpp"
@@ -33,7 +34,7 @@ public:
     // Queues a frame. After the end it does nothing.
     void post(const Frame& frame);
 
-    // Sends what is queued and a goodbye, then ends.
+    // Sends what is queued and a goodbye, then ends; after five seconds in any case.
     void finish(std::string text);
 
     // Ends at once: run() throws `error`, with `what` before its message. Only the first end
@@ -64,7 +65,7 @@ private:
     Signal heart_;
     Clock::time_point last_received_;
     std::uint64_t received_ = 0;
-    bool finishing_ = false;
+    std::optional<Clock::time_point> finish_by_; // if it is about to end
     bool ended_ = false;
     std::error_code end_error_;
     std::string end_what_;

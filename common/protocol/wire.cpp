@@ -27,7 +27,9 @@ awaitable<std::size_t> read_some(Wire wire, std::span<std::uint8_t> room)
             co_return static_cast<std::size_t>(size);
         if (size == 0)
             throw std::system_error(asio::error::eof);
-        if (errno == EAGAIN)
+        if (errno == EAGAIN && wire.tls != nullptr && wire.tls->wants_to_send())
+            co_await wire.socket->async_wait(tcp::socket::wait_write, use_awaitable);
+        else if (errno == EAGAIN)
             co_await wire.socket->async_wait(tcp::socket::wait_read, use_awaitable);
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());

@@ -334,8 +334,11 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         from_it.read_until_told();
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         from_it.can_read();
-    if (events & (EPOLLOUT | EPOLLHUP))
+    if (events & (EPOLLOUT | EPOLLHUP)) {
         to_it.can_write();
+        if (is_second && pair.second_tls) // which may have had to say something before it read on
+            from_it.can_read();
+    }
     if (!pair.queued)
         progress(pair);
 }

@@ -133,6 +133,8 @@ TlsContext::TlsContext(ssl_ctx_st* context) : context_(context)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_PRIORITIZE_CHACHA |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
+    // A key with a passphrase is refused: asking for it would wait for a terminal.
+    SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
     // A quiet connection keeps no buffers. A write gives up as soon as the socket is full, and goes
     // on later from wherever the bytes lie then.
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -162,8 +164,8 @@ TlsContext TlsContext::dials_with_certificate(const std::string& ca_file,
         load(made.get(), own);
     if (!ca_file.empty())
         load_authorities(made.get(), ca_file);
-    else
-        SSL_CTX_set_default_verify_paths(made.get());
+    else if (SSL_CTX_set_default_verify_paths(made.get()) != 1)
+        throw std::runtime_error("cannot use the authorities that the system trusts");
     return made;
 }
 
@@ -311,8 +313,9 @@ void Handshake::fail(int reason) const
             throw std::system_error(make_error_code(Errc::no_proof));
         tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
     }
-    if (ended || why == SSL_R_WRONG_VERSION_NUMBER ||
-        why == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)
+    if (ended)
+        throw std::system_error(make_error_code(Errc::cut_short));
+    if (why == SSL_R_WRONG_VERSION_NUMBER || why == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)
         throw std::system_error(make_error_code(Errc::no_encryption));
     if (offer_)
         throw std::system_error(make_error_code(Errc::wrong_secret));

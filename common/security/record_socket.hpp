@@ -48,7 +48,7 @@ private:
     std::span<std::byte> ahead_;        // what has been read lies in it
     std::span<const std::byte> left_{}; // of that
     bool drained_ = false;
-    bool empty_ = false;
+    bool empty_ = true; // as long as nobody has asked
     bool read_ = false;
     bool more_follows_ = false;
 };

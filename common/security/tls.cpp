@@ -64,7 +64,8 @@ ssize_t Tls::receive(std::span<std::byte> room)
         ssize_t size = 0;
         while (filled < room.size() && (size = read(room.subspan(filled))) > 0)
             filled += static_cast<std::size_t>(size);
-        drained_ = batch.drained() && filled < room.size();
+        // Unless something is wrong, which the next call has to say.
+        drained_ = batch.drained() && size < 0 && errno == EAGAIN;
         if (filled > 0)
             return static_cast<ssize_t>(filled);
         // A part of a record has come. More may be there, or the end of the TCP stream, for which
@@ -117,6 +118,11 @@ int Tls::end()
     errno = 0;
     const int result = SSL_shutdown(ssl_.get()); // 0: ours is sent, the peer's has not come
     return result >= 0 ? 0 : static_cast<int>(failed(result));
+}
+
+bool Tls::wants_to_send() const
+{
+    return SSL_want_write(ssl_.get());
 }
 
 bool Tls::has_pending() const

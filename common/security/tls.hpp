@@ -36,6 +36,10 @@ public:
     // The last receive() took all that the socket had; another would say EAGAIN.
     bool drained() const { return drained_; }
 
+    // The last receive() could not go on for want of room in the socket: the library has something
+    // to say of its own first.
+    bool wants_to_send() const;
+
     // Something was read from the socket that receive() has not given yet: the socket will not
     // become ready for it.
     bool has_pending() const;

@@ -1,5 +1,7 @@
 #include "common/security/trust_options.hpp"
 
+#include <cstdlib>
+
 namespace tunnel {
 
 std::string TrustOptions::contradiction() const
@@ -32,6 +34,11 @@ std::vector<std::filesystem::path> TrustOptions::files() const
     for (const std::string& each : {secret_file, secrets_file, own.certificate, own.key, ca_file}) {
         if (!each.empty())
             given.emplace_back(each);
+    }
+    // Where OpenSSL looks for the system's authorities, if it was told to look elsewhere.
+    for (const char* const variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
+        if (const char* const path = std::getenv(variable); path != nullptr && *path != '\0')
+            given.emplace_back(path);
     }
     return given;
 }

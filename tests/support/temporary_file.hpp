@@ -36,7 +36,8 @@ public:
         std::FILE* const file = std::fopen(path_.c_str(), "w");
         if (file == nullptr)
             throw std::runtime_error("cannot write a temporary file");
-        std::fwrite(text.data(), 1, text.size(), file);
+        if (!text.empty()) // which may have no address
+            std::fwrite(text.data(), 1, text.size(), file);
         std::fclose(file);
     }
 

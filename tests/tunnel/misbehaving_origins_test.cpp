@@ -100,6 +100,28 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         CHECK_FALSE(gets_in(remote, parse_secret(one, "one")));
         CHECK(gets_in(remote, parse_secret(other, "other")));
     }
+    SUBCASE("taken out after the handshake, before the log-in")
+    {
+        TlsStream late = secure_stream(remote.proxy().control_endpoint(),
+                                       control_key(parse_secret(one, "one")), true);
+        file.write(roof);
+        reload();
+        late.send(magic_bytes() + encode(log_in_by_hand()));
+        CHECK(late.receive_frame<Reject>().reason == RejectReason::not_trusted);
+    }
+    SUBCASE("taken out with a visitor who has been claimed, and is never given to it")
+    {
+        Stream second = Stream::connect(remote.proxy().outside_endpoint());
+        TlsStream claimed = origin.dial_back(origin.control.receive_frame<Announce>().ticket);
+        file.write(roof);
+        reload();
+        try {
+            claimed.send(Start());
+            claimed.send(data_frame("stolen"));
+        } catch (const std::exception&) { // closed already
+        }
+        CHECK(second.ending() == Ending::reset);
+    }
     SUBCASE("another one is")
     {
         file.write(cellar);

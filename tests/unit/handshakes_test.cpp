@@ -62,7 +62,7 @@ TEST_CASE("one that is expected is not pushed out by others, nor pushes others o
     std::deque<Caller> callers;
     for (int i = 0; i < 4; ++i) {
         callers.emplace_back(io, handshakes, noon + i * 1s);
-        callers.back().place.expect(3);
+        callers.back().place.expect(random_bytes(), 3);
         CHECK_FALSE(handshakes.full());
     }
     callers.emplace_back(io, handshakes, noon + 4s);
@@ -75,7 +75,7 @@ TEST_CASE("one that is expected is not pushed out by others, nor pushes others o
     handshakes.expire(noon + 1s);
     CHECK(callers[1].place.end() == "said nothing whole in time");
     callers.emplace_back(io, handshakes, noon + 6s);
-    callers.back().place.expect(3); // there is room for it again
+    callers.back().place.expect(random_bytes(), 3); // there is room for it again
     CHECK(callers[5].socket.is_open());
 }
 
