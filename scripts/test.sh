@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds every preset and runs the tests of each, and the checks of the
-# source, as one ctest run: its summary, the last lines, is the sum of everything. Every test runs in the
-# presets release and sanitize, thread has those with threads; clang-tidy is the second compiler.
+# source, as one ctest run: its summary, the last lines, is the sum of everything. All run in the preset
+# release, sanitize leaves the end-to-end tests out, thread has those with threads; clang-tidy is the second compiler.
 # usage: scripts/test.sh [--quick]      --quick for daily work: preset dev alone, no clang-tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
