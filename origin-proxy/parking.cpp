@@ -31,7 +31,7 @@ Parking::Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dial
     : io_(io),
       tasks_(tasks),
       dialler_(dialler),
-      options_(std::move(options)),
+      options_(options),
       on_announce_(std::move(on_announce))
 {
 }

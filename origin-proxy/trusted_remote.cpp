@@ -9,9 +9,8 @@
 
 namespace tunnel {
 
-TrustedRemote::TrustedRemote(const TrustOptions& options, std::string host)
-    : host_(options.server_name.empty() ? std::move(host) : options.server_name),
-      secret_(load_secret(options))
+TrustedRemote::TrustedRemote(const TrustOptions& options, const std::string& host)
+    : host_(options.server_name.empty() ? host : options.server_name), secret_(load_secret(options))
 {
     const bool with_certificates = options.own.given() || !options.ca_file.empty() ||
                                    options.insecure || !options.server_name.empty() ||

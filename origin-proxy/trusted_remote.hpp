@@ -16,7 +16,7 @@ class TrustedRemote {
 public:
     // `host` is the one in --remote-proxy-addr. Throws std::runtime_error that names the file, and
     // what is wrong with it.
-    TrustedRemote(const TrustOptions& options, std::string host);
+    TrustedRemote(const TrustOptions& options, const std::string& host);
 
     bool encrypts() const { return context_.has_value(); }
 
