@@ -47,4 +47,9 @@ void ParkedConnections::sweep()
     std::erase_if(connections_, [](const Entry& each) { return !seems_alive(each.connection); });
 }
 
+void ParkedConnections::drop_older(Clock::time_point time)
+{
+    std::erase_if(connections_, [&](const Entry& each) { return each.since <= time; });
+}
+
 } // namespace tunnel

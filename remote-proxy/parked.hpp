@@ -28,6 +28,11 @@ public:
     // Closes those that the peer has closed.
     void sweep();
 
+    // One that was taken at `time` was dead. The others that were here then had been silent for
+    // longer, so what killed it, such as a router that forgets the silent, has not spared them:
+    // closes them. Without this each would cost a visitor the time until it shows.
+    void drop_older(Clock::time_point time);
+
     void clear() { connections_.clear(); }
 
 private:

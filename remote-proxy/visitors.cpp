@@ -171,6 +171,8 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow, std::optional<Session
     if (flow.second.socket.is_open() && link_ != nullptr && link_->session == session &&
         link_->parking)
         parked_.put(std::move(flow.second));
+    if (flow.end == End::not_started)
+        parked_.drop_older(visitor.arrived); // when it was taken: admit()
     if (flow.end == End::not_started && !stopped_ && !room_.full()) {
         log::debug("a parked connection was dead", {{"visitor", visitor.address}});
         visitor.socket = std::move(flow.first);

@@ -150,6 +150,28 @@ TEST_CASE("a parked connection that breaks before the start costs its visitor no
     CHECK(visitor.receive(6) == "answer");
 }
 
+TEST_CASE("when a parked connection was dead, the older ones are closed and those that came since "
+          "are kept")
+{
+    Remote remote;
+    Stream older = remote.park();
+    Stream dead = remote.park();
+    Stream visitor = remote.visit();
+    visitor.send("question");
+    dead.receive_frame<Announce>();
+    Stream since = remote.park();
+    dead.finish();
+
+    const auto announced = remote.origin.control.receive_frame<Announce>();
+    CHECK(eventually([&] { return remote.parked() == 1; }));
+    CHECK(older.ending() != Ending::silence);
+    Stream fresh = remote.started(announced.ticket);
+    CHECK(fresh.receive(11) == data_frame("question"));
+
+    Stream next = remote.visit();
+    since.receive_frame<Announce>();
+}
+
 TEST_CASE("a visitor whose first bytes were sent to an origin proxy that is gone is let go")
 {
     Remote remote;
