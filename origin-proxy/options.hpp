@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "common/options.hpp"
+#include "origin-proxy/service_options.hpp"
 
 namespace tunnel {
 
@@ -11,7 +13,10 @@ struct OriginOptions {
     CommonOptions common;
     TrustOptions trust;
     Address remote_proxy_address;
-    Address origin_server_address;
+    Address origin_server_address;  // of the service `default`, if there are no others
+    ProxyProtocol proxy_protocol{}; // towards it
+    // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
+    std::vector<OriginService> services;
     milliseconds dial_timeout = std::chrono::seconds(5);
     std::optional<std::uint32_t> max_retries; // consecutive ones; none: no limit
     // Data connections to keep ready for visitors; none: as many as visitors seem to need.

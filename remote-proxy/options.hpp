@@ -1,9 +1,13 @@
 // What the remote proxy can be told.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "common/options.hpp"
+#include "remote-proxy/service_options.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
@@ -12,7 +16,13 @@ struct RemoteOptions {
     CommonOptions common;
     TrustOptions trust;
     Address control_address;
+    // Of the service `default`, under `visitor_rules`; port 0 with an empty host and services
+    // below: there is none.
     Address outside_address;
+    std::vector<RemoteService> services;
+    // On which ports an origin proxy may open services of its own, by its name; "" is for those who
+    // are not named here.
+    std::map<std::string, PortRanges> allow_ports;
     milliseconds pairing_timeout = std::chrono::seconds(10);
     std::uint32_t max_waiting = 4096;
     VisitorRules visitor_rules;

@@ -26,6 +26,8 @@ struct VisitorRules {
     // To whom the limits per IP do not apply. Whoever comes from this machine is a server in front
     // of this one, as a rule, that has all its visitors behind one address.
     std::vector<Cidr> trusted = loopback_networks();
+
+    friend bool operator==(const VisitorRules&, const VisitorRules&) = default;
 };
 
 enum class Refusal : std::uint8_t {

@@ -131,6 +131,8 @@ struct Encoder {
     std::string operator()(const Announce& announce) const
     {
         Writer writer(FrameKind::announce);
+        if (!announce.outside.empty())
+            writer.text(Tag::outside_address, announce.outside);
         writer.bytes(Tag::ticket, announce.ticket.bytes);
         writer.text(Tag::visitor, announce.visitor);
         writer.text(Tag::service, announce.service);
@@ -200,6 +202,39 @@ struct Encoder {
         return std::move(writer).finish();
     }
 
+    std::string operator()(const Offer& offer) const
+    {
+        Writer writer(FrameKind::offer);
+        if (!offer.outside_address.empty())
+            writer.text(Tag::outside_address, offer.outside_address);
+        writer.text(Tag::service, offer.service);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Opened& opened) const
+    {
+        Writer writer(FrameKind::opened);
+        writer.text(Tag::service, opened.service);
+        writer.text(Tag::outside_address, opened.outside_address);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Declined& declined) const
+    {
+        Writer writer(FrameKind::declined);
+        writer.text(Tag::service, declined.service);
+        writer.number(Tag::reason, static_cast<std::uint8_t>(declined.reason), 1);
+        writer.text(Tag::text, declined.text);
+        return std::move(writer).finish();
+    }
+
+    std::string operator()(const Withdraw& withdraw) const
+    {
+        Writer writer(FrameKind::withdraw);
+        writer.text(Tag::service, withdraw.service);
+        return std::move(writer).finish();
+    }
+
     std::string operator()(const Unknown& unknown) const
     {
         return Writer(FrameKind{unknown.kind}).finish();
@@ -248,6 +283,9 @@ public:
         }
         return {value->begin(), value->end()};
     }
+
+    // Of a field that may be missing.
+    std::string text_or_nothing(Tag tag) { return has(tag) ? text(tag) : std::string(); }
 
     template <std::size_t size = std::tuple_size_v<RandomBytes>>
     std::array<std::uint8_t, size> random(Tag tag)
@@ -336,7 +374,7 @@ Frame read(FrameKind kind, Fields& fields)
                       fields.text(Tag::text)};
     case FrameKind::announce:
         return Announce{Ticket{fields.random(Tag::ticket)}, fields.text(Tag::visitor),
-                        fields.text(Tag::service)};
+                        fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address)};
     case FrameKind::dial_back:
         return DialBack{Ticket{fields.random(Tag::ticket)},
                         fields.has(Tag::proof) ? std::optional(fields.proof()) : std::nullopt};
@@ -361,6 +399,16 @@ Frame read(FrameKind kind, Fields& fields)
         return Challenge{fields.random(Tag::nonce), fields.proof()};
     case FrameKind::proof:
         return Proof{fields.proof()};
+    case FrameKind::offer:
+        return Offer{fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address)};
+    case FrameKind::opened:
+        return Opened{fields.text(Tag::service), fields.text(Tag::outside_address)};
+    case FrameKind::declined:
+        return Declined{fields.text(Tag::service),
+                        DeclineReason{static_cast<std::uint8_t>(fields.number(Tag::reason, 1))},
+                        fields.text(Tag::text)};
+    case FrameKind::withdraw:
+        return Withdraw{fields.text(Tag::service)};
     }
     return Unknown{static_cast<std::uint8_t>(kind)};
 }

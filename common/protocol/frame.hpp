@@ -28,7 +28,11 @@ inline constexpr std::uint16_t highest_version = 1;
 // stream on its data connections is framed.
 inline constexpr std::string_view parking = "parking";
 
-// The one service there is until services are named on the command line.
+// A feature of a log-in and of its welcome: the origin proxy offers its services one by one,
+// instead of serving the one that the log-in names.
+inline constexpr std::string_view services = "services";
+
+// The service of those who name none.
 inline constexpr std::string_view default_service = "default";
 
 enum class FrameKind : std::uint8_t {
@@ -47,6 +51,10 @@ enum class FrameKind : std::uint8_t {
     park = 15,
     challenge = 16,
     proof = 17,
+    offer = 18,
+    opened = 19,
+    declined = 20,
+    withdraw = 21,
 };
 
 // That the sender knows a key: an HMAC-SHA256, see common/security/proof.hpp.
@@ -111,8 +119,9 @@ struct Reject {
 // refuse.
 struct Announce {
     Ticket ticket;
-    std::string visitor; // "ip:port", for information
+    std::string visitor; // "ip:port"
     std::string service;
+    std::string outside{}; // "ip:port" that the visitor connected to; empty: of an older one
 
     friend bool operator==(const Announce&, const Announce&) = default;
 };
@@ -196,6 +205,49 @@ struct Proof {
     friend bool operator==(const Proof&, const Proof&) = default;
 };
 
+// Origin proxy, where services are offered: it serves this one. Answered by an opened or a
+// declined, and once more whenever that changes.
+struct Offer {
+    std::string service;
+    // Where visitors are to connect to, as parse_address() has it, port 0 for any that is free;
+    // empty: where the remote proxy's own options say.
+    std::string outside_address{};
+
+    friend bool operator==(const Offer&, const Offer&) = default;
+};
+
+// Remote proxy: the service's visitors are announced from now on.
+struct Opened {
+    std::string service;
+    std::string outside_address; // "ip:port"
+
+    friend bool operator==(const Opened&, const Opened&) = default;
+};
+
+enum class DeclineReason : std::uint8_t {
+    not_allowed = 1,   // to this origin proxy, or to nobody
+    in_use = 2,        // by another origin proxy; an opened follows once it is not
+    cannot_listen = 3, // at that address
+    too_many = 4,      // services of one origin proxy
+    removed = 5,       // was open, and is no longer
+};
+
+// Remote proxy: there are no visitors of this service for the origin proxy.
+struct Declined {
+    std::string service;
+    DeclineReason reason{};
+    std::string text;
+
+    friend bool operator==(const Declined&, const Declined&) = default;
+};
+
+// Origin proxy: it no longer serves this one; visitors that are here may finish.
+struct Withdraw {
+    std::string service;
+
+    friend bool operator==(const Withdraw&, const Withdraw&) = default;
+};
+
 // A kind that a later version has: skipped.
 struct Unknown {
     std::uint8_t kind = 0;
@@ -204,7 +256,8 @@ struct Unknown {
 };
 
 using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
-                           Probe, Notice, Goodbye, Park, Challenge, Proof, Unknown>;
+                           Probe, Notice, Goodbye, Park, Challenge, Proof, Offer, Opened, Declined,
+                           Withdraw, Unknown>;
 
 // What stands before the fields of a frame.
 struct FrameHeader {

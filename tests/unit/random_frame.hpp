@@ -99,7 +99,7 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 2:
         return Reject{RejectReason{random.number<std::uint8_t>()}, random.text()};
     case 3:
-        return Announce{Ticket{random.bytes()}, random.text(), random.text()};
+        return Announce{Ticket{random.bytes()}, random.text(), random.text(), random.text()};
     case 4:
         return DialBack{Ticket{random.bytes()}, random.maybe(random.proof())};
     case 5:
@@ -121,6 +121,14 @@ inline Frame random_frame(Random& random, std::size_t kind)
         return Challenge{random.bytes(), random.proof()};
     case 13:
         return Proof{random.proof()};
+    case 14:
+        return Offer{random.text(), random.text()};
+    case 15:
+        return Opened{random.text(), random.text()};
+    case 16:
+        return Declined{random.text(), DeclineReason{random.number<std::uint8_t>()}, random.text()};
+    case 17:
+        return Withdraw{random.text()};
     default:
         return Unknown{static_cast<std::uint8_t>(first_unknown + random.below(first_unknown))};
     }

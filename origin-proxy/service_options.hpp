@@ -1,0 +1,26 @@
+// What the origin proxy is told of one service.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/net/address.hpp"
+
+namespace tunnel {
+
+// What goes to the origin server before a visitor's first byte, so that it learns the visitor's
+// address: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
+enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+
+struct OriginService {
+    std::string name;
+    Address origin_server_address;
+    // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
+    std::optional<Address> outside_address{};
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;
+
+    friend bool operator==(const OriginService&, const OriginService&) = default;
+};
+
+} // namespace tunnel

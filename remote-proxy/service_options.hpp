@@ -1,0 +1,51 @@
+// What the remote proxy is told of one service, and of who may serve what.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/net/address.hpp"
+#include "common/net/cidr.hpp"
+#include "remote-proxy/visitor_limits.hpp"
+
+namespace tunnel {
+
+// Which of the origin proxies that serve a service gets its next visitor. One whose origin server
+// refused a visitor lately comes after all others, whatever the balance.
+enum class Balance : std::uint8_t {
+    least,       // the one with the fewest visitors
+    round_robin, // each in turn
+    first,       // the one that is named first in `origins`, else that came first
+};
+
+struct RemoteService {
+    std::string name;
+    Address outside_address;
+    std::vector<std::string>
+        origins{}; // names of those who may serve it; empty: all who are trusted
+    Balance balance = Balance::least;
+    VisitorRules visitor_rules{};
+    // Load balancers in front: their connections begin with a header of the PROXY protocol, which
+    // says who the visitor is. A header from anybody else is the visitor's own data.
+    std::vector<Cidr> accept_proxy_from{};
+
+    friend bool operator==(const RemoteService&, const RemoteService&) = default;
+};
+
+// Ports `first` to `last`, both included.
+struct PortRange {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+
+    bool contains(std::uint16_t port) const { return port >= first && port <= last; }
+
+    friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+// The ports on which an origin proxy may open services of its own; empty: none.
+using PortRanges = std::vector<PortRange>;
+
+} // namespace tunnel
