@@ -5,8 +5,6 @@
 #include <random>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "common/backoff.hpp"
 #include "common/deadline.hpp"
 #include "common/descriptors.hpp"
@@ -14,18 +12,10 @@
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
-#include "common/relay/describe.hpp"
-#include "common/security/proof.hpp"
 
 namespace tunnel {
 
 namespace {
-
-// Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
-constexpr std::size_t most_announced = 16'384;
-
-// Tickets of visitors who came lately. One that broke is announced again within seconds.
-constexpr std::size_t most_remembered = 16'384;
 
 // A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
 std::size_t visitor_capacity(const OriginOptions& options)
@@ -37,34 +27,6 @@ std::size_t visitor_capacity(const OriginOptions& options)
 }
 
 } // namespace
-
-void OriginProxy::Tickets::insert(const Ticket& ticket)
-{
-    if (!tickets_.insert(ticket).second)
-        return;
-    by_age_.push_back(ticket);
-    if (by_age_.size() > most_remembered) {
-        tickets_.erase(by_age_.front());
-        by_age_.pop_front();
-    }
-}
-
-void OriginProxy::Tickets::clear()
-{
-    tickets_.clear();
-    by_age_.clear();
-}
-
-struct OriginProxy::Visit {
-    Announce announce;
-    Clock::time_point began = Clock::now();
-    Fd origin_server;       // prepared, once connected
-    Framed data;            // as well
-    bool presented = false; // the ticket is on its way, so all else goes there too
-    bool started = false;   // the start frame has been sent
-    std::string failure;    // the first; empty while there is none
-    Session session;
-};
 
 OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
     : OriginProxy(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
@@ -149,8 +111,6 @@ void OriginProxy::reconnect_now()
         link_->finish("reconnecting on request");
     retry_.notify();
 }
-
-// ---- The control connection
 
 // Has no normal end but that of the program: a connection that is lost is made anew.
 awaitable<void> OriginProxy::stay_connected()
@@ -312,224 +272,6 @@ void OriginProxy::on_welcome(const Welcome& welcome)
         parking_.open(session_);
     if (on_ready_)
         std::exchange(on_ready_, nullptr)(link_->peer(), welcome.outside_address);
-}
-
-// ---- Visitors
-
-void OriginProxy::on_announce(Announce& announce)
-{
-    log::debug("new client", {{"visitor", announce.visitor}});
-    if (stopping_) // its visitor waits for the next origin proxy
-        return;
-    std::string_view objection;
-    if (announce.service != default_service)
-        objection = "the origin proxy has no such service";
-    else if (announced_.size() >= most_announced)
-        objection = "the origin proxy has too many visitors";
-    else if (taken_.contains(announce.ticket) || told_.contains(announce.ticket))
-        objection = "its data connection broke";
-    if (!objection.empty()) {
-        const Refuse refuse{announce.ticket, std::string(objection)};
-        link_->post(refuse);
-        return;
-    }
-    told_.insert(announce.ticket);
-    announced_.push_back(std::move(announce));
-    start_visits();
-    parking_.missed();
-}
-
-void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
-{
-    log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
-    if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
-        return;
-    ++visitors_;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, session_};
-    auto dial = origin_server_.begin();
-    if (auto connected = dial ? dial->take_connected() : std::nullopt;
-        connected && visit.announce.service == default_service) {
-        // All that is known at once needs no coroutine.
-        prepare_stream(connected->socket.get());
-        visit.origin_server = std::move(connected->socket);
-        relay_parked(visit, std::move(connection));
-        return;
-    }
-    tasks_.spawn("serving a visitor",
-                 serve_parked(std::move(visit), std::move(dial), std::move(connection)));
-}
-
-void OriginProxy::start_visits()
-{
-    if (std::exchange(starting_, true))
-        return; // one of them has ended at once, and the loop goes on below it
-    while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
-        ++visitors_;
-        Announce next = std::move(announced_.front());
-        announced_.pop_front(); // before it is served: it may end, and call this, at once
-        tasks_.spawn("serving a visitor", serve(std::move(next), session_));
-    }
-    starting_ = false;
-}
-
-awaitable<void> OriginProxy::serve(Announce announce, Session session)
-{
-    using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}, std::move(session)};
-    // Side by side: the slower one decides how long the visitor waits.
-    auto to_server = origin_server_.begin();
-    Dial back = dialler_.begin(visit.session);
-    // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
-    const bool at_once = to_server && to_server->decided() && back.decided();
-    if (at_once) {
-        co_await connect_origin_server(visit, std::move(to_server));
-        co_await dial_back(visit, std::move(back));
-    } else {
-        co_await (connect_origin_server(visit, std::move(to_server)) &&
-                  dial_back(visit, std::move(back)));
-    }
-    if (visit.data.socket.is_open() && !visit.started)
-        conclude(visit);
-    if (visit.failure.empty()) {
-        relay(visit, std::move(visit.data));
-    } else {
-        reset(visit.origin_server);
-        log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
-        visitor_ended();
-    }
-}
-
-// Says on the data connection what became of the origin server. A refusal that came on the control
-// connection could be overtaken by the data connection's end, and the reason would be lost.
-void OriginProxy::conclude(Visit& visit)
-{
-    Frame frame = Start();
-    if (!visit.failure.empty())
-        frame = Refuse{visit.announce.ticket, visit.failure};
-    const std::error_code error = send_at_once(visit.data.side(), encode(frame));
-    if (error && visit.failure.empty())
-        visit.failure = fmt::format("lost its data connection: {}", error.message());
-    else if (!visit.failure.empty())
-        allow_clean_close(visit.data.socket.get());
-}
-
-awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<Dial> begun)
-{
-    const ControlConnection* const link = link_;
-    try {
-        auto socket = co_await origin_server_.dial(std::move(begun));
-        prepare_stream(socket.get());
-        visit.origin_server = std::move(socket);
-    } catch (const std::system_error& error) {
-        const std::string why =
-            fmt::format("origin server {}: {}", to_string(options_.origin_server_address),
-                        error.code().message());
-        if (visit.failure.empty())
-            visit.failure = why;
-        if (!visit.presented && link_ == link && link_ != nullptr) {
-            const Refuse refuse{visit.announce.ticket, why};
-            link_->post(refuse);
-        }
-    }
-}
-
-awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
-{
-    const ControlConnection* const link = link_;
-    try {
-        Framed data =
-            co_await dialler_.finish(std::move(begun), visit.session, visit.announce.ticket.bytes);
-        if (!visit.failure.empty())
-            co_return;
-        DialBack ticket{visit.announce.ticket};
-        if (visit.session.proves())
-            ticket.proof = prove_dial_back(*visit.session.key, ticket.ticket);
-        std::string hello(magic.begin(), magic.end());
-        hello += encode(ticket);
-        visit.presented = true;
-        visit.started = visit.origin_server.is_open();
-        if (visit.started)
-            hello += encode(Start());
-        if (const std::error_code error = send_at_once(data.side(), hello))
-            throw std::system_error(error);
-        visit.data = std::move(data);
-    } catch (const std::system_error& error) {
-        if (!visit.failure.empty())
-            co_return;
-        visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
-                                    to_string(visit.session.remote), error.code().message());
-        // Also if it broke while the ticket was sent: the remote proxy may never have read it.
-        if (link_ == link && link_ != nullptr) {
-            const Refuse refuse{visit.announce.ticket, visit.failure};
-            link_->post(refuse);
-        }
-    }
-}
-
-// The data connection is there already, and the visitor's first bytes with it, perhaps.
-awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_server,
-                                          Framed connection)
-{
-    if (visit.announce.service == default_service)
-        co_await connect_origin_server(visit, std::move(to_server));
-    else
-        visit.failure = "the origin proxy has no such service";
-    if (visit.failure.empty()) {
-        relay_parked(visit, std::move(connection));
-        co_return;
-    }
-    log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
-    visitor_ended();
-    Refuse refuse{visit.announce.ticket, visit.failure};
-    co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
-}
-
-awaitable<void> OriginProxy::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
-{
-    tcp::socket socket(io_);
-    socket.assign(remote.protocol(), connection.socket.get());
-    connection.socket.release();
-    const Wire wire(socket, &connection.tls);
-    co_await send_last(wire, encode(refuse));
-}
-
-void OriginProxy::relay_parked(Visit& visit, Framed connection)
-{
-    if (taken_.contains(visit.announce.ticket) || told_.contains(visit.announce.ticket)) {
-        // Announced on the control connection meanwhile, since this one broke: served there.
-        visitor_ended();
-        return;
-    }
-    taken_.insert(visit.announce.ticket);
-    connection.unsent = encode(Start());
-    connection.unsent_may_wait = true; // the answer says the same
-    relay(visit, std::move(connection));
-}
-
-void OriginProxy::relay(Visit& visit, Framed data)
-{
-    auto done = [this, visitor = std::move(visit.announce.visitor), began = visit.began,
-                 session = visit.session.id](Flow& flow) {
-        asio::post(io_, [this, visitor, began, session, flow = std::move(flow)]() mutable {
-            log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
-                            Clock::now() - began,
-                            describe(flow.end, "origin server", "remote side"));
-            if (flow.second.socket.is_open())
-                parking_.put(std::move(flow.second), session);
-            visitor_ended();
-        });
-    };
-    if (visit.session.framed)
-        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done));
-    else
-        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done));
-}
-
-void OriginProxy::visitor_ended()
-{
-    --visitors_;
-    visitor_left_.notify();
-    start_visits();
 }
 
 } // namespace tunnel
