@@ -205,18 +205,32 @@ void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& val
 
 void CommandLine::add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help)
 {
-    CLI::Option* const option = add_text(
-        flag, help, "CIDR[,CIDR...]", "", "", Need::optional, [&networks](const std::string& text) {
-            std::string_view rest = text;
-            for (;;) {
-                const std::size_t end = rest.find_first_of(",\n");
-                networks.push_back(parse_cidr(rest.substr(0, end)));
-                if (end == std::string_view::npos)
-                    return true;
-                rest.remove_prefix(end + 1);
-            }
-        });
+    add_each(flag, "CIDR[,CIDR...]", help,
+             [&networks](std::string_view text) { networks.push_back(parse_cidr(text)); });
+}
+
+void CommandLine::add_each(const std::string& flag, const std::string& type,
+                           const std::string& help, std::function<void(std::string_view)> read)
+{
+    const auto read_all = [read = std::move(read)](const std::string& text) {
+        std::string_view rest = text;
+        for (;;) {
+            const std::size_t end = rest.find_first_of(",\n");
+            read(rest.substr(0, end));
+            if (end == std::string_view::npos)
+                return true;
+            rest.remove_prefix(end + 1);
+        }
+    };
+    CLI::Option* const option = add_text(flag, help, type, "", "", Need::optional, read_all);
     option->join(); // each time it is given, one line
+}
+
+void CommandLine::add_choice(const std::string& flag, const std::string& help,
+                             const std::string& shown_default, const std::string& expected,
+                             std::function<bool(const std::string&)> read)
+{
+    add_text(flag, help, "MODE", shown_default, expected, Need::optional, std::move(read));
 }
 
 void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
@@ -353,6 +367,11 @@ void CommandLine::add(CommonOptions& options)
              });
 }
 
+void CommandLine::check(std::function<std::string()> contradiction)
+{
+    contradiction_ = std::move(contradiction);
+}
+
 std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
     if (argc == 2 && std::string_view(argv[1]) == "gen-secret")
@@ -362,6 +381,8 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
         read_secret();
         if (trust_ != nullptr && !trust_->contradiction().empty())
             throw CLI::ValidationError(trust_->contradiction());
+        if (const std::string wrong = contradiction_ ? contradiction_() : ""; !wrong.empty())
+            throw CLI::ValidationError(wrong);
         return std::nullopt;
     } catch (const CLI::Success& success) { // --help, --version
         return app_->exit(success);

@@ -70,6 +70,14 @@ public:
     // May be given several times, and each time hold several networks with commas between them. All
     // are added to what `networks` holds before.
     void add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help);
+    // May be given several times, and each time hold several with commas between them; `read` gets
+    // one after the other, and throws std::invalid_argument that says what is wrong with it.
+    void add_each(const std::string& flag, const std::string& type, const std::string& help,
+                  std::function<void(std::string_view)> read);
+    // One of a few words: `read` answers false if the text is none of them, which are `expected`.
+    void add_choice(const std::string& flag, const std::string& help,
+                    const std::string& shown_default, const std::string& expected,
+                    std::function<bool(const std::string&)> read);
     // "auto" is none.
     void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                             const std::string& help, std::uint32_t highest);
@@ -81,6 +89,9 @@ public:
     // What both have of it. The secret itself may stand in the environment alone, and is taken out
     // of there: others can read a command line.
     void add(TrustOptions& options);
+
+    // What is wrong with the flags as a whole, asked when all have been read; empty: nothing.
+    void check(std::function<std::string()> contradiction);
 
     // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version and gen-secret,
     // which are printed on stdout; 2 after a wrong command line, with what is wrong on stderr.
@@ -98,6 +109,7 @@ private:
     std::string program_;
     std::string environment_prefix_;
     TrustOptions* trust_ = nullptr;
+    std::function<std::string()> contradiction_;
     std::unique_ptr<CLI::App> app_;
 };
 

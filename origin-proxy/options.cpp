@@ -1,6 +1,39 @@
 #include "origin-proxy/options.hpp"
 
+#include "origin-proxy/parse_service.hpp"
+
 namespace tunnel {
+
+namespace {
+
+bool read_proxy_protocol(const std::string& text, ProxyProtocol& value)
+{
+    if (text == "off")
+        value = ProxyProtocol::off;
+    else if (text == "v1")
+        value = ProxyProtocol::v1;
+    else if (text == "v2")
+        value = ProxyProtocol::v2;
+    else
+        return false;
+    return true;
+}
+
+// What is wrong with the services; empty: nothing.
+std::string wrong_services(const OriginOptions& options)
+{
+    const bool has_server = options.origin_server_address != Address();
+    if (has_server && !options.services.empty())
+        return "--origin-server-addr is for one service without a name, and --service for those "
+               "that have names: give one of the two";
+    if (!has_server && options.services.empty())
+        return "--origin-server-addr or --service is required";
+    if (const std::string wrong = contradiction(options.services); !wrong.empty())
+        return "--service: " + wrong;
+    return {};
+}
+
+} // namespace
 
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
 {
@@ -12,7 +45,22 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
              "The control address of the remote proxy", CommandLine::Need::required);
     line.add("--origin-server-addr", options.origin_server_address,
              "The server to make reachable; \":8000\" means port 8000 of this machine",
-             CommandLine::Need::required);
+             CommandLine::Need::optional);
+    line.add_each("--service", std::string(service_syntax),
+                  "A service with a name, instead of --origin-server-addr, and behind @ where "
+                  "visitors connect to on the remote proxy's machine, 0 for any free port; "
+                  "NAME=HOST:FIRST-LAST@FIRST-LAST for ports side by side. May be given several "
+                  "times",
+                  [&options](std::string_view text) {
+                      for (OriginService& each : parse_service(text))
+                          options.services.push_back(std::move(each));
+                  });
+    line.add_choice("--proxy-protocol",
+                    "Tell the origin server who the visitor is, by a header of the PROXY protocol "
+                    "before its first byte: off, v1 or v2",
+                    "off", "off, v1 or v2", [&options](const std::string& text) {
+                        return read_proxy_protocol(text, options.proxy_protocol);
+                    });
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,
@@ -33,7 +81,13 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
     line.add_switch("--tls-insecure", options.trust.insecure,
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
-    return line.parse(argc, argv);
+    line.check([&options] { return wrong_services(options); });
+    const auto code = line.parse(argc, argv);
+    for (OriginService& each : options.services) {
+        if (each.proxy_protocol == ProxyProtocol::off)
+            each.proxy_protocol = options.proxy_protocol;
+    }
+    return code;
 }
 
 } // namespace tunnel

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "origin-proxy/options.hpp"
+#include "origin-proxy/parse_service.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -64,6 +65,9 @@ void check(const OriginOptions& options)
     check(options.remote_proxy_address);
     check(options.origin_server_address);
     require(is_from(milliseconds(1), options.dial_timeout), "dialling takes time");
+    require(options.services.empty() == (options.origin_server_address != Address()),
+            "there is one server, or services");
+    require(contradiction(options.services).empty(), "services do not contradict each other");
     require(options.parked_connections.value_or(0) <= 256, "not too many are parked");
 }
 

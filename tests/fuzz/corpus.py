@@ -101,6 +101,13 @@ SEEDS = {
         "zone": b"fe80::1%eth0/64", "line-end": b"10.0.0.0/8\n", "zero-byte": b"10.0.0.1\0/8",
         "not-utf-8": b"\xff/8",
     },
+    "service": {
+        "inside": b"web=localhost:8000", "outside": b"web=localhost:8000@192.0.2.1:80", "port-only": b"web=:8000@80",
+        "any-port": b"web=:8000@0", "v6": b"web=[::1]:8000@[::]:80", "range": b"games=localhost:30000-30010@20000-20010",
+        "range-inside": b"games=localhost:30000-30010", "sizes-differ": b"a=b:1-2@1-3", "backwards": b"a=b:2-1",
+        "too-many": b"a=b:1-1001", "name-too-long": b"n" * 65 + b"=a:1", "name-with-brackets": b"a[0]=b:1",
+        "no-name": b"=b:1", "no-address": b"web", "server-at-port-0": b"web=a:0", "not-utf-8": b"\xff=a:1",
+    },
     "identity": {
         "control": b"c" + RANDOM, "data": b"d" + RANDOM + RANDOM[::-1], "empty": b"", "kind-only": b"c",
         "control-too-short": b"c" + RANDOM[1:], "control-too-long": b"c" + RANDOM + b"?",
@@ -149,6 +156,9 @@ SEEDS = {
                       b"--log-format=json\0",
         "origin-all": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0"
                       b"--dial-timeout=250ms\0--max-retries=3\0--parked-connections=auto\0",
+        "origin-services": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:8000@80,games=b:1-3@4-6\0"
+                           b"--service\0mail=c:25\0--proxy-protocol=v2\0",
+        "origin-both-ways": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:1\0--origin-server-addr=:2\0",
         "remote-trust": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--secrets-file=s\0--encryption=off\0"
                         b"--allow=10.0.0.0/8,::1\0--deny=192.0.2.1\n192.0.2.2\0--trusted=::/0\0"
                         b"--max-connections=9\0--max-connections-per-ip=2\0--max-new-per-second-per-ip=3\0"

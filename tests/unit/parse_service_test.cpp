@@ -1,0 +1,115 @@
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "origin-proxy/parse_service.hpp"
+
+using namespace tunnel;
+
+namespace {
+
+OriginService one(std::string_view text)
+{
+    const auto services = parse_service(text);
+    REQUIRE(services.size() == 1);
+    return services.front();
+}
+
+// What parse_service() says against it.
+std::string objection(std::string_view text)
+{
+    try {
+        parse_service(text);
+    } catch (const std::invalid_argument& error) {
+        return error.what();
+    }
+    return "none";
+}
+
+bool contains(const std::string& text, std::string_view part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("a service is a name, a server, and where visitors connect to")
+{
+    CHECK(one("web=localhost:8000") == OriginService{"web", {"localhost", 8000}});
+    CHECK(one("web=:8000@80") == OriginService{"web", {"", 8000}, Address{"", 80}});
+    CHECK(one("web=:8000@:80") == OriginService{"web", {"", 8000}, Address{"", 80}});
+    CHECK(one("web=:8000@0") == OriginService{"web", {"", 8000}, Address{"", 0}});
+    CHECK(one("a.b_c-9=[::1]:22@192.0.2.1:2222") ==
+          OriginService{"a.b_c-9", {"::1", 22}, Address{"192.0.2.1", 2222}});
+    CHECK(one("x=my-host:1@[2001:db8::1]:0") ==
+          OriginService{"x", {"my-host", 1}, Address{"2001:db8::1", 0}});
+    CHECK(one(std::string(64, 'n') + "=a:1").name.size() == 64);
+}
+
+TEST_CASE("a range of ports is a service for each, side by side")
+{
+    const auto games = parse_service("games=localhost:30000-30010@20000-20010");
+    REQUIRE(games.size() == 11);
+    CHECK(games.front() == OriginService{"games[0]", {"localhost", 30000}, Address{"", 20000}});
+    CHECK(games.back() == OriginService{"games[10]", {"localhost", 30010}, Address{"", 20010}});
+    CHECK(parse_service("a=[::1]:1-2@[::]:3-4").back() ==
+          OriginService{"a[1]", {"::1", 2}, Address{"::", 4}});
+    CHECK(parse_service("a=b:65535-65535").front() == OriginService{"a[0]", {"b", 65535}});
+    CHECK(parse_service("a=b:1-1000@1001-2000").size() == most_services);
+}
+
+TEST_CASE("ranges that do not fit each other, or are too large, are refused")
+{
+    for (const auto text : {"a=b:1-2@1-3", "a=b:1-2@1", "a=b:1@1-2", "a=b:1-2@0", "a=b:1@1-1"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "different sizes"));
+    }
+    for (const auto text : {"a=b:2-1", "a=b:0-1", "a=b:1-2@0-1", "a=b:1-", "a=b:1-65536",
+                            "a=b:1-2-3", "a=b:1--2", "a=b:1-+2", "a=b:1- 2", "a=b:1-2x"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "has no range of ports"));
+    }
+    CHECK(contains(objection("a=b:1-1001"), "has 1001 ports, and 1000 are the most"));
+    CHECK(contains(objection("a=b:1-1000@1-1001"), "has 1001 ports"));
+}
+
+TEST_CASE("a service whose name is none is refused")
+{
+    for (const auto text :
+         {"=a:1", " web=a:1", "web =a:1", "we/b=a:1", "web[0]=a:1", "w\xc3\xa4=a:1", "\n=a:1"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "is no name of a service"));
+    }
+    CHECK(contains(objection(std::string(65, 'n') + "=a:1"), "is no name of a service"));
+}
+
+TEST_CASE("a service without a proper address is refused, and told which part is wrong")
+{
+    for (const auto text : {"", "web", "localhost:8000", "web:8000@80"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "is not a service such as"));
+    }
+    CHECK(contains(objection("web=localhost"), "\"localhost\" is not an address"));
+    for (const auto text : {"web=", "web=8000", "web=a:", "web=a:-1", "web=a:x", "web=a:65536",
+                            "web=::1:80", "web=a=b:1", "web=a:1@", "web=a:1@b",
+                            "web=a:1@b:", "web=a:1@80@81", "web=a:1@65536", "web=a:1@-1"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "is not an address"));
+    }
+    CHECK(contains(objection("web=a:0"), "port 0"));
+    CHECK_FALSE(contains(objection("w\n=a:1"), "\n"));
+}
+
+TEST_CASE("two services of one name, or too many, contradict each other")
+{
+    const OriginService web{"web", {"a", 1}};
+    CHECK(contradiction({}) == "");
+    CHECK(contradiction({web, {"mail", {"a", 1}}}) == "");
+    CHECK(contradiction({web, {"mail", {"a", 1}}, {"web", {"b", 2}}}) ==
+          "there are two services web");
+    auto many = parse_service("a=b:1-1000");
+    CHECK(contradiction(many) == "");
+    many.push_back(web);
+    CHECK(contains(contradiction(many), "1001 services"));
+}
