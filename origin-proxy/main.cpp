@@ -22,6 +22,21 @@ std::string public_address(const tunnel::Address& remote_proxy, const std::strin
     return to_string(*address);
 }
 
+std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp::endpoint& remote,
+                       const std::vector<tunnel::Opened>& opened)
+{
+    std::string line = fmt::format("ready remote={}", tunnel::to_string(remote));
+    if (options.services.empty())
+        return line + fmt::format(" origin={} outside={}",
+                                  tunnel::to_string(options.origin_server_address),
+                                  public_address(options.remote_proxy_address,
+                                                 opened.at(0).outside_address));
+    for (const tunnel::Opened& each : opened)
+        line += fmt::format(" {}={}", each.service,
+                            public_address(options.remote_proxy_address, each.outside_address));
+    return line;
+}
+
 int run(asio::io_context& io, const tunnel::OriginOptions& options)
 {
     tunnel::TrustedRemote trust(options.trust, options.remote_proxy_address.host);
@@ -30,11 +45,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options)
     tunnel::enter_sandbox(options.common.sandbox, {options.trust.files()});
     options.common.congestion.must_be_allowed();
     const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
-                                     const std::string& outside) {
-        tunnel::print_ready(fmt::format("ready remote={} origin={} outside={}",
-                                        tunnel::to_string(remote),
-                                        tunnel::to_string(options.origin_server_address),
-                                        public_address(options.remote_proxy_address, outside)));
+                                     const std::vector<tunnel::Opened>& opened) {
+        tunnel::print_ready(ready_line(options, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
     asio::signal_set signals(io);

@@ -26,6 +26,7 @@ struct OriginOptions {
     milliseconds slowest_retry = std::chrono::seconds(30);
     milliseconds parked_for = std::chrono::seconds(30); // then one that was not needed is closed
     milliseconds healthy_spell = std::chrono::seconds(10);
+    milliseconds answered_within = std::chrono::seconds(5); // each offer, to be told as ready
     // Descriptors that the process may have open.
     std::size_t descriptor_limit = 1024;
 };

@@ -26,6 +26,14 @@ std::size_t visitor_capacity(const OriginOptions& options)
     return std::max<std::size_t>(1, (usable - std::min(usable, parked)) * 7 / 16);
 }
 
+std::vector<OriginService> services_of(const OriginOptions& options)
+{
+    if (!options.services.empty())
+        return options.services;
+    return {{std::string(default_service), options.origin_server_address, std::nullopt,
+             options.proxy_protocol}};
+}
+
 } // namespace
 
 OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
@@ -40,12 +48,14 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, Tru
       options_(options),
       visitor_capacity_(visitor_capacity(options)),
       on_ready_(std::move(on_ready)),
-      origin_server_(io.get_executor(), options.origin_server_address, options.dial_timeout,
-                     options.common.congestion),
+      services_({io.get_executor(), options.dial_timeout, options.common.congestion},
+                services_of(options)),
+      offering_(!options.services.empty()),
       trust_(std::move(trust)),
       dialler_(io, options.dial_timeout, options.common.congestion),
       id_{random_bytes()},
       retry_(io.get_executor()),
+      answered_(io.get_executor()),
       visitor_left_(io.get_executor()),
       relay_(relay_options(options.common, options.descriptor_limit)),
       loop_(io, relay_, options.common.spin),
@@ -105,11 +115,30 @@ void OriginProxy::reconnect_now()
     } catch (const std::runtime_error& error) {
         log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
     }
+    connect_anew();
+}
+
+void OriginProxy::connect_anew()
+{
     log::info("reconnecting on request");
     reconnect_ = true;
     if (link_ != nullptr)
         link_->finish("reconnecting on request");
     retry_.notify();
+}
+
+void OriginProxy::change_services(const std::vector<OriginService>& wanted)
+{
+    const std::vector<Frame> changes = services_.change(wanted);
+    answered_.notify();                    // perhaps by those that are left
+    if (!std::exchange(offering_, true)) { // that is agreed on at log-in
+        connect_anew();
+        return;
+    }
+    if (!logged_in())
+        return;
+    for (const Frame& change : changes)
+        link_->post(change);
 }
 
 // Has no normal end but that of the program: a connection that is lost is made anew.
@@ -181,6 +210,8 @@ awaitable<void> OriginProxy::follow()
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
     if (parking_.wanted())
         log_in.features.emplace_back(parking);
+    if (offering_)
+        log_in.features.emplace_back(services);
     Tls tls;
     co_await agree(socket, tls, log_in);
 
@@ -200,6 +231,7 @@ awaitable<void> OriginProxy::follow()
             proxy.announced_.clear(); // their tickets are void
             proxy.told_.clear();      // who waits is announced again, with the same ticket
             proxy.visitor_left_.notify();
+            proxy.answered_.notify();
         }
     };
 
@@ -240,8 +272,13 @@ void OriginProxy::on_frame(Frame& frame)
     if (auto* const announce = std::get_if<Announce>(&frame)) {
         on_announce(*announce);
     } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
-        welcome_ = true;
         on_welcome(*welcome);
+    } else if (const auto* const opened = std::get_if<Opened>(&frame)) {
+        services_.on_opened(*opened);
+        answered_.notify();
+    } else if (const auto* const declined = std::get_if<Declined>(&frame)) {
+        services_.on_declined(*declined);
+        answered_.notify();
     } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
         link_->end(make_error_code(Errc::rejected), reject->text);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
@@ -257,6 +294,13 @@ void OriginProxy::on_welcome(const Welcome& welcome)
         link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
         return;
     }
+    if (offering_ && std::ranges::find(welcome.features, services) == welcome.features.end()) {
+        link_->end(make_error_code(std::errc::operation_not_supported),
+                   "the remote proxy is too old to open services by name, or not set up for it");
+        return;
+    }
+    welcome_ = true;
+    ++log_ins_;
     if (agreed_at_ == reloads_)
         reconnect_ = false; // asked for while this connection was being made
     else
@@ -265,13 +309,39 @@ void OriginProxy::on_welcome(const Welcome& welcome)
     session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
                 welcome.session.has_value(), encrypted_};
     log::info("logged in", {{"remote", to_string(link_->peer())},
-                            {"outside", welcome.outside_address},
+                            offering_ ? log::Field("services", services_.size())
+                                      : log::Field("outside", welcome.outside_address),
                             {"encrypted", encrypted_ ? "yes" : "no"},
                             {"version", welcome.program_version}});
     if (session_.framed && parking_.wanted())
         parking_.open(session_);
+    begin_services(welcome);
+}
+
+void OriginProxy::begin_services(const Welcome& welcome)
+{
+    if (!offering_) {
+        if (on_ready_)
+            std::exchange(on_ready_, nullptr)(
+                link_->peer(), {{std::string(default_service), welcome.outside_address}});
+        return;
+    }
+    for (const Frame& offer : services_.offer_all())
+        link_->post(offer);
     if (on_ready_)
-        std::exchange(on_ready_, nullptr)(link_->peer(), welcome.outside_address);
+        tasks_.spawn("waiting for services", tell_when_answered(log_ins_));
+}
+
+// Once all offers have been answered; but one that is not must not keep the others from being told
+// of.
+awaitable<void> OriginProxy::tell_when_answered(std::uint64_t log_in)
+{
+    const auto limit = Clock::now() + options_.answered_within;
+    const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };
+    while (holds() && !services_.answered() && Clock::now() < limit)
+        co_await answered_.wait_until(limit);
+    if (holds() && on_ready_) // else the next log-in tells it
+        std::exchange(on_ready_, nullptr)(session_.remote, services_.opened());
 }
 
 } // namespace tunnel

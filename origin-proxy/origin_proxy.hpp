@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "common/asio.hpp"
 #include "common/loop.hpp"
@@ -15,8 +18,8 @@
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
 #include "origin-proxy/options.hpp"
-#include "origin-proxy/origin_server.hpp"
 #include "origin-proxy/parking.hpp"
+#include "origin-proxy/services.hpp"
 #include "origin-proxy/trusted_remote.hpp"
 
 namespace tunnel {
@@ -24,9 +27,11 @@ namespace tunnel {
 // All members run on the thread of the io_context.
 class OriginProxy {
 public:
-    using OnReady = std::function<void(const tcp::endpoint& remote, const std::string& outside)>;
+    using OnReady =
+        std::function<void(const tcp::endpoint& remote, const std::vector<Opened>& opened)>;
 
-    // `on_ready` is called once, at the first log-in, with the remote proxy's outside address.
+    // `on_ready` is called once: at the first log-in, with the one service; where services are
+    // offered, with those that are open when each has been answered, or a while after the log-in.
     OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
                 OnReady on_ready);
 
@@ -48,6 +53,10 @@ public:
     // before the next try, up and connects at once. If the files cannot be read, what they said
     // holds.
     void reconnect_now();
+
+    // Makes these the services from now on. Visitors who are being served go on; those to come are
+    // served as it says here. If the service `default` was the only one, it connects anew.
+    void change_services(const std::vector<OriginService>& wanted);
 
     // One turn of the work, waiting for some if there is none. With it the io_context is run, not
     // otherwise: the thread serves the relay too.
@@ -85,17 +94,22 @@ private:
 
     struct Visit;
 
+    void connect_anew();
     awaitable<void> stay_connected();
     awaitable<void> follow();
     awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
+    void begin_services(const Welcome& welcome);
+    awaitable<void> tell_when_answered(std::uint64_t log_in);
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
     void start_visits();
+    void refuse(const Ticket& ticket, std::string_view why);
 
-    awaitable<void> serve(Announce announce, Session session);
+    awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);
     awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
+    std::string take_origin_server(Visit& visit, Fd socket);
     awaitable<void> dial_back(Visit& visit, Dial begun);
     void conclude(Visit& visit);
     awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
@@ -109,7 +123,8 @@ private:
     const OriginOptions options_;
     const std::size_t visitor_capacity_; // as many as there are descriptors for
     OnReady on_ready_;
-    OriginServer origin_server_;
+    Services services_;
+    bool offering_; // them, instead of serving the one of the log-in
     TrustedRemote trust_;
     DataDialler dialler_;
     OriginId id_;
@@ -125,6 +140,7 @@ private:
     // twice.
     Tickets taken_;
     Tickets told_;
+    std::uint64_t log_ins_ = 0;
     std::size_t visitors_ = 0;
     bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
@@ -133,6 +149,7 @@ private:
     bool stopped_ = false;
     bool gave_up_ = false;
     Signal retry_;
+    Signal answered_; // offers
     Signal visitor_left_;
     Relay relay_;
     Loop loop_;

@@ -21,6 +21,20 @@ constexpr std::size_t most_announced = 16'384;
 // Tickets of visitors who came lately. One that broke is announced again within seconds.
 constexpr std::size_t most_remembered = 16'384;
 
+constexpr std::string_view no_such_service = "the origin proxy has no such service";
+
+// As the log has it: where there is but one, nobody needs its name.
+std::string_view logged_name(std::string_view service)
+{
+    return service == default_service ? std::string_view() : service;
+}
+
+std::string failure_of(const Service& service, std::error_code error)
+{
+    return fmt::format("origin server {}: {}", to_string(service.options.origin_server_address),
+                       error.message());
+}
+
 } // namespace
 
 void OriginProxy::Tickets::insert(const Ticket& ticket)
@@ -42,6 +56,7 @@ void OriginProxy::Tickets::clear()
 
 struct OriginProxy::Visit {
     Announce announce;
+    std::shared_ptr<Service> service; // null: there is none of that name
     Clock::time_point began = Clock::now();
     Fd origin_server;       // prepared, once connected
     Framed data;            // as well
@@ -57,15 +72,14 @@ void OriginProxy::on_announce(Announce& announce)
     if (stopping_) // its visitor waits for the next origin proxy
         return;
     std::string_view objection;
-    if (announce.service != default_service)
-        objection = "the origin proxy has no such service";
+    if (!services_.find(announce.service))
+        objection = no_such_service;
     else if (announced_.size() >= most_announced)
         objection = "the origin proxy has too many visitors";
     else if (taken_.contains(announce.ticket) || told_.contains(announce.ticket))
         objection = "its data connection broke";
     if (!objection.empty()) {
-        const Refuse refuse{announce.ticket, std::string(objection)};
-        link_->post(refuse);
+        refuse(announce.ticket, objection);
         return;
     }
     told_.insert(announce.ticket);
@@ -80,15 +94,17 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
     if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
         return;
     ++visitors_;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, true, true, {}, session_};
-    auto dial = origin_server_.begin();
-    if (auto connected = dial ? dial->take_connected() : std::nullopt;
-        connected && visit.announce.service == default_service) {
+    auto service = services_.find(announce.service);
+    Visit visit{
+        std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
+    auto dial = visit.service ? visit.service->origin_server.begin() : std::nullopt;
+    if (auto connected = dial ? dial->take_connected() : std::nullopt) {
         // All that is known at once needs no coroutine.
-        prepare_stream(connected->socket.get());
-        visit.origin_server = std::move(connected->socket);
-        relay_parked(visit, std::move(connection));
-        return;
+        visit.failure = take_origin_server(visit, std::move(connected->socket));
+        if (visit.failure.empty()) {
+            relay_parked(visit, std::move(connection));
+            return;
+        }
     }
     tasks_.spawn("serving a visitor",
                  serve_parked(std::move(visit), std::move(dial), std::move(connection)));
@@ -99,20 +115,33 @@ void OriginProxy::start_visits()
     if (std::exchange(starting_, true))
         return; // one of them has ended at once, and the loop goes on below it
     while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
-        ++visitors_;
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
-        tasks_.spawn("serving a visitor", serve(std::move(next), session_));
+        auto service = services_.find(next.service);
+        if (!service) { // withdrawn while it waited
+            refuse(next.ticket, no_such_service);
+            continue;
+        }
+        ++visitors_;
+        tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
 }
 
-awaitable<void> OriginProxy::serve(Announce announce, Session session)
+void OriginProxy::refuse(const Ticket& ticket, std::string_view why)
+{
+    const Refuse refuse{ticket, std::string(why)};
+    link_->post(refuse);
+}
+
+awaitable<void> OriginProxy::serve(Announce announce, std::shared_ptr<Service> service,
+                                   Session session)
 {
     using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), Clock::now(), {}, {}, false, false, {}, std::move(session)};
+    Visit visit{std::move(announce), std::move(service), Clock::now(), {}, {}, false, false, {},
+                std::move(session)};
     // Side by side: the slower one decides how long the visitor waits.
-    auto to_server = origin_server_.begin();
+    auto to_server = visit.service->origin_server.begin();
     Dial back = dialler_.begin(visit.session);
     // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
     const bool at_once = to_server && to_server->decided() && back.decided();
@@ -129,7 +158,8 @@ awaitable<void> OriginProxy::serve(Announce announce, Session session)
         relay(visit, std::move(visit.data));
     } else {
         reset(visit.origin_server);
-        log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
+        log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
+                        logged_name(visit.announce.service));
         visitor_ended();
     }
 }
@@ -151,21 +181,27 @@ void OriginProxy::conclude(Visit& visit)
 awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<Dial> begun)
 {
     const ControlConnection* const link = link_;
+    std::string why;
     try {
-        auto socket = co_await origin_server_.dial(std::move(begun));
-        prepare_stream(socket.get());
-        visit.origin_server = std::move(socket);
+        auto socket = co_await visit.service->origin_server.dial(std::move(begun));
+        why = take_origin_server(visit, std::move(socket));
     } catch (const std::system_error& error) {
-        const std::string why =
-            fmt::format("origin server {}: {}", to_string(options_.origin_server_address),
-                        error.code().message());
-        if (visit.failure.empty())
-            visit.failure = why;
-        if (!visit.presented && link_ == link && link_ != nullptr) {
-            const Refuse refuse{visit.announce.ticket, why};
-            link_->post(refuse);
-        }
+        why = failure_of(*visit.service, error.code());
     }
+    if (why.empty())
+        co_return;
+    if (visit.failure.empty())
+        visit.failure = why;
+    if (!visit.presented && link_ == link && link_ != nullptr)
+        refuse(visit.announce.ticket, why);
+}
+
+// Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
+std::string OriginProxy::take_origin_server(Visit& visit, Fd socket)
+{
+    prepare_stream(socket.get());
+    visit.origin_server = std::move(socket);
+    return {};
 }
 
 awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
@@ -194,10 +230,8 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
         visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
                                     to_string(visit.session.remote), error.code().message());
         // Also if it broke while the ticket was sent: the remote proxy may never have read it.
-        if (link_ == link && link_ != nullptr) {
-            const Refuse refuse{visit.announce.ticket, visit.failure};
-            link_->post(refuse);
-        }
+        if (link_ == link && link_ != nullptr)
+            refuse(visit.announce.ticket, visit.failure);
     }
 }
 
@@ -205,15 +239,16 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
 awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_server,
                                           Framed connection)
 {
-    if (visit.announce.service == default_service)
+    if (!visit.service)
+        visit.failure = no_such_service;
+    else if (visit.failure.empty())
         co_await connect_origin_server(visit, std::move(to_server));
-    else
-        visit.failure = "the origin proxy has no such service";
     if (visit.failure.empty()) {
         relay_parked(visit, std::move(connection));
         co_return;
     }
-    log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure);
+    log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
+                    logged_name(visit.announce.service));
     visitor_ended();
     Refuse refuse{visit.announce.ticket, visit.failure};
     co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
@@ -243,12 +278,13 @@ void OriginProxy::relay_parked(Visit& visit, Framed connection)
 
 void OriginProxy::relay(Visit& visit, Framed data)
 {
-    auto done = [this, visitor = std::move(visit.announce.visitor), began = visit.began,
+    auto done = [this, visitor = std::move(visit.announce.visitor),
+                 service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
-        asio::post(io_, [this, visitor, began, session, flow = std::move(flow)]() mutable {
-            log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
-                            Clock::now() - began,
-                            describe(flow.end, "origin server", "remote side"));
+        asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
+            log_visitor_end(
+                visitor, flow.second_to_first, flow.first_to_second, Clock::now() - began,
+                describe(flow.end, "origin server", "remote side"), logged_name(service));
             if (flow.second.socket.is_open())
                 parking_.put(std::move(flow.second), session);
             visitor_ended();

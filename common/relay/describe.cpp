@@ -34,11 +34,23 @@ std::string describe(End end, std::string_view first, std::string_view second)
 }
 
 void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t down,
-                     std::chrono::steady_clock::duration duration, std::string_view how)
+                     std::chrono::steady_clock::duration duration, std::string_view how,
+                     std::string_view service)
 {
-    log::info(
-        "visitor ended",
-        {{"visitor", visitor}, {"up", up}, {"down", down}, {"duration", duration}, {"end", how}});
+    constexpr std::string_view message = "visitor ended";
+    if (service.empty())
+        log::info(message, {{"visitor", visitor},
+                            {"up", up},
+                            {"down", down},
+                            {"duration", duration},
+                            {"end", how}});
+    else
+        log::info(message, {{"visitor", visitor},
+                            {"service", service},
+                            {"up", up},
+                            {"down", down},
+                            {"duration", duration},
+                            {"end", how}});
 }
 
 } // namespace tunnel

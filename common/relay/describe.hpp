@@ -12,8 +12,9 @@ namespace tunnel {
 std::string describe(End end, std::string_view first, std::string_view second);
 
 // The one log line about a visitor. `up` and `down` are bytes, seen from the visitor; `duration` is
-// from its arrival.
+// from its arrival. An empty `service` is left out: where there is but one, nobody needs its name.
 void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t down,
-                     std::chrono::steady_clock::duration duration, std::string_view how);
+                     std::chrono::steady_clock::duration duration, std::string_view how,
+                     std::string_view service = {});
 
 } // namespace tunnel
