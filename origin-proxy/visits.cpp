@@ -10,6 +10,7 @@
 #include "common/net/socket.hpp"
 #include "common/relay/describe.hpp"
 #include "common/security/proof.hpp"
+#include "origin-proxy/visitor_header.hpp"
 
 namespace tunnel {
 
@@ -200,6 +201,12 @@ awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<D
 std::string OriginProxy::take_origin_server(Visit& visit, Fd socket)
 {
     prepare_stream(socket.get());
+    const std::string header =
+        visitor_header(visit.service->options.proxy_protocol, visit.announce);
+    if (!header.empty()) {
+        if (const std::error_code error = send_at_once({socket.get()}, header))
+            return failure_of(*visit.service, error);
+    }
     visit.origin_server = std::move(socket);
     return {};
 }

@@ -126,6 +126,14 @@ struct Played {
     std::optional<RunningOrigin> proxy;
 };
 
+std::string header_of(ProxyProtocol protocol)
+{
+    if (protocol == ProxyProtocol::v1)
+        return "PROXY TCP4 198.51.100.1 192.0.2.1 1234 80\r\n";
+    return std::string("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+                       "\xc6\x33\x64\x01\xc0\0\2\1\x04\xd2\0\x50"sv);
+}
+
 } // namespace
 
 TEST_CASE("services are offered after the welcome, in the order in which they were told")
@@ -438,4 +446,61 @@ TEST_CASE("who has served one service without a name connects anew to offer thos
     CHECK(contains(played.log_in.features, services));
     again.send(played.welcome);
     CHECK((again.receive_frame<Offer>() == Offer{"web", ""}));
+}
+
+TEST_CASE("the origin server gets one header of the PROXY protocol, before all else")
+{
+    for (const auto protocol : {ProxyProtocol::v1, ProxyProtocol::v2}) {
+        Played played(
+            [&](OriginOptions& options) { options.services[0].proxy_protocol = protocol; });
+        Stream control = played.offered();
+        Stream data = played.started(control, "web");
+        Stream server = played.web.accept();
+        const std::string header = header_of(protocol);
+        CHECK(server.receive(header.size()) == header); // before the visitor has said a word
+        data.send("question");
+        data.finish();
+        CHECK(server.receive_all() == "question");
+        Stream other = played.started(control, "mail"); // where nobody asked for one
+        other.send("a letter");
+        CHECK(played.mail.accept().receive(8) == "a letter");
+    }
+}
+
+TEST_CASE("the one origin server without a name gets the header as well")
+{
+    Played played([](OriginOptions& options) {
+        options.services.clear();
+        options.proxy_protocol = ProxyProtocol::v1;
+    });
+    Stream control = played.offered();
+    Stream data = played.started(control, "default");
+    data.send("question");
+    data.finish();
+    CHECK(played.web.accept().receive_all() == header_of(ProxyProtocol::v1) + "question");
+}
+
+TEST_CASE("the header is sent once for each visitor of a parked connection")
+{
+    for (const auto protocol : {ProxyProtocol::v1, ProxyProtocol::v2}) {
+        for (const auto host : {"127.0.0.1", "localhost"}) { // known at once, and looked up
+            CAPTURE(host);
+            Played played([&](OriginOptions& options) {
+                options.parked_connections = 1;
+                options.services[0].proxy_protocol = protocol;
+                options.services[0].origin_server_address.host = host;
+            });
+            played.welcome.session = SessionId{random_bytes()};
+            const Stream control = played.offered();
+            Stream data = played.parked();
+            for (int i = 0; i < 3; ++i) {
+                data.send(encode(announced("web")) + data_frame("question") + end_frame);
+                Stream server = played.web.accept();
+                CHECK(data.receive(3) == start_frame);
+                CHECK(server.receive_all() == header_of(protocol) + "question");
+                server.finish();
+                CHECK(data.receive(3) == end_frame);
+            }
+        }
+    }
 }

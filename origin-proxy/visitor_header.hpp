@@ -1,0 +1,14 @@
+// What tells an origin server who its visitor is.
+#pragma once
+
+#include <string>
+
+#include "common/protocol/frame.hpp"
+#include "origin-proxy/service_options.hpp"
+
+namespace tunnel {
+
+// Goes to the origin server before everything else; empty if it wants nothing.
+std::string visitor_header(ProxyProtocol protocol, const Announce& announce);
+
+} // namespace tunnel
