@@ -26,11 +26,11 @@ std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp
                        const std::vector<tunnel::Opened>& opened)
 {
     std::string line = fmt::format("ready remote={}", tunnel::to_string(remote));
-    if (options.services.empty())
-        return line + fmt::format(" origin={} outside={}",
-                                  tunnel::to_string(options.origin_server_address),
-                                  public_address(options.remote_proxy_address,
-                                                 opened.at(0).outside_address));
+    const bool is_one = opened.size() == 1 && opened[0].service == tunnel::default_service;
+    if (options.services.empty() && is_one) // else they were changed before the first log-in
+        return line + fmt::format(
+                          " origin={} outside={}", tunnel::to_string(options.origin_server_address),
+                          public_address(options.remote_proxy_address, opened[0].outside_address));
     for (const tunnel::Opened& each : opened)
         line += fmt::format(" {}={}", each.service,
                             public_address(options.remote_proxy_address, each.outside_address));
