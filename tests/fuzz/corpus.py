@@ -70,6 +70,17 @@ ALL_FRAMES = b"".join(FRAMES[name] for name in (
 PROVEN_FRAMES = b"".join(FRAMES[name] for name in (
     "log-in-with-a-credential", "challenge", "proof", "welcome", "park-with-a-number", "dial-back-with-a-proof"))
 
+PROXY_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def proxied(command, family, body):
+    return PROXY_SIGNATURE + struct.pack(">BBH", command, family, len(body)) + body
+
+
+ENDS_V4 = bytes((192, 0, 2, 1, 198, 51, 100, 7)) + struct.pack(">HH", 50000, 443)
+ENDS_V6 = (b"\x20\1\x0d\xb8" + bytes(11) + b"\1") * 2 + struct.pack(">HH", 50000, 443)
+MAPPED_V6 = (bytes(10) + b"\xff\xff\xc0\0\2\1") + ENDS_V6[16:]
+
 SECRET = b"q3vU0mWcXz8Kd1JtR5yLhB7sNfPa2GoEi6TwVxYk9Qe"
 OTHER_SECRET = SECRET[::-1]
 
@@ -144,6 +155,26 @@ SEEDS = {
         "forged-line": b"x\n2026-11-21T00:00:00.000Z info  forged a=b", "colour": b"\x1b[31mred",
         "utf-8": "größer als 1 €".encode(), "not-utf-8": b"\xff\xfe\xc0\x80\xed\xa0\x80",
         "c1-control": b"\xc2\x9b31m", "field-like": b"reason=none",
+    },
+    "proxy_header": {
+        "v1-ipv4": b"PROXY TCP4 192.0.2.1 198.51.100.7 50000 443\r\nGET / HTTP/1.1\r\n\r\n",
+        "v1-ipv6": b"PROXY TCP6 2001:db8::1 2001:DB8::2 0 65535\r\n",
+        "v1-ipv4-in-ipv6": b"PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 1 2\r\n",
+        "v1-unknown": b"PROXY UNKNOWN\r\n", "v1-unknown-with-more": b"PROXY UNKNOWN ffff:: \0 x\r\n",
+        "v1-two-spaces": b"PROXY TCP4  192.0.2.1 198.51.100.7 50000 443\r\n",
+        "v1-leading-zero": b"PROXY TCP4 192.0.2.1 198.51.100.7 50000 0443\r\n",
+        "v1-wrong-family": b"PROXY TCP6 192.0.2.1 198.51.100.7 50000 443\r\n",
+        "v1-line-feed-only": b"PROXY TCP4 192.0.2.1 198.51.100.7 50000 443\n",
+        "v1-too-long": b"PROXY UNKNOWN " + b"x" * 92 + b"\r\n", "v1-cut": b"PROXY TCP4 192.0.2.1 19",
+        "v2-ipv4": proxied(0x21, 0x11, ENDS_V4) + b"SSH-2.0-", "v2-ipv6": proxied(0x21, 0x21, ENDS_V6),
+        "v2-ipv4-in-ipv6": proxied(0x21, 0x21, MAPPED_V6),
+        "v2-with-an-extension": proxied(0x21, 0x11, ENDS_V4 + b"\1\0\2h2"),
+        "v2-udp": proxied(0x21, 0x12, ENDS_V4), "v2-unix": proxied(0x21, 0x31, b"/a".ljust(216, b"\0")),
+        "v2-local": proxied(0x20, 0, b""), "v2-local-with-more": proxied(0x20, 0x77, ENDS_V4),
+        "v2-unspecified": proxied(0x21, 0, b"?"), "v2-too-short": proxied(0x21, 0x21, ENDS_V4),
+        "v2-giant": PROXY_SIGNATURE + b"\x21\x11\xff\xff" + ENDS_V4, "v2-cut": proxied(0x21, 0x11, ENDS_V4)[:-1],
+        "v2-unknown-version": proxied(0x31, 0x11, ENDS_V4), "v2-unknown-family": proxied(0x21, 0x41, ENDS_V4),
+        "http": b"GET / HTTP/1.1\r\n\r\n", "empty": b"",
     },
     "command_line": {
         "remote": b"remote-proxy\0--control-addr\0:9001\0--outside-addr\0:9000\0",
