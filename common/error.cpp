@@ -45,6 +45,10 @@ struct Category final : std::error_category {
             return "no encrypted connection";
         case Errc::no_proof:
             return "no proof of the secret";
+        case Errc::no_proxy_header:
+            return "no header of the PROXY protocol";
+        case Errc::malformed_proxy_header:
+            return "a malformed header of the PROXY protocol";
         }
         return "unknown error";
     }

@@ -23,6 +23,8 @@ enum class Errc {
     certificate_refused, // by the remote proxy: ours
     handshake_failed,    // TLS could not be agreed on for another reason
     no_proof,            // of knowing the secret
+    no_proxy_header,     // the first bytes are none of the PROXY protocol
+    malformed_proxy_header,
 };
 
 const std::error_category& error_category();

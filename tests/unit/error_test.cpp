@@ -29,7 +29,7 @@ TEST_CASE("each failure of our own has words of its own")
 {
     const std::error_code unknown(999, error_category());
     CHECK(unknown.message() == "unknown error");
-    for (int first = 1; first <= static_cast<int>(Errc::closed_by_peer); ++first) {
+    for (int first = 1; first <= static_cast<int>(Errc::malformed_proxy_header); ++first) {
         const std::error_code error(first, error_category());
         CHECK(error);
         CHECK(error.message() != unknown.message());
