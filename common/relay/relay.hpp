@@ -55,7 +55,7 @@ struct Flow {
     std::chrono::steady_clock::duration duration{}; // from hand_over() to the end
 
     // What the receiver of this may keep; all else is closed.
-    Fd first{};            // not_started: nothing has been taken from it
+    Fd first{};            // not_started, and refused before the start: nothing was taken from it
     Framed second{};       // finished: if framed and good for another stream
     std::string refusal{}; // refused: the body of the frame
 };

@@ -514,6 +514,10 @@ void Relay::Worker::close_and_report(Pair& pair, End how)
         flow.first = std::move(pair.first);
     } else if (how == End::refused) {
         flow.refusal = pair.back.take_refusal();
+        if (pair.forth.awaits_start() && !pair.back.heard_start()) {
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
+            flow.first = std::move(pair.first);
+        }
     }
     // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
     // of the stream that the connection carried before.

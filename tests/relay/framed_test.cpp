@@ -249,14 +249,26 @@ TEST_CASE("until the other side has started, the visitor's bytes are sent but no
         CHECK(flow.end == End::not_started);
         CHECK(flow.first.is_open());
     }
-    SUBCASE("and are let go with a reset when it is refused")
+    SUBCASE("and are all still there when it is refused")
     {
         const Refuse refuse{{}, "no such server"};
         pair.peer.send(encode(refuse));
-        CHECK(pair.left.ending() == Ending::reset);
-        const Flow flow = pair.end();
+        Flow flow = pair.end();
         CHECK(flow.end == End::refused);
-        CHECK(flow.refusal.find("no such server") != std::string::npos);
+        REQUIRE(flow.first.is_open());
+        Stream visitor(std::move(flow.first));
+        CHECK(visitor.receive(16) == "request and more");
+    }
+    SUBCASE("and are let go with a reset when it is refused and nobody takes them")
+    {
+        const Refuse refuse{{}, "no such server"};
+        pair.peer.send(encode(refuse));
+        {
+            const Flow flow = pair.end();
+            CHECK(flow.end == End::refused);
+            CHECK(flow.refusal.find("no such server") != std::string::npos);
+        }
+        CHECK(pair.left.ending() == Ending::reset);
     }
 }
 
