@@ -247,7 +247,15 @@ TEST_CASE("visitors who are being served outlive the control connection, and so 
         CHECK(eventually([&] { return tunnel.middle.connections() > 2; }));
         Stream waiting = tunnel.visit();
         waiting.send("hello");
-        CHECK(tunnel.server.accept().receive(5) == "hello");
+        const auto heard = [&tunnel] { return tunnel.server.accept().receive(5); };
+        std::string first;
+        try {
+            first = heard();
+        } catch (const std::exception&) {
+            // Announced just before the control connection ended, it is announced once more.
+            first = heard();
+        }
+        CHECK(first == "hello");
         visitor.send("after");
         CHECK(server.receive(5) == "after");
         server.send("answer");
