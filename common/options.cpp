@@ -147,6 +147,16 @@ void CommandLine::add(const std::string& flag, Address& value, const std::string
              });
 }
 
+void CommandLine::add(const std::string& flag, std::optional<Address>& value,
+                      const std::string& help)
+{
+    add_text(flag, help, "HOST:PORT", "", std::string(address_syntax), Need::optional,
+             [&value](const std::string& text) {
+                 value = parse_address(text);
+                 return value.has_value();
+             });
+}
+
 void CommandLine::add(const std::string& flag, milliseconds& value, const std::string& help,
                       milliseconds lowest)
 {

@@ -59,6 +59,7 @@ public:
     // The variables that are handed in are filled by parse() and must live until then; what they
     // hold before is the default.
     void add(const std::string& flag, Address& value, const std::string& help, Need need);
+    void add(const std::string& flag, std::optional<Address>& value, const std::string& help);
     void add(const std::string& flag, milliseconds& value, const std::string& help,
              milliseconds lowest = milliseconds(1));
     void add(const std::string& flag, microseconds& value, const std::string& help);

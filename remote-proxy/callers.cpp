@@ -78,7 +78,7 @@ awaitable<void> RemoteProxy::greet(tcp::socket socket, tcp::endpoint peer)
         objection = "a ticket without the proof that it was told to this one";
     } else if (const auto* const parked = std::get_if<Park>(&*frame)) {
         if (may_carry(caller, *parked)) {
-            park(std::move(caller));
+            park(std::move(caller), parked->session);
             co_return;
         }
         objection = "a connection of no session, or of one that is gone";
@@ -120,8 +120,16 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(Caller& caller)
 // Then it is neither slowed nor ignored, whoever else comes from there: several may share it.
 bool RemoteProxy::has_logged_in(const asio::ip::address& address) const
 {
-    return link_ != nullptr &&
-           subscriber_of(link_->connection.peer().address()) == subscriber_of(address);
+    const Cidr subscriber = subscriber_of(address);
+    return std::ranges::any_of(links_, [&subscriber](const OriginLink* link) {
+        return subscriber_of(link->connection.peer().address()) == subscriber;
+    });
+}
+
+OriginLink* RemoteProxy::link_of(const SessionId& session) const
+{
+    const auto found = std::ranges::find(links_, session, &OriginLink::session);
+    return found == links_.end() ? nullptr : *found;
 }
 
 bool RemoteProxy::is_ignored(const asio::ip::address& address) const
@@ -237,36 +245,40 @@ std::optional<Key> RemoteProxy::key_of(std::string_view identity) const
         if (const NamedSecret* const secret = trust_.find(control->credential))
             return secret->credential.tls;
     } else if (const auto data = parse_data_identity(identity)) {
-        if (link_ != nullptr && link_->session == data->session && link_->identity.session_key)
-            return data_key(data->session, *link_->identity.session_key, data->once).key;
+        const OriginLink* const link = link_of(data->session);
+        if (link != nullptr && link->identity.session_key)
+            return data_key(data->session, *link->identity.session_key, data->once).key;
     }
     return std::nullopt;
 }
 
-// The ticket alone is good only where nobody was asked for more.
+// The ticket alone is good only where nobody was asked for more, and else only for the origin proxy
+// that was told it.
 bool RemoteProxy::may_carry(const Caller& caller, const DialBack& dial_back) const
 {
+    const OriginLink* const told = link_of(room_.told_to(dial_back.ticket));
     if (caller.tls)
-        return caller.data && caller.data->once == dial_back.ticket.bytes && link_ != nullptr &&
-               link_->session == caller.data->session;
+        return caller.data && caller.data->once == dial_back.ticket.bytes &&
+               (told == nullptr || told->session == caller.data->session);
     if (!trust_.wants_proof())
         return true;
-    return link_ != nullptr && link_->identity.session_key && dial_back.proof &&
-           equal(*dial_back.proof, prove_dial_back(*link_->identity.session_key, dial_back.ticket));
+    return told != nullptr && told->identity.session_key && dial_back.proof &&
+           equal(*dial_back.proof, prove_dial_back(*told->identity.session_key, dial_back.ticket));
 }
 
 bool RemoteProxy::may_carry(const Caller& caller, const Park& park)
 {
-    if (link_ == nullptr || link_->session != park.session)
+    OriginLink* const link = link_of(park.session);
+    if (link == nullptr)
         return false;
     if (caller.tls)
         return caller.data && caller.data->session == park.session;
     if (!trust_.wants_proof())
         return true;
-    return link_->identity.session_key && park.numbered &&
+    return link->identity.session_key && park.numbered &&
            equal(park.numbered->proof,
-                 prove_park(*link_->identity.session_key, park.numbered->number)) &&
-           link_->used_numbers.use(park.numbered->number);
+                 prove_park(*link->identity.session_key, park.numbered->number)) &&
+           link->used_numbers.use(park.numbered->number);
 }
 
 awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
@@ -277,6 +289,7 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
         std::error_code ignored;
         caller.socket.close(ignored);
     };
+    const OriginLink* const link = link_of(room_.told_to(ticket));
     auto claim = room_.claim(ticket, on_gone);
     if (!claim) {
         count(strangers_, caller.peer, make_error_code(Errc::unknown_ticket).message());
@@ -284,13 +297,17 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     }
     reset_on_close(caller.socket.native_handle());
     // Whose it is, whoever is logged in when it has started.
-    const std::optional<SessionId> session = link_ != nullptr ? link_->session : std::nullopt;
-    const Identity identity = link_ != nullptr ? link_->identity : Identity();
+    const std::optional<SessionId> session = link != nullptr ? link->session : std::nullopt;
+    const Identity identity = link != nullptr ? link->identity : Identity();
+    const OriginId origin = link != nullptr ? link->origin : OriginId();
     constexpr std::string_view broken = "lost its data connection: {}";
     std::string failure;
+    bool refused = false;
     try {
         const Frame frame = co_await read_frame(caller.wire());
-        if (const auto* const refuse = std::get_if<Refuse>(&frame))
+        const auto* const refuse = std::get_if<Refuse>(&frame);
+        refused = refuse != nullptr;
+        if (refused)
             failure = refuse->text.empty() ? "refused by the origin proxy" : refuse->text;
         else if (!std::holds_alternative<Start>(frame))
             failure = fmt::format(broken, make_error_code(Errc::unexpected_frame).message());
@@ -306,14 +323,17 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
         failure = "the origin proxy is trusted no longer";
     if (failure.empty())
         relay(std::move(*visitor), caller.release(), session, group_of(identity.name));
+    else if (refused)
+        on_refusal(std::move(*visitor), origin, failure);
     else
         turn_away(std::move(*visitor), failure);
 }
 
-void RemoteProxy::park(Caller caller)
+void RemoteProxy::park(Caller caller, const SessionId& session)
 {
     reset_on_close(caller.socket.native_handle());
-    parked_.put(caller.release());
+    if (OriginLink* const link = link_of(session))
+        link->parked.put(caller.release());
 }
 
 } // namespace tunnel

@@ -28,6 +28,18 @@ void warn_of_dangers(const tunnel::RemoteProxy& proxy)
         tunnel::log::info("what passes between the proxies is not encrypted");
 }
 
+// One service that has no name, or each with its own.
+std::string outside_addresses(const tunnel::RemoteProxy& proxy)
+{
+    const auto all = proxy.outside_endpoints();
+    std::string text;
+    for (const auto& [name, endpoint] : all) {
+        const bool only = all.size() == 1 && name == tunnel::default_service;
+        text += fmt::format(" {}={}", only ? "outside" : name, tunnel::to_string(endpoint));
+    }
+    return text;
+}
+
 int run(asio::io_context& io, const tunnel::RemoteOptions& options)
 {
     tunnel::RemoteProxy::Prepared prepared(io, options);
@@ -40,9 +52,9 @@ int run(asio::io_context& io, const tunnel::RemoteOptions& options)
     tunnel::watch_signals(signals, {[&proxy] { proxy.stop_gently(); },
                                     [&proxy] { proxy.stop_now(); }, [&proxy] { proxy.reload(); }});
     proxy.start();
-    tunnel::print_ready(fmt::format("ready control={} outside={}",
+    tunnel::print_ready(fmt::format("ready control={}{}",
                                     tunnel::to_string(proxy.control_endpoint()),
-                                    tunnel::to_string(proxy.outside_endpoint())));
+                                    outside_addresses(proxy)));
     warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();

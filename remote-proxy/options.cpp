@@ -1,11 +1,33 @@
 #include "remote-proxy/options.hpp"
 
+#include <set>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "common/protocol/frame.hpp"
+
 namespace tunnel {
 
 namespace {
 
 // More than a process may have descriptors.
 constexpr std::uint32_t most_visitors = 1'000'000;
+
+// What is wrong with the services; empty: nothing.
+std::string wrong_services(const RemoteOptions& options)
+{
+    if (!options.outside_address && options.services.empty() && options.allow_ports.empty())
+        return "--outside-addr, --service or --allow-ports is required";
+    std::set<std::string_view> names;
+    if (options.outside_address)
+        names.insert(default_service);
+    for (const RemoteService& service : options.services) {
+        if (!names.insert(service.name).second)
+            return fmt::format("--service: there are two of the name {}", service.name);
+    }
+    return {};
+}
 
 } // namespace
 
@@ -19,8 +41,19 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
              "Where the origin proxy connects to, with its control and data connections",
              CommandLine::Need::required);
     line.add("--outside-addr", options.outside_address,
-             "Where visitors connect to; refuses them while no origin proxy is logged in",
-             CommandLine::Need::required);
+             "Where visitors connect to; refuses them while no origin proxy is logged in");
+    line.add_each("--service", std::string(remote_service_syntax),
+                  "A service with a name, and where its visitors connect to; several origin "
+                  "proxies that offer it share them. May be given several times",
+                  [&options](std::string_view text) {
+                      options.services.push_back(parse_remote_service(text));
+                  });
+    line.add_each("--allow-ports", "PORT[-PORT]",
+                  "Ports at which origin proxies, if they have a secret or certificate, may open "
+                  "services of their own",
+                  [&options](std::string_view text) {
+                      options.allow_ports[std::string()].push_back(parse_ports(text));
+                  });
     line.add("--pairing-timeout", options.pairing_timeout,
              "Reset a visitor that was not connected to the origin server for this long; also how "
              "long visitors may still come while the control connection is lost");
@@ -50,8 +83,12 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
     line.add("--trusted", options.visitor_rules.trusted,
              "Networks to which the limits per IP do not apply, such as a web server's in front "
              "of this one; this machine is always one");
+    line.add("--accept-proxy-from", options.accept_proxy_from,
+             "Load balancers in front of this one: what they pass on begins with a header of the "
+             "PROXY protocol, v1 or v2, that says who the visitor is");
 
     line.add(options.common);
+    line.check([&options] { return wrong_services(options); });
     return line.parse(argc, argv);
 }
 

@@ -16,9 +16,9 @@ struct RemoteOptions {
     CommonOptions common;
     TrustOptions trust;
     Address control_address;
-    // Of the service `default`, under `visitor_rules`; port 0 with an empty host and services
-    // below: there is none.
-    Address outside_address;
+    // Of the service `default`, under `visitor_rules`; none: there is no such service.
+    std::optional<Address> outside_address;
+    std::vector<Cidr> accept_proxy_from; // load balancers in front of it, as a service has them
     std::vector<RemoteService> services;
     // On which ports an origin proxy may open services of its own, by its name; "" is for those who
     // are not named here.

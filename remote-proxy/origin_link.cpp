@@ -1,5 +1,7 @@
 #include "remote-proxy/origin_link.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -9,18 +11,31 @@
 
 namespace tunnel {
 
+namespace {
+
+std::uint64_t next_number()
+{
+    static std::atomic<std::uint64_t> latest = 0;
+    return ++latest;
+}
+
+} // namespace
+
 OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats,
-                       OriginId id, Identity who)
+                       OriginId id, Identity who, ParkingSpace parking_space)
     : connection(std::move(socket), heartbeats, std::move(tls)),
+      number(next_number()),
       origin(id),
       identity(std::move(who)),
+      parked(std::move(parking_space)),
+      visitors(std::make_shared<std::size_t>(0)),
       address(to_string(connection.peer()))
 {
 }
 
-void OriginLink::announce(const Ticket& ticket, const Visitor& visitor)
+void OriginLink::announce(const Ticket& ticket, const Visitor& visitor, const std::string& service)
 {
-    const Announce frame{ticket, visitor.address, std::string(default_service)};
+    const Announce frame{ticket, visitor.address, service, visitor.outside};
     connection.post(frame);
 }
 
@@ -39,11 +54,12 @@ std::optional<Reject> objection(const LogIn& log_in)
                                   TUNNEL_VERSION, lowest_version, highest_version,
                                   log_in.program_version, log_in.lowest_version,
                                   log_in.highest_version)};
-    if (log_in.service != default_service)
-        return Reject{RejectReason::service,
-                      fmt::format("there is no service \"{}\" here, only \"{}\"", log_in.service,
-                                  default_service)};
     return std::nullopt;
+}
+
+bool offers_services(const LogIn& log_in)
+{
+    return std::ranges::find(log_in.features, services) != log_in.features.end();
 }
 
 } // namespace tunnel

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "common/protocol/control_connection.hpp"
 #include "common/security/key.hpp"
+#include "remote-proxy/parked.hpp"
 #include "remote-proxy/replay_window.hpp"
-#include "remote-proxy/waiting_room.hpp"
+#include "remote-proxy/visitor.hpp"
 
 namespace tunnel {
 
@@ -21,26 +24,42 @@ struct Identity {
 
 // One control connection, from its log-in to its end.
 struct OriginLink {
+    // What the origin proxy offered, and what it was told of it last.
+    struct Offered {
+        std::string outside_address;             // that it asked for, or empty
+        std::optional<DeclineReason> declined{}; // else it is open
+        std::string told{};                      // the frame that said so
+    };
+
     OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats, OriginId id,
-               Identity who);
+               Identity who, ParkingSpace parking_space);
 
     // Tells the origin proxy of a visitor.
-    void announce(const Ticket& ticket, const Visitor& visitor);
+    void announce(const Ticket& ticket, const Visitor& visitor, const std::string& service);
 
     ControlConnection connection;
+    const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
     OriginId origin;
     Identity identity;
-    std::optional<SessionId> session; // if its data connections are framed
-    bool parking = false;             // and it wants them back
-    ReplayWindow used_numbers;        // of connections that were parked
-    std::string address;              // "ip:port"
-    std::string goodbye;              // the words it left with, empty if it has not
+    std::string place;                     // only one link has it at a time
+    std::optional<SessionId> session;      // if its data connections are framed
+    bool parking = false;                  // and it wants them back
+    bool offers_services = false;          // one by one; else it has the one of its log-in
+    ParkedConnections parked;              // of the session
+    ReplayWindow used_numbers;             // of connections that were parked
+    std::map<std::string, Offered> offers; // by the service's name
+    std::shared_ptr<std::size_t> visitors; // that it was told of and that are here
+    std::string address;                   // "ip:port"
+    std::string goodbye;                   // the words it left with, empty if it has not
 };
 
 // Names the visitors that an origin proxy serves, for Relay::end_group().
 std::uint64_t group_of(std::string_view name);
 
-// Why this log-in cannot be served, whoever else is logged in; nullopt if it can.
+// Why nobody can be logged in so; nullopt if there is no reason.
 std::optional<Reject> objection(const LogIn& log_in);
+
+// Whether the origin proxy offers its services one by one.
+bool offers_services(const LogIn& log_in);
 
 } // namespace tunnel

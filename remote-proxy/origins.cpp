@@ -12,6 +12,7 @@
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/security/proof.hpp"
+#include "remote-proxy/counted.hpp"
 
 namespace tunnel {
 
@@ -22,15 +23,6 @@ constexpr std::size_t most_rejected = 4;
 
 // Whoever names a secret, which is public, may be asked for the proof, and take his time.
 constexpr std::size_t most_challenged = 64;
-
-// Is one more while it lives.
-struct Counted {
-    std::size_t& count;
-
-    explicit Counted(std::size_t& which) : count(which) { ++count; }
-
-    ~Counted() { --count; }
-};
 
 // Is set while it lives.
 struct Flag {
@@ -53,10 +45,13 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
         else
             failed_log_ins_.succeeded(caller.address);
     }
-    if (!rejection && stopping_ && (link_ == nullptr || !is_holder(caller, log_in)))
+    if (!rejection)
+        rejection = objection_to(caller, log_in);
+    const OriginLink* const holder = holder_of(place_of(caller));
+    if (!rejection && stopping_ && (holder == nullptr || !is_holder(*holder, caller, log_in)))
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection) {
-        const bool free = co_await free_the_service(caller, log_in);
+        const bool free = co_await free_the_place(caller, log_in);
         if (!free)
             rejection = Reject{
                 RejectReason::in_use,
@@ -133,21 +128,53 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
     co_await send_last(wire, std::move(bytes));
 }
 
-// With a name it is the same wherever and however often it runs; without one, only the same run is.
-bool RemoteProxy::is_holder(const Caller& caller, const LogIn& log_in) const
+// Where the only service is the one of the command line, it is everybody's one place. Else each
+// name has a place of its own.
+std::string RemoteProxy::place_of(const Caller& caller) const
 {
-    if (link_->identity.name.empty() && caller.identity.name.empty())
-        return link_->origin == log_in.origin;
-    return link_->identity.name == caller.identity.name;
+    const bool only_one = options_.services.empty() && options_.allow_ports.empty();
+    return only_one ? std::string() : caller.identity.name;
+}
+
+OriginLink* RemoteProxy::holder_of(const std::string& place) const
+{
+    const auto found = std::ranges::find(links_, place, &OriginLink::place);
+    return found == links_.end() ? nullptr : *found;
+}
+
+// With a name it is the same wherever and however often it runs; without one, only the same run is.
+bool RemoteProxy::is_holder(const OriginLink& link, const Caller& caller, const LogIn& log_in)
+{
+    if (link.identity.name.empty() && caller.identity.name.empty())
+        return link.origin == log_in.origin;
+    return link.identity.name == caller.identity.name;
+}
+
+// Of one that names its service in the log-in. Whether it may have it is asked once it has proved
+// who it is.
+std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogIn& log_in) const
+{
+    if (offers_services(log_in))
+        return std::nullopt;
+    const auto found = services_.find(log_in.service);
+    if (found != services_.end() && found->second->allows(caller.identity.name))
+        return std::nullopt;
+    return Reject{
+        RejectReason::service,
+        fmt::format("there is no service \"{}\" here for this origin proxy", log_in.service)};
 }
 
 // The same origin proxy takes its own place over; another one gets the place only of a holder that
 // does not answer. True: the place is free.
-awaitable<bool> RemoteProxy::free_the_service(Caller& caller, const LogIn& log_in)
+awaitable<bool> RemoteProxy::free_the_place(Caller& caller, const LogIn& log_in)
 {
+    const std::string place = place_of(caller);
     bool told = false;
-    while (link_ != nullptr && !is_holder(caller, log_in)) {
-        if (probing_)
+    for (;;) {
+        const OriginLink* const holder = holder_of(place);
+        if (holder == nullptr || is_holder(*holder, caller, log_in))
+            break;
+        if (places_[place].probing)
             co_return false; // one newcomer at a time; its holder is being asked already
         if (!std::exchange(told, true)) {
             const Notice notice{fmt::format("service \"{}\" is in use by another origin proxy; "
@@ -156,7 +183,7 @@ awaitable<bool> RemoteProxy::free_the_service(Caller& caller, const LogIn& log_i
             co_await send(caller.wire(), encode(notice));
             continue; // the holder may have gone meanwhile
         }
-        const bool answers = co_await holder_answers();
+        const bool answers = co_await holder_answers(place);
         if (answers)
             co_return false;
     }
@@ -168,90 +195,120 @@ awaitable<bool> RemoteProxy::free_the_service(Caller& caller, const LogIn& log_i
 // those two would push each other out for ever, and are slowed.
 awaitable<bool> RemoteProxy::take_over(Caller& caller, const LogIn& log_in)
 {
-    const auto wait = takeovers_.wait(Clock::now());
-    if (link_ != nullptr && link_->origin != log_in.origin && wait.count() > 0) {
-        count(fights_, caller.peer, link_->identity.name);
-        if (contending_)
+    const std::string place = place_of(caller);
+    Place& known = places_[place];
+    OriginLink* holder = holder_of(place);
+    const auto wait = known.takeovers.wait(Clock::now());
+    if (holder != nullptr && holder->origin != log_in.origin && wait.count() > 0) {
+        count(fights_, caller.peer, holder->identity.name);
+        if (known.contending)
             co_return false;
-        const Flag contending(contending_);
+        const Flag contending(known.contending);
         const Notice notice{
             fmt::format("another origin proxy has the identity of this one, \"{}\", "
                         "and the two take the place from each other: it is yours in "
                         "{}, stop one of them",
-                        link_->identity.name, to_string(duration_cast<microseconds>(wait)))};
+                        holder->identity.name, to_string(duration_cast<microseconds>(wait)))};
         co_await send(caller.wire(), encode(notice));
         co_await sleep_for(wait);
         pollfd gone{caller.socket.native_handle(), POLLRDHUP, 0};
         if (::poll(&gone, 1, 0) != 0)
             co_return false;
-        if (link_ != nullptr && !is_holder(caller, log_in))
+        holder = holder_of(place);
+        if (holder != nullptr && !is_holder(*holder, caller, log_in))
             co_return false;
     }
-    if (link_ == nullptr)
+    if (holder == nullptr)
         co_return true;
-    if (link_->origin == log_in.origin) {
-        log::info("the origin proxy has returned", {{"origin", link_->address}});
-        link_->connection.end(make_error_code(std::errc::operation_canceled),
-                              "taken over by the same origin proxy");
+    if (holder->origin == log_in.origin) {
+        log::info("the origin proxy has returned", {{"origin", holder->address}});
+        holder->connection.end(make_error_code(std::errc::operation_canceled),
+                               "taken over by the same origin proxy");
     } else {
-        takeovers_.happened(Clock::now());
-        log::info("another run of the same origin proxy takes over",
-                  {{"name", link_->identity.name}, {"from", link_->address}, {"by", caller.peer}});
-        link_->connection.finish("another origin proxy with the same identity took over");
+        known.takeovers.happened(Clock::now());
+        log::info(
+            "another run of the same origin proxy takes over",
+            {{"name", holder->identity.name}, {"from", holder->address}, {"by", caller.peer}});
+        holder->connection.finish("another origin proxy with the same identity took over");
     }
-    lose_link();
+    lose(*holder);
     co_return true;
 }
 
-// Asks the origin proxy that is logged in whether it is still there, and lets it go if it is not.
-awaitable<bool> RemoteProxy::holder_answers()
+// Asks the origin proxy that has the place whether it is still there, and lets it go if it is not.
+awaitable<bool> RemoteProxy::holder_answers(const std::string& place)
 {
-    const Flag probing(probing_);
-    const OriginId holder = link_->origin;
-    const std::uint64_t received = link_->connection.received();
+    const Flag probing(places_[place].probing);
+    const OriginLink* const asked = holder_of(place);
+    const std::uint64_t number = asked->number;
+    const std::uint64_t received = asked->connection.received();
     const auto still_silent = [&] {
-        return link_ != nullptr && link_->origin == holder &&
-               link_->connection.received() == received;
+        const OriginLink* const link = link_of(number);
+        return link != nullptr && link->connection.received() == received;
     };
-    link_->connection.post(Probe());
+    link_of(number)->connection.post(Probe());
     const auto patience = Clock::now() + options_.probe_timeout;
     while (still_silent() && Clock::now() < patience)
         co_await holder_spoke_.wait_until(patience);
     if (!still_silent())
-        co_return link_ != nullptr;
-    link_->connection.end(make_error_code(Errc::heartbeat_timeout),
+        co_return link_of(number) != nullptr;
+    OriginLink& silent = *link_of(number);
+    silent.connection.end(make_error_code(Errc::heartbeat_timeout),
                           "another origin proxy asks for its place");
-    lose_link();
+    lose(silent);
     co_return false;
+}
+
+// A bound for what is remembered of those who are gone.
+void RemoteProxy::forget_places()
+{
+    constexpr std::size_t most_places = 4096;
+    if (places_.size() < most_places)
+        return;
+    std::erase_if(places_, [this](const auto& entry) {
+        const auto& [place, known] = entry;
+        return !known.probing && !known.contending && holder_of(place) == nullptr;
+    });
 }
 
 awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 {
     const bool encrypted = bool(caller.tls);
+    const std::string place = place_of(caller);
     OriginLink link(std::move(caller.socket), std::move(caller.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-                    log_in.origin, std::move(caller.identity));
-    if (!stopping_)
-        outside_.open();
-    link_ = &link;
-    outage_ends_.reset();
-    outside_opened_.notify();
+                    log_in.origin, std::move(caller.identity), parking_space_);
+    link.place = place;
+    links_.push_back(&link);
+    forget_places();
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);
     Welcome welcome;
     welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
     welcome.program_version = TUNNEL_VERSION;
-    welcome.outside_address = to_string(outside_.endpoint());
     welcome.heartbeat_timeout = options_.common.heartbeat_timeout;
     link.parking = std::ranges::find(log_in.features, parking) != log_in.features.end();
     if (link.parking || link.identity.session_key)
         link.session = SessionId{random_bytes()};
     welcome.session = link.session;
+    link.offers_services = offers_services(log_in);
+    const auto service = link.offers_services ? services_.end() : services_.find(log_in.service);
+    if (link.offers_services)
+        welcome.features.emplace_back(services);
+    else if (service != services_.end())
+        welcome.outside_address = to_string(service->second->outside.endpoint());
     link.connection.post(welcome);
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
                                          {"encrypted", encrypted ? "yes" : "no"},
                                          {"version", log_in.program_version}});
-    tell_visitors();
+    try {
+        if (service != services_.end())
+            serve(*service->second, link);
+        else if (!link.offers_services) // it was taken away while the log-in was under way
+            link.connection.finish("its service is gone");
+    } catch (const std::system_error& error) {
+        link.connection.finish(error.what());
+    }
 
     const std::function<void(Frame&)> on_each = [this, &link](Frame& frame) {
         on_frame(link, frame);
@@ -262,8 +319,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     } catch (const std::system_error& error) {
         reason = error.what();
     }
-    if (link_ == &link)
-        lose_link();
+    lose(link);
     if (!link.goodbye.empty())
         log::info("origin proxy left", {{"origin", link.address}, {"reason", link.goodbye}});
     else
@@ -272,14 +328,21 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 {
-    if (link_ != &link && !std::holds_alternative<Goodbye>(frame))
+    if (link_of(link.number) == nullptr && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
     holder_spoke_.notify();
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
+        if (room_.told_to(refuse->ticket) != link.number)
+            return;
         if (auto visitor = room_.dismiss(refuse->ticket))
-            turn_away(std::move(*visitor), refuse->text);
+            on_refusal(std::move(*visitor), link.origin, refuse->text);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
-        parked_.sweep();
+        link.parked.sweep();
+        listen_again(link);
+    } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
+        on_offer(link, *offer);
+    } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
+        withdraw(link, withdrawn->service);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the origin proxy says", {{"origin", link.address}, {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
@@ -287,37 +350,42 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     }
 }
 
-void RemoteProxy::tell_visitors()
+// The visitors who wait keep their places for whoever else serves them, now or later. A second time
+// it does nothing.
+void RemoteProxy::lose(OriginLink& link)
 {
-    if (link_ == nullptr)
+    if (std::erase(links_, &link) == 0)
         return;
-    std::vector<Ticket> not_for_this_one;
-    room_.hand_out_tickets([&](const Ticket& ticket, const Visitor& visitor) {
-        if (visitor.sent_to && *visitor.sent_to != link_->origin)
-            not_for_this_one.push_back(ticket);
-        else
-            link_->announce(ticket, visitor);
-    });
-    for (const Ticket& ticket : not_for_this_one) {
-        if (auto visitor = room_.dismiss(ticket))
-            turn_away(std::move(*visitor), "its first bytes went to an origin proxy that is gone");
-    }
-}
-
-// The visitors who wait keep their places for the origin proxy that comes next.
-void RemoteProxy::lose_link()
-{
-    if (link_->session) {
+    if (link.session) {
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
-        former_sessions_.front() = *link_->session;
+        former_sessions_.front() = *link.session;
     }
-    link_ = nullptr;
-    parked_.clear();
-    room_.revoke_tickets();
-    outage_ends_ = Clock::now() + options_.pairing_timeout;
-    be_woken_at(*outage_ends_);
+    link.parked.clear();
+    room_.revoke_tickets(link.number);
+    std::vector<ServicePointer> served;
+    for (const auto& [name, service] : services_) {
+        if (service->server(&link) != nullptr)
+            served.push_back(service);
+    }
+    for (const ServicePointer& service : served)
+        leave(*service, link);
     holder_spoke_.notify();
     visitor_left_.notify(); // drain() waits for the link's end too
+}
+
+// Whose secret is no longer in the file, or has another name there.
+void RemoteProxy::cut_off_the_untrusted()
+{
+    const std::vector<OriginLink*> all = links_;
+    for (OriginLink* const link : all) {
+        if (!link->identity.credential)
+            continue;
+        const NamedSecret* const known = trust_.find(*link->identity.credential);
+        if (known == nullptr || known->name != link->identity.name) {
+            link->connection.finish("its secret is no longer good");
+            lose(*link);
+        }
+    }
 }
 
 } // namespace tunnel

@@ -25,10 +25,13 @@ bool seems_alive(const Framed& connection)
 
 void ParkedConnections::put(Framed connection)
 {
-    if (connections_.size() >= capacity_)
+    const auto has_space = [this] { return connections_.empty() || !space_.full(); };
+    if (!has_space())
         sweep();
-    if (connections_.size() < capacity_)
-        connections_.push_back({std::move(connection), Clock::now()});
+    if (!has_space())
+        return;
+    connections_.push_back({std::move(connection), Clock::now()});
+    ++*space_.taken_;
 }
 
 std::optional<Framed> ParkedConnections::take()
@@ -36,20 +39,32 @@ std::optional<Framed> ParkedConnections::take()
     while (!connections_.empty()) {
         Entry youngest = std::move(connections_.back());
         connections_.pop_back();
+        --*space_.taken_;
         if (Clock::now() - youngest.since < young || seems_alive(youngest.connection))
             return std::move(youngest.connection);
     }
     return std::nullopt;
 }
 
+template <class Condition>
+void ParkedConnections::erase_if(Condition condition)
+{
+    *space_.taken_ -= std::erase_if(connections_, std::move(condition));
+}
+
 void ParkedConnections::sweep()
 {
-    std::erase_if(connections_, [](const Entry& each) { return !seems_alive(each.connection); });
+    erase_if([](const Entry& each) { return !seems_alive(each.connection); });
 }
 
 void ParkedConnections::drop_older(Clock::time_point time)
 {
-    std::erase_if(connections_, [&](const Entry& each) { return each.since <= time; });
+    erase_if([&](const Entry& each) { return each.since <= time; });
+}
+
+void ParkedConnections::clear()
+{
+    erase_if([](const Entry&) { return true; });
 }
 
 } // namespace tunnel

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/asio.hpp"
@@ -10,16 +12,42 @@
 
 namespace tunnel {
 
+// Room for the parked connections of all origin proxies together. Each has room for one in any
+// case.
+class ParkingSpace {
+public:
+    explicit ParkingSpace(std::size_t capacity)
+        : capacity_(capacity), taken_(std::make_shared<std::size_t>(0))
+    {
+    }
+
+    bool full() const { return *taken_ >= capacity_; }
+
+    // How many are parked.
+    std::size_t taken() const { return *taken_; }
+
+private:
+    friend class ParkedConnections;
+
+    std::size_t capacity_;
+    std::shared_ptr<std::size_t> taken_;
+};
+
 // Those that ended their last stream come back; the youngest is taken first, so that the origin
 // proxy can tell by their age how many are too many. Nobody listens to them here: one that is dead
 // shows when it is taken, or swept.
 class ParkedConnections {
 public:
-    explicit ParkedConnections(std::size_t capacity) : capacity_(capacity) {}
+    explicit ParkedConnections(ParkingSpace space) : space_(std::move(space)) {}
+
+    ParkedConnections(const ParkedConnections&) = delete;
+    ParkedConnections& operator=(const ParkedConnections&) = delete;
+
+    ~ParkedConnections() { clear(); }
 
     std::size_t size() const { return connections_.size(); }
 
-    // Prepared by prepare_stream(). Beyond the capacity it is closed.
+    // Prepared by prepare_stream(). If there is no space it is closed.
     void put(Framed connection);
 
     // One that seems alive.
@@ -33,7 +61,7 @@ public:
     // closes them. Without this each would cost a visitor the time until it shows.
     void drop_older(Clock::time_point time);
 
-    void clear() { connections_.clear(); }
+    void clear();
 
 private:
     struct Entry {
@@ -41,7 +69,10 @@ private:
         Clock::time_point since;
     };
 
-    std::size_t capacity_;
+    template <class Condition>
+    void erase_if(Condition condition);
+
+    ParkingSpace space_;
     std::vector<Entry> connections_; // by the time they came
 };
 

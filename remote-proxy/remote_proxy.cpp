@@ -1,6 +1,7 @@
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -24,16 +25,16 @@ std::size_t handshake_capacity(std::size_t usable)
 
 // A visitor takes two descriptors, its own and its data connection's. More of them than can be
 // served would leave none for the data connections, and then nobody would be served.
-std::size_t visitor_capacity(std::size_t usable, std::size_t parked)
+std::size_t capacity_for_visitors(std::size_t usable, std::size_t others)
 {
-    const std::size_t taken = handshake_capacity(usable) + parked;
+    const std::size_t taken = handshake_capacity(usable) + others;
     return std::max<std::size_t>(1, (usable - std::min(usable, taken)) / 2);
 }
 
-std::size_t usable_descriptors(const RemoteOptions& options)
+std::size_t usable_by(const RemoteOptions& options)
 {
-    return tunnel::usable_descriptors(options.descriptor_limit,
-                                      relay_options(options.common, options.descriptor_limit));
+    return usable_descriptors(options.descriptor_limit,
+                              relay_options(options.common, options.descriptor_limit));
 }
 
 RelayOptions its_relay(const RemoteOptions& options)
@@ -48,31 +49,31 @@ RelayOptions its_relay(const RemoteOptions& options)
 RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options)
     : control(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
               Hop::between),
-      outside(io, endpoint_to_listen(io, options.outside_address), options.common.congestion,
-              Hop::edge),
       trust(options.trust)
 {
+    for (RemoteService& service : services_of(options)) {
+        const tcp::endpoint where = endpoint_to_listen(io, service.outside_address);
+        outside.emplace_back(std::move(service),
+                             Listener(io, where, options.common.congestion, Hop::edge));
+    }
 }
 
-RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
-    : RemoteProxy(io, options, Prepared(io, options))
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Reread reread)
+    : RemoteProxy(io, options, Prepared(io, options), std::move(reread))
 {
 }
 
-RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared)
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
+                         Reread reread)
     : io_(io),
       options_(options),
+      reread_(std::move(reread)),
       trust_(std::move(prepared.trust)),
-      visitor_capacity_(visitor_capacity(usable_descriptors(options),
-                                         parking_capacity(options.descriptor_limit))),
       control_(std::move(prepared.control)),
-      outside_(std::move(prepared.outside)),
-      limits_(options.visitor_rules),
       room_(options.max_waiting),
-      handshakes_(handshake_capacity(usable_descriptors(options))),
+      handshakes_(handshake_capacity(usable_by(options))),
       failed_log_ins_(options.visitor_rules.trusted),
-      parked_(parking_capacity(options.descriptor_limit)),
-      outside_opened_(io.get_executor()),
+      parking_space_(parking_capacity(options.descriptor_limit)),
       visitor_left_(io.get_executor()),
       holder_spoke_(io.get_executor()),
       clock_(io.get_executor()),
@@ -80,20 +81,50 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
+    for (auto& [service, listener] : prepared.outside)
+        add_service(std::move(service), std::move(listener), std::nullopt);
+}
+
+tcp::endpoint RemoteProxy::outside_endpoint() const
+{
+    return services_.at(std::string(default_service))->outside.endpoint();
+}
+
+std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoints() const
+{
+    std::vector<std::pair<std::string, tcp::endpoint>> all;
+    for (const auto& [name, service] : services_)
+        all.emplace_back(name, service->outside.endpoint());
+    return all;
+}
+
+std::size_t RemoteProxy::usable_descriptors() const
+{
+    return usable_by(options_);
+}
+
+// As many as there are descriptors for.
+std::size_t RemoteProxy::visitor_capacity() const
+{
+    // One of each is among the descriptors that are not usable.
+    const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
+    const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
+    return capacity_for_visitors(usable_descriptors(), parking_capacity(options_.descriptor_limit) +
+                                                           more_links + more_services);
 }
 
 void RemoteProxy::start()
 {
     control_.open();
-    tasks_.spawn("accepting connections of the origin proxy", accept_connections());
-    tasks_.spawn("accepting visitors", accept_visitors());
+    tasks_.spawn("accepting connections of the origin proxies", accept_connections());
     tasks_.spawn("keeping time", keep_time());
 }
 
 void RemoteProxy::stop_gently()
 {
     stopping_ = true;
-    outside_.shut();
+    for (const auto& [name, service] : services_)
+        service->outside.shut();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
 }
@@ -103,12 +134,11 @@ awaitable<void> RemoteProxy::drain()
     const auto deadline = Clock::now() + options_.common.grace_period;
     while (visitors() > 0 && Clock::now() < deadline)
         co_await visitor_left_.wait_until(deadline);
-    if (link_ != nullptr) {
-        link_->connection.finish("the remote proxy is shutting down");
-        const auto patience = Clock::now() + std::chrono::seconds(1);
-        while (link_ != nullptr && Clock::now() < patience)
-            co_await visitor_left_.wait_until(patience);
-    }
+    for (OriginLink* const link : links_)
+        link->connection.finish("the remote proxy is shutting down");
+    const auto patience = Clock::now() + std::chrono::seconds(1);
+    while (!links_.empty() && Clock::now() < patience)
+        co_await visitor_left_.wait_until(patience);
     stop_now();
 }
 
@@ -117,12 +147,14 @@ void RemoteProxy::stop_now()
     if (std::exchange(stopped_, true))
         return;
     stopping_ = true;
-    outside_.shut();
+    for (const auto& [name, service] : services_)
+        service->outside.shut();
     control_.shut();
     for (Tally* const tally : tallies())
         tally->flush(std::nullopt);
     relay_.stop();
-    parked_.clear();
+    for (OriginLink* const link : links_)
+        link->parked.clear();
     while (auto visitor = room_.expire(Clock::time_point::max()))
         turn_away(std::move(*visitor), "cut by the shutdown");
     tasks_.cancel();
@@ -132,9 +164,11 @@ void RemoteProxy::reload()
 {
     std::vector<std::string> gone;
     try {
-        TrustedOrigins fresh(options_.trust);
-        gone = trust_.names_missing_in(fresh);
-        trust_ = std::move(fresh);
+        const RemoteOptions fresh = reread_ ? reread_() : options_;
+        TrustedOrigins trust(fresh.trust);
+        gone = trust_.names_missing_in(trust);
+        change_services(fresh);
+        trust_ = std::move(trust);
     } catch (const std::runtime_error& error) {
         log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
         return;
@@ -145,26 +179,23 @@ void RemoteProxy::reload()
                   {{"name", name}});
         relay_.end_group(group_of(name));
     }
-    if (link_ == nullptr || !link_->identity.credential)
-        return;
-    const NamedSecret* const known = trust_.find(*link_->identity.credential);
-    if (known == nullptr || known->name != link_->identity.name) {
-        link_->connection.finish("its secret is no longer good");
-        lose_link();
-    }
+    cut_off_the_untrusted();
+    reconsider_offers();
 }
 
 // ---- Time
 
 std::optional<Clock::time_point> RemoteProxy::next_deadline()
 {
-    std::optional<Clock::time_point> next = outage_ends_;
+    std::optional<Clock::time_point> next;
     const auto consider = [&next](std::optional<Clock::time_point> since, milliseconds limit) {
         if (since && (!next || *since + limit < *next))
             next = *since + limit;
     };
     consider(room_.oldest_arrival(), options_.pairing_timeout);
     consider(handshakes_.oldest(), options_.handshake_timeout);
+    for (const auto& [name, service] : services_)
+        consider(service->outage_ends, milliseconds(0));
     for (const Tally* const tally : tallies())
         consider(tally->due(), milliseconds(0));
     return next;
@@ -179,18 +210,33 @@ awaitable<void> RemoteProxy::keep_time()
         while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
             turn_away(std::move(*visitor), not_in_time());
         }
-        if (outage_ends_ && now >= *outage_ends_) {
-            outage_ends_.reset();
-            if (outside_.is_open())
-                log::warn("no origin proxy came back: refusing visitors",
-                          {{"outside", to_string(outside_.endpoint())}});
-            outside_.shut();
-        }
+        end_outages(now);
         for (Tally* const tally : tallies())
             tally->flush(now);
         wakes_at_ = next_deadline().value_or(Clock::time_point::max());
         co_await clock_.wait_until(wakes_at_);
     }
+}
+
+// An address that nobody serves is refused by the kernel, but not given up, if the options name it.
+void RemoteProxy::end_outages(Clock::time_point now)
+{
+    std::vector<ServicePointer> over;
+    for (const auto& [name, service] : services_) {
+        if (service->outage_ends && now >= *service->outage_ends)
+            over.push_back(service);
+    }
+    for (const ServicePointer& service : over) {
+        service->outage_ends.reset();
+        if (service->outside.is_open())
+            log::warn("no origin proxy came back: refusing visitors",
+                      {{"outside", to_string(service->outside.endpoint())}});
+        service->outside.shut();
+        if (service->owner)
+            retire(service, "its origin proxy did not come back");
+    }
+    if (!over.empty())
+        reconsider_offers(); // a name may have become free
 }
 
 std::string RemoteProxy::not_in_time() const
@@ -199,11 +245,11 @@ std::string RemoteProxy::not_in_time() const
                        to_string(options_.pairing_timeout));
 }
 
-std::array<Tally*, 6 + refusal_kinds> RemoteProxy::tallies()
+std::array<Tally*, 7 + refusal_kinds> RemoteProxy::tallies()
 {
-    std::array<Tally*, 6 + refusal_kinds> all{&strangers_,       &rejections_, &overflow_,
-                                              &accept_failures_, &ignored_,    &fights_};
-    std::ranges::transform(refusals_, all.begin() + 6, [](Tally& tally) { return &tally; });
+    std::array<Tally*, 7 + refusal_kinds> all{
+        &strangers_, &rejections_, &overflow_, &headless_, &accept_failures_, &ignored_, &fights_};
+    std::ranges::transform(refusals_, all.begin() + 7, [](Tally& tally) { return &tally; });
     return all;
 }
 

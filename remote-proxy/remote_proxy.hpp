@@ -1,9 +1,12 @@
-// The public program: holds the outside address, tells the origin proxy of visitors, and pairs each
-// with the data connection that comes back for it.
+// The public program: holds the outside addresses, tells the origin proxies of visitors, and pairs
+// each with the data connection that comes back for it.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +26,7 @@
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/parked.hpp"
+#include "remote-proxy/service.hpp"
 #include "remote-proxy/takeovers.hpp"
 #include "remote-proxy/trusted_origins.hpp"
 #include "remote-proxy/visitor_limits.hpp"
@@ -33,7 +37,7 @@ namespace tunnel {
 // All members run on the thread of the io_context.
 class RemoteProxy {
 public:
-    // Its two addresses, bound, and what the files say of whom to trust; for that it may need
+    // Its addresses, bound, and what the files say of whom to trust; for that it may need
     // privileges that it can do without afterwards.
     struct Prepared {
         // Throws std::system_error or std::runtime_error that names the address or file that cannot
@@ -41,14 +45,19 @@ public:
         Prepared(asio::io_context& io, const RemoteOptions& options);
 
         Listener control;
-        Listener outside;
+        std::vector<std::pair<RemoteService, Listener>> outside;
         TrustedOrigins trust;
     };
 
-    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared);
+    // `reread` answers the options as they are now, for reload(), or throws std::runtime_error that
+    // says what is wrong with them; without it they do not change.
+    using Reread = std::function<RemoteOptions()>;
+
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
+                Reread reread = {});
 
     // Prepares it first.
-    RemoteProxy(asio::io_context& io, const RemoteOptions& options);
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Reread reread = {});
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
@@ -59,8 +68,10 @@ public:
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
 
-    // Reads the files again that say whom to trust. Whoever is trusted no longer is cut off; all
-    // others notice nothing. If they cannot be read, what they said before holds.
+    // Reads the options again, and the files that say whom to trust. Whoever is trusted no longer
+    // is cut off, and a service that is gone takes no more visitors; all others notice nothing. If
+    // anything is wrong with them, nothing changes. Of the options only the services and the rights
+    // of origin proxies change.
     void reload();
 
     // Anyone who reaches the control address may become the origin proxy.
@@ -77,25 +88,71 @@ public:
 
     tcp::endpoint control_endpoint() const { return control_.endpoint(); }
 
-    tcp::endpoint outside_endpoint() const { return outside_.endpoint(); }
+    // Of the service `default`.
+    tcp::endpoint outside_endpoint() const;
+
+    // Names of the services that there are, and where their visitors come.
+    std::vector<std::pair<std::string, tcp::endpoint>> outside_endpoints() const;
 
     // Visitors that are here, waiting or being served.
-    std::size_t visitors() const { return room_.size() + relayed_; }
+    std::size_t visitors() const { return unidentified_ + room_.size() + relayed_; }
 
     // Data connections that wait for a visitor.
-    std::size_t parked() const { return parked_.size(); }
+    std::size_t parked() const { return parking_space_.taken(); }
 
 private:
+    using ServicePointer = std::shared_ptr<PublicService>;
+
+    // What is known of those who have a place, whoever has it.
+    struct Place {
+        Takeovers takeovers{};   // by another run of the same origin proxy
+        bool probing = false;    // the holder is being asked whether it is still there
+        bool contending = false; // somebody waits until it may take it over
+    };
+
     static constexpr int accept_batch = 64; // connections, then others have a turn
 
     // Visitors (visitors.cpp)
-    awaitable<void> accept_visitors();
-    awaitable<bool> make_room();
-    void admit(Listener::Accepted accepted);
-    void admit_at_once(Visitor visitor, Framed connection);
+    awaitable<void> accept_visitors(ServicePointer service);
+    awaitable<bool> make_room(PublicService& service);
+    bool has_room_for(const PublicService& service) const;
+    void welcome(const ServicePointer& service, Listener::Accepted accepted);
+    awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
+    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside);
+    void enter(PublicService& service, Visitor visitor);
+    void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
+                       Framed connection);
     void relay(Visitor visitor, Framed data, std::optional<SessionId> session, std::uint64_t group);
-    void on_relay_end(Visitor visitor, Flow flow, std::optional<SessionId> session);
+    void on_relay_end(Visitor visitor, Flow flow);
+    static void note_success(PublicService& service, const Visitor& visitor);
+    void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
     void turn_away(Visitor visitor, std::string_view why);
+    void tell_visitors(PublicService& service);
+    OriginLink* link_of(std::uint64_t number) const;
+    std::size_t visitor_capacity() const;
+
+    // Services (services.cpp)
+    Listener listen(const Address& address) const;
+    ServicePointer add_service(RemoteService options, Listener listener,
+                               std::optional<std::string> owner);
+    void retire(const ServicePointer& service, std::string_view why);
+    void serve(PublicService& service, OriginLink& link);
+    void leave(PublicService& service, OriginLink& link);
+    void on_offer(OriginLink& link, const Offer& offer);
+    void withdraw(OriginLink& link, const std::string& name);
+    void consider(OriginLink& link, const std::string& name);
+    static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame);
+    Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
+    std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
+                                         const std::string& wanted) const;
+    std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
+                                         const std::string& wanted) const;
+    const PortRanges& ports_of(const OriginLink& link) const;
+    Listener listen_for(const OriginLink& link, Address address) const;
+    void reconsider_offers();
+    void listen_again(OriginLink& link);
+    void change_services(const RemoteOptions& fresh);
+    std::size_t usable_descriptors() const;
 
     // The control address (callers.cpp)
     // A connection to the control address, and what it has proved so far.
@@ -116,6 +173,7 @@ private:
 
     awaitable<void> accept_connections();
     awaitable<void> greet(tcp::socket socket, tcp::endpoint peer);
+    OriginLink* link_of(const SessionId& session) const;
     bool has_logged_in(const asio::ip::address& address) const;
     bool is_ignored(const asio::ip::address& address) const;
     awaitable<void> slow_down(const Caller& caller);
@@ -127,23 +185,28 @@ private:
     bool may_carry(const Caller& caller, const DialBack& dial_back) const;
     bool may_carry(const Caller& caller, const Park& park);
     awaitable<void> pair(Caller caller, Ticket ticket);
-    void park(Caller caller);
+    void park(Caller caller, const SessionId& session);
 
     // The origin proxy (origins.cpp)
     awaitable<void> log_in(Caller caller, LogIn log_in);
     awaitable<std::optional<Reject>> challenge(Caller& caller, const LogIn& log_in);
     awaitable<void> say_last(Wire wire, std::string bytes);
-    awaitable<bool> free_the_service(Caller& caller, const LogIn& log_in);
+    awaitable<bool> free_the_place(Caller& caller, const LogIn& log_in);
     awaitable<bool> take_over(Caller& caller, const LogIn& log_in);
-    bool is_holder(const Caller& caller, const LogIn& log_in) const;
-    awaitable<bool> holder_answers();
+    std::optional<Reject> objection_to(const Caller& caller, const LogIn& log_in) const;
+    std::string place_of(const Caller& caller) const;
+    OriginLink* holder_of(const std::string& place) const;
+    static bool is_holder(const OriginLink& link, const Caller& caller, const LogIn& log_in);
+    awaitable<bool> holder_answers(const std::string& place);
     awaitable<void> serve_origin(Caller caller, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
-    void tell_visitors();
-    void lose_link();
+    void lose(OriginLink& link);
+    void forget_places();
+    void cut_off_the_untrusted();
 
     // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
+    void end_outages(Clock::time_point now);
     awaitable<void> pause_accepting(std::string_view where, std::error_code why);
     std::string not_in_time() const;
     void count(Tally& tally, std::string_view peer, std::string_view reason);
@@ -152,31 +215,28 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
-    const RemoteOptions options_;
+    RemoteOptions options_;
+    const Reread reread_;
     TrustedOrigins trust_;
-    const std::size_t visitor_capacity_; // as many as there are descriptors for
     Listener control_;
-    Listener outside_;
-    VisitorLimits limits_;
+    std::map<std::string, ServicePointer> services_; // by name
+    std::uint64_t latest_service_ = 0;
     WaitingRoom room_;
     Handshakes handshakes_;
     FailedLogIns failed_log_ins_;
-    Takeovers takeovers_;        // of a place by another run of the same origin proxy
-    ParkedConnections parked_;   // of link_
-    OriginLink* link_ = nullptr; // lives in the coroutine serve_origin
-    std::optional<Clock::time_point> outage_ends_; // when an outside address without origin shuts
-    std::optional<Clock::time_point> full_since_;  // when the last visitor came who could be taken
+    ParkingSpace parking_space_;
+    std::map<std::string, Place> places_; // of origin proxies
+    std::vector<OriginLink*> links_;      // each lives in a coroutine serve_origin
+    std::size_t unidentified_ = 0; // visitors of whom a load balancer has not said who they are
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
     std::size_t challenged_ = 0;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};
-    bool probing_ = false;
-    bool contending_ = false; // somebody waits until it may take the place over
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 6 + refusal_kinds> tallies();
+    std::array<Tally*, 7 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -185,9 +245,9 @@ private:
     std::vector<Tally> refusals_ = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
     Tally accept_failures_{"cannot accept"};
     Tally ignored_{"ignored a connection to the control address"};
+    Tally headless_{"reset a connection of a load balancer"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
 
-    Signal outside_opened_;
     Signal visitor_left_;
     Signal holder_spoke_;
     Signal clock_;
@@ -197,5 +257,8 @@ private:
     Loop loop_;
     TaskGroup tasks_;
 };
+
+// The services that the options name, with the one that needs no name.
+std::vector<RemoteService> services_of(const RemoteOptions& options);
 
 } // namespace tunnel

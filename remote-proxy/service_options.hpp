@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/net/address.hpp"
@@ -44,6 +45,19 @@ struct PortRange {
 
     friend bool operator==(const PortRange&, const PortRange&) = default;
 };
+
+// "PORT" or "FIRST-LAST", from 1. Throws std::invalid_argument that says what is wrong.
+PortRange parse_ports(std::string_view text);
+
+// How a service of the remote proxy is written on the command line.
+inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT";
+
+// Throws std::invalid_argument that says what is wrong.
+RemoteService parse_remote_service(std::string_view text);
+
+// 1 to 64 letters, digits, dots, dashes and underscores, with the number of one of several ports
+// behind it, perhaps: "games[12]".
+bool is_service_name(std::string_view name);
 
 // The ports on which an origin proxy may open services of its own; empty: none.
 using PortRanges = std::vector<PortRange>;

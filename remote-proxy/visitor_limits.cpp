@@ -49,8 +49,14 @@ void VisitorLimits::Place::leave() noexcept
 }
 
 VisitorLimits::VisitorLimits(VisitorRules rules, std::size_t capacity)
-    : rules_(std::move(rules)), present_(std::make_shared<Present>()), recent_(capacity)
+    : present_(std::make_shared<Present>()), recent_(capacity)
 {
+    change_rules(std::move(rules));
+}
+
+void VisitorLimits::change_rules(VisitorRules rules)
+{
+    rules_ = std::move(rules);
     if (rules_.max_new_per_second_per_ip)
         interval_ = Clock::duration(second) / *rules_.max_new_per_second_per_ip;
 }

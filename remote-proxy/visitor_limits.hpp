@@ -84,6 +84,9 @@ public:
     // A place for a visitor from this address, or why it gets none. `now` never goes back.
     std::variant<Place, Refusal> admit(const asio::ip::address& address, Clock::time_point now);
 
+    // For those who come from now on. Those who are here stay, and count.
+    void change_rules(VisitorRules rules);
+
     // Those who have a place.
     std::size_t present() const { return present_->total; }
 

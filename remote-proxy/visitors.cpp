@@ -1,6 +1,7 @@
 // The visitors of the remote proxy: from the outside address to the relay.
 #include "remote-proxy/remote_proxy.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -12,6 +13,8 @@
 #include "common/net/socket.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/framing.hpp"
+#include "remote-proxy/counted.hpp"
+#include "remote-proxy/proxy_reader.hpp"
 
 namespace tunnel {
 
@@ -43,30 +46,53 @@ std::string reason_of(std::string_view body)
     return refuse != nullptr ? refuse->text : std::string();
 }
 
+// "ip:port" of this machine; empty if it is gone already.
+std::string arrived_at(const PublicService& service, int visitor)
+{
+    const tcp::endpoint there = service.outside.endpoint();
+    if (!there.address().is_unspecified())
+        return to_string(there);
+    tcp::endpoint exact;
+    auto size = static_cast<socklen_t>(exact.capacity());
+    if (::getsockname(visitor, exact.data(), &size) != 0)
+        return {};
+    exact.resize(size);
+    return to_string(exact);
+}
+
+// Where there is only one, nobody needs its name.
+std::string_view shown_name(const std::shared_ptr<const std::string>& name)
+{
+    return name && *name != default_service ? std::string_view(*name) : std::string_view();
+}
+
 } // namespace
 
-awaitable<void> RemoteProxy::accept_visitors()
+awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
 {
-    for (;;) {
-        while (!outside_.is_open())
-            co_await outside_opened_.wait();
-        if (visitors() < visitor_capacity_) {
-            full_since_.reset();
+    Listener& outside = service->outside;
+    while (!service->retired) {
+        if (!outside.is_open()) {
+            co_await service->opened.wait();
+            continue;
+        }
+        if (visitors() < visitor_capacity()) {
+            service->full_since.reset();
         } else {
-            const bool everyone_heard = co_await make_room();
+            const bool everyone_heard = co_await make_room(*service);
             if (!everyone_heard) {
                 co_await yield_to_others();
                 continue;
             }
         }
-        co_await outside_.wait();
-        for (int i = 0; i < accept_batch && outside_.is_open() && visitors() < visitor_capacity_;
+        co_await outside.wait();
+        for (int i = 0; i < accept_batch && outside.is_open() && visitors() < visitor_capacity();
              ++i) {
             std::error_code error;
-            auto accepted = outside_.accept(error);
+            auto accepted = outside.accept(error);
             if (accepted) {
-                full_since_.reset();
-                admit(std::move(*accepted));
+                service->full_since.reset();
+                welcome(service, std::move(*accepted));
             } else if (error == std::errc::operation_would_block) {
                 break;
             } else if (!concerns_one_connection(error)) {
@@ -78,39 +104,90 @@ awaitable<void> RemoteProxy::accept_visitors()
 
 // Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
 // Whether there is room, or the queue is empty.
-awaitable<bool> RemoteProxy::make_room()
+awaitable<bool> RemoteProxy::make_room(PublicService& service)
 {
-    if (!full_since_)
-        full_since_ = Clock::now();
-    const auto patience = *full_since_ + options_.pairing_timeout;
-    while (visitors() >= visitor_capacity_ && Clock::now() < patience)
+    if (!service.full_since)
+        service.full_since = Clock::now();
+    const auto patience = *service.full_since + options_.pairing_timeout;
+    while (visitors() >= visitor_capacity() && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
     std::error_code error;
-    for (int i = 0; i < accept_batch && visitors() >= visitor_capacity_ && !error; ++i) {
-        if (auto accepted = outside_.accept(error)) {
+    for (int i = 0; i < accept_batch && visitors() >= visitor_capacity() && !error &&
+                    service.outside.is_open();
+         ++i) {
+        if (auto accepted = service.outside.accept(error)) {
             count(overflow_, to_string(accepted->peer), "no descriptors left for more visitors");
             reset(accepted->socket);
         }
     }
     if (error == std::errc::operation_would_block) {
-        full_since_.reset(); // those who come from now on have patience of their own
-    } else if (error && !concerns_one_connection(error) && outside_.is_open()) {
+        service.full_since.reset(); // those who come from now on have patience of their own
+    } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
         co_await pause_accepting("the outside address", error);
     }
-    co_return visitors() < visitor_capacity_ || error == std::errc::operation_would_block;
+    co_return visitors() < visitor_capacity() || error == std::errc::operation_would_block;
 }
 
-void RemoteProxy::admit(Listener::Accepted accepted)
+// Half of the room is for those of other services, so that one that nobody serves cannot keep
+// visitors from all others.
+bool RemoteProxy::has_room_for(const PublicService& service) const
+{
+    return !room_.full() &&
+           (services_.size() == 1 || room_.untold(service.number) * 2 <= options_.max_waiting);
+}
+
+void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted accepted)
+{
+    if (contains(service->options.accept_proxy_from, accepted.peer.address())) {
+        tasks_.spawn("a visitor behind a load balancer", identify(service, std::move(accepted)));
+        return;
+    }
+    std::string outside = arrived_at(*service, accepted.socket.get());
+    admit(service, std::move(accepted), std::move(outside));
+}
+
+// Whose connection it is, the load balancer says first.
+awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted accepted)
+{
+    const Counted counted(unidentified_);
+    std::string outside = arrived_at(*service, accepted.socket.get());
+    try {
+        const auto addresses =
+            co_await read_proxy_header(accepted.socket, Clock::now() + options_.handshake_timeout);
+        if (addresses) {
+            accepted.peer = addresses->visitor;
+            outside = to_string(addresses->outside);
+        }
+    } catch (const std::system_error& error) {
+        if (stopped_) // it is cancelled
+            throw;
+        if (error.code() == asio::error::eof)
+            log::debug("a load balancer looked whether this is there",
+                       {{"peer", to_string(accepted.peer)}});
+        else
+            count(headless_, to_string(accepted.peer), error.code().message());
+        reset(accepted.socket);
+        visitor_left_.notify();
+        co_return;
+    }
+    if (service->retired || stopping_)
+        reset(accepted.socket);
+    else
+        admit(service, std::move(accepted), std::move(outside));
+}
+
+void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accepted,
+                        std::string outside)
 {
     const auto now = Clock::now();
-    auto answer = limits_.admit(accepted.peer.address(), now);
+    auto answer = service->limits.admit(accepted.peer.address(), now);
     if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
         count(refusals_[static_cast<std::size_t>(*refusal)], to_string(accepted.peer),
               describe(*refusal));
         reset(accepted.socket);
         return;
     }
-    if (room_.full()) {
+    if (!has_room_for(*service)) {
         count(overflow_, to_string(accepted.peer), "too many visitors wait");
         reset(accepted.socket);
         return;
@@ -118,35 +195,73 @@ void RemoteProxy::admit(Listener::Accepted accepted)
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
     visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
-    if (auto connection = link_ != nullptr ? parked_.take() : std::nullopt) {
-        admit_at_once(std::move(visitor), std::move(*connection));
-        return;
-    }
+    visitor.service = service;
+    visitor.service_number = service->number;
+    visitor.service_name = service->name;
+    visitor.outside = std::move(outside);
+    OriginLink* const link = service->choose(visitor, now);
+    if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
+        admit_at_once(*service, *link, std::move(visitor), std::move(*connection));
+    else
+        enter(*service, std::move(visitor));
+}
+
+// It waits until it is paired. There must be room.
+void RemoteProxy::enter(PublicService& service, Visitor visitor)
+{
+    const auto arrived = visitor.arrived;
     room_.enter(std::move(visitor));
-    tell_visitors();
-    be_woken_at(now + options_.pairing_timeout);
+    tell_visitors(service);
+    be_woken_at(arrived + options_.pairing_timeout);
 }
 
 // A parked connection costs it half a round trip instead of one and a half. What it has said
 // already goes with the announcement.
-void RemoteProxy::admit_at_once(Visitor visitor, Framed connection)
+void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
+                                Framed connection)
 {
     visitor.ticket = Ticket{random_bytes()};
-    const Announce announce{*visitor.ticket, visitor.address, std::string(default_service)};
+    const Announce announce{*visitor.ticket, visitor.address, service.options.name,
+                            visitor.outside};
     std::string bytes = encode(announce);
     const auto ahead = append_what_is_there(visitor.socket.get(), bytes);
     if (!ahead) {
-        parked_.put(std::move(connection));
+        link.parked.put(std::move(connection));
         turn_away(std::move(visitor), "reset by the visitor");
         return;
     }
-    visitor.sent_to = link_->origin;
+    visitor.sent_to = link.origin;
+    visitor.told_to = link.number;
+    visitor.share = Share(link.visitors);
+    service.told(link);
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
     connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    relay(std::move(visitor), std::move(connection), link_->session,
-          group_of(link_->identity.name));
+    relay(std::move(visitor), std::move(connection), link.session, group_of(link.identity.name));
+}
+
+void RemoteProxy::tell_visitors(PublicService& service)
+{
+    const auto now = Clock::now();
+    std::vector<Ticket> not_for_this_one;
+    room_.hand_out_tickets(service.number, [&](const Ticket& ticket, Visitor& visitor) {
+        OriginLink* const link = service.choose(visitor, now);
+        if (link != nullptr) {
+            visitor.told_to = link->number;
+            visitor.share = Share(link->visitors);
+            service.told(*link);
+            link->announce(ticket, visitor, service.options.name);
+        } else if (visitor.sent_to && !service.servers.empty()) {
+            not_for_this_one.push_back(ticket);
+            return true; // so that it can be dismissed
+        }
+        return link != nullptr;
+    });
+    for (const Ticket& ticket : not_for_this_one) {
+        if (auto visitor = room_.dismiss(ticket))
+            turn_away(std::move(*visitor), "its first bytes went to an origin proxy that is gone");
+    }
 }
 
 void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session,
@@ -154,10 +269,10 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
 {
     ++relayed_;
     const auto known = std::make_shared<Visitor>(std::move(visitor));
-    auto done = [this, known, session](Flow& flow) {
-        asio::post(io_, [this, known, session, flow = std::move(flow)]() mutable {
+    auto done = [this, known](Flow& flow) {
+        asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
             --relayed_;
-            on_relay_end(std::move(*known), std::move(flow), session);
+            on_relay_end(std::move(*known), std::move(flow));
         });
     };
     if (session)
@@ -166,40 +281,88 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
         relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done));
 }
 
-void RemoteProxy::on_relay_end(Visitor visitor, Flow flow, std::optional<SessionId> session)
+void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
 {
-    if (flow.second.socket.is_open() && link_ != nullptr && link_->session == session &&
-        link_->parking)
-        parked_.put(std::move(flow.second));
-    if (flow.end == End::not_started)
-        parked_.drop_older(visitor.arrived); // when it was taken: admit()
-    if (flow.end == End::not_started && !stopped_ && !room_.full()) {
+    OriginLink* const link = link_of(visitor.told_to);
+    if (flow.second.socket.is_open() && link != nullptr && link->parking)
+        link->parked.put(std::move(flow.second));
+    const ServicePointer service = visitor.service.lock();
+    if (flow.end == End::not_started) {
+        if (link != nullptr)
+            link->parked.drop_older(visitor.arrived); // when it was taken: admit()
         log::debug("a parked connection was dead", {{"visitor", visitor.address}});
+    }
+    const bool may_wait = service && !service->retired && !stopped_ && !room_.full();
+    if (flow.end == End::not_started && may_wait) {
         visitor.socket = std::move(flow.first);
         if (flow.first_to_second == 0)
             visitor.sent_to.reset();
-        be_woken_at(visitor.arrived + options_.pairing_timeout);
-        room_.enter(std::move(visitor));
-        tell_visitors();
+        visitor.share = Share();
+        enter(*service, std::move(visitor));
         return;
     }
-    visitor_left_.notify();
     std::string how = describe(flow.end, "visitor", "origin side");
     if (flow.end == End::start_timeout)
         how = not_in_time();
     if (flow.end == End::refused) {
         if (const std::string why = reason_of(flow.refusal); !why.empty())
             how = why;
+        if (flow.first.is_open() && visitor.sent_to) {
+            visitor.socket = std::move(flow.first);
+            const OriginId by = *visitor.sent_to;
+            on_refusal(std::move(visitor), by, how);
+            return;
+        }
     }
+    if (service && (flow.end == End::finished || flow.second_to_first > 0))
+        note_success(*service, visitor);
+    visitor_left_.notify();
     log_visitor_end(visitor.address, flow.first_to_second, flow.second_to_first,
-                    Clock::now() - visitor.arrived, how);
+                    Clock::now() - visitor.arrived, how, shown_name(visitor.service_name));
+}
+
+void RemoteProxy::note_success(PublicService& service, const Visitor& visitor)
+{
+    if (PublicService::Server* const server = service.server(visitor.told_to))
+        server->refused.reset();
+}
+
+// An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
+// else may serve it.
+void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_view why)
+{
+    const ServicePointer service = visitor.service.lock();
+    if (service) {
+        if (PublicService::Server* const server = service->server(visitor.told_to))
+            server->refused = Clock::now();
+    }
+    visitor.refused_by.push_back(by);
+    visitor.ticket.reset(); // that one has seen it
+    visitor.sent_to.reset();
+    visitor.share = Share();
+    const auto now = Clock::now();
+    if (service && !service->retired && !stopped_ && !room_.full() &&
+        now < visitor.arrived + options_.pairing_timeout && !service->nobody_left(visitor)) {
+        log::debug("refused, so another origin proxy is asked",
+                   {{"visitor", visitor.address}, {"reason", why}});
+        enter(*service, std::move(visitor));
+        return;
+    }
+    turn_away(std::move(visitor), why);
+}
+
+OriginLink* RemoteProxy::link_of(std::uint64_t number) const
+{
+    const auto found = std::ranges::find(links_, number, &OriginLink::number);
+    return found == links_.end() ? nullptr : *found;
 }
 
 void RemoteProxy::turn_away(Visitor visitor, std::string_view why)
 {
     reset(visitor.socket);
     visitor_left_.notify();
-    log_visitor_end(visitor.address, 0, 0, Clock::now() - visitor.arrived, why);
+    log_visitor_end(visitor.address, 0, 0, Clock::now() - visitor.arrived, why,
+                    shown_name(visitor.service_name));
 }
 
 } // namespace tunnel

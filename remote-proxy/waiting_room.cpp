@@ -25,44 +25,72 @@ std::optional<Visitor> WaitingRoom::Claim::take()
     if (found == room->by_ticket_.end())
         return std::nullopt;
     found->second->on_gone = nullptr; // not gone: taken
-    return room->take_out(room->told_, found->second);
+    return room->take_told(found->second);
+}
+
+std::size_t WaitingRoom::untold(std::uint64_t service) const
+{
+    const auto found = untold_.find(service);
+    return found == untold_.end() ? 0 : found->second.size();
+}
+
+// Moves a seat behind those who arrived before. At the end, as a rule; but one that comes back, or
+// whose claim outlived its control connection, may be older.
+void WaitingRoom::insert(Seats& seats, Seats& from, Seats::iterator seat)
+{
+    auto place = seats.end();
+    while (place != seats.begin() && std::prev(place)->visitor.arrived > seat->visitor.arrived)
+        --place;
+    seats.splice(place, from, seat);
 }
 
 void WaitingRoom::enter(Visitor visitor)
 {
     assert(!full());
-    auto place = untold_.end();
-    while (place != untold_.begin() && std::prev(place)->visitor.arrived > visitor.arrived)
-        --place;
-    untold_.insert(place, Seat{std::move(visitor), {}, {}, false});
+    Seats& queue = untold_[visitor.service_number];
+    Seats fresh;
+    fresh.push_back(Seat{std::move(visitor), {}, {}, false});
+    insert(queue, fresh, fresh.begin());
+    ++size_;
 }
 
-void WaitingRoom::hand_out_tickets(const std::function<void(const Ticket&, const Visitor&)>& tell)
+void WaitingRoom::hand_out_tickets(std::uint64_t service,
+                                   const std::function<bool(const Ticket&, Visitor&)>& tell)
 {
-    while (!untold_.empty()) {
-        const auto seat = untold_.begin();
+    const auto queue = untold_.find(service);
+    if (queue == untold_.end())
+        return;
+    Seats& seats = queue->second;
+    for (auto next = seats.begin(); next != seats.end();) {
+        const auto seat = next++;
         const auto& former = seat->visitor.ticket;
-        seat->ticket = former ? *former : Ticket{random_bytes()};
-        // At the end, as a rule; but a claim that outlived its control connection may be younger.
-        auto place = told_.end();
-        while (place != told_.begin() && std::prev(place)->visitor.arrived > seat->visitor.arrived)
-            --place;
-        told_.splice(place, untold_, seat);
-        by_ticket_.emplace(seat->ticket, seat);
-        tell(seat->ticket, seat->visitor);
+        const Ticket ticket = former ? *former : Ticket{random_bytes()};
+        if (!tell(ticket, seat->visitor))
+            continue;
+        seat->ticket = ticket;
+        insert(told_, seats, seat);
+        by_ticket_.emplace(ticket, seat);
     }
+    if (seats.empty())
+        untold_.erase(queue);
 }
 
-void WaitingRoom::revoke_tickets()
+void WaitingRoom::revoke_tickets(std::uint64_t told_to)
 {
-    // Told ones arrived before untold ones, so they go back to the front, in their order.
-    auto place = untold_.begin();
-    for (auto seat = told_.begin(); seat != told_.end();) {
-        const auto current = seat++;
-        if (current->claimed)
+    for (auto after = told_.end(); after != told_.begin();) {
+        const auto seat = std::prev(after);
+        if (seat->claimed || seat->visitor.told_to != told_to) {
+            after = seat;
             continue;
-        by_ticket_.erase(current->ticket);
-        untold_.splice(place, told_, current);
+        }
+        by_ticket_.erase(seat->ticket);
+        seat->visitor.share = Share();
+        // As a rule they arrived before those who were never told, so they go back to the front.
+        Seats& queue = untold_[seat->visitor.service_number];
+        auto place = queue.begin();
+        while (place != queue.end() && place->visitor.arrived < seat->visitor.arrived)
+            ++place;
+        queue.splice(place, told_, seat);
     }
 }
 
@@ -82,37 +110,67 @@ std::optional<Visitor> WaitingRoom::dismiss(const Ticket& ticket)
     const auto found = by_ticket_.find(ticket);
     if (found == by_ticket_.end())
         return std::nullopt;
-    return take_out(told_, found->second);
+    return take_told(found->second);
+}
+
+std::uint64_t WaitingRoom::told_to(const Ticket& ticket) const
+{
+    const auto found = by_ticket_.find(ticket);
+    return found == by_ticket_.end() ? 0 : found->second->visitor.told_to;
+}
+
+std::optional<Visitor> WaitingRoom::dismiss_untold(std::uint64_t service)
+{
+    return take_untold(untold_.find(service));
 }
 
 std::optional<Clock::time_point> WaitingRoom::oldest_arrival() const
 {
     std::optional<Clock::time_point> oldest;
-    for (const Seats* seats : {&told_, &untold_}) {
-        if (!seats->empty() && (!oldest || seats->front().visitor.arrived < *oldest))
-            oldest = seats->front().visitor.arrived;
-    }
+    const auto consider = [&oldest](const Seats& seats) {
+        if (!seats.empty() && (!oldest || seats.front().visitor.arrived < *oldest))
+            oldest = seats.front().visitor.arrived;
+    };
+    consider(told_);
+    for (const auto& [service, seats] : untold_)
+        consider(seats);
     return oldest;
 }
 
 std::optional<Visitor> WaitingRoom::expire(Clock::time_point before)
 {
-    for (Seats* seats : {&told_, &untold_}) {
-        if (!seats->empty() && seats->front().visitor.arrived <= before)
-            return take_out(*seats, seats->begin());
+    if (!told_.empty() && told_.front().visitor.arrived <= before)
+        return take_told(told_.begin());
+    for (auto queue = untold_.begin(); queue != untold_.end(); ++queue) {
+        if (queue->second.front().visitor.arrived <= before)
+            return take_untold(queue);
     }
     return std::nullopt;
 }
 
-Visitor WaitingRoom::take_out(Seats& seats, Seats::iterator seat)
+Visitor WaitingRoom::take_told(Seats::iterator seat)
 {
-    if (&seats == &told_)
-        by_ticket_.erase(seat->ticket);
+    by_ticket_.erase(seat->ticket);
     Visitor visitor = std::move(seat->visitor);
     const std::function<void()> on_gone = std::move(seat->on_gone);
-    seats.erase(seat);
+    told_.erase(seat);
+    --size_;
     if (on_gone)
         on_gone();
+    return visitor;
+}
+
+// The one that has waited longest.
+std::optional<Visitor>
+WaitingRoom::take_untold(std::unordered_map<std::uint64_t, Seats>::iterator queue)
+{
+    if (queue == untold_.end())
+        return std::nullopt;
+    Visitor visitor = std::move(queue->second.front().visitor);
+    queue->second.pop_front();
+    if (queue->second.empty())
+        untold_.erase(queue);
+    --size_;
     return visitor;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <optional>
@@ -9,23 +10,10 @@
 #include <unordered_map>
 
 #include "common/asio.hpp"
-#include "common/net/fd.hpp"
 #include "common/protocol/ids.hpp"
-#include "remote-proxy/visitor_limits.hpp"
+#include "remote-proxy/visitor.hpp"
 
 namespace tunnel {
-
-struct Visitor {
-    Fd socket;           // prepared: closing it resets the visitor
-    std::string address; // "ip:port"
-    Clock::time_point arrived;
-    // It was announced with this one, but it is not known whether that was heard: it must be
-    // announced with the same, so that it is not served twice.
-    std::optional<Ticket> ticket{};
-    // Its first bytes may have gone to this one, so nobody else may have them.
-    std::optional<OriginId> sent_to{};
-    VisitorLimits::Place place{};
-};
 
 // A visitor that has entered gets a ticket when somebody can be told of it. The ticket is good for
 // one claim, and only while the control connection lives that carried it. No I/O, no clock.
@@ -60,16 +48,22 @@ public:
 
     bool empty() const { return size() == 0; }
 
-    std::size_t size() const { return told_.size() + untold_.size(); }
+    std::size_t size() const { return size_; }
+
+    // Visitors of this service without a ticket.
+    std::size_t untold(std::uint64_t service) const;
 
     // The room must not be full. One that arrived before others who wait goes before them.
     void enter(Visitor visitor);
 
-    // Gives every visitor that has none a ticket, in the order of their arrival, and tells it.
-    void hand_out_tickets(const std::function<void(const Ticket&, const Visitor&)>& tell);
+    // Gives every visitor of the service that has none a ticket, in the order of their arrival, and
+    // tells it. One whom nobody can be told of, so that `tell` answers false, stays without.
+    void hand_out_tickets(std::uint64_t service,
+                          const std::function<bool(const Ticket&, Visitor&)>& tell);
 
-    // The control connection is gone: its tickets are void, except for claims that are under way.
-    void revoke_tickets();
+    // The control connection of this number is gone: the tickets that it carried are void, except
+    // for claims that are under way.
+    void revoke_tickets(std::uint64_t told_to);
 
     // nullopt: no such ticket. `on_gone` is called if the visitor expires or is dismissed before it
     // is taken; it must not touch the room.
@@ -77,6 +71,12 @@ public:
 
     // Takes the visitor of this ticket out, claimed or not; nullopt: no such ticket.
     std::optional<Visitor> dismiss(const Ticket& ticket);
+
+    // The number of the link on which the visitor of this ticket was announced; 0: no such ticket.
+    std::uint64_t told_to(const Ticket& ticket) const;
+
+    // Takes a visitor of the service out that has no ticket, the oldest first.
+    std::optional<Visitor> dismiss_untold(std::uint64_t service);
 
     // When the visitor that has waited longest arrived.
     std::optional<Clock::time_point> oldest_arrival() const;
@@ -92,11 +92,15 @@ private:
         bool claimed = false;
     };
 
-    Visitor take_out(Seats& seats, Seats::iterator seat);
+    void insert(Seats& seats, Seats& from, Seats::iterator seat);
+    Visitor take_told(Seats::iterator seat);
+    std::optional<Visitor> take_untold(std::unordered_map<std::uint64_t, Seats>::iterator service);
 
     std::size_t capacity_;
-    Seats told_;   // with a ticket; by arrival
-    Seats untold_; // without; by arrival
+    std::size_t size_ = 0;
+    Seats told_; // with a ticket; by arrival
+    // Without; for each service that has any, by arrival.
+    std::unordered_map<std::uint64_t, Seats> untold_;
     std::unordered_map<Ticket, Seats::iterator> by_ticket_;
 };
 

@@ -91,9 +91,20 @@ void Listener::shut()
     acceptor_.set_option(tcp::acceptor::reuse_address(false));
 }
 
+void Listener::close()
+{
+    open_ = false;
+    closed_ = true;
+    std::error_code ignored;
+    acceptor_.close(ignored); // ends wait()
+}
+
 awaitable<void> Listener::wait()
 {
-    co_await acceptor_.async_wait(tcp::acceptor::wait_read, use_awaitable);
+    std::error_code error;
+    co_await acceptor_.async_wait(tcp::acceptor::wait_read, redirect_error(use_awaitable, error));
+    if (error && !closed_) // the caller is cancelled
+        throw std::system_error(error);
 }
 
 std::optional<Listener::Accepted> Listener::accept(std::error_code& error)

@@ -33,9 +33,12 @@ public:
     // Connections that nobody has accepted yet are reset.
     void shut();
 
+    // Gives the address up, for good.
+    void close();
+
     bool is_open() const { return open_; }
 
-    // Returns when a connection may be there, or when the listener was shut.
+    // Returns when a connection may be there, or when the listener was shut or closed.
     awaitable<void> wait();
 
     // The next connection, without waiting; nullopt with `error` would_block when there is none,
@@ -48,6 +51,7 @@ private:
     Congestion congestion_;
     Hop hop_;
     bool open_ = false;
+    bool closed_ = false;
 };
 
 // Whether accept() may be tried again at once after `error`: that connection is gone, the next one

@@ -8,7 +8,7 @@ RemoteOptions remote_options()
 {
     RemoteOptions options;
     options.control_address = {"127.0.0.1", 0};
-    options.outside_address = {"127.0.0.1", 0};
+    options.outside_address = Address{"127.0.0.1", 0};
     options.pairing_timeout = 5s;
     options.handshake_timeout = 5s;
     options.probe_timeout = 200ms;

@@ -27,7 +27,7 @@ OriginOptions trusting(OriginOptions options, const Credential& secret, Encrypti
     return options;
 }
 
-LogIn log_in_by_hand(bool parks)
+LogIn log_in_by_hand(bool parks, bool offers)
 {
     LogIn log_in;
     log_in.program_version = "by-hand";
@@ -35,12 +35,14 @@ LogIn log_in_by_hand(bool parks)
     log_in.heartbeat_timeout = 10s;
     if (parks)
         log_in.features.emplace_back(parking);
+    if (offers)
+        log_in.features.emplace_back(services);
     return log_in;
 }
 
-LogIn claiming(const Credential& secret, bool parks)
+LogIn claiming(const Credential& secret, bool parks, bool offers)
 {
-    LogIn log_in = log_in_by_hand(parks);
+    LogIn log_in = log_in_by_hand(parks, offers);
     log_in.claimed = Claimed{secret.id, random_bytes()};
     return log_in;
 }
@@ -76,8 +78,9 @@ TlsStream SecureOrigin::park() const
     return stream;
 }
 
-ProvingOrigin::ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks)
-    : log_in(claiming(secret, parks)), control(Stream::connect(remote))
+ProvingOrigin::ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks,
+                             bool offers)
+    : log_in(claiming(secret, parks, offers)), control(Stream::connect(remote))
 {
     control.send(magic_bytes() + encode(log_in));
     challenge = control.receive_frame<Challenge>();

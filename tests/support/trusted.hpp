@@ -15,7 +15,7 @@ OriginOptions trusting(OriginOptions options, const Credential& secret,
                        Encryption encryption = Encryption::automatic);
 
 // A log-in as a peer played by hand sends it.
-LogIn log_in_by_hand(bool parks = false);
+LogIn log_in_by_hand(bool parks = false, bool offers = false);
 
 // TLS on a fresh connection, with a pre-shared key. Throws if the handshake fails.
 TlsStream secure_stream(const tcp::endpoint& remote, const PresharedKey& key, bool fresh_exchange);
@@ -50,7 +50,8 @@ public:
 // The same without encryption, by proofs.
 class ProvingOrigin {
 public:
-    ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks = false);
+    ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks = false,
+                  bool offers = false);
 
     DialBack dial_back(const Ticket& ticket) const;
     Park park(std::uint64_t number) const;
@@ -63,7 +64,7 @@ public:
 };
 
 // A log-in that asks for a challenge.
-LogIn claiming(const Credential& secret, bool parks = false);
+LogIn claiming(const Credential& secret, bool parks = false, bool offers = false);
 
 // Whether the peer closes the connection, without a byte of an answer.
 bool gets_nothing(Stream& stream);

@@ -51,7 +51,7 @@ TEST_CASE("a claim that is under way survives that the tickets are revoked")
     const auto told = told_by(room);
     auto claim = room.claim(told[0].ticket, do_nothing);
     REQUIRE(claim.has_value());
-    room.revoke_tickets();
+    room.revoke_tickets(0);
     CHECK(names(told_by(room)) == "b");
     CHECK(room.size() == 2);
     const auto visitor = claim->take();
@@ -65,7 +65,7 @@ TEST_CASE("the oldest expires first also when a claim has outlived its control c
     room.enter(named("a", noon));
     room.enter(named("b", noon + 1s));
     const auto claim = room.claim(told_by(room)[1].ticket, do_nothing);
-    room.revoke_tickets();
+    room.revoke_tickets(0);
     told_by(room);
     CHECK(room.oldest_arrival() == noon);
     const auto expired = room.expire(noon);

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 using namespace tunnel;
 using namespace tunnel::test;
 
-TEST_CASE("a log-in that speaks our version and wants our service is not objected to")
+TEST_CASE("a log-in that speaks our version is not objected to")
 {
     CHECK(objection(LogIn()) == std::nullopt);
     LogIn newer;
@@ -31,31 +31,23 @@ TEST_CASE("a log-in without a common version is told both sides' versions")
                           "speaks 7 to 9: upgrade the older of the two");
 }
 
-TEST_CASE("a log-in for a service that is not there is told which is")
-{
-    LogIn log_in;
-    log_in.service = "other";
-    const auto reject = objection(log_in);
-    REQUIRE(reject.has_value());
-    CHECK(reject->reason == RejectReason::service);
-    CHECK(reject->text == "there is no service \"other\" here, only \"default\"");
-}
-
-TEST_CASE("a visitor is announced with its ticket and its address")
+TEST_CASE("a visitor is announced with its ticket, its address, its service and where it came")
 {
     asio::io_context io;
     SocketPair pair(io);
     const std::string address = to_string(pair.here.remote_endpoint());
-    OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()},
-                    Identity());
+    OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()}, Identity(),
+                    ParkingSpace(1));
     CHECK(link.address == address);
     const Ticket ticket{random_bytes()};
-    link.announce(ticket, Visitor{Fd(), "192.0.2.1:5", Clock::now()});
+    Visitor visitor{Fd(), "192.0.2.1:5", Clock::now()};
+    visitor.outside = "192.0.2.9:80";
+    link.announce(ticket, visitor, "web");
     link.connection.finish("");
     failure_of(io, link.connection.run([](Frame&) {}));
     run(io, [&]() -> awaitable<void> {
         const Frame frame = co_await read_frame(pair.there);
-        const Announce expected{ticket, "192.0.2.1:5", "default"};
+        const Announce expected{ticket, "192.0.2.1:5", "web", "192.0.2.9:80"};
         CHECK((frame == Frame(expected)));
     });
 }

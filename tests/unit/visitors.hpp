@@ -25,8 +25,9 @@ struct Told {
 inline std::vector<Told> told_by(WaitingRoom& room)
 {
     std::vector<Told> told;
-    room.hand_out_tickets([&](const Ticket& ticket, const Visitor& visitor) {
+    room.hand_out_tickets(0, [&](const Ticket& ticket, const Visitor& visitor) {
         told.push_back({ticket, visitor.address});
+        return true;
     });
     return told;
 }

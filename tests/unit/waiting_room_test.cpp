@@ -69,15 +69,15 @@ TEST_CASE("revoked tickets are void, and new ones are told in the order of arriv
     room.enter(named("b"));
     const auto before = told_by(room);
     room.enter(named("c"));
-    room.revoke_tickets();
+    room.revoke_tickets(0);
     for (const Told& each : before)
         CHECK_FALSE(room.claim(each.ticket, do_nothing));
     const auto after = told_by(room);
     CHECK(names(after) == "abc");
     CHECK(after[0].ticket != before[0].ticket);
     CHECK(room.claim(after[0].ticket, do_nothing).has_value());
-    room.revoke_tickets();
-    room.revoke_tickets();
+    room.revoke_tickets(0);
+    room.revoke_tickets(0);
     CHECK(names(told_by(room)) == "bc"); // the claim is gone, and the visitor with it
 }
 

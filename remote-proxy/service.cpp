@@ -1,0 +1,84 @@
+#include "remote-proxy/service.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace tunnel {
+
+namespace {
+
+bool may_have(const PublicService::Server& server, const Visitor& visitor)
+{
+    const OriginId& origin = server.link->origin;
+    return (!visitor.sent_to || *visitor.sent_to == origin) &&
+           std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+}
+
+} // namespace
+
+PublicService::PublicService(asio::any_io_executor executor, RemoteService its_options,
+                             Listener listener, std::uint64_t its_number)
+    : number(its_number),
+      name(std::make_shared<const std::string>(its_options.name)),
+      options(std::move(its_options)),
+      outside(std::move(listener)),
+      limits(options.visitor_rules),
+      opened(std::move(executor))
+{
+}
+
+OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now) const
+{
+    // The smallest is chosen.
+    const auto rank = [&](const Server& server) {
+        const bool avoided = server.refused && now < *server.refused + avoided_for;
+        std::uint64_t order = server.turn;
+        if (options.balance == Balance::least)
+            order = *server.link->visitors;
+        if (options.balance == Balance::first) {
+            const auto place = std::ranges::find(options.origins, server.link->identity.name);
+            order = static_cast<std::uint64_t>(place - options.origins.begin());
+        }
+        return std::tuple(avoided, order, options.balance == Balance::first ? 0 : server.turn);
+    };
+    const Server* chosen = nullptr;
+    for (const Server& each : servers) {
+        if (may_have(each, visitor) && (chosen == nullptr || rank(each) < rank(*chosen)))
+            chosen = &each;
+    }
+    return chosen == nullptr ? nullptr : chosen->link;
+}
+
+void PublicService::told(const OriginLink& link)
+{
+    if (Server* const its = server(&link))
+        its->turn = next_turn++;
+}
+
+bool PublicService::nobody_left(const Visitor& visitor) const
+{
+    return std::ranges::none_of(servers,
+                                [&visitor](const Server& each) { return may_have(each, visitor); });
+}
+
+PublicService::Server* PublicService::server(const OriginLink* link)
+{
+    const auto found = std::ranges::find(servers, link, &Server::link);
+    return found == servers.end() ? nullptr : &*found;
+}
+
+PublicService::Server* PublicService::server(std::uint64_t link_number)
+{
+    const auto found = std::ranges::find_if(
+        servers, [link_number](const Server& each) { return each.link->number == link_number; });
+    return found == servers.end() ? nullptr : &*found;
+}
+
+bool PublicService::allows(std::string_view origin) const
+{
+    return options.origins.empty() ||
+           std::ranges::find(options.origins, origin) != options.origins.end();
+}
+
+} // namespace tunnel

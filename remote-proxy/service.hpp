@@ -1,0 +1,68 @@
+// One service, as the remote proxy has it: where its visitors come, and who serves them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/net/listener.hpp"
+#include "remote-proxy/origin_link.hpp"
+#include "remote-proxy/service_options.hpp"
+#include "remote-proxy/visitor.hpp"
+#include "remote-proxy/visitor_limits.hpp"
+
+namespace tunnel {
+
+struct PublicService {
+    // An origin proxy that serves it now.
+    struct Server {
+        OriginLink* link;
+        std::uint64_t turn = 0; // the higher, the later it got a visitor
+        // When its origin server last refused a visitor, if it has taken none since.
+        std::optional<Clock::time_point> refused{};
+    };
+
+    // How long one whose origin server refused a visitor comes after the others.
+    static constexpr Clock::duration avoided_for = std::chrono::seconds(10);
+
+    PublicService(asio::any_io_executor executor, RemoteService its_options, Listener listener,
+                  std::uint64_t its_number);
+
+    // Whom to tell of the visitor: null, if nobody serves it who has not refused this one before.
+    // One whose first bytes were sent to an origin proxy may be told to that one alone.
+    OriginLink* choose(const Visitor& visitor, Clock::time_point now) const;
+
+    // It was told of a visitor.
+    void told(const OriginLink& link);
+
+    // Nobody is left who could be told of it.
+    bool nobody_left(const Visitor& visitor) const;
+
+    // Null: it does not serve this.
+    Server* server(const OriginLink* link);
+    Server* server(std::uint64_t link_number);
+
+    // Whether an origin proxy of this name may serve it.
+    bool allows(std::string_view origin) const;
+
+    // Of this run of the remote proxy; the number of no other service.
+    const std::uint64_t number;
+    const std::shared_ptr<const std::string> name; // that of the options
+    RemoteService options;
+    // An origin proxy asked for it, by this name; it ends when that one is gone for good. Else it
+    // stands in the options.
+    std::optional<std::string> owner{};
+    Listener outside;
+    VisitorLimits limits;
+    std::vector<Server> servers; // by the time they came
+    std::uint64_t next_turn = 1;
+    std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts
+    std::optional<Clock::time_point> full_since{};  // the last visitor came who could be taken
+    Signal opened;
+    bool retired = false; // no more visitors, ever
+};
+
+} // namespace tunnel

@@ -1,0 +1,82 @@
+#include "remote-proxy/service_options.hpp"
+
+#include <charconv>
+#include <optional>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::size_t longest_name = 64;
+constexpr unsigned most_numbers = 1000;
+
+constexpr std::string_view good_in_names =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+// "[0]" to "[999]".
+bool is_number_in_brackets(std::string_view text)
+{
+    if (text.size() < 3 || text.front() != '[' || text.back() != ']')
+        return false;
+    text = text.substr(1, text.size() - 2);
+    unsigned number = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && rest == text.data() + text.size() && number < most_numbers &&
+           (text.front() != '0' || text.size() == 1);
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text)
+{
+    std::uint16_t port = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc() || rest != text.data() + text.size() || port == 0)
+        return std::nullopt;
+    return port;
+}
+
+} // namespace
+
+bool is_service_name(std::string_view name)
+{
+    if (const std::size_t bracket = name.find('['); bracket != std::string_view::npos) {
+        if (!is_number_in_brackets(name.substr(bracket)))
+            return false;
+        name = name.substr(0, bracket);
+    }
+    return !name.empty() && name.size() <= longest_name &&
+           name.find_first_not_of(good_in_names) == std::string_view::npos;
+}
+
+PortRange parse_ports(std::string_view text)
+{
+    const std::size_t dash = text.find('-');
+    const auto first = parse_port(text.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+    if (!first || !last || *first > *last)
+        throw std::invalid_argument(
+            fmt::format("\"{}\" is neither a port nor a range of ports such as 20000-20100", text));
+    return {*first, *last};
+}
+
+RemoteService parse_remote_service(std::string_view text)
+{
+    const std::size_t sign = text.find('=');
+    const auto wrong = [text](std::string_view what) {
+        throw std::invalid_argument(
+            fmt::format("\"{}\" is not {}: {}", text, remote_service_syntax, what));
+    };
+    if (sign == std::string_view::npos)
+        wrong("there is no =");
+    const std::string_view name = text.substr(0, sign);
+    if (!is_service_name(name))
+        wrong("a name has 1 to 64 letters, digits, dots, dashes and underscores");
+    const auto address = parse_address(text.substr(sign + 1));
+    if (!address)
+        wrong(fmt::format("behind the = belongs {}", address_syntax));
+    return {std::string(name), *address};
+}
+
+} // namespace tunnel

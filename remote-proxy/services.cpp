@@ -1,0 +1,405 @@
+// The services of the remote proxy: those of its options, and those that origin proxies may open.
+#include "remote-proxy/remote_proxy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/error.hpp"
+#include "common/log.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Of one origin proxy, whatever becomes of them: each takes memory here.
+constexpr std::size_t most_offers = 1000;
+
+// Ports that are tried for one that wants any.
+constexpr std::size_t most_tries = 256;
+
+bool is_wildcard(const std::string& host)
+{
+    return host.empty() || host == "0.0.0.0" || host == "::";
+}
+
+Declined declined(const std::string& name, DeclineReason reason, std::string text)
+{
+    return {name, reason, std::move(text)};
+}
+
+std::string to_text(const PortRanges& ranges)
+{
+    std::string text;
+    for (const PortRange& each : ranges) {
+        text += text.empty() ? "" : ", ";
+        text += each.first == each.last ? std::to_string(each.first)
+                                        : fmt::format("{}-{}", each.first, each.last);
+    }
+    return text;
+}
+
+std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
+{
+    std::vector<std::uint16_t> ports;
+    for (const PortRange& each : ranges) {
+        for (unsigned port = each.first; port <= each.last; ++port)
+            ports.push_back(static_cast<std::uint16_t>(port));
+    }
+    return ports;
+}
+
+} // namespace
+
+std::vector<RemoteService> services_of(const RemoteOptions& options)
+{
+    std::vector<RemoteService> all = options.services;
+    if (options.outside_address) {
+        RemoteService only{std::string(default_service), *options.outside_address};
+        only.visitor_rules = options.visitor_rules;
+        only.accept_proxy_from = options.accept_proxy_from;
+        all.insert(all.begin(), std::move(only));
+    }
+    return all;
+}
+
+Listener RemoteProxy::listen(const Address& address) const
+{
+    return {io_, endpoint_to_listen(io_, address), options_.common.congestion, Hop::edge};
+}
+
+RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, Listener listener,
+                                                     std::optional<std::string> owner)
+{
+    auto service = std::make_shared<PublicService>(io_.get_executor(), std::move(options),
+                                                   std::move(listener), ++latest_service_);
+    service->owner = std::move(owner);
+    services_[service->options.name] = service;
+    tasks_.spawn("accepting visitors", accept_visitors(service));
+    return service;
+}
+
+// Those who are being served go on.
+void RemoteProxy::retire(const ServicePointer& service, std::string_view why)
+{
+    const std::string& name = service->options.name;
+    log::info("service closed", {{"service", name}, {"reason", why}});
+    service->retired = true;
+    service->outside.close();
+    service->opened.notify();
+    services_.erase(name);
+    for (const PublicService::Server& server : std::exchange(service->servers, {})) {
+        OriginLink& link = *server.link;
+        const auto offered = link.offers.find(name);
+        if (!link.offers_services)
+            link.connection.finish("its service is gone");
+        else if (offered != link.offers.end())
+            tell(link, offered->second, declined(name, DeclineReason::removed, std::string(why)));
+    }
+    while (auto visitor = room_.dismiss_untold(service->number))
+        turn_away(std::move(*visitor), why);
+}
+
+// Throws std::system_error if it cannot listen.
+void RemoteProxy::serve(PublicService& service, OriginLink& link)
+{
+    if (!stopping_)
+        service.outside.open();
+    if (service.server(&link) == nullptr)
+        service.servers.push_back({&link});
+    service.outage_ends.reset();
+    service.opened.notify();
+    tell_visitors(service);
+}
+
+void RemoteProxy::leave(PublicService& service, OriginLink& link)
+{
+    std::erase_if(service.servers, [&link](const auto& server) { return server.link == &link; });
+    if (!service.servers.empty()) {
+        tell_visitors(service);
+        return;
+    }
+    service.outage_ends = Clock::now() + options_.pairing_timeout;
+    be_woken_at(*service.outage_ends);
+}
+
+void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
+{
+    if (!link.offers_services)
+        return;
+    if (!link.offers.contains(offer.service) && link.offers.size() >= most_offers) {
+        link.connection.post(
+            declined(offer.service, DeclineReason::too_many,
+                     fmt::format("an origin proxy may offer {} services", most_offers)));
+        return;
+    }
+    link.offers[offer.service] = {offer.outside_address};
+    consider(link, offer.service);
+}
+
+void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
+{
+    link.offers.erase(name);
+    const auto found = services_.find(name);
+    if (found == services_.end())
+        return;
+    const ServicePointer service = found->second;
+    if (service->server(&link) == nullptr)
+        return;
+    leave(*service, link);
+    if (service->owner) {
+        retire(service, "withdrawn by its origin proxy");
+        reconsider_offers();
+    }
+}
+
+void RemoteProxy::consider(OriginLink& link, const std::string& name)
+{
+    OriginLink::Offered& offered = link.offers.at(name);
+    Frame frame;
+    try {
+        frame = answer(link, name, offered.outside_address);
+    } catch (const std::system_error& error) {
+        frame = declined(name, DeclineReason::cannot_listen, error.what());
+    }
+    const bool is_declined = std::holds_alternative<Declined>(frame);
+    const auto found = services_.find(name);
+    if (is_declined && found != services_.end() && found->second->server(&link) != nullptr)
+        leave(*found->second, link); // it was allowed before
+    const auto* const no = std::get_if<Declined>(&frame);
+    if (offered.declined == DeclineReason::removed && no != nullptr &&
+        no->reason == DeclineReason::not_allowed)
+        return; // it knows
+    tell(link, offered, frame);
+}
+
+// Nothing, if that is what it was told last.
+void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame)
+{
+    std::string bytes = encode(frame);
+    if (bytes == offered.told)
+        return;
+    offered.told = std::move(bytes);
+    const auto* const no = std::get_if<Declined>(&frame);
+    offered.declined = no != nullptr ? std::optional(no->reason) : std::nullopt;
+    link.connection.post(frame);
+    if (no != nullptr)
+        log::warn("declined a service", {{"service", no->service},
+                                         {"name", link.identity.name},
+                                         {"origin", link.address},
+                                         {"reason", no->text}});
+    else if (const auto* const yes = std::get_if<Opened>(&frame))
+        log::info("service opened", {{"service", yes->service},
+                                     {"outside", yes->outside_address},
+                                     {"name", link.identity.name},
+                                     {"origin", link.address}});
+}
+
+// Serves it, if that may be; throws std::system_error if it cannot listen.
+Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::string& wanted)
+{
+    if (!is_service_name(name))
+        return declined(name, DeclineReason::not_allowed,
+                        "a service's name has 1 to 64 letters, digits, dots, dashes and "
+                        "underscores");
+    const auto found = services_.find(name);
+    ServicePointer service = found != services_.end() ? found->second : nullptr;
+    if (service && !service->owner) {
+        if (auto objection = objection_to(link, *service, wanted))
+            return *objection;
+    } else if (service && service->owner != link.identity.name) {
+        return declined(name, DeclineReason::in_use,
+                        fmt::format("service \"{}\" is in use by another origin proxy", name));
+    } else {
+        if (auto objection = objection_to(link, name, wanted))
+            return *objection;
+        const Address address = parse_address(wanted).value();
+        if (service && service->options.outside_address != address) {
+            retire(service, "its origin proxy wants another address");
+            service = nullptr;
+        }
+        if (!service)
+            service = add_service({name, address}, listen_for(link, address), link.identity.name);
+    }
+    serve(*service, link);
+    return Opened{name, to_string(service->outside.endpoint())};
+}
+
+// To serving one that the options name.
+std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link,
+                                                  const PublicService& service,
+                                                  const std::string& wanted) const
+{
+    const std::string& name = service.options.name;
+    if (!service.allows(link.identity.name))
+        return declined(name, DeclineReason::not_allowed,
+                        fmt::format("service \"{}\" is not for this origin proxy", name));
+    if (wanted.empty())
+        return std::nullopt;
+    const auto address = parse_address(wanted);
+    const tcp::endpoint here = service.outside.endpoint();
+    const bool fits = address && (address->port == 0 || address->port == here.port()) &&
+                      (address->host.empty() || address->host == here.address().to_string() ||
+                       address->host == service.options.outside_address.host);
+    if (fits)
+        return std::nullopt;
+    return declined(name, DeclineReason::not_allowed,
+                    fmt::format("service \"{}\" is at {} here, and not where the origin proxy "
+                                "wants it: leave its address out",
+                                name, to_string(here)));
+}
+
+// To opening one that the options do not name.
+std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const std::string& name,
+                                                  const std::string& wanted) const
+{
+    const auto refused = [&name](std::string text) {
+        return declined(name, DeclineReason::not_allowed, std::move(text));
+    };
+    const PortRanges& allowed = ports_of(link);
+    if (allowed.empty() || trust_.trusts_anyone())
+        return refused(fmt::format("there is no service \"{}\" here, and this origin proxy may not "
+                                   "open one: see allow-ports of the remote proxy",
+                                   name));
+    if (wanted.empty())
+        return refused(fmt::format("there is no service \"{}\" here: say at which port to open it, "
+                                   "out of {}",
+                                   name, to_text(allowed)));
+    const auto address = parse_address(wanted);
+    if (!address)
+        return refused(fmt::format("its outside address is not {}", address_syntax));
+    const bool in_range = std::ranges::any_of(
+        allowed, [&](const PortRange& range) { return range.contains(address->port); });
+    if (address->port != 0 && !in_range)
+        return refused(
+            fmt::format("port {} is not one of those that this origin proxy may open: {}",
+                        address->port, to_text(allowed)));
+    // It must not reach further than the remote proxy's own address does.
+    const std::string own = options_.outside_address.value_or(Address()).host;
+    if (!address->host.empty() && address->host != own && !is_wildcard(own))
+        return refused(fmt::format("services open at {} here: leave the host out", own));
+    std::error_code not_numeric;
+    asio::ip::make_address(address->host, not_numeric);
+    if (!address->host.empty() && address->host != own && not_numeric)
+        return refused("its host must be an IP address of the remote proxy, or be left out");
+    return std::nullopt;
+}
+
+const PortRanges& RemoteProxy::ports_of(const OriginLink& link) const
+{
+    static const PortRanges none;
+    for (const std::string& name : {link.identity.name, std::string()}) {
+        if (const auto found = options_.allow_ports.find(name); found != options_.allow_ports.end())
+            return found->second;
+    }
+    return none;
+}
+
+// Throws std::system_error.
+Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
+{
+    if (address.host.empty())
+        address.host = options_.outside_address.value_or(Address()).host;
+    if (services_.size() >= usable_descriptors() / 4)
+        fail(std::make_error_code(std::errc::too_many_files_open), "too many services");
+    if (address.port != 0)
+        return listen(address);
+    std::vector<std::uint16_t> ports = ports_in(ports_of(link));
+    const RandomBytes random = random_bytes();
+    const std::size_t start = random[0] << 8 | random[1];
+    for (std::size_t i = 0;; ++i) {
+        address.port = ports[(start + i) % ports.size()];
+        try {
+            return listen(address);
+        } catch (const std::system_error& error) {
+            if (i + 1 >= std::min(ports.size(), most_tries))
+                throw;
+        }
+    }
+}
+
+// After a change of the options, or when a name has become free.
+void RemoteProxy::reconsider_offers()
+{
+    const std::vector<OriginLink*> all = links_;
+    for (OriginLink* const link : all) {
+        std::vector<std::string> names;
+        for (const auto& [name, offered] : link->offers)
+            names.push_back(name);
+        for (const std::string& name : names)
+            consider(*link, name);
+    }
+}
+
+// Another program may have let the address go.
+void RemoteProxy::listen_again(OriginLink& link)
+{
+    std::vector<std::string> names;
+    for (const auto& [name, offered] : link.offers) {
+        if (offered.declined == DeclineReason::cannot_listen)
+            names.push_back(name);
+    }
+    for (const std::string& name : names)
+        consider(link, name);
+}
+
+// What can fail comes first, but for a port that changes hands. Throws std::system_error, and then
+// nothing has changed.
+void RemoteProxy::change_services(const RemoteOptions& fresh)
+{
+    const std::vector<RemoteService> wanted = services_of(fresh);
+    const auto stays = [this](const RemoteService& service) {
+        const auto found = services_.find(service.name);
+        return found != services_.end() && !found->second->owner &&
+               found->second->options.outside_address == service.outside_address;
+    };
+    std::vector<ServicePointer> leaving;
+    for (const auto& [name, service] : services_) {
+        const auto same = std::ranges::find(wanted, name, &RemoteService::name);
+        const bool named = same != wanted.end();
+        if (service->owner ? named : !named || !stays(*same))
+            leaving.push_back(service);
+    }
+    // A port that one gives up and another one takes is free only then.
+    std::vector<std::uint16_t> held;
+    for (const ServicePointer& service : leaving)
+        held.push_back(service->outside.endpoint().port());
+    const auto is_held = [&held](const Address& address) {
+        return std::ranges::any_of(held,
+                                   [&address](std::uint16_t port) { return address.port == port; });
+    };
+    std::vector<std::pair<RemoteService, Listener>> coming;
+    for (const RemoteService& service : wanted) {
+        if (!stays(service) && !is_held(service.outside_address))
+            coming.emplace_back(service, listen(service.outside_address));
+    }
+    for (const ServicePointer& service : leaving)
+        retire(service, "it is gone from the options");
+    for (const RemoteService& service : wanted) {
+        if (stays(service)) {
+            PublicService& known = *services_.at(service.name);
+            if (known.options.visitor_rules != service.visitor_rules)
+                known.limits.change_rules(service.visitor_rules);
+            known.options = service;
+        } else if (is_held(service.outside_address)) {
+            try {
+                coming.emplace_back(service, listen(service.outside_address));
+            } catch (const std::system_error& error) {
+                log::error("a service is missing until the next reload",
+                           {{"service", service.name}, {"reason", error.what()}});
+            }
+        }
+    }
+    for (auto& [service, listener] : coming)
+        add_service(std::move(service), std::move(listener), std::nullopt);
+    options_.services = fresh.services;
+    options_.outside_address = fresh.outside_address;
+    options_.visitor_rules = fresh.visitor_rules;
+    options_.accept_proxy_from = fresh.accept_proxy_from;
+    options_.allow_ports = fresh.allow_ports;
+    options_.trust = fresh.trust;
+}
+
+} // namespace tunnel

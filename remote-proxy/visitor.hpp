@@ -1,0 +1,75 @@
+// Somebody who has connected to an outside address.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/net/fd.hpp"
+#include "common/protocol/ids.hpp"
+#include "remote-proxy/visitor_limits.hpp"
+
+namespace tunnel {
+
+struct PublicService;
+
+// Counts one visitor among those of an origin proxy while it lives.
+class Share {
+public:
+    Share() = default; // of nobody
+
+    explicit Share(std::shared_ptr<std::size_t> visitors) : visitors_(std::move(visitors))
+    {
+        ++*visitors_;
+    }
+
+    Share(Share&&) noexcept = default;
+
+    Share& operator=(Share&& other) noexcept
+    {
+        if (this != &other) {
+            leave();
+            visitors_ = std::move(other.visitors_);
+        }
+        return *this;
+    }
+
+    ~Share() { leave(); }
+
+private:
+    void leave() noexcept
+    {
+        if (visitors_)
+            --*visitors_;
+        visitors_.reset();
+    }
+
+    // Shared with the origin proxy's link, which may end before its visitors do.
+    std::shared_ptr<std::size_t> visitors_;
+};
+
+struct Visitor {
+    Fd socket;           // prepared: closing it resets the visitor
+    std::string address; // "ip:port"
+    Clock::time_point arrived;
+    // It was announced with this one, but it is not known whether that was heard: it must be
+    // announced with the same, so that it is not served twice.
+    std::optional<Ticket> ticket{};
+    // Its first bytes may have gone to this one, so nobody else may have them.
+    std::optional<OriginId> sent_to{};
+    VisitorLimits::Place place{};
+    std::weak_ptr<PublicService> service{};
+    std::uint64_t service_number = 0;                  // of the same
+    std::shared_ptr<const std::string> service_name{}; // also when that is gone
+    std::string outside{};                             // "ip:port" where it arrived
+    std::uint64_t told_to = 0; // the number of the link that it was announced on last
+    Share share{};             // of that one's origin proxy
+    std::vector<OriginId> refused_by{};
+};
+
+} // namespace tunnel

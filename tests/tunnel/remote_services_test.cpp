@@ -1,0 +1,547 @@
+// The remote proxy with several services, and origin proxies played by hand that have names.
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include <fmt/format.h>
+
+#include "tests/support/stream_frames.hpp"
+#include "tests/support/temporary_file.hpp"
+#include "tests/support/trusted.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+const Address any_port{"127.0.0.1", 0};
+
+RemoteService service(std::string name, std::vector<std::string> origins = {})
+{
+    return {std::move(name), any_port, std::move(origins)};
+}
+
+// With two origin proxies, who are called roof and cellar.
+struct Remote {
+    explicit Remote(std::vector<RemoteService> services,
+                    std::map<std::string, PortRanges> ports = {})
+        : options([&] {
+              RemoteOptions all = remote_options();
+              all.trust.secrets_file = file.path();
+              all.trust.encryption = Encryption::off;
+              all.services = std::move(services);
+              all.allow_ports = std::move(ports);
+              all.outside_address = std::nullopt;
+              if (all.services.empty())
+                  all.outside_address = any_port;
+              return all;
+          }())
+    {
+    }
+
+    // The options as they are now, or what is wrong with them.
+    RemoteOptions reread()
+    {
+        if (!wrong.empty())
+            throw std::runtime_error(wrong);
+        return options;
+    }
+
+    tcp::endpoint outside(const std::string& name)
+    {
+        for (const auto& [each, endpoint] :
+             proxy.on_its_thread([](RemoteProxy& remote) { return remote.outside_endpoints(); })) {
+            if (each == name)
+                return endpoint;
+        }
+        throw std::runtime_error("no service " + name);
+    }
+
+    void reload()
+    {
+        proxy.on_its_thread([](RemoteProxy& remote) {
+            remote.reload();
+            return true;
+        });
+    }
+
+    std::size_t visitors()
+    {
+        return proxy.on_its_thread([](RemoteProxy& remote) { return remote.visitors(); });
+    }
+
+    std::string roof_secret = generate_secret();
+    std::string cellar_secret = generate_secret();
+    Credential roof = parse_secret(roof_secret, "");
+    Credential cellar = parse_secret(cellar_secret, "");
+    TemporaryFile file{
+        fmt::format("[origins.roof]\nsecret = \"{}\"\n[origins.cellar]\nsecret = \"{}\"\n",
+                    roof_secret, cellar_secret)};
+    RemoteOptions options;
+    std::string wrong;
+    RunningRemote proxy{options, [this] { return reread(); }};
+};
+
+struct Origin : ProvingOrigin {
+    Origin(Remote& to, const Credential& secret)
+        : ProvingOrigin(to.proxy.proxy().control_endpoint(), secret, false, true), remote(to)
+    {
+    }
+
+    void offer(const std::string& name, const std::string& outside = {})
+    {
+        control.send(Offer{name, outside});
+    }
+
+    Opened opened(const std::string& name, const std::string& outside = {})
+    {
+        offer(name, outside);
+        return control.receive_frame<Opened>();
+    }
+
+    Declined declined(const std::string& name, const std::string& outside = {})
+    {
+        offer(name, outside);
+        return control.receive_frame<Declined>();
+    }
+
+    // The data connection for the visitor that is announced next.
+    Stream serve() { return answer(control.receive_frame<Announce>().ticket); }
+
+    Stream answer(const Ticket& ticket)
+    {
+        Stream data = Stream::connect(remote.proxy.proxy().control_endpoint());
+        data.send(magic_bytes() + encode(dial_back(ticket)) + start_frame);
+        return data;
+    }
+
+    Remote& remote;
+};
+
+tcp::endpoint endpoint_of(const Opened& opened)
+{
+    const Address address = parse_address(opened.outside_address).value();
+    return {asio::ip::make_address(address.host), address.port};
+}
+
+bool is_refused(const tcp::endpoint& endpoint)
+{
+    try {
+        Stream::connect(endpoint);
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::connection_refused;
+    }
+    return false;
+}
+
+// Bytes go both ways.
+void check_served(Stream& visitor, Stream& data)
+{
+    visitor.send("up");
+    CHECK(data.receive(5) == data_frame("up"));
+    data.send(data_frame("down"));
+    CHECK(visitor.receive(4) == "down");
+}
+
+// A port that is free, and the range of it alone. Not out of those from which the kernel takes the
+// ports of outgoing connections, of which other tests make many meanwhile.
+std::pair<std::uint16_t, PortRanges> some_port()
+{
+    std::random_device random;
+    for (;;) {
+        const auto port = static_cast<std::uint16_t>(18'000 + random() % 14'000);
+        try {
+            const Server probe(tcp::endpoint(asio::ip::address_v4::loopback(), port));
+            return {port, {{port, port}}};
+        } catch (const std::system_error&) { // it is taken
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("each service has an address, and its visitors go to who serves it, by its name")
+{
+    Remote remote({service("web"), service("ssh")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    CHECK(is_refused(remote.outside("web")));
+    CHECK(roof.opened("web").outside_address == to_string(remote.outside("web")));
+    CHECK(is_refused(remote.outside("ssh")));
+    cellar.opened("ssh");
+    Stream to_ssh = Stream::connect(remote.outside("ssh"));
+    Stream to_web = Stream::connect(remote.outside("web"));
+    const auto at_cellar = cellar.control.receive_frame<Announce>();
+    const auto at_roof = roof.control.receive_frame<Announce>();
+    CHECK(at_cellar.service == "ssh");
+    CHECK(at_cellar.visitor == to_string(to_ssh.local()));
+    CHECK(at_cellar.outside == to_string(remote.outside("ssh")));
+    CHECK(at_roof.service == "web");
+    Stream ssh = cellar.answer(at_cellar.ticket);
+    Stream web = roof.answer(at_roof.ticket);
+    check_served(to_ssh, ssh);
+    check_served(to_web, web);
+}
+
+TEST_CASE("a service is only for those origin proxies that the options name")
+{
+    Remote remote({service("web", {"roof"})});
+    Origin cellar(remote, remote.cellar);
+    const Declined no = cellar.declined("web");
+    CHECK(no.reason == DeclineReason::not_allowed);
+    CHECK(no.text == "service \"web\" is not for this origin proxy");
+    CHECK(is_refused(remote.outside("web")));
+    Origin roof(remote, remote.roof);
+    roof.opened("web");
+}
+
+TEST_CASE("a service of the options keeps its address, whatever an origin proxy asks for")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    CHECK(roof.declined("web", ":1").reason == DeclineReason::not_allowed);
+    CHECK(roof.declined("web", "198.51.100.1:0").reason == DeclineReason::not_allowed);
+    roof.opened("web", fmt::format(":{}", remote.outside("web").port()));
+}
+
+TEST_CASE("an origin proxy opens what its ports allow, and nothing else")
+{
+    const auto [port, ports] = some_port();
+    Remote remote({}, {{"roof", ports}});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    const std::string wanted = fmt::format(":{}", port);
+    SUBCASE("a port of the range")
+    {
+        const tcp::endpoint there = endpoint_of(roof.opened("web", wanted));
+        CHECK(there.port() == port);
+        Stream visitor = Stream::connect(there);
+        Stream data = roof.serve();
+        check_served(visitor, data);
+    }
+    SUBCASE("any port of the range")
+    {
+        CHECK(endpoint_of(roof.opened("web", ":0")).port() == port);
+    }
+    SUBCASE("no port beside it")
+    {
+        CHECK(roof.declined("web", fmt::format(":{}", port + 1)).reason ==
+              DeclineReason::not_allowed);
+    }
+    SUBCASE("no other address of the machine than that of the remote proxy's own service")
+    {
+        CHECK(roof.declined("web", fmt::format("127.0.0.2:{}", port)).reason ==
+              DeclineReason::not_allowed);
+        CHECK(roof.declined("web", fmt::format("0.0.0.0:{}", port)).reason ==
+              DeclineReason::not_allowed);
+    }
+    SUBCASE("nothing without saying where")
+    {
+        CHECK(roof.declined("web").text.find(std::to_string(port)) != std::string::npos);
+    }
+    SUBCASE("nothing that is no address")
+    {
+        CHECK(roof.declined("web", "here").reason == DeclineReason::not_allowed);
+    }
+    SUBCASE("nothing without a good name")
+    {
+        for (const auto* const name : {"", "a b", "x\n", "games[x]", "games[1000]"})
+            CHECK(roof.declined(name, wanted).reason == DeclineReason::not_allowed);
+        roof.opened("games[12]", wanted);
+    }
+    SUBCASE("nothing that somebody else may open")
+    {
+        CHECK(cellar.declined("web", wanted).reason == DeclineReason::not_allowed);
+    }
+}
+
+TEST_CASE("without a secret nobody opens a service that the options do not name")
+{
+    RemoteOptions options = remote_options();
+    options.allow_ports = {{"", {{1024, 65535}}}};
+    const RunningRemote remote(options);
+    HandPlayedOrigin origin(remote.proxy().control_endpoint(), {random_bytes()},
+                            [](LogIn& log_in) { log_in.features.emplace_back(services); });
+    CHECK(origin.control.receive_frame<Welcome>().features == std::vector{std::string(services)});
+    const Offer offer{"web", ":0"};
+    origin.control.send(offer);
+    CHECK(origin.control.receive_frame<Declined>().reason == DeclineReason::not_allowed);
+    const Offer only{std::string(default_service)};
+    origin.control.send(only);
+    CHECK(origin.control.receive_frame<Opened>().outside_address ==
+          to_string(remote.proxy().outside_endpoint()));
+}
+
+TEST_CASE("an address that is taken is declined, and opened once it is free")
+{
+    const auto [port, ports] = some_port();
+    auto taken = std::make_unique<Server>(tcp::endpoint(asio::ip::address_v4::loopback(), port));
+    Remote remote({}, {{"roof", ports}});
+    Origin roof(remote, remote.roof);
+    CHECK(roof.declined("web", fmt::format(":{}", port)).reason == DeclineReason::cannot_listen);
+    taken.reset();
+    roof.control.send(Heartbeat());
+    CHECK(roof.control.receive_frame<Opened>().service == "web");
+}
+
+TEST_CASE("a name that another origin proxy has opened is in use until that one withdraws it")
+{
+    const auto [one, of_roof] = some_port();
+    const auto [other, of_cellar] = some_port();
+    Remote remote({}, {{"roof", of_roof}, {"cellar", of_cellar}});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    const tcp::endpoint first = endpoint_of(roof.opened("web", ":0"));
+    CHECK(cellar.declined("web", ":0").reason == DeclineReason::in_use);
+    Stream visitor = Stream::connect(first);
+    Stream data = roof.serve();
+    roof.control.send(Withdraw{"web"});
+    CHECK(endpoint_of(cellar.control.receive_frame<Opened>()).port() == other);
+    CHECK(is_refused(first));
+    check_served(visitor, data); // who is being served goes on
+}
+
+TEST_CASE("visitors of two origin proxies are shared out, to the one that has fewer")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    cellar.opened("web");
+    Stream first = Stream::connect(remote.outside("web"));
+    Stream at_roof = roof.serve();
+    Stream second = Stream::connect(remote.outside("web"));
+    Stream at_cellar = cellar.serve();
+    check_served(first, at_roof);
+    check_served(second, at_cellar);
+    first.reset();
+    CHECK(eventually([&] { return remote.visitors() == 1; }));
+    Stream third = Stream::connect(remote.outside("web"));
+    Stream again = roof.serve();
+    check_served(third, again);
+}
+
+TEST_CASE("the balance of a service can be to the first that is named, as long as it is there")
+{
+    RemoteService web = service("web", {"cellar", "roof"});
+    web.balance = Balance::first;
+    Remote remote({web});
+    Origin roof(remote, remote.roof);
+    roof.opened("web");
+    {
+        Origin cellar(remote, remote.cellar);
+        cellar.opened("web");
+        for (int i = 0; i < 3; ++i) {
+            Stream visitor = Stream::connect(remote.outside("web"));
+            Stream data = cellar.serve();
+            check_served(visitor, data);
+        }
+        cellar.control.reset();
+        CHECK(eventually([&] {
+            Stream visitor = Stream::connect(remote.outside("web"));
+            return roof.control.readable_within(20ms);
+        }));
+    }
+}
+
+TEST_CASE("the balance of a service can be in turn")
+{
+    RemoteService web = service("web");
+    web.balance = Balance::round_robin;
+    Remote remote({web});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    cellar.opened("web");
+    for (int i = 0; i < 3; ++i) {
+        Stream one = Stream::connect(remote.outside("web"));
+        Stream at_roof = roof.serve();
+        check_served(one, at_roof);
+        one.reset(); // so that it would have fewer
+        Stream other = Stream::connect(remote.outside("web"));
+        Stream at_cellar = cellar.serve();
+        check_served(other, at_cellar);
+    }
+}
+
+TEST_CASE("a visitor that one origin proxy refuses is announced to the other, with another ticket")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    cellar.opened("web");
+    Stream visitor = Stream::connect(remote.outside("web"));
+    visitor.send("early");
+    const auto first = roof.control.receive_frame<Announce>();
+    SUBCASE("on the control connection")
+    {
+        roof.control.send(Refuse{first.ticket, "no server"});
+    }
+    SUBCASE("on the data connection")
+    {
+        Stream data = Stream::connect(remote.proxy.proxy().control_endpoint());
+        data.send(magic_bytes() + encode(roof.dial_back(first.ticket)) +
+                  encode(Refuse{first.ticket, "no server"}));
+        CHECK(data.ending() != Ending::silence);
+    }
+    const auto second = cellar.control.receive_frame<Announce>();
+    CHECK(second.visitor == first.visitor);
+    CHECK(second.ticket != first.ticket);
+    Stream data = cellar.answer(second.ticket);
+    CHECK(data.receive(8) == data_frame("early"));
+    data.send(data_frame("late"));
+    CHECK(visitor.receive(4) == "late");
+    // And the one that refused comes last for a while.
+    Stream next = Stream::connect(remote.outside("web"));
+    Stream at_cellar = cellar.serve();
+    check_served(next, at_cellar);
+}
+
+TEST_CASE("a visitor that all origin proxies refuse is reset")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    cellar.opened("web");
+    Stream visitor = Stream::connect(remote.outside("web"));
+    roof.control.send(Refuse{roof.control.receive_frame<Announce>().ticket, "no server"});
+    cellar.control.send(Refuse{cellar.control.receive_frame<Announce>().ticket, "none here"});
+    CHECK(visitor.ending() == Ending::reset);
+}
+
+TEST_CASE("visitors that wait for an origin proxy that is lost are served by the other")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    Stream visitor = Stream::connect(remote.outside("web"));
+    const auto first = roof.control.receive_frame<Announce>();
+    cellar.opened("web");
+    roof.control.reset();
+    const auto second = cellar.control.receive_frame<Announce>();
+    CHECK(second.visitor == first.visitor);
+    Stream data = cellar.answer(second.ticket);
+    check_served(visitor, data);
+}
+
+TEST_CASE("a ticket is good only for the origin proxy that was told it")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    Stream visitor = Stream::connect(remote.outside("web"));
+    const auto announced = roof.control.receive_frame<Announce>();
+    Stream stolen = cellar.answer(announced.ticket);
+    CHECK(gets_nothing(stolen));
+    cellar.control.send(Refuse{announced.ticket, "not mine"});
+    cellar.control.send(Probe());
+    Stream data = roof.answer(announced.ticket);
+    check_served(visitor, data);
+}
+
+TEST_CASE("an origin proxy may not offer without end")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    for (int i = 0; i < 1000; ++i)
+        roof.declined(fmt::format("service-{}", i));
+    CHECK(roof.declined("web").reason == DeclineReason::too_many);
+}
+
+TEST_CASE("reloading opens new services, closes those that are gone, and touches no other")
+{
+    Remote remote({service("stays"), service("goes")});
+    Origin roof(remote, remote.roof);
+    roof.opened("stays");
+    roof.opened("goes");
+    CHECK(roof.declined("comes").reason == DeclineReason::not_allowed);
+    const tcp::endpoint stays = remote.outside("stays");
+    const tcp::endpoint goes = remote.outside("goes");
+    Stream one = Stream::connect(stays);
+    Stream data_of_one = roof.serve();
+    Stream other = Stream::connect(goes);
+    Stream data_of_other = roof.serve();
+    Stream waits = Stream::connect(goes);
+    roof.control.receive_frame<Announce>();
+
+    remote.options.services = {service("stays"), service("comes")};
+    remote.reload();
+    const auto gone = roof.control.receive_frame<Declined>();
+    CHECK(gone.service == "goes");
+    CHECK(gone.reason == DeclineReason::removed);
+    CHECK(roof.control.receive_frame<Opened>().service == "comes");
+    CHECK(is_refused(goes));
+    CHECK(remote.outside("stays") == stays);
+    check_served(one, data_of_one);
+    check_served(other, data_of_other);
+    Stream fresh = Stream::connect(remote.outside("comes"));
+    Stream data = roof.serve();
+    check_served(fresh, data);
+}
+
+TEST_CASE("reloading what is wrong changes nothing")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    roof.opened("web");
+    const tcp::endpoint web = remote.outside("web");
+    const Server taken;
+    SUBCASE("since it cannot be read")
+    {
+        remote.options.services.clear();
+        remote.wrong = "remote.toml line 3: what is this?";
+    }
+    SUBCASE("since an address is taken")
+    {
+        RemoteService other = service("other");
+        other.outside_address.port = taken.endpoint().port();
+        remote.options.services = {other};
+    }
+    SUBCASE("since the secrets cannot be read")
+    {
+        remote.options.services = {service("other")};
+        remote.file.write("nothing");
+    }
+    remote.reload();
+    CHECK(remote.outside("web") == web);
+    Stream visitor = Stream::connect(web);
+    Stream data = roof.serve();
+    check_served(visitor, data);
+}
+
+TEST_CASE("reloading moves an address from one service to another, and changes limits in place")
+{
+    Remote remote({service("old"), service("web")});
+    Origin roof(remote, remote.roof);
+    roof.opened("web");
+    Stream first = Stream::connect(remote.outside("web"));
+    Stream data = roof.serve();
+    const std::uint16_t port = remote.outside("old").port();
+    remote.options.services[0].outside_address.port = port;
+    remote.reload(); // the same port, asked for by its number: it moves to itself
+    CHECK(remote.outside("old").port() == port);
+    remote.options.services[0].name = "new";
+    remote.options.services[1].visitor_rules.max_connections = 1;
+    remote.reload();
+    CHECK(remote.outside("new").port() == port);
+    check_served(first, data);
+    Stream second = Stream::connect(remote.outside("web"));
+    CHECK(second.ending() == Ending::reset);
+}
+
+TEST_CASE("rights that are taken away close what was opened by them")
+{
+    const auto [port, ports] = some_port();
+    Remote remote({}, {{"roof", ports}});
+    Origin roof(remote, remote.roof);
+    const tcp::endpoint there = endpoint_of(roof.opened("web", ":0"));
+    remote.options.allow_ports = {{"roof", {}}};
+    remote.reload();
+    CHECK(roof.control.receive_frame<Declined>().service == "web");
+    CHECK(eventually([&] { return is_refused(there); }));
+}
