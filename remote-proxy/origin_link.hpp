@@ -48,6 +48,8 @@ struct OriginLink {
     ParkedConnections parked;              // of the session
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
+    Clock::time_point listens_again{};     // not before this, where it could not listen
+    std::string listened_last{};           // the offer for which that was tried last
     std::shared_ptr<std::size_t> visitors; // that it was told of and that are here
     std::string address;                   // "ip:port"
     std::string goodbye;                   // the words it left with, empty if it has not

@@ -47,7 +47,7 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
     }
     if (!rejection)
         rejection = objection_to(caller, log_in);
-    const OriginLink* const holder = holder_of(place_of(caller));
+    const OriginLink* const holder = holder_of(place_of(caller.identity.name));
     if (!rejection && stopping_ && (holder == nullptr || !is_holder(*holder, caller, log_in)))
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection) {
@@ -130,10 +130,10 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
 
 // Where the only service is the one of the command line, it is everybody's one place. Else each
 // name has a place of its own.
-std::string RemoteProxy::place_of(const Caller& caller) const
+std::string RemoteProxy::place_of(const std::string& name) const
 {
     const bool only_one = options_.services.empty() && options_.allow_ports.empty();
-    return only_one ? std::string() : caller.identity.name;
+    return only_one ? std::string() : name;
 }
 
 OriginLink* RemoteProxy::holder_of(const std::string& place) const
@@ -150,14 +150,23 @@ bool RemoteProxy::is_holder(const OriginLink& link, const Caller& caller, const 
     return link.identity.name == caller.identity.name;
 }
 
+// The one that the log-in names, if the options have it and this one may serve it; else null.
+RemoteProxy::ServicePointer RemoteProxy::named_service(const LogIn& log_in,
+                                                       const Identity& identity) const
+{
+    const auto found = services_.find(log_in.service);
+    const bool may =
+        found != services_.end() && !found->second->owner && found->second->allows(identity.name);
+    return may ? found->second : nullptr;
+}
+
 // Of one that names its service in the log-in. Whether it may have it is asked once it has proved
 // who it is.
 std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogIn& log_in) const
 {
     if (offers_services(log_in))
         return std::nullopt;
-    const auto found = services_.find(log_in.service);
-    if (found != services_.end() && found->second->allows(caller.identity.name))
+    if (named_service(log_in, caller.identity) != nullptr)
         return std::nullopt;
     return Reject{
         RejectReason::service,
@@ -168,7 +177,7 @@ std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogI
 // does not answer. True: the place is free.
 awaitable<bool> RemoteProxy::free_the_place(Caller& caller, const LogIn& log_in)
 {
-    const std::string place = place_of(caller);
+    const std::string place = place_of(caller.identity.name);
     bool told = false;
     for (;;) {
         const OriginLink* const holder = holder_of(place);
@@ -195,7 +204,7 @@ awaitable<bool> RemoteProxy::free_the_place(Caller& caller, const LogIn& log_in)
 // those two would push each other out for ever, and are slowed.
 awaitable<bool> RemoteProxy::take_over(Caller& caller, const LogIn& log_in)
 {
-    const std::string place = place_of(caller);
+    const std::string place = place_of(caller.identity.name);
     Place& known = places_[place];
     OriginLink* holder = holder_of(place);
     const auto wait = known.takeovers.wait(Clock::now());
@@ -274,7 +283,7 @@ void RemoteProxy::forget_places()
 awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 {
     const bool encrypted = bool(caller.tls);
-    const std::string place = place_of(caller);
+    const std::string place = place_of(caller.identity.name);
     OriginLink link(std::move(caller.socket), std::move(caller.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
                     log_in.origin, std::move(caller.identity), parking_space_);
@@ -291,19 +300,20 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         link.session = SessionId{random_bytes()};
     welcome.session = link.session;
     link.offers_services = offers_services(log_in);
-    const auto service = link.offers_services ? services_.end() : services_.find(log_in.service);
+    const ServicePointer service =
+        link.offers_services ? nullptr : named_service(log_in, link.identity);
     if (link.offers_services)
         welcome.features.emplace_back(services);
-    else if (service != services_.end())
-        welcome.outside_address = to_string(service->second->outside.endpoint());
+    else if (service)
+        welcome.outside_address = to_string(service->outside.endpoint());
     link.connection.post(welcome);
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
                                          {"encrypted", encrypted ? "yes" : "no"},
                                          {"version", log_in.program_version}});
     try {
-        if (service != services_.end())
-            serve(*service->second, link);
+        if (service)
+            serve(*service, link);
         else if (!link.offers_services) // it was taken away while the log-in was under way
             link.connection.finish("its service is gone");
     } catch (const std::system_error& error) {
@@ -378,6 +388,15 @@ void RemoteProxy::cut_off_the_untrusted()
 {
     const std::vector<OriginLink*> all = links_;
     for (OriginLink* const link : all) {
+        link->place = place_of(link->identity.name);
+        const auto served = std::ranges::find_if(
+            services_, [link](const auto& entry) { return entry.second->server(link) != nullptr; });
+        if (!link->offers_services && served != services_.end() &&
+            !served->second->allows(link->identity.name)) {
+            link->connection.finish("its service is for others now");
+            lose(*link);
+            continue;
+        }
         if (!link->identity.credential)
             continue;
         const NamedSecret* const known = trust_.find(*link->identity.credential);

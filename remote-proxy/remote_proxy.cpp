@@ -232,11 +232,12 @@ void RemoteProxy::end_outages(Clock::time_point now)
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", to_string(service->outside.endpoint())}});
         service->outside.shut();
-        if (service->owner)
+        if (service->owner) {
+            const std::string name = service->options.name;
             retire(service, "its origin proxy did not come back");
+            reconsider_offers_of(name);
+        }
     }
-    if (!over.empty())
-        reconsider_offers(); // a name may have become free
 }
 
 std::string RemoteProxy::not_in_time() const

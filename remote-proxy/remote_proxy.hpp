@@ -140,8 +140,10 @@ private:
     void leave(PublicService& service, OriginLink& link);
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
-    void consider(OriginLink& link, const std::string& name);
-    static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame);
+    void consider(OriginLink& link, const std::string& name, bool asked = false);
+    ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
+    static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+                     bool asked = false);
     Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
     std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
                                          const std::string& wanted) const;
@@ -150,6 +152,7 @@ private:
     const PortRanges& ports_of(const OriginLink& link) const;
     Listener listen_for(const OriginLink& link, Address address) const;
     void reconsider_offers();
+    void reconsider_offers_of(const std::string& name);
     void listen_again(OriginLink& link);
     void change_services(const RemoteOptions& fresh);
     std::size_t usable_descriptors() const;
@@ -194,7 +197,8 @@ private:
     awaitable<bool> free_the_place(Caller& caller, const LogIn& log_in);
     awaitable<bool> take_over(Caller& caller, const LogIn& log_in);
     std::optional<Reject> objection_to(const Caller& caller, const LogIn& log_in) const;
-    std::string place_of(const Caller& caller) const;
+    ServicePointer named_service(const LogIn& log_in, const Identity& identity) const;
+    std::string place_of(const std::string& name) const;
     OriginLink* holder_of(const std::string& place) const;
     static bool is_holder(const OriginLink& link, const Caller& caller, const LogIn& log_in);
     awaitable<bool> holder_answers(const std::string& place);

@@ -62,6 +62,14 @@ bool PublicService::nobody_left(const Visitor& visitor) const
                                 [&visitor](const Server& each) { return may_have(each, visitor); });
 }
 
+bool PublicService::is_replaced(const Visitor& visitor) const
+{
+    return std::ranges::any_of(servers, [&visitor](const Server& each) {
+        return each.link->origin != visitor.sent_to &&
+               group_of(each.link->identity.name) == visitor.sent_to_group;
+    });
+}
+
 PublicService::Server* PublicService::server(const OriginLink* link)
 {
     const auto found = std::ranges::find(servers, link, &Server::link);

@@ -41,6 +41,9 @@ struct PublicService {
     // Nobody is left who could be told of it.
     bool nobody_left(const Visitor& visitor) const;
 
+    // Another run of the origin proxy to which the visitor's first bytes went has its place.
+    bool is_replaced(const Visitor& visitor) const;
+
     // Null: it does not serve this.
     Server* server(const OriginLink* link);
     Server* server(std::uint64_t link_number);

@@ -93,10 +93,12 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why)
     for (const PublicService::Server& server : std::exchange(service->servers, {})) {
         OriginLink& link = *server.link;
         const auto offered = link.offers.find(name);
-        if (!link.offers_services)
+        if (!link.offers_services) {
             link.connection.finish("its service is gone");
-        else if (offered != link.offers.end())
+            lose(link);
+        } else if (offered != link.offers.end()) {
             tell(link, offered->second, declined(name, DeclineReason::removed, std::string(why)));
+        }
     }
     while (auto visitor = room_.dismiss_untold(service->number))
         turn_away(std::move(*visitor), why);
@@ -135,8 +137,8 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
                      fmt::format("an origin proxy may offer {} services", most_offers)));
         return;
     }
-    link.offers[offer.service] = {offer.outside_address};
-    consider(link, offer.service);
+    link.offers[offer.service].outside_address = offer.outside_address;
+    consider(link, offer.service, true);
 }
 
 void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
@@ -151,40 +153,45 @@ void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
     leave(*service, link);
     if (service->owner) {
         retire(service, "withdrawn by its origin proxy");
-        reconsider_offers();
+        reconsider_offers_of(name);
     }
 }
 
-void RemoteProxy::consider(OriginLink& link, const std::string& name)
+void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked)
 {
     OriginLink::Offered& offered = link.offers.at(name);
     Frame frame;
     try {
         frame = answer(link, name, offered.outside_address);
     } catch (const std::system_error& error) {
-        frame = declined(name, DeclineReason::cannot_listen, error.what());
+        const bool too_many = error.code() == std::errc::too_many_files_open;
+        frame = declined(name, too_many ? DeclineReason::too_many : DeclineReason::cannot_listen,
+                         error.what());
     }
     const bool is_declined = std::holds_alternative<Declined>(frame);
     const auto found = services_.find(name);
     if (is_declined && found != services_.end() && found->second->server(&link) != nullptr)
         leave(*found->second, link); // it was allowed before
     const auto* const no = std::get_if<Declined>(&frame);
-    if (offered.declined == DeclineReason::removed && no != nullptr &&
+    if (!asked && offered.declined == DeclineReason::removed && no != nullptr &&
         no->reason == DeclineReason::not_allowed)
         return; // it knows
-    tell(link, offered, frame);
+    tell(link, offered, frame, asked);
 }
 
-// Nothing, if that is what it was told last.
-void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame)
+// Nothing, if that is what it was told last and it has not asked.
+void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+                       bool asked)
 {
     std::string bytes = encode(frame);
-    if (bytes == offered.told)
+    const bool news = bytes != offered.told;
+    if (news || asked)
+        link.connection.post(frame);
+    if (!news)
         return;
     offered.told = std::move(bytes);
     const auto* const no = std::get_if<Declined>(&frame);
     offered.declined = no != nullptr ? std::optional(no->reason) : std::nullopt;
-    link.connection.post(frame);
     if (no != nullptr)
         log::warn("declined a service", {{"service", no->service},
                                          {"name", link.identity.name},
@@ -215,16 +222,40 @@ Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::
     } else {
         if (auto objection = objection_to(link, name, wanted))
             return *objection;
-        const Address address = parse_address(wanted).value();
-        if (service && service->options.outside_address != address) {
-            retire(service, "its origin proxy wants another address");
-            service = nullptr;
-        }
-        if (!service)
-            service = add_service({name, address}, listen_for(link, address), link.identity.name);
+        service = open_for(link, name, parse_address(wanted).value());
     }
-    serve(*service, link);
+    try {
+        serve(*service, link);
+    } catch (const std::system_error&) {
+        if (service->owner && service->servers.empty())
+            retire(service, "cannot listen");
+        throw;
+    }
     return Opened{name, to_string(service->outside.endpoint())};
+}
+
+// One of its own, at this address. Throws std::system_error, and then what it had is still there,
+// unless that had the same port.
+RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::string& name,
+                                                  const Address& address)
+{
+    const auto found = services_.find(name);
+    const ServicePointer former = found != services_.end() ? found->second : nullptr;
+    const PortRanges& allowed = ports_of(link);
+    const auto may_keep = [&](std::uint16_t port) {
+        return std::ranges::any_of(allowed,
+                                   [port](const PortRange& range) { return range.contains(port); });
+    };
+    if (former && former->options.outside_address == address &&
+        may_keep(former->outside.endpoint().port()))
+        return former;
+    constexpr std::string_view why = "its origin proxy wants another address";
+    if (former && former->outside.endpoint().port() == address.port)
+        retire(former, why);
+    Listener listener = listen_for(link, address);
+    if (former && !former->retired)
+        retire(former, why);
+    return add_service({name, address}, std::move(listener), link.identity.name);
 }
 
 // To serving one that the options name.
@@ -280,6 +311,9 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const 
     const std::string own = options_.outside_address.value_or(Address()).host;
     if (!address->host.empty() && address->host != own && !is_wildcard(own))
         return refused(fmt::format("services open at {} here: leave the host out", own));
+    const bool is_v6 = address->host.find(':') != std::string::npos;
+    if (own == "0.0.0.0" && is_v6)
+        return refused("services open at IPv4 addresses here");
     std::error_code not_numeric;
     asio::ip::make_address(address->host, not_numeric);
     if (!address->host.empty() && address->host != own && not_numeric)
@@ -314,13 +348,25 @@ Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
         try {
             return listen(address);
         } catch (const std::system_error& error) {
+            // Whichever was the last.
             if (i + 1 >= std::min(ports.size(), most_tries))
-                throw;
+                fail(error.code(), "no port of those that this origin proxy may open is free");
         }
     }
 }
 
-// After a change of the options, or when a name has become free.
+// A name has become free.
+void RemoteProxy::reconsider_offers_of(const std::string& name)
+{
+    const std::vector<OriginLink*> all = links_;
+    for (OriginLink* const link : all) {
+        const auto offered = link->offers.find(name);
+        if (offered != link->offers.end() && offered->second.declined == DeclineReason::in_use)
+            consider(*link, name);
+    }
+}
+
+// After a change of the options.
 void RemoteProxy::reconsider_offers()
 {
     const std::vector<OriginLink*> all = links_;
@@ -333,16 +379,27 @@ void RemoteProxy::reconsider_offers()
     }
 }
 
-// Another program may have let the address go.
+// Another program may have let the address go. A few at a time, and not as often as the origin
+// proxy likes: each may be hundreds of attempts.
 void RemoteProxy::listen_again(OriginLink& link)
 {
+    constexpr std::size_t most_at_once = 4;
+    const auto now = Clock::now();
+    if (now < link.listens_again)
+        return;
+    link.listens_again = now + options_.common.heartbeat_interval;
     std::vector<std::string> names;
-    for (const auto& [name, offered] : link.offers) {
-        if (offered.declined == DeclineReason::cannot_listen)
-            names.push_back(name);
+    auto next = link.offers.upper_bound(link.listened_last);
+    for (std::size_t i = 0; i < link.offers.size() && names.size() < most_at_once; ++i, ++next) {
+        if (next == link.offers.end())
+            next = link.offers.begin();
+        if (next->second.declined == DeclineReason::cannot_listen)
+            names.push_back(next->first);
     }
-    for (const std::string& name : names)
+    for (const std::string& name : names) {
+        link.listened_last = name;
         consider(link, name);
+    }
 }
 
 // What can fail comes first, but for a port that changes hands. Throws std::system_error, and then
@@ -376,7 +433,8 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
             coming.emplace_back(service, listen(service.outside_address));
     }
     for (const ServicePointer& service : leaving)
-        retire(service, "it is gone from the options");
+        retire(service, service->owner ? "the options name one that is called so"
+                                       : "it is gone from the options");
     for (const RemoteService& service : wanted) {
         if (stays(service)) {
             PublicService& known = *services_.at(service.name);

@@ -128,12 +128,12 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
     co_return visitors() < visitor_capacity() || error == std::errc::operation_would_block;
 }
 
-// Half of the room is for those of other services, so that one that nobody serves cannot keep
-// visitors from all others.
+// Most of the room is for those of other services, so that one that nobody serves, or whose origin
+// servers hang, does not keep visitors from the others.
 bool RemoteProxy::has_room_for(const PublicService& service) const
 {
     return !room_.full() &&
-           (services_.size() == 1 || room_.untold(service.number) * 2 <= options_.max_waiting);
+           (services_.size() == 1 || room_.waiting(service.number) * 4 <= options_.max_waiting);
 }
 
 void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted accepted)
@@ -149,6 +149,13 @@ void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted acce
 // Whose connection it is, the load balancer says first.
 awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted accepted)
 {
+    struct Tells {
+        Signal& signal;
+
+        ~Tells() { signal.notify(); }
+    };
+
+    const Tells tells{visitor_left_}; // when it counts no more
     const Counted counted(unidentified_);
     std::string outside = arrived_at(*service, accepted.socket.get());
     try {
@@ -167,7 +174,6 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
         else
             count(headless_, to_string(accepted.peer), error.code().message());
         reset(accepted.socket);
-        visitor_left_.notify();
         co_return;
     }
     if (service->retired || stopping_)
@@ -231,6 +237,7 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
         return;
     }
     visitor.sent_to = link.origin;
+    visitor.sent_to_group = group_of(link.identity.name);
     visitor.told_to = link.number;
     visitor.share = Share(link.visitors);
     service.told(link);
@@ -243,8 +250,10 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
 
 void RemoteProxy::tell_visitors(PublicService& service)
 {
+    if (service.servers.empty())
+        return;
     const auto now = Clock::now();
-    std::vector<Ticket> not_for_this_one;
+    std::vector<std::pair<Ticket, std::string_view>> hopeless;
     room_.hand_out_tickets(service.number, [&](const Ticket& ticket, Visitor& visitor) {
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
@@ -252,15 +261,19 @@ void RemoteProxy::tell_visitors(PublicService& service)
             visitor.share = Share(link->visitors);
             service.told(*link);
             link->announce(ticket, visitor, service.options.name);
-        } else if (visitor.sent_to && !service.servers.empty()) {
-            not_for_this_one.push_back(ticket);
-            return true; // so that it can be dismissed
+            return true;
         }
-        return link != nullptr;
+        if (visitor.sent_to && service.is_replaced(visitor))
+            hopeless.emplace_back(ticket, "its first bytes went to an origin proxy that is gone");
+        else if (!visitor.sent_to)
+            hopeless.emplace_back(ticket, "refused by every origin proxy");
+        else
+            return false; // that one may come back
+        return true;      // with a ticket, by which it is dismissed
     });
-    for (const Ticket& ticket : not_for_this_one) {
+    for (const auto& [ticket, why] : hopeless) {
         if (auto visitor = room_.dismiss(ticket))
-            turn_away(std::move(*visitor), "its first bytes went to an origin proxy that is gone");
+            turn_away(std::move(*visitor), why);
     }
 }
 

@@ -28,10 +28,18 @@ std::optional<Visitor> WaitingRoom::Claim::take()
     return room->take_told(found->second);
 }
 
-std::size_t WaitingRoom::untold(std::uint64_t service) const
+std::size_t WaitingRoom::waiting(std::uint64_t service) const
 {
-    const auto found = untold_.find(service);
-    return found == untold_.end() ? 0 : found->second.size();
+    const auto found = sizes_.find(service);
+    return found == sizes_.end() ? 0 : found->second;
+}
+
+void WaitingRoom::leave(std::uint64_t service)
+{
+    --size_;
+    const auto found = sizes_.find(service);
+    if (--found->second == 0)
+        sizes_.erase(found);
 }
 
 // Moves a seat behind those who arrived before. At the end, as a rule; but one that comes back, or
@@ -47,6 +55,7 @@ void WaitingRoom::insert(Seats& seats, Seats& from, Seats::iterator seat)
 void WaitingRoom::enter(Visitor visitor)
 {
     assert(!full());
+    ++sizes_[visitor.service_number];
     Seats& queue = untold_[visitor.service_number];
     Seats fresh;
     fresh.push_back(Seat{std::move(visitor), {}, {}, false});
@@ -154,7 +163,7 @@ Visitor WaitingRoom::take_told(Seats::iterator seat)
     Visitor visitor = std::move(seat->visitor);
     const std::function<void()> on_gone = std::move(seat->on_gone);
     told_.erase(seat);
-    --size_;
+    leave(visitor.service_number);
     if (on_gone)
         on_gone();
     return visitor;
@@ -170,7 +179,7 @@ WaitingRoom::take_untold(std::unordered_map<std::uint64_t, Seats>::iterator queu
     queue->second.pop_front();
     if (queue->second.empty())
         untold_.erase(queue);
-    --size_;
+    leave(visitor.service_number);
     return visitor;
 }
 

@@ -50,8 +50,8 @@ public:
 
     std::size_t size() const { return size_; }
 
-    // Visitors of this service without a ticket.
-    std::size_t untold(std::uint64_t service) const;
+    // Visitors of this service.
+    std::size_t waiting(std::uint64_t service) const;
 
     // The room must not be full. One that arrived before others who wait goes before them.
     void enter(Visitor visitor);
@@ -93,12 +93,14 @@ private:
     };
 
     void insert(Seats& seats, Seats& from, Seats::iterator seat);
+    void leave(std::uint64_t service);
     Visitor take_told(Seats::iterator seat);
     std::optional<Visitor> take_untold(std::unordered_map<std::uint64_t, Seats>::iterator service);
 
     std::size_t capacity_;
     std::size_t size_ = 0;
-    Seats told_; // with a ticket; by arrival
+    std::unordered_map<std::uint64_t, std::size_t> sizes_; // for each service that has any
+    Seats told_;                                           // with a ticket; by arrival
     // Without; for each service that has any, by arrival.
     std::unordered_map<std::uint64_t, Seats> untold_;
     std::unordered_map<Ticket, Seats::iterator> by_ticket_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/security/proof.hpp"
 #include "tests/support/stream_frames.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/trusted.hpp"
@@ -31,6 +32,7 @@ struct Remote {
               all.trust.secrets_file = file.path();
               all.trust.encryption = Encryption::off;
               all.services = std::move(services);
+              all.max_waiting = 100;
               all.allow_ports = std::move(ports);
               all.outside_address = std::nullopt;
               if (all.services.empty())
@@ -338,11 +340,10 @@ TEST_CASE("the balance of a service can be to the first that is named, as long a
             check_served(visitor, data);
         }
         cellar.control.reset();
-        CHECK(eventually([&] {
-            Stream visitor = Stream::connect(remote.outside("web"));
-            return roof.control.readable_within(20ms);
-        }));
     }
+    Stream visitor = Stream::connect(remote.outside("web"));
+    Stream data = roof.serve(); // also if the other one was told of it before it was lost
+    check_served(visitor, data);
 }
 
 TEST_CASE("the balance of a service can be in turn")
@@ -544,4 +545,51 @@ TEST_CASE("rights that are taken away close what was opened by them")
     remote.reload();
     CHECK(roof.control.receive_frame<Declined>().service == "web");
     CHECK(eventually([&] { return is_refused(there); }));
+}
+
+TEST_CASE("a service that an origin proxy has opened is nobody else's, however he logs in")
+{
+    const auto [port, ports] = some_port();
+    Remote remote({service("other")}, {{"roof", ports}});
+    Origin roof(remote, remote.roof);
+    roof.opened("web", ":0");
+    LogIn log_in = claiming(remote.cellar);
+    log_in.service = "web";
+    Stream control = Stream::connect(remote.proxy.proxy().control_endpoint());
+    control.send(magic_bytes() + encode(log_in));
+    const auto challenge = control.receive_frame<Challenge>();
+    control.send(Proof{prove(remote.cellar.log_in, Role::origin, log_in, challenge.nonce)});
+    CHECK(control.receive_frame<Reject>().reason == RejectReason::service);
+}
+
+TEST_CASE("an offer of another address that cannot be had leaves the service where it was")
+{
+    const Server taken;
+    const auto [port, ports] = some_port();
+    const std::uint16_t other = taken.endpoint().port();
+    Remote remote({}, {{"roof", {{port, port}, {other, other}}}});
+    Origin roof(remote, remote.roof);
+    const tcp::endpoint there = endpoint_of(roof.opened("web", fmt::format(":{}", port)));
+    CHECK(roof.declined("web", fmt::format(":{}", other)).reason == DeclineReason::cannot_listen);
+    CHECK_FALSE(is_refused(there));
+}
+
+TEST_CASE("visitors whose origin server hangs leave room for those of other services")
+{
+    Remote remote({service("hangs"), service("web")});
+    Origin roof(remote, remote.roof);
+    roof.opened("hangs");
+    roof.opened("web");
+    std::vector<Stream> waiting;
+    const std::size_t many = remote.options.max_waiting;
+    for (std::size_t i = 0; i < many / 4 + 10; ++i)
+        waiting.push_back(Stream::connect(remote.outside("hangs")));
+    Stream visitor = Stream::connect(remote.outside("web"));
+    visitor.send("up");
+    auto announced = roof.control.receive_frame<Announce>();
+    while (announced.service != "web")
+        announced = roof.control.receive_frame<Announce>();
+    Stream data = roof.answer(announced.ticket);
+    CHECK(data.receive(5) == data_frame("up"));
+    CHECK(remote.visitors() <= many / 4 + 2);
 }
