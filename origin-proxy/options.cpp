@@ -1,18 +1,50 @@
 #include "origin-proxy/options.hpp"
 
+#include "origin-proxy/configuration.hpp"
+#include "origin-proxy/trusted_remote.hpp"
+
 namespace tunnel {
 
-std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
+namespace {
+
+CommandLine empty_line()
 {
-    CommandLine line(
-        "origin-proxy",
-        "Runs on a private machine. Makes a TCP server there reachable from the internet "
-        "through a public server, where remote-proxy runs. Only ever connects out.");
+    return {"origin-proxy",
+            "Runs on a private machine. Makes a TCP server there reachable from the internet "
+            "through a public server, where remote-proxy runs. Only ever connects out."};
+}
+
+void add_tables(CommandLine& line, OriginOptions& options)
+{
+    line.add_table("services", [&options](const Setting& table, Problems& problems) {
+        if (!options.services.empty()) // flags name them all, and win
+            return false;
+        read_services(table, options, problems);
+        return true;
+    });
+    line.on_check(
+        [&options] { const TrustedRemote read(options.trust, options.remote_proxy_address.host); });
+}
+
+// What is wrong with the services; empty: nothing.
+std::string wrong_services(const CommandLine& line)
+{
+    if (line.has("--origin-server-addr") && line.has("services"))
+        return "--origin-server-addr is for one service without a name, and [services] for those "
+               "that have names: give one of the two";
+    if (!line.has("--origin-server-addr") && !line.has("services"))
+        return "--origin-server-addr is required";
+    return {};
+}
+
+void add_flags(CommandLine& line, OriginOptions& options)
+{
     line.add("--remote-proxy-addr", options.remote_proxy_address,
              "The control address of the remote proxy", CommandLine::Need::required);
     line.add("--origin-server-addr", options.origin_server_address,
-             "The server to make reachable; \":8000\" means port 8000 of this machine",
-             CommandLine::Need::required);
+             "The server to make reachable; \":8000\" means port 8000 of this machine. Required, "
+             "unless there are services in the file of --config",
+             CommandLine::Need::optional);
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,
@@ -33,7 +65,40 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
     line.add_switch("--tls-insecure", options.trust.insecure,
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
+    add_tables(line, options);
+    line.check([&line] { return wrong_services(line); });
+}
+
+} // namespace
+
+std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
     return line.parse(argc, argv);
+}
+
+OriginOptions reread_options(int argc, const char* const* argv, const OriginOptions& current)
+{
+    OriginOptions fresh;
+    fresh.trust.secret = current.trust.secret;
+    fresh.first_retry = current.first_retry;
+    fresh.slowest_retry = current.slowest_retry;
+    fresh.parked_for = current.parked_for;
+    fresh.healthy_spell = current.healthy_spell;
+    fresh.descriptor_limit = current.descriptor_limit;
+    CommandLine line = empty_line();
+    add_flags(line, fresh);
+    line.parse_again(argc, argv);
+    return fresh;
+}
+
+std::string parse_configuration(std::string_view toml, const std::string& path,
+                                OriginOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
+    return line.parse_text(toml, path);
 }
 
 } // namespace tunnel

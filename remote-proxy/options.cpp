@@ -1,26 +1,51 @@
 #include "remote-proxy/options.hpp"
 
+#include <memory>
+
+#include "remote-proxy/configuration.hpp"
+#include "remote-proxy/port_range.hpp"
+#include "remote-proxy/trusted_origins.hpp"
+
 namespace tunnel {
 
 namespace {
 
-// More than a process may have descriptors.
-constexpr std::uint32_t most_visitors = 1'000'000;
-
-} // namespace
-
-std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
+CommandLine empty_line()
 {
-    CommandLine line(
-        "remote-proxy",
-        "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
-        "where origin-proxy runs and connects to here.");
+    return {"remote-proxy",
+            "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
+            "where origin-proxy runs and connects to here."};
+}
+
+void add_tables(CommandLine& line, RemoteOptions& options)
+{
+    const auto origins = std::make_shared<std::vector<std::string>>();
+    line.add_table("origins", [&options, origins](const Setting& table, Problems& problems) {
+        *origins = read_origins(table, options, problems);
+        return true;
+    });
+    line.add_table("services", [&options, origins](const Setting& table, Problems& problems) {
+        read_services(table, *origins, options, problems);
+        return true;
+    });
+    line.check([&line]() -> std::string {
+        if (line.has("--outside-addr") || line.has("services"))
+            return {};
+        return "--outside-addr is required";
+    });
+    line.on_check([&options] { const TrustedOrigins read(options.trust); });
+}
+
+void add_flags(CommandLine& line, RemoteOptions& options)
+{
     line.add("--control-addr", options.control_address,
              "Where the origin proxy connects to, with its control and data connections",
              CommandLine::Need::required);
-    line.add("--outside-addr", options.outside_address,
-             "Where visitors connect to; refuses them while no origin proxy is logged in",
-             CommandLine::Need::required);
+    line.add(
+        "--outside-addr", options.outside_address,
+        "Where visitors connect to; refuses them while no origin proxy is logged in. Required, "
+        "unless there are services in the file of --config",
+        CommandLine::Need::optional);
     line.add("--pairing-timeout", options.pairing_timeout,
              "Reset a visitor that was not connected to the origin server for this long; also how "
              "long visitors may still come while the control connection is lost");
@@ -50,9 +75,44 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
     line.add("--trusted", options.visitor_rules.trusted,
              "Networks to which the limits per IP do not apply, such as a web server's in front "
              "of this one; this machine is always one");
-
+    line.add_each("--allow-ports", "PORT[-PORT][,...]",
+                  "Ports on which origin proxies may open services that are not in the file of "
+                  "--config",
+                  [&options](std::string_view text) {
+                      options.allow_ports[""].push_back(read_port_range(text));
+                  });
     line.add(options.common);
+    add_tables(line, options);
+}
+
+} // namespace
+
+std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
     return line.parse(argc, argv);
+}
+
+RemoteOptions reread_options(int argc, const char* const* argv, const RemoteOptions& current)
+{
+    RemoteOptions fresh;
+    fresh.trust.secret = current.trust.secret;
+    fresh.handshake_timeout = current.handshake_timeout;
+    fresh.probe_timeout = current.probe_timeout;
+    fresh.descriptor_limit = current.descriptor_limit;
+    CommandLine line = empty_line();
+    add_flags(line, fresh);
+    line.parse_again(argc, argv);
+    return fresh;
+}
+
+std::string parse_configuration(std::string_view toml, const std::string& path,
+                                RemoteOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
+    return line.parse_text(toml, path);
 }
 
 } // namespace tunnel
