@@ -51,11 +51,30 @@ constexpr Choices<log::Format, 2> formats{
 
 constexpr Choices<Sandbox, 2> sandboxes{{{"on", Sandbox::on}, {"off", Sandbox::off}}};
 
+std::vector<std::filesystem::path> joined(std::vector<std::filesystem::path> one,
+                                          const std::vector<std::filesystem::path>& other)
+{
+    one.insert(one.end(), other.begin(), other.end());
+    return one;
+}
+
 } // namespace
 
 std::uint32_t default_relay_threads()
 {
     return std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+}
+
+std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
+                                                       const TrustOptions& trust)
+{
+    return joined(common.files.read_again(), trust.files());
+}
+
+std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
+                                                  const TrustOptions& trust)
+{
+    return joined(common.files.present(), trust.files());
 }
 
 RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -44,6 +45,14 @@ struct CommonOptions {
     bool watch = false; // reload when one of the files has changed
     ConfigurationFiles files;
 };
+
+// Every file that is read again at a reload, and the folders in which there may be more.
+std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
+                                                       const TrustOptions& trust);
+
+// Those of them that there are now, to be looked at for changes.
+std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
+                                                  const TrustOptions& trust);
 
 // What the relay is told of them. Its pipes are lent out of `descriptor_limit`, few where those are
 // few.
