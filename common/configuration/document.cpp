@@ -1,6 +1,7 @@
 #include "common/configuration/document.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <toml++/toml.h>
@@ -62,6 +63,32 @@ Setting convert(const toml::node& node, const std::string& path, int depth)
         setting.kind = Setting::Kind::other;
     }
     return setting;
+}
+
+// The library makes a table in a table of each part of a name, and destroys them by recursion: a
+// name of a hundred thousand parts would end the program.
+std::optional<std::size_t> line_of_a_long_name(std::string_view text)
+{
+    constexpr int most_dots = 32; // [services.NAME] has one
+    std::size_t line = 1;
+    int dots = 0;
+    char quote = 0; // that is open, or #
+    for (const char c : text) {
+        if (c == '\n') {
+            ++line;
+            dots = 0;
+            quote = 0;
+        } else if (quote == '#') {
+            continue; // a comment, to the end of the line
+        } else if (quote != 0) {
+            quote = c == quote ? '\0' : quote;
+        } else if (c == '"' || c == '\'' || c == '#') {
+            quote = c;
+        } else if (c == '.' && ++dots > most_dots) {
+            return line;
+        }
+    }
+    return std::nullopt;
 }
 
 void complain_of_a_second(const Setting& second, const Setting& first, const std::string& name,
@@ -155,20 +182,23 @@ std::string_view describe(Setting::Kind kind)
 Setting parse_toml(std::string_view text, const std::string& path, std::string_view expected,
                    Problems& problems)
 {
+    Setting nothing;
+    nothing.place = {path, 1};
+    if (const auto line = line_of_a_long_name(text)) {
+        problems.add({path, *line}, fmt::format("a name has too many parts, {}", expected));
+        return nothing;
+    }
     try {
         Setting all = convert(toml::parse(text, path), path, 0);
         all.place = {path, 1};
         return all;
     } catch (const toml::parse_error& error) {
-        // Its description may quote what stands there, which may be a secret.
-        const auto begin = error.source().begin;
+        // Its description may quote what stands there, which may be a secret, and even the column
+        // may depend on it.
         const bool twice = error.description().find("redefine") != std::string_view::npos;
-        problems.add({path, begin.line},
-                     twice
-                         ? fmt::format("no TOML, since a name is there a second time, {}", expected)
-                         : fmt::format("no TOML from column {} on, {}", begin.column, expected));
-        Setting nothing;
-        nothing.place = {path, 1};
+        problems.add({path, error.source().begin.line},
+                     fmt::format("no TOML{}, {}",
+                                 twice ? ", since a name is there a second time" : "", expected));
         return nothing;
     }
 }
