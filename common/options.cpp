@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,11 +16,17 @@
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
+#include "common/flag.hpp"
+#include "common/text_values.hpp"
+
 namespace tunnel {
 
 namespace {
 
 constexpr int usage_error = 2;
+
+// Words that stand in the place of the first flag, and do not start the program; and gen-secret.
+constexpr std::array<std::string_view, 2> commands{"check", "print-config"};
 
 // "--control-addr" to "CONTROL_ADDR".
 std::string in_capitals(std::string_view name)
@@ -33,45 +38,43 @@ std::string in_capitals(std::string_view name)
     return capitals;
 }
 
-std::optional<std::uint32_t> parse_number(const std::string& text)
-{
-    std::uint32_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || rest != end)
-        return std::nullopt;
-    return number;
-}
+constexpr Choices<log::Level, 4> levels{{{"error", log::Level::error},
+                                         {"warn", log::Level::warn},
+                                         {"info", log::Level::info},
+                                         {"debug", log::Level::debug}}};
 
-template <class Value, std::size_t count>
-std::optional<Value> one_of(const std::array<std::pair<std::string_view, Value>, count>& names,
-                            std::string_view text)
-{
-    const auto found =
-        std::ranges::find(names, text, [](const auto& entry) { return entry.first; });
-    return found == names.end() ? std::nullopt : std::optional(found->second);
-}
-
-constexpr std::array<std::pair<std::string_view, log::Level>, 4> levels{
-    {{"error", log::Level::error},
-     {"warn", log::Level::warn},
-     {"info", log::Level::info},
-     {"debug", log::Level::debug}}};
-
-constexpr std::array<std::pair<std::string_view, Encryption>, 3> encryptions{
+constexpr Choices<Encryption, 3> encryptions{
     {{"auto", Encryption::automatic}, {"off", Encryption::off}, {"tls", Encryption::tls}}};
 
-constexpr std::array<std::pair<std::string_view, log::Format>, 2> formats{
+constexpr Choices<log::Format, 2> formats{
     {{"text", log::Format::text}, {"json", log::Format::json}}};
 
-constexpr std::array<std::pair<std::string_view, Sandbox>, 2> sandboxes{
-    {{"on", Sandbox::on}, {"off", Sandbox::off}}};
+constexpr Choices<Sandbox, 2> sandboxes{{{"on", Sandbox::on}, {"off", Sandbox::off}}};
+
+std::vector<std::filesystem::path> joined(std::vector<std::filesystem::path> one,
+                                          const std::vector<std::filesystem::path>& other)
+{
+    one.insert(one.end(), other.begin(), other.end());
+    return one;
+}
 
 } // namespace
 
 std::uint32_t default_relay_threads()
 {
     return std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+}
+
+std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
+                                                       const TrustOptions& trust)
+{
+    return joined(common.files.read_again(), trust.files());
+}
+
+std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
+                                                  const TrustOptions& trust)
+{
+    return joined(common.files.present(), trust.files());
 }
 
 RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit)
@@ -99,42 +102,51 @@ CommandLine::CommandLine(std::string program, const std::string& description)
     app_->set_version_flag("-V,--version", program_ + " " TUNNEL_VERSION,
                            "Print the version and exit");
     app_->get_formatter()->column_width(46);
-    app_->footer(program_ +
-                 " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
-                 "Every flag may also be set by the environment variable named beside it; the "
-                 "command line wins.\nExit status: 0 after a clean stop, 1 after a failure, 2 "
-                 "after a wrong command line.");
+    app_->footer(
+        program_ +
+        " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
+        "Every flag may also be set by the environment variable named beside it, or by its "
+        "name without dashes in the file of --config; the command line wins over the "
+        "environment, and that over the file.\n" +
+        program_ + " check ... says \"ok\" or all that is wrong with flags and files, " + program_ +
+        " print-config ... what holds, as such a file.\nExit status: 0 after a clean stop, 1 after "
+        "a failure, 2 "
+        "after a wrong command line or configuration.");
 }
 
 CommandLine::~CommandLine() = default;
 
-CLI::Option* CommandLine::add_text(const std::string& flag, const std::string& help,
-                                   const std::string& type, const std::string& shown_default,
-                                   std::string expected, Need need,
-                                   std::function<bool(const std::string&)> read)
+CommandLine::Flag& CommandLine::add_text(const std::string& name, const std::string& help,
+                                         const std::string& type, const std::string& shown_default,
+                                         std::string expected, Need need,
+                                         std::function<bool(const std::string&)> read)
 {
-    const std::string variable = environment_prefix_ + in_capitals(flag);
-    const auto complain = [flag, variable](const std::string& what) {
-        throw CLI::ValidationError(fmt::format("{} (or {}): {}", flag, variable, what));
+    flags_.push_back(
+        std::make_unique<Flag>(Flag{name, environment_prefix_ + in_capitals(name), shown_default}));
+    Flag& flag = *flags_.back();
+    flag.required = need == Need::required;
+    flag.read = [&flag, expected = std::move(expected),
+                 read = std::move(read)](const std::string& text) {
+        if (!read(text))
+            refuse_text(text, expected);
+        flag.texts.push_back(text);
     };
-    CLI::Option* const option = app_->add_option_function<std::string>(
-        flag,
-        [complain, expected = std::move(expected),
-         read = std::move(read)](const std::string& text) {
-            try {
-                if (!read(text))
-                    complain(fmt::format("\"{}\" is not {}", text, expected));
-            } catch (const std::invalid_argument& error) {
-                complain(error.what());
-            }
-        },
-        help);
-    option->envname(variable)->type_name(type)->default_str(shown_default);
+    const auto read_or_complain = [&flag](const std::string& text) {
+        try {
+            flag.read(text);
+        } catch (const std::invalid_argument& error) {
+            throw CLI::ValidationError(
+                fmt::format("{} (or {}): {}", flag.name, flag.variable, error.what()));
+        }
+    };
+    flag.option = app_->add_option_function<std::string>(name, read_or_complain, help);
+    // It may be in the file, of which the library knows nothing: so only shown as required.
+    flag.option->envname(flag.variable)
+        ->type_name(flag.required ? type + " REQUIRED" : type)
+        ->default_str(shown_default);
     // Without the last one winning, a wrapper script could not be overridden.
-    option->take_last();
-    if (need == Need::required)
-        option->required();
-    return option;
+    flag.option->take_last();
+    return flag;
 }
 
 void CommandLine::add(const std::string& flag, Address& value, const std::string& help, Need need)
@@ -232,8 +244,9 @@ void CommandLine::add_each(const std::string& flag, const std::string& type,
             rest.remove_prefix(end + 1);
         }
     };
-    CLI::Option* const option = add_text(flag, help, type, "", "", Need::optional, read_all);
-    option->join(); // each time it is given, one line
+    Flag& added = add_text(flag, help, type, "", "", Need::optional, read_all);
+    added.several = true;
+    added.option->join(); // each time it is given, one line
 }
 
 void CommandLine::add_choice(const std::string& flag, const std::string& help,
@@ -264,7 +277,11 @@ void CommandLine::add_file(const std::string& flag, std::string& value, const st
 
 void CommandLine::add_switch(const std::string& flag, bool& value, const std::string& help)
 {
-    app_->add_flag(flag, value, help)->envname(environment_prefix_ + in_capitals(flag));
+    flags_.push_back(
+        std::make_unique<Flag>(Flag{flag, environment_prefix_ + in_capitals(flag), ""}));
+    Flag& added = *flags_.back();
+    added.is_on = &value;
+    added.option = app_->add_flag(flag, value, help)->envname(added.variable);
 }
 
 void CommandLine::add(TrustOptions& options)
@@ -327,6 +344,7 @@ void CommandLine::read_secret()
 
 void CommandLine::add(CommonOptions& options)
 {
+    common_ = &options;
     add("--heartbeat-interval", options.heartbeat_interval,
         "How often to tell the other proxy that this one is alive");
     add("--heartbeat-timeout", options.heartbeat_timeout,
@@ -375,6 +393,24 @@ void CommandLine::add(CommonOptions& options)
                  options.log_format = format.value_or(log::Format::text);
                  return format.has_value();
              });
+    add_switch(
+        "--watch", options.watch,
+        "Reload, as SIGHUP does, when one of the files has changed that are read again then");
+    const auto read_name = [this](const std::string& name) {
+        if (name.empty())
+            throw CLI::ValidationError("--config: \"\" is not the name of a file");
+        config_ = name;
+    };
+    app_->add_option_function<std::string>("-c,--config", read_name,
+                                           "TOML file with flags, and with tables of its own")
+        ->envname(environment_prefix_ + "CONFIG")
+        ->type_name("FILE")
+        ->take_last();
+}
+
+void CommandLine::add_table(const std::string& name, ReadTable read)
+{
+    tables_.push_back({name, std::move(read)});
 }
 
 void CommandLine::check(std::function<std::string()> contradiction)
@@ -382,18 +418,63 @@ void CommandLine::check(std::function<std::string()> contradiction)
     contradiction_ = std::move(contradiction);
 }
 
+void CommandLine::on_check(std::function<void()> read_files)
+{
+    read_files_ = std::move(read_files);
+}
+
+bool CommandLine::has(std::string_view flag_or_table) const
+{
+    return std::ranges::any_of(
+               flags_,
+               [=](const auto& flag) { return flag->name == flag_or_table && flag->is_given(); }) ||
+           std::ranges::any_of(tables_, [=](const Table& table) {
+               return table.name == flag_or_table && table.found;
+           });
+}
+
+void CommandLine::read(int argc, const char* const* argv)
+{
+    app_->parse(argc, argv);
+    read_secret();
+    Problems problems;
+    if (!config_.empty()) {
+        const Configuration configuration = read_configuration(config_, problems);
+        if (common_ != nullptr)
+            common_->files = configuration.files;
+        const bool whole = problems.empty();
+        read_file(configuration.settings, problems);
+        if (whole) // else what is missing may be where nobody could read
+            look_for_contradictions(problems);
+        if (!problems.empty())
+            throw WrongConfiguration(problems.text());
+    }
+    look_for_contradictions(problems);
+    if (!problems.empty())
+        throw CLI::ValidationError(problems.first());
+}
+
+int CommandLine::answer(std::string_view command)
+{
+    if (command == "check" && read_files_)
+        read_files_();
+    const std::string text = command == "check" ? "ok\n" : print();
+    return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0;
+}
+
 std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
     if (argc == 2 && std::string_view(argv[1]) == "gen-secret")
         return print_secret();
+    std::vector<const char*> words(argv, argv + argc);
+    std::string_view command;
+    if (argc > 1 && std::ranges::find(commands, std::string_view(argv[1])) != commands.end()) {
+        command = argv[1];
+        words.erase(words.begin() + 1);
+    }
     try {
-        app_->parse(argc, argv);
-        read_secret();
-        if (trust_ != nullptr && !trust_->contradiction().empty())
-            throw CLI::ValidationError(trust_->contradiction());
-        if (const std::string wrong = contradiction_ ? contradiction_() : ""; !wrong.empty())
-            throw CLI::ValidationError(wrong);
-        return std::nullopt;
+        read(static_cast<int>(words.size()), words.data());
+        return command.empty() ? std::nullopt : std::optional(answer(command));
     } catch (const CLI::Success& success) { // --help, --version
         return app_->exit(success);
     } catch (const CLI::ParseError& error) {
@@ -401,9 +482,21 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
         const auto text = fmt::format("{}: {}\nTry: {} --help\n", program_, error.what(), program_);
         std::fputs(text.c_str(), stderr);
         return usage_error;
+    } catch (const WrongConfiguration& wrong) {
+        std::fputs(fmt::format("{}\n", wrong.what()).c_str(), stderr);
+        return usage_error;
     } catch (const std::runtime_error& error) {
         std::fputs(fmt::format("{}: {}\n", program_, error.what()).c_str(), stderr);
         return usage_error;
+    }
+}
+
+void CommandLine::parse_again(int argc, const char* const* argv)
+{
+    try {
+        read(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        throw std::runtime_error(error.what());
     }
 }
 

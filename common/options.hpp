@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/configuration/files.hpp"
 #include "common/log.hpp"
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
@@ -20,7 +22,6 @@
 
 namespace CLI {
 class App;
-class Option;
 } // namespace CLI
 
 namespace tunnel {
@@ -41,14 +42,25 @@ struct CommonOptions {
     Sandbox sandbox = Sandbox::on;
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
+    bool watch = false; // reload when one of the files has changed
+    ConfigurationFiles files;
 };
+
+// Every file that is read again at a reload, and the folders in which there may be more.
+std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
+                                                       const TrustOptions& trust);
+
+// Those of them that there are now, to be looked at for changes.
+std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
+                                                  const TrustOptions& trust);
 
 // What the relay is told of them. Its pipes are lent out of `descriptor_limit`, few where those are
 // few.
 RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit);
 
 // Flags of one program. Each may also come from the environment, as PREFIX_ and the flag's name in
-// capitals; the command line wins.
+// capitals, or from the file of --config, by its name without dashes. The command line wins over
+// the environment, and both over the file.
 class CommandLine {
 public:
     enum class Need : std::uint8_t { required, optional };
@@ -71,8 +83,8 @@ public:
     // May be given several times, and each time hold several networks with commas between them. All
     // are added to what `networks` holds before.
     void add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help);
-    // May be given several times, and each time hold several with commas between them; `read` gets
-    // one after the other, and throws std::invalid_argument that says what is wrong with it.
+    // The same for anything: `read` gets each text that stands between commas, and throws
+    // std::invalid_argument if it is not what it expects.
     void add_each(const std::string& flag, const std::string& type, const std::string& help,
                   std::function<void(std::string_view)> read);
     // One of a few words: `read` answers false if the text is none of them, which are `expected`.
@@ -91,26 +103,71 @@ public:
     // of there: others can read a command line.
     void add(TrustOptions& options);
 
-    // What is wrong with the flags as a whole, asked when all have been read; empty: nothing.
+    // Takes a table [NAME] of the configuration file, after everything that is a flag; it is not
+    // called if there is none. Answers whether it holds; false: flags say the same, and win.
+    using ReadTable = std::function<bool(const Setting& table, Problems& problems)>;
+    void add_table(const std::string& name, ReadTable read);
+
+    // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
 
-    // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version and gen-secret,
-    // which are printed on stdout; 2 after a wrong command line, with what is wrong on stderr.
+    // For `PROGRAM check`: reads the other files that are named. Throws std::runtime_error.
+    void on_check(std::function<void()> read_files);
+
+    // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version, gen-secret,
+    // check and print-config, which are printed on stdout; 2 after a wrong command line or
+    // configuration, with what is wrong on stderr.
     std::optional<int> parse(int argc, const char* const* argv);
 
+    // The same arguments again, in a program that runs already. Throws std::runtime_error with
+    // everything that is wrong, a line for each. The secret of the environment is gone by then:
+    // whoever calls this keeps it.
+    void parse_again(int argc, const char* const* argv);
+
+    // Whether a flag, or a table of the file, was found at all; while one parses, and after it.
+    bool has(std::string_view flag_or_table) const;
+
+    // What the text of a configuration file says, as if there were neither a command line nor an
+    // environment nor another file. Answers what is wrong, a line for each.
+    std::string parse_text(std::string_view toml, const std::string& path);
+
 private:
+    struct Flag;
+
+    struct Table {
+        std::string name;
+        ReadTable read;
+        bool found = false;
+    };
+
     // `read` answers false if the text is not what it expects, or throws std::invalid_argument that
     // says what is wrong with it.
-    CLI::Option* add_text(const std::string& flag, const std::string& help, const std::string& type,
-                          const std::string& shown_default, std::string expected, Need need,
-                          std::function<bool(const std::string&)> read);
+    Flag& add_text(const std::string& name, const std::string& help, const std::string& type,
+                   const std::string& shown_default, std::string expected, Need need,
+                   std::function<bool(const std::string&)> read);
 
     void read_secret();
+
+    // Command line, environment and file. Throws CLI::ParseError, or std::runtime_error.
+    void read(int argc, const char* const* argv);
+    // The answer to `PROGRAM check` and the like, once everything is read.
+    int answer(std::string_view command);
+    std::string print() const;
+
+    // options_file.cpp
+    void read_file(const Setting& settings, Problems& problems);
+    void look_for_contradictions(Problems& problems) const;
 
     std::string program_;
     std::string environment_prefix_;
     TrustOptions* trust_ = nullptr;
+    CommonOptions* common_ = nullptr;
+    std::string config_; // the file
+    std::vector<std::unique_ptr<Flag>> flags_;
+    std::vector<Table> tables_;
+    std::string printed_tables_; // those that hold, as TOML without secrets
     std::function<std::string()> contradiction_;
+    std::function<void()> read_files_;
     std::unique_ptr<CLI::App> app_;
 };
 

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <sstream>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -88,6 +90,17 @@ void watch_signals(asio::signal_set& signals, SignalActions actions)
     signals.add(SIGINT);
     signals.add(SIGHUP);
     wait_for_signal(signals, std::make_shared<SignalActions>(std::move(actions)));
+}
+
+void reload_or_complain(const std::function<void()>& reload)
+{
+    try {
+        reload();
+    } catch (const std::runtime_error& error) {
+        std::istringstream lines(error.what());
+        for (std::string line; std::getline(lines, line);)
+            log::error("cannot reload, so nothing has changed", {{"reason", line}});
+    }
 }
 
 int run_program(const std::function<int(asio::io_context&)>& program)

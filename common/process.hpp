@@ -27,6 +27,16 @@ struct SignalActions {
 // Calls the actions from `signals`, which must be empty, until it is destroyed or cancelled.
 void watch_signals(asio::signal_set& signals, SignalActions actions);
 
+// Calls `reload`, and where it throws std::runtime_error logs each line of that as one that kept
+// the program as it was.
+void reload_or_complain(const std::function<void()>& reload);
+
+// The words of the command line, as main() got them.
+struct Arguments {
+    int count;
+    const char* const* words;
+};
+
 // Runs `program` with an io_context that outlives it; what it returns is the exit code. A
 // std::exception becomes one error line and 1.
 int run_program(const std::function<int(asio::io_context&)>& program);

@@ -1,7 +1,9 @@
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "common/file_watch.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
@@ -37,22 +39,35 @@ std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp
     return line;
 }
 
-int run(asio::io_context& io, const tunnel::OriginOptions& options)
+int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     tunnel::TrustedRemote trust(options.trust, options.remote_proxy_address.host);
     if (options.trust.has_private_files())
         tunnel::keep_memory_private();
-    tunnel::enter_sandbox(options.common.sandbox, {options.trust.files()});
+    tunnel::enter_sandbox(options.common.sandbox,
+                          {tunnel::files_to_read_again(options.common, options.trust)});
     options.common.congestion.must_be_allowed();
     const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
                                      const std::vector<tunnel::Opened>& opened) {
         tunnel::print_ready(ready_line(options, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
+    auto latest = options;
+    const auto reload = [&] {
+        tunnel::reload_or_complain([&] {
+            latest = tunnel::reread_options(arguments.count, arguments.words, latest);
+            if (!options.services.empty() || !latest.services.empty())
+                proxy.change_services(latest.services);
+            proxy.reconnect_now();
+        });
+    };
     asio::signal_set signals(io);
-    tunnel::watch_signals(signals,
-                          {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
-                           [&proxy] { proxy.reconnect_now(); }});
+    tunnel::watch_signals(
+        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
+    std::optional<tunnel::FileWatch> watch;
+    if (options.common.watch)
+        watch.emplace(
+            io, [&latest] { return tunnel::files_to_watch(latest.common, latest.trust); }, reload);
     proxy.start();
     while (!proxy.stopped())
         proxy.run_some();
@@ -69,5 +84,7 @@ int main(int argc, char** argv)
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
     options.descriptor_limit = tunnel::prepare_process();
-    return tunnel::run_program([&options](asio::io_context& io) { return run(io, options); });
+    return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
+        return run(io, options, {argc, argv});
+    });
 }

@@ -1,6 +1,8 @@
 #include "origin-proxy/options.hpp"
 
+#include "origin-proxy/configuration.hpp"
 #include "origin-proxy/parse_service.hpp"
+#include "origin-proxy/trusted_remote.hpp"
 
 namespace tunnel {
 
@@ -19,28 +21,51 @@ bool read_proxy_protocol(const std::string& text, ProxyProtocol& value)
     return true;
 }
 
-// What is wrong with the services; empty: nothing.
-std::string wrong_services(const OriginOptions& options)
+CommandLine empty_line()
 {
-    const bool has_server = options.origin_server_address != Address();
-    if (has_server && !options.services.empty())
-        return "--origin-server-addr is for one service without a name, and --service for those "
-               "that have names: give one of the two";
-    if (!has_server && options.services.empty())
-        return "--origin-server-addr or --service is required";
-    if (const std::string wrong = contradiction(options.services); !wrong.empty())
-        return "--service: " + wrong;
-    return {};
+    return {"origin-proxy",
+            "Runs on a private machine. Makes a TCP server there reachable from the internet "
+            "through a public server, where remote-proxy runs. Only ever connects out."};
 }
 
-} // namespace
-
-std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
+void add_tables(CommandLine& line, OriginOptions& options)
 {
-    CommandLine line(
-        "origin-proxy",
-        "Runs on a private machine. Makes a TCP server there reachable from the internet "
-        "through a public server, where remote-proxy runs. Only ever connects out.");
+    line.add_table("services", [&options](const Setting& table, Problems& problems) {
+        if (!options.services.empty()) // flags name them all, and win
+            return false;
+        read_services(table, options, problems);
+        return true;
+    });
+    line.on_check(
+        [&options] { const TrustedRemote read(options.trust, options.remote_proxy_address.host); });
+}
+
+// What is wrong with the services; empty: nothing.
+std::string wrong_services(const CommandLine& line, const OriginOptions& options)
+{
+    const bool has_services = line.has("--service") || line.has("services");
+    if (line.has("--origin-server-addr") && has_services)
+        return "--origin-server-addr is for one service without a name, and --service or "
+               "[services] for those that have names: give one of the two";
+    if (!line.has("--origin-server-addr") && !has_services)
+        return "--origin-server-addr or --service is required";
+    if (!line.has("--service")) // the tables of a file have been looked at
+        return {};
+    const std::string wrong = contradiction(options.services);
+    return wrong.empty() ? wrong : "--service: " + wrong;
+}
+
+// The flag is for all that say nothing themselves.
+void complete(OriginOptions& options)
+{
+    for (OriginService& each : options.services) {
+        if (each.proxy_protocol == ProxyProtocol::off)
+            each.proxy_protocol = options.proxy_protocol;
+    }
+}
+
+void add_flags(CommandLine& line, OriginOptions& options)
+{
     line.add("--remote-proxy-addr", options.remote_proxy_address,
              "The control address of the remote proxy", CommandLine::Need::required);
     line.add("--origin-server-addr", options.origin_server_address,
@@ -81,13 +106,43 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
     line.add_switch("--tls-insecure", options.trust.insecure,
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
-    line.check([&options] { return wrong_services(options); });
+    add_tables(line, options);
+    line.check([&line, &options] { return wrong_services(line, options); });
+}
+
+} // namespace
+
+std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
     const auto code = line.parse(argc, argv);
-    for (OriginService& each : options.services) {
-        if (each.proxy_protocol == ProxyProtocol::off)
-            each.proxy_protocol = options.proxy_protocol;
-    }
+    complete(options);
     return code;
+}
+
+OriginOptions reread_options(int argc, const char* const* argv, const OriginOptions& current)
+{
+    OriginOptions fresh;
+    fresh.trust.secret = current.trust.secret;
+    fresh.first_retry = current.first_retry;
+    fresh.slowest_retry = current.slowest_retry;
+    fresh.parked_for = current.parked_for;
+    fresh.healthy_spell = current.healthy_spell;
+    fresh.descriptor_limit = current.descriptor_limit;
+    CommandLine line = empty_line();
+    add_flags(line, fresh);
+    line.parse_again(argc, argv);
+    complete(fresh);
+    return fresh;
+}
+
+std::string parse_configuration(std::string_view toml, const std::string& path,
+                                OriginOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
+    return line.parse_text(toml, path);
 }
 
 } // namespace tunnel

@@ -31,7 +31,18 @@ struct OriginOptions {
     std::size_t descriptor_limit = 1024;
 };
 
-// Fills `options` from the command line and the environment. nullopt: go on; else the exit code.
+// Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
+// else the exit code.
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options);
+
+// The options as the same command line and the files say now; what was never in them, and the
+// secret of the environment, as in `current`. Throws std::runtime_error with everything that is
+// wrong, a line for each.
+OriginOptions reread_options(int argc, const char* const* argv, const OriginOptions& current);
+
+// What the text of a configuration file says alone, in `options`. Answers what is wrong, a line for
+// each.
+std::string parse_configuration(std::string_view toml, const std::string& path,
+                                OriginOptions& options);
 
 } // namespace tunnel

@@ -1,7 +1,9 @@
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "common/file_watch.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
@@ -40,17 +42,27 @@ std::string outside_addresses(const tunnel::RemoteProxy& proxy)
     return text;
 }
 
-int run(asio::io_context& io, const tunnel::RemoteOptions& options)
+int run(asio::io_context& io, const tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
     tunnel::RemoteProxy::Prepared prepared(io, options);
     if (options.trust.has_private_files())
         tunnel::keep_memory_private();
-    tunnel::enter_sandbox(options.common.sandbox, {options.trust.files()});
+    tunnel::enter_sandbox(options.common.sandbox,
+                          {tunnel::files_to_read_again(options.common, options.trust)});
     options.common.congestion.must_be_allowed();
-    tunnel::RemoteProxy proxy(io, options, std::move(prepared));
+    auto latest = options;
+    tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
+        latest = tunnel::reread_options(arguments.count, arguments.words, latest);
+        return latest;
+    });
+    const auto reload = [&proxy] { proxy.reload(); };
     asio::signal_set signals(io);
-    tunnel::watch_signals(signals, {[&proxy] { proxy.stop_gently(); },
-                                    [&proxy] { proxy.stop_now(); }, [&proxy] { proxy.reload(); }});
+    tunnel::watch_signals(
+        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
+    std::optional<tunnel::FileWatch> watch;
+    if (options.common.watch)
+        watch.emplace(
+            io, [&latest] { return tunnel::files_to_watch(latest.common, latest.trust); }, reload);
     proxy.start();
     tunnel::print_ready(fmt::format("ready control={}{}",
                                     tunnel::to_string(proxy.control_endpoint()),
@@ -71,5 +83,7 @@ int main(int argc, char** argv)
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
     options.descriptor_limit = tunnel::prepare_process();
-    return tunnel::run_program([&options](asio::io_context& io) { return run(io, options); });
+    return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
+        return run(io, options, {argc, argv});
+    });
 }

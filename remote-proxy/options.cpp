@@ -1,24 +1,28 @@
 #include "remote-proxy/options.hpp"
 
+#include <memory>
 #include <set>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "common/protocol/frame.hpp"
+#include "remote-proxy/configuration.hpp"
+#include "remote-proxy/port_range.hpp"
+#include "remote-proxy/trusted_origins.hpp"
 
 namespace tunnel {
 
 namespace {
 
-// More than a process may have descriptors.
-constexpr std::uint32_t most_visitors = 1'000'000;
-
 // What is wrong with the services; empty: nothing.
-std::string wrong_services(const RemoteOptions& options)
+std::string wrong_services(const CommandLine& line, const RemoteOptions& options)
 {
-    if (!options.outside_address && options.services.empty() && options.allow_ports.empty())
+    if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
+        !line.has("services"))
         return "--outside-addr, --service or --allow-ports is required";
+    if (!line.has("--service")) // the tables of a file have been looked at
+        return {};
     std::set<std::string_view> names;
     if (options.outside_address)
         names.insert(default_service);
@@ -29,14 +33,32 @@ std::string wrong_services(const RemoteOptions& options)
     return {};
 }
 
-} // namespace
-
-std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
+CommandLine empty_line()
 {
-    CommandLine line(
-        "remote-proxy",
-        "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
-        "where origin-proxy runs and connects to here.");
+    return {"remote-proxy",
+            "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
+            "where origin-proxy runs and connects to here."};
+}
+
+void add_tables(CommandLine& line, RemoteOptions& options)
+{
+    const auto origins = std::make_shared<std::vector<std::string>>();
+    line.add_table("origins", [&options, origins](const Setting& table, Problems& problems) {
+        *origins = read_origins(table, options, problems);
+        return true;
+    });
+    line.add_table("services", [&options, origins](const Setting& table, Problems& problems) {
+        if (!options.services.empty()) // flags name them all, and win
+            return false;
+        read_services(table, *origins, options, problems);
+        return true;
+    });
+    line.check([&line, &options] { return wrong_services(line, options); });
+    line.on_check([&options] { const TrustedOrigins read(options.trust); });
+}
+
+void add_flags(CommandLine& line, RemoteOptions& options)
+{
     line.add("--control-addr", options.control_address,
              "Where the origin proxy connects to, with its control and data connections",
              CommandLine::Need::required);
@@ -52,7 +74,7 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
                   "Ports at which origin proxies, if they have a secret or certificate, may open "
                   "services of their own",
                   [&options](std::string_view text) {
-                      options.allow_ports[std::string()].push_back(parse_ports(text));
+                      options.allow_ports[std::string()].push_back(read_port_range(text));
                   });
     line.add("--pairing-timeout", options.pairing_timeout,
              "Reset a visitor that was not connected to the origin server for this long; also how "
@@ -86,10 +108,38 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
     line.add("--accept-proxy-from", options.accept_proxy_from,
              "Load balancers in front of this one: what they pass on begins with a header of the "
              "PROXY protocol, v1 or v2, that says who the visitor is");
-
     line.add(options.common);
-    line.check([&options] { return wrong_services(options); });
+    add_tables(line, options);
+}
+
+} // namespace
+
+std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
     return line.parse(argc, argv);
+}
+
+RemoteOptions reread_options(int argc, const char* const* argv, const RemoteOptions& current)
+{
+    RemoteOptions fresh;
+    fresh.trust.secret = current.trust.secret;
+    fresh.handshake_timeout = current.handshake_timeout;
+    fresh.probe_timeout = current.probe_timeout;
+    fresh.descriptor_limit = current.descriptor_limit;
+    CommandLine line = empty_line();
+    add_flags(line, fresh);
+    line.parse_again(argc, argv);
+    return fresh;
+}
+
+std::string parse_configuration(std::string_view toml, const std::string& path,
+                                RemoteOptions& options)
+{
+    CommandLine line = empty_line();
+    add_flags(line, options);
+    return line.parse_text(toml, path);
 }
 
 } // namespace tunnel

@@ -1,7 +1,6 @@
 #include "remote-proxy/service_options.hpp"
 
 #include <charconv>
-#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,15 +27,6 @@ bool is_number_in_brackets(std::string_view text)
            (text.front() != '0' || text.size() == 1);
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text)
-{
-    std::uint16_t port = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc() || rest != text.data() + text.size() || port == 0)
-        return std::nullopt;
-    return port;
-}
-
 } // namespace
 
 bool is_service_name(std::string_view name)
@@ -48,17 +38,6 @@ bool is_service_name(std::string_view name)
     }
     return !name.empty() && name.size() <= longest_name &&
            name.find_first_not_of(good_in_names) == std::string_view::npos;
-}
-
-PortRange parse_ports(std::string_view text)
-{
-    const std::size_t dash = text.find('-');
-    const auto first = parse_port(text.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
-    if (!first || !last || *first > *last)
-        throw std::invalid_argument(
-            fmt::format("\"{}\" is neither a port nor a range of ports such as 20000-20100", text));
-    return {*first, *last};
 }
 
 RemoteService parse_remote_service(std::string_view text)

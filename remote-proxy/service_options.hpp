@@ -46,9 +46,6 @@ struct PortRange {
     friend bool operator==(const PortRange&, const PortRange&) = default;
 };
 
-// "PORT" or "FIRST-LAST", from 1. Throws std::invalid_argument that says what is wrong.
-PortRange parse_ports(std::string_view text);
-
 // How a service of the remote proxy is written on the command line.
 inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT";
 

@@ -1,7 +1,12 @@
 #include "remote-proxy/trusted_origins.hpp"
 
 #include <algorithm>
+#include <set>
+#include <stdexcept>
 
+#include <fmt/format.h>
+
+#include "common/security/file.hpp"
 #include "remote-proxy/secrets_file.hpp"
 
 namespace tunnel {
@@ -11,8 +16,32 @@ namespace {
 // Of a secret that needs no name, since it is the only one.
 constexpr const char* only_name = "origin";
 
+// Those that stand in the configuration, and those in files that it names.
+std::vector<NamedSecret> load_secrets(const std::vector<OriginSecret>& origins)
+{
+    std::vector<NamedSecret> secrets;
+    std::set<std::string> files;
+    for (const OriginSecret& each : origins) {
+        if (each.credential)
+            files.insert(each.place.file);
+        NamedSecret secret{each.name,
+                           each.credential ? *each.credential : read_secret_file(each.file)};
+        const auto twin = std::ranges::find(secrets, secret.credential, &NamedSecret::credential);
+        if (twin != secrets.end())
+            throw std::runtime_error(fmt::format("{}: the secret of origins.{} is that of "
+                                                 "origins.{} too, so who shows it could be either",
+                                                 to_string(each.place), each.name, twin->name));
+        secrets.push_back(std::move(secret));
+    }
+    for (const std::string& file : files)
+        warn_if_others_may_read(file);
+    return secrets;
+}
+
 std::vector<NamedSecret> load_secrets(const TrustOptions& options)
 {
+    if (!options.origins.empty())
+        return load_secrets(options.origins);
     if (!options.secrets_file.empty())
         return read_secrets_file(options.secrets_file);
     std::vector<NamedSecret> secrets;

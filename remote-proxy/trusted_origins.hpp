@@ -19,7 +19,8 @@ struct NamedSecret {
 // What the files said when they were read last.
 class TrustedOrigins {
 public:
-    // Throws std::runtime_error that names the file, and what is wrong with it.
+    // Throws std::runtime_error that names the file, and what is wrong with it. Warns in the log of
+    // a file with secrets, the configuration too, that others may read.
     explicit TrustedOrigins(const TrustOptions& options);
 
     // Everything that passes between the proxies is TLS.

@@ -29,7 +29,7 @@ PrivateText::~PrivateText()
     wipe({reinterpret_cast<std::uint8_t*>(text_.data()), text_.capacity()});
 }
 
-PrivateText read_private_file(const std::string& path, std::size_t limit)
+PrivateText read_file(const std::string& path, std::size_t limit)
 {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file.is_open())
@@ -57,10 +57,24 @@ PrivateText read_private_file(const std::string& path, std::size_t limit)
         }
     }
     text.resize(size);
-    if (S_ISREG(status.st_mode) && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return PrivateText(std::move(text));
+}
+
+void warn_if_others_may_read(const std::string& path)
+{
+    struct stat status {};
+
+    if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+        (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         log::warn("others than its owner may read this file with a secret: chmod 600 it",
                   {{"file", path}});
-    return PrivateText(std::move(text));
+}
+
+PrivateText read_private_file(const std::string& path, std::size_t limit)
+{
+    PrivateText text = read_file(path, limit);
+    warn_if_others_may_read(path);
+    return text;
 }
 
 } // namespace tunnel

@@ -26,8 +26,13 @@ private:
 };
 
 // The whole file. Throws std::runtime_error, which names the path, if it cannot be read or is
-// larger than `limit` bytes. Warns in the log, with the way out, if its mode lets others than its
-// owner read it.
+// larger than `limit` bytes.
+PrivateText read_file(const std::string& path, std::size_t limit);
+
+// Warns in the log, with the way out, if the file's mode lets others than its owner read it.
+void warn_if_others_may_read(const std::string& path);
+
+// Both.
 PrivateText read_private_file(const std::string& path, std::size_t limit);
 
 } // namespace tunnel

@@ -13,6 +13,9 @@ std::string TrustOptions::contradiction() const
         return "there is a secret in the environment and one in --secret-file: give one of them";
     if (!secrets_file.empty() && (secret || !secret_file.empty()))
         return "--secrets-file has all secrets, so there can be no other";
+    if (!origins.empty() && (secret || !secret_file.empty() || !secrets_file.empty()))
+        return "[origins] of the configuration file has all secrets, so there can be no other: "
+               "neither --secret-file, nor --secrets-file, nor one in the environment";
     if (has_secret() && certificates)
         return "a secret and certificates are two ways to the same: give one of them";
     if (encryption == Encryption::off && certificates)
@@ -34,6 +37,10 @@ std::vector<std::filesystem::path> TrustOptions::files() const
     for (const std::string& each : {secret_file, secrets_file, own.certificate, own.key, ca_file}) {
         if (!each.empty())
             given.emplace_back(each);
+    }
+    for (const OriginSecret& each : origins) {
+        if (!each.file.empty())
+            given.emplace_back(each.file);
     }
     // Where OpenSSL looks for the system's authorities, if it was told to look elsewhere.
     for (const char* const variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/configuration/document.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/secret.hpp"
 
@@ -18,10 +19,19 @@ enum class Encryption : std::uint8_t {
     tls,       // also without either: origin proxy, the system's authorities
 };
 
+// A secret by which the remote proxy knows an origin proxy, as the configuration file has it.
+struct OriginSecret {
+    std::string name;
+    FilePlace place;
+    std::optional<Credential> credential{}; // none: it is in
+    std::string file{};
+};
+
 struct TrustOptions {
     std::optional<Credential> secret; // out of the environment
     std::string secret_file;
-    std::string secrets_file; // remote proxy
+    std::string secrets_file;          // remote proxy
+    std::vector<OriginSecret> origins; // the same in the configuration file
     Encryption encryption = Encryption::automatic;
     CertificateFiles own;
     std::string ca_file; // whose certificates are good: the remote proxy's, or the origin proxies'
@@ -30,7 +40,10 @@ struct TrustOptions {
     bool insecure = false; // origin proxy: take any certificate
     bool accepts = false;  // they are the remote proxy's
 
-    bool has_secret() const { return secret || !secret_file.empty() || !secrets_file.empty(); }
+    bool has_secret() const
+    {
+        return secret || !secret_file.empty() || !secrets_file.empty() || !origins.empty();
+    }
 
     // In the memory of this process there will be what others must not see.
     bool has_private_files() const { return has_secret() || own.given(); }

@@ -182,3 +182,53 @@ class Services(unittest.TestCase):
             second.wait_line(r"^ready ", stream="stdout")
             for port in ports:
                 wait_served((HOST, port))
+
+    def test_files_of_both_programs_are_read_again_and_nobody_notices_whose_service_stays(self):
+        place = folder("reload")
+        write_secret(os.path.join(place, "secret"))
+        ports = {name: free_port() for name in ("stays", "goes", "comes")}
+
+        def write(name, *tables):
+            path = os.path.join(place, name)
+            with open(path, "w", encoding="ascii", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+                file.write(f'secret-file = "{place}/secret"\n' + "".join(tables))
+            return path
+
+        def outside(name):
+            return f'[services.{name}]\noutside-addr = "{HOST}:{ports[name]}"\n'
+
+        with SocketOrigin(echo) as server:
+            def inside(name):
+                return f'[services.{name}]\norigin-server-addr = "{show_address(server.address)}"\n'
+
+            of_remote = write("remote.toml", outside("stays"), outside("goes"))
+            of_origin = write("origin.toml", inside("stays"), inside("goes"))
+            remote, control, _ = self.remote("--config", of_remote)
+            origin, opened = self.origin(control, "--config", of_origin)
+            self.assertEqual(sorted(opened), ["goes", "stays"])
+            with visit((HOST, ports["stays"])) as visitor, visit((HOST, ports["goes"])) as served:
+                for each in (visitor, served):
+                    exchange(each)
+                for _ in range(5):
+                    write("remote.toml", outside("stays"), outside("comes"))
+                    write("origin.toml", inside("stays"), inside("comes"))
+                    for program in (remote, origin):
+                        program.send_signal(signal.SIGHUP)
+                    wait_served((HOST, ports["comes"]))
+                    poll(lambda: refuses((HOST, ports["goes"])), "the service that is gone is refused")
+                    with visit((HOST, ports["stays"])) as fresh:
+                        exchange(fresh)
+                    write("remote.toml", "what is this?\n")  # changes nothing
+                    lines = len(remote.lines)
+                    remote.send_signal(signal.SIGHUP)
+                    remote.wait_line("cannot reload, so nothing has changed", start=lines)
+                    with visit((HOST, ports["comes"])) as fresh:
+                        exchange(fresh)
+                    write("remote.toml", outside("stays"), outside("goes"))
+                    write("origin.toml", inside("stays"), inside("goes"))
+                    for program in (remote, origin):
+                        program.send_signal(signal.SIGHUP)
+                    wait_served((HOST, ports["goes"]))
+                    poll(lambda: refuses((HOST, ports["comes"])), "so is the other")
+                for each in (visitor, served):
+                    exchange(each)

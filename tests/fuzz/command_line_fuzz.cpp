@@ -84,7 +84,7 @@ void parse_and_check(const std::vector<std::string>& arguments)
     if (!code)
         check(options);
     else if (*code == 0)
-        require(count > 1, "only a flag makes a program end well");
+        require(count > 1, "only a flag or a command makes a program end well");
     else
         require(*code == 2, "a wrong command line has its own exit code");
 }
@@ -95,6 +95,7 @@ void parse_and_check(const std::vector<std::string>& arguments)
 extern "C" int LLVMFuzzerInitialize(int*, char***)
 {
     stderr = std::fopen("/dev/null", "w"); // glibc lets it be set; libFuzzer has taken its copy
+    stdout = stderr;
     std::cout.rdbuf(nullptr);
     return 0;
 }

@@ -143,6 +143,8 @@ SEEDS = {
         "twice": b'[origins.a]\nsecret = "%s"\nsecret = "%s"\n' % (SECRET, OTHER_SECRET),
         "deep": b"a = " + b"[" * 300, "not-utf-8": b'[origins.a]\nsecret = "\xff\xfe"\n',
         "line-in-three-quotes": b'[origins.a]\nsecret = """\n%s"""\n' % SECRET,
+        "number-before-a-list": b'[origins.a]\nsecrets =2["q3vU0mWcXz8Kd1JtR5yLhB7sNfPa???????", "GoEi6Tw[origins.VxYk9Qe"]\n',
+        "name-of-many-parts": b"[" + b"a." * 2000 + b"a]\n",
         "byte-order-mark": b'\xef\xbb\xbf[origins.a]\nsecret = "%s"\n' % SECRET,
     },
     "duration": {
@@ -199,10 +201,41 @@ SEEDS = {
         "origin-trust": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0--secret-file=s\0",
         "secret-as-a-flag": b"origin-proxy\0--secret=hush\0", "contradiction": b"r\0--tls-cert=c\0",
         "network-that-is-none": b"r\0--control-addr=:1\0--outside-addr=:2\0--allow=10.0.0.1/8\0",
+        "check": b"remote-proxy\0check\0--control-addr=:1\0--outside-addr=:2\0--allow-ports=1-2,9\0--watch\0",
+        "print-config": b"origin-proxy\0print-config\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0",
+        "config": b"origin-proxy\0--config\0/nowhere/c.toml\0",
         "help": b"remote-proxy\0--help\0", "version": b"origin-proxy\0-V\0",
         "unknown-flag": b"origin-proxy\0--no-such-flag\0x\0", "no-value": b"o\0--spin\0",
         "twice": b"r\0--control-addr=a:1\0--control-addr=b:2\0--outside-addr=:2\0",
         "positional": b"r\0--\0--control-addr\0", "short": b"r\0-hV\0",
+    },
+    "configuration": {
+        **{f"remote-{name}": b'control-addr = ":9001"\noutside-addr = ":9000"\n' + text + b"r" for name, text in {
+            "flags": b'max-waiting = 4096\ngrace-period = "30s"\nallow = ["10.0.0.0/8", "::1"]\nwatch = true\n'
+                     b'allow-ports = ["20000-20100", 9000]\n',
+            "services": b'[services.web]\noutside-addr = "h:80"\nbalance = "first"\nmax-connections = 5\n'
+                        b'deny = "::/0"\naccept-proxy-from = ["10.0.0.1"]\n[services.b]\n'
+                        b'outside-addr = ":20000-20009"\nkind = "tcp"\n',
+            "origins": b'[origins.a]\nsecret = "%s"\nallow-ports = 80\n[origins."b.c"]\nsecrets = ["%s"]\n'
+                       b'[services.s]\noutside-addr = "h:1"\norigins = ["a"]\n' % (SECRET, OTHER_SECRET),
+            "secret-file": b'[origins.a]\nsecret-file = ["s", "t"]\n', "masked": b'[origins.a]\nsecret = "***"\n',
+            "twins": b'[origins.a]\nsecret = "%s"\n[origins.b]\nsecret = "%s"\n' % (SECRET, SECRET),
+            "stray-secret": b'secret = "%s"\n[services.a]\nsecret = "%s"\n' % (SECRET, SECRET),
+            "overlaps": b'[services.a]\noutside-addr = "h:1-9"\n[services.b]\noutside-addr = ":5"\n',
+            "unknown-origin": b'[services.a]\noutside-addr = "h:1"\norigins = "b"\n[origins.c]\nsecret-file = "s"\n',
+            "unknown-keys": b'max-wating = 1\nport = 2\n[services.a]\nprot = 3\n', "udp": b'[services.a]\nkind = "udp"\n',
+            "wrong-types": b'allow = 1\ninclude = {}\nservices = 1.5\norigins = 1979-05-27\nspin = [[1]]\n',
+            "no-toml": b"= 1\n", "twice": b'outside-addr = ":1"\n', "deep": b"a = " + b"[" * 300,
+        }.items()},
+        **{f"origin-{name}": b'remote-proxy-addr = "a:9001"\n' + text + b"o" for name, text in {
+            "flags": b'origin-server-addr = ":8000"\nmax-retries = 3\ntls-insecure = true\n',
+            "services": b'[services.a]\norigin-server-addr = "s:1"\nproxy-protocol = "v2"\n[services.b]\n'
+                        b'origin-server-addr = ":10-19"\noutside-addr = "[::]:20-29"\n',
+            "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
+            "sizes": b'[services.a]\norigin-server-addr = ":1-2"\noutside-addr = ":1-3"\n',
+            "too-many": b'[services.a]\norigin-server-addr = ":1-1000"\n[services.b]\norigin-server-addr = ":1"\n',
+        }.items()},
+        "empty": b"",
     },
     "frame": FRAMES,
     "take_frame": {

@@ -97,6 +97,10 @@ TEST_CASE("what is no TOML is not quoted, since there may be a secret in it")
     const std::string broken = fmt::format("[origins.roof]\nsecret = {}\n", one);
     CHECK(objection_to(broken).starts_with("here.toml line 2: no TOML"));
     CHECK_FALSE(has(objection_to(broken), one.substr(0, 8)));
+    const auto list = [](std::string_view secret) {
+        return fmt::format("[origins.roof]\nsecrets =2[\"{}\", \"Go[origins.9Qe\"]\n", secret);
+    };
+    CHECK(objection_to(list("q3vU0mWc??????")) == objection_to(list("h4gV1gXd??????")));
     for (const std::string& text :
          {table("roof", one) + "=\n", fmt::format("secret = \"{}\n", one), std::string(one),
           fmt::format("\"{}\"", one), table("roof", one) + table("roof", other)}) {

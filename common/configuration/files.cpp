@@ -1,0 +1,145 @@
+#include "common/configuration/files.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include "common/configuration/names.hpp"
+#include "common/log.hpp"
+#include "common/security/file.hpp"
+
+namespace tunnel {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t largest_file = 1024 * 1024;
+constexpr std::size_t most_files = 1000;
+
+bool is_pattern(const fs::path& path)
+{
+    return path.native().find('*') != std::string::npos;
+}
+
+// Names that begin with a dot are those of editors.
+std::vector<fs::path> matching(const fs::path& pattern)
+{
+    if (!is_pattern(pattern))
+        return {pattern};
+    std::vector<fs::path> found;
+    std::error_code error;
+    for (fs::directory_iterator each(pattern.parent_path(), error), end; !error && each != end;
+         each.increment(error)) {
+        const fs::path name = each->path().filename();
+        if (::fnmatch(pattern.filename().c_str(), name.c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0 &&
+            found.size() <= most_files)
+            found.push_back(each->path());
+    }
+    std::ranges::sort(found);
+    return found;
+}
+
+Setting parse_file(const fs::path& path, const FilePlace& asked_at, Problems& problems)
+{
+    try {
+        const PrivateText text = read_file(path.string(), largest_file);
+        return parse_toml(text.view(), path.string(), configuration_syntax, problems);
+    } catch (const std::runtime_error& error) {
+        problems.add(asked_at, log::escape(error.what()));
+        return {};
+    }
+}
+
+// What is wrong with it; empty: nothing.
+std::string objection_to(const fs::path& pattern)
+{
+    std::error_code error;
+    if (!pattern.has_filename() || is_pattern(pattern.parent_path()))
+        return "expected the name of a file, with * in its last part at most";
+    if (is_pattern(pattern) && !fs::is_directory(pattern.parent_path(), error))
+        return fmt::format("there is no folder {}", pattern.parent_path().string());
+    return {};
+}
+
+void include(const Setting& setting, Configuration& configuration, Problems& problems)
+{
+    const fs::path folder = configuration.files.top.parent_path();
+    if (setting.kind != Setting::Kind::text) {
+        problems.add(setting.place, fmt::format("include has {} in it, expected names of files",
+                                                describe(setting.kind)));
+        return;
+    }
+    // A name from within the working directory has an empty folder, which nobody can open.
+    const fs::path pattern = (folder.empty() ? fs::path(".") : folder) / setting.text;
+    if (const std::string objection = objection_to(pattern); !objection.empty()) {
+        problems.add(setting.place, fmt::format("include: \"{}\": {}", log::escape(setting.text),
+                                                log::escape(objection)));
+        return;
+    }
+    configuration.files.patterns.push_back(pattern);
+    const auto files = matching(pattern);
+    if (files.size() > most_files) {
+        problems.add(setting.place, fmt::format("include: \"{}\" means more than {} files",
+                                                log::escape(setting.text), most_files));
+        return;
+    }
+    for (const fs::path& file : files) {
+        std::error_code error;
+        if (fs::equivalent(file, configuration.files.top, error))
+            continue;
+        Setting included = parse_file(file, setting.place, problems);
+        std::erase_if(included.entries, [&problems](const Setting& each) {
+            if (each.key == "include")
+                problems.add(each.place, "include is for the file of --config alone");
+            return each.key == "include";
+        });
+        merge(configuration.settings, std::move(included), problems);
+    }
+}
+
+} // namespace
+
+std::vector<fs::path> ConfigurationFiles::present() const
+{
+    std::vector<fs::path> files;
+    if (!top.empty())
+        files.push_back(top);
+    for (const fs::path& pattern : patterns) {
+        const auto more = matching(pattern);
+        files.insert(files.end(), more.begin(), more.end());
+    }
+    return files;
+}
+
+std::vector<fs::path> ConfigurationFiles::read_again() const
+{
+    std::vector<fs::path> files = present();
+    for (const fs::path& pattern : patterns)
+        files.push_back(pattern.parent_path());
+    return files;
+}
+
+Configuration read_configuration(const std::string& path, Problems& problems)
+{
+    Configuration configuration;
+    configuration.files.top = path;
+    configuration.settings = parse_file(path, {}, problems);
+    const Setting* const found = configuration.settings.find("include");
+    if (found == nullptr)
+        return configuration;
+    const Setting asked = *found;
+    std::erase_if(configuration.settings.entries,
+                  [](const Setting& each) { return each.key == "include"; });
+    if (asked.kind != Setting::Kind::list) {
+        include(asked, configuration, problems);
+        return configuration;
+    }
+    for (const Setting& each : asked.entries)
+        include(each, configuration, problems);
+    return configuration;
+}
+
+} // namespace tunnel

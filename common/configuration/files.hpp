@@ -1,0 +1,38 @@
+// The configuration's files.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/configuration/document.hpp"
+
+namespace tunnel {
+
+// The file of --config, and what it includes.
+struct ConfigurationFiles {
+    std::filesystem::path top{};                   // empty: there is none
+    std::vector<std::filesystem::path> patterns{}; // "FOLDER/*.toml"
+
+    // Those that there are now, `top` first and the others of each pattern in the order of their
+    // names.
+    std::vector<std::filesystem::path> present() const;
+
+    // What must stay readable for them all to be read again, those too that are added.
+    std::vector<std::filesystem::path> read_again() const;
+};
+
+// What all files say together.
+struct Configuration {
+    Setting settings;
+    ConfigurationFiles files;
+};
+
+// What is wrong when a text is no configuration at all.
+inline constexpr std::string_view configuration_syntax =
+    "expected key = value with texts in quotes, or [table]";
+
+// Reads the file at `path` and those that it includes; what is wrong goes to `problems`.
+Configuration read_configuration(const std::string& path, Problems& problems);
+
+} // namespace tunnel

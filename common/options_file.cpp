@@ -1,0 +1,104 @@
+// The flags of a program out of its configuration file, and into one.
+#include <fmt/format.h>
+
+#include "common/configuration/print.hpp"
+#include "common/configuration/table_reader.hpp"
+#include "common/flag.hpp"
+#include "common/options.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// As one flag holds them: "10.0.0.0/8,::1", or with line ends where it was given several times.
+std::vector<std::string> split(const std::vector<std::string>& texts)
+{
+    std::vector<std::string> all;
+    for (std::string_view rest : texts) {
+        for (;;) {
+            const std::size_t end = rest.find_first_of(",\n");
+            all.emplace_back(rest.substr(0, end));
+            if (end == std::string_view::npos)
+                break;
+            rest.remove_prefix(end + 1);
+        }
+    }
+    return all;
+}
+
+} // namespace
+
+void CommandLine::read_file(const Setting& settings, Problems& problems)
+{
+    TableReader top(settings, "", problems);
+    for (const auto& flag : flags_) {
+        const std::string key = flag->key();
+        if (flag->on_command_line()) { // which wins, even over nonsense
+            top.take(key);
+            continue;
+        }
+        flag->in_file = settings.find(key) != nullptr;
+        if (flag->is_on != nullptr)
+            top.boolean(key, *flag->is_on);
+        else if (flag->several)
+            top.several(key, flag->read);
+        else
+            top.one(key, flag->read);
+    }
+    for (Table& each : tables_) {
+        const Setting* const table = top.table(each.name);
+        each.found = table != nullptr;
+        if (table != nullptr && each.read(*table, problems))
+            printed_tables_ += to_toml(*table);
+    }
+    top.refuse("secret", "no secret can be here, expected secret-file with the name of a file");
+    top.refuse("config", "this is the file of --config, expected include for others");
+    top.finish("expected the name of a flag without its dashes, see --help");
+}
+
+void CommandLine::look_for_contradictions(Problems& problems) const
+{
+    for (const auto& flag : flags_) {
+        if (!flag->required || flag->is_given())
+            continue;
+        const std::string in_file =
+            config_.empty() ? "" : fmt::format(", or {} in {}", flag->key(), config_);
+        problems.add(fmt::format("{} is required{}", flag->name, in_file));
+    }
+    if (trust_ != nullptr && !trust_->contradiction().empty())
+        problems.add(trust_->contradiction());
+    if (const std::string wrong = contradiction_ ? contradiction_() : ""; !wrong.empty())
+        problems.add(wrong);
+}
+
+std::string CommandLine::parse_text(std::string_view toml, const std::string& path)
+{
+    Problems problems;
+    Setting settings = parse_toml(toml, path, configuration_syntax, problems);
+    std::erase_if(settings.entries, [](const Setting& each) { return each.key == "include"; });
+    if (problems.empty()) {
+        read_file(settings, problems);
+        look_for_contradictions(problems);
+    }
+    return problems.text();
+}
+
+std::string CommandLine::print() const
+{
+    std::string all;
+    for (const auto& flag : flags_) {
+        if (flag->is_on != nullptr)
+            all += fmt::format("{} = {}\n", flag->key(), *flag->is_on);
+        else if (flag->several)
+            all += toml_line(flag->key(), split(flag->texts));
+        else if (!flag->texts.empty())
+            all += toml_line(flag->key(), flag->texts.back());
+        else if (!flag->has_no_text())
+            all += toml_line(flag->key(), flag->if_absent);
+    }
+    if (trust_ != nullptr && trust_->secret)
+        all += fmt::format("# the secret is in the environment: {}SECRET\n", environment_prefix_);
+    return all + printed_tables_;
+}
+
+} // namespace tunnel

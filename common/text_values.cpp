@@ -1,0 +1,95 @@
+#include "common/text_values.hpp"
+
+#include <charconv>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "common/log.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// So many are offered to a remote proxy at once, and no more.
+constexpr std::size_t most_ports = 1000;
+
+template <class Number>
+std::optional<Number> parse_whole(std::string_view text)
+{
+    Number number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
+}
+
+} // namespace
+
+void refuse_text(std::string_view text, std::string_view expected)
+{
+    throw std::invalid_argument(fmt::format("\"{}\" is not {}", log::escape(text), expected));
+}
+
+std::optional<std::uint32_t> parse_number(std::string_view text)
+{
+    return parse_whole<std::uint32_t>(text);
+}
+
+std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint32_t highest)
+{
+    const auto number = parse_number(text);
+    if (!number || *number < lowest || *number > highest)
+        refuse_text(text, fmt::format("a number from {} to {}", lowest, highest));
+    return *number;
+}
+
+void read_networks(std::string_view text, std::vector<Cidr>& networks)
+{
+    for (;;) {
+        const std::size_t end = text.find_first_of(",\n");
+        networks.push_back(parse_cidr(text.substr(0, end)));
+        if (end == std::string_view::npos)
+            return;
+        text.remove_prefix(end + 1);
+    }
+}
+
+void read_kind(std::string_view text)
+{
+    if (text == "udp")
+        throw std::invalid_argument("\"udp\" is not yet there, expected tcp");
+    if (text != "tcp")
+        refuse_text(text, "tcp");
+}
+
+std::string AddressRange::name_at(std::size_t place, const std::string& name) const
+{
+    return is_range ? fmt::format("{}[{}]", name, place) : name;
+}
+
+AddressRange read_address_range(std::string_view text)
+{
+    const std::size_t port = text.rfind(':') + 1; // 0: there is none, and then no address
+    const std::size_t dash = text.find('-', port);
+    const auto first = parse_address(text.substr(0, dash));
+    if (!first)
+        refuse_text(text,
+                    fmt::format("{}, or ports side by side such as :20000-20100", address_syntax));
+    if (dash == std::string_view::npos)
+        return {*first};
+    const auto last = parse_whole<std::uint16_t>(text.substr(dash + 1));
+    if (!last || first->port == 0 || *last < first->port)
+        refuse_text(text, "ports side by side, which begin at 1 or above and end at most at 65535");
+    const std::size_t size = static_cast<std::size_t>(*last - first->port) + 1;
+    if (size > most_ports)
+        refuse_text(text, fmt::format("{} ports or fewer", most_ports));
+    return {*first, size, true};
+}
+
+std::string to_string(const AddressRange& range)
+{
+    const std::string first = to_string(range.first);
+    return range.is_range ? fmt::format("{}-{}", first, range.first.port + range.size - 1) : first;
+}
+
+} // namespace tunnel

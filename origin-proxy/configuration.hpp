@@ -1,0 +1,13 @@
+// The tables of the origin proxy's configuration file.
+#pragma once
+
+#include "common/configuration/document.hpp"
+#include "origin-proxy/options.hpp"
+
+namespace tunnel {
+
+// Puts what [services.NAME] say into `options`, in which the flags are already. What these said of
+// the PROXY protocol holds for a service that says nothing of it.
+void read_services(const Setting& services, OriginOptions& options, Problems& problems);
+
+} // namespace tunnel

@@ -1,0 +1,119 @@
+#include "remote-proxy/configuration.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "common/configuration/names.hpp"
+#include "common/configuration/overlaps.hpp"
+#include "common/configuration/table_reader.hpp"
+#include "common/log.hpp"
+#include "common/protocol/frame.hpp"
+#include "common/text_values.hpp"
+#include "remote-proxy/origins_table.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr Choices<Balance, 3> balances{
+    {{"least", Balance::least}, {"round-robin", Balance::round_robin}, {"first", Balance::first}}};
+
+void read_limit(TableReader& keys, const std::string& key, std::optional<std::uint32_t>& limit)
+{
+    keys.one(key,
+             [&limit](const std::string& text) { limit = read_number(text, 1, most_visitors); });
+}
+
+void read_cidrs(TableReader& keys, const std::string& key, std::vector<Cidr>& networks)
+{
+    keys.several(key, [&networks](const std::string& text) { read_networks(text, networks); });
+}
+
+// Names of origin proxies whom nobody has heard of are slips, where all have to be named.
+void check_origin(const std::string& name, const std::vector<std::string>& known)
+{
+    if (name.empty())
+        throw std::invalid_argument("\"\" is not the name of an origin proxy");
+    if (known.empty() || std::ranges::find(known, name) != known.end())
+        return;
+    const std::string meant = nearest(name, known);
+    throw std::invalid_argument(
+        fmt::format("\"{}\" has no table [origins.NAME], {}", log::escape(name),
+                    meant.empty() ? "expected the name of one that has"
+                                  : fmt::format("did you mean {}?", meant)));
+}
+
+// One table, but for its name and addresses.
+RemoteService read_service(const Setting& table, AddressRange& outside,
+                           const std::vector<std::string>& origins,
+                           const std::vector<Cidr>& trusted, Problems& problems)
+{
+    RemoteService service;
+    VisitorRules& rules = service.visitor_rules;
+    rules.trusted = trusted;
+    TableReader keys(table, "services." + table.key, problems);
+    keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
+    keys.several("origins", [&](const std::string& name) {
+        check_origin(name, origins);
+        service.origins.push_back(name);
+    });
+    keys.one("balance", [&](const std::string& text) {
+        service.balance = read_choice(balances, text, "least, round-robin or first");
+    });
+    read_limit(keys, "max-connections", rules.max_connections);
+    read_limit(keys, "max-connections-per-ip", rules.max_connections_per_ip);
+    read_limit(keys, "max-new-per-second-per-ip", rules.max_new_per_second_per_ip);
+    read_cidrs(keys, "allow", rules.allow);
+    read_cidrs(keys, "deny", rules.deny);
+    read_cidrs(keys, "trusted", rules.trusted);
+    read_cidrs(keys, "accept-proxy-from", service.accept_proxy_from);
+    keys.one("kind", read_kind);
+    keys.finish();
+    return service;
+}
+
+} // namespace
+
+std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& options,
+                                      Problems& problems)
+{
+    const OriginsIn in = options.trust.ca_file.empty() ? OriginsIn::configuration
+                                                       : OriginsIn::configuration_with_certificates;
+    OriginsTable all = read_origins(origins, in, problems);
+    options.trust.origins = std::move(all.secrets);
+    options.allow_ports.merge(all.allow_ports);
+    return std::move(all.names);
+}
+
+void read_services(const Setting& tables, const std::vector<std::string>& origins,
+                   RemoteOptions& options, Problems& problems)
+{
+    std::vector<Listening> listening{{"control-addr", {}, {options.control_address}}};
+    const bool has_default = options.outside_address.has_value();
+    if (has_default)
+        listening.push_back({"outside-addr", {}, {*options.outside_address}});
+    for_each_table(tables, problems, [&](const Setting& table) {
+        AddressRange outside;
+        const RemoteService service =
+            read_service(table, outside, origins, options.visitor_rules.trusted, problems);
+        const Setting* const address = table.find("outside-addr");
+        if (address == nullptr) {
+            problems.add(table.place, fmt::format("services.{} has no outside-addr", table.key));
+            return;
+        }
+        if (table.key == default_service && has_default)
+            problems.add(table.place, "the service default is that of outside-addr, expected "
+                                      "another name");
+        listening.push_back({"services." + table.key, address->place, outside});
+        for (std::size_t place = 0; place < outside.size; ++place) {
+            RemoteService& added = options.services.emplace_back(service);
+            added.name = outside.name_at(place, table.key);
+            added.outside_address = outside.at(place);
+        }
+    });
+    look_for_overlaps(listening, problems);
+}
+
+} // namespace tunnel

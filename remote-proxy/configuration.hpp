@@ -1,0 +1,20 @@
+// The tables of the remote proxy's configuration file.
+#pragma once
+
+#include "common/configuration/document.hpp"
+#include "remote-proxy/options.hpp"
+
+namespace tunnel {
+
+// The most visitors that any limit can be set to: more than a process may have descriptors.
+inline constexpr std::uint32_t most_visitors = 1'000'000;
+
+// Puts what [origins.NAME] say into `options`, in which the flags are already. Answers the names.
+std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& options,
+                                      Problems& problems);
+
+// The same for [services.NAME], which may be for `origins` alone, unless that is empty.
+void read_services(const Setting& tables, const std::vector<std::string>& origins,
+                   RemoteOptions& options, Problems& problems);
+
+} // namespace tunnel
