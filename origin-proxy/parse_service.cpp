@@ -1,20 +1,17 @@
 #include "origin-proxy/parse_service.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <set>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
+#include "common/configuration/names.hpp"
 #include "common/log.hpp"
 
 namespace tunnel {
 
 namespace {
-
-constexpr std::size_t longest_name = 64;
 
 // The ports from `first` on, and the host in front of them.
 struct Place {
@@ -32,14 +29,6 @@ struct Place {
 [[noreturn]] void refuse(std::string_view text, const std::string& why)
 {
     throw std::invalid_argument(fmt::format("\"{}\" {}", log::escape(text), why));
-}
-
-bool is_name(std::string_view name)
-{
-    return !name.empty() && name.size() <= longest_name &&
-           std::ranges::all_of(name, [](unsigned char c) {
-               return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-           });
 }
 
 // "HOST:PORT" or "HOST:FIRST-LAST".
@@ -73,7 +62,7 @@ std::vector<OriginService> parse_service(std::string_view text)
         refuse(text,
                fmt::format("is not a service such as web=localhost:8000@80: {}", service_syntax));
     const std::string_view name = text.substr(0, equals);
-    if (!is_name(name))
+    if (!is_plain_name(name))
         refuse(name, fmt::format("is no name of a service: 1 to {} letters, digits, \".\", \"_\" "
                                  "and \"-\"",
                                  longest_name));

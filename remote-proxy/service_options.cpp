@@ -5,15 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "common/configuration/names.hpp"
+
 namespace tunnel {
 
 namespace {
 
-constexpr std::size_t longest_name = 64;
 constexpr unsigned most_numbers = 1000;
-
-constexpr std::string_view good_in_names =
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
 // "[0]" to "[999]".
 bool is_number_in_brackets(std::string_view text)
@@ -36,8 +34,7 @@ bool is_service_name(std::string_view name)
             return false;
         name = name.substr(0, bracket);
     }
-    return !name.empty() && name.size() <= longest_name &&
-           name.find_first_not_of(good_in_names) == std::string_view::npos;
+    return is_plain_name(name);
 }
 
 RemoteService parse_remote_service(std::string_view text)
@@ -51,7 +48,7 @@ RemoteService parse_remote_service(std::string_view text)
         wrong("there is no =");
     const std::string_view name = text.substr(0, sign);
     if (!is_service_name(name))
-        wrong("a name has 1 to 64 letters, digits, dots, dashes and underscores");
+        wrong(plain_name_syntax);
     const auto address = parse_address(text.substr(sign + 1));
     if (!address)
         wrong(fmt::format("behind the = belongs {}", address_syntax));

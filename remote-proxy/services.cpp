@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/configuration/names.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
@@ -208,9 +209,7 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
 Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::string& wanted)
 {
     if (!is_service_name(name))
-        return declined(name, DeclineReason::not_allowed,
-                        "a service's name has 1 to 64 letters, digits, dots, dashes and "
-                        "underscores");
+        return declined(name, DeclineReason::not_allowed, std::string(plain_name_syntax));
     const auto found = services_.find(name);
     ServicePointer service = found != services_.end() ? found->second : nullptr;
     if (service && !service->owner) {

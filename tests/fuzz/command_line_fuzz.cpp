@@ -54,7 +54,10 @@ void check(const RemoteOptions& options)
 {
     check(options.common);
     check(options.control_address);
-    check(options.outside_address);
+    if (options.outside_address)
+        check(*options.outside_address);
+    require(options.outside_address || !options.services.empty() || !options.allow_ports.empty(),
+            "there is something to serve");
     require(is_from(milliseconds(1), options.pairing_timeout), "pairing takes time");
     require(options.max_waiting >= 1 && options.max_waiting <= 12'000, "some may wait");
 }
@@ -65,7 +68,7 @@ void check(const OriginOptions& options)
     check(options.remote_proxy_address);
     check(options.origin_server_address);
     require(is_from(milliseconds(1), options.dial_timeout), "dialling takes time");
-    require(options.services.empty() == (options.origin_server_address != Address()),
+    require(options.services.empty() || options.origin_server_address == Address(),
             "there is one server, or services");
     require(contradiction(options.services).empty(), "services do not contradict each other");
     require(options.parked_connections.value_or(0) <= 256, "not too many are parked");
