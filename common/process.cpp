@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <memory>
 #include <sstream>
-#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -92,14 +91,19 @@ void watch_signals(asio::signal_set& signals, SignalActions actions)
     wait_for_signal(signals, std::make_shared<SignalActions>(std::move(actions)));
 }
 
+void complain_of_reload(const std::runtime_error& error)
+{
+    std::istringstream lines(error.what());
+    for (std::string line; std::getline(lines, line);)
+        log::error("cannot reload, so nothing has changed", {{"reason", line}});
+}
+
 void reload_or_complain(const std::function<void()>& reload)
 {
     try {
         reload();
     } catch (const std::runtime_error& error) {
-        std::istringstream lines(error.what());
-        for (std::string line; std::getline(lines, line);)
-            log::error("cannot reload, so nothing has changed", {{"reason", line}});
+        complain_of_reload(error);
     }
 }
 

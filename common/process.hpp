@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
 #include "common/asio.hpp"
@@ -27,8 +28,10 @@ struct SignalActions {
 // Calls the actions from `signals`, which must be empty, until it is destroyed or cancelled.
 void watch_signals(asio::signal_set& signals, SignalActions actions);
 
-// Calls `reload`, and where it throws std::runtime_error logs each line of that as one that kept
-// the program as it was.
+// Logs each line of what is wrong, after which the program stays as it was.
+void complain_of_reload(const std::runtime_error& error);
+
+// Calls `reload`, and complains if it throws.
 void reload_or_complain(const std::function<void()>& reload);
 
 // The words of the command line, as main() got them.

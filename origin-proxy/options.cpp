@@ -55,13 +55,13 @@ std::string wrong_services(const CommandLine& line, const OriginOptions& options
     return wrong.empty() ? wrong : "--service: " + wrong;
 }
 
-// The flag is for all that say nothing themselves.
-void complete(OriginOptions& options)
+// What the flag says of all. A table of the file may say otherwise.
+void complete(const CommandLine& line, OriginOptions& options)
 {
-    for (OriginService& each : options.services) {
-        if (each.proxy_protocol == ProxyProtocol::off)
-            each.proxy_protocol = options.proxy_protocol;
-    }
+    if (!line.has("--service"))
+        return;
+    for (OriginService& each : options.services)
+        each.proxy_protocol = options.proxy_protocol;
 }
 
 void add_flags(CommandLine& line, OriginOptions& options)
@@ -117,7 +117,7 @@ std::optional<int> parse(int argc, const char* const* argv, OriginOptions& optio
     CommandLine line = empty_line();
     add_flags(line, options);
     const auto code = line.parse(argc, argv);
-    complete(options);
+    complete(line, options);
     return code;
 }
 
@@ -133,7 +133,7 @@ OriginOptions reread_options(int argc, const char* const* argv, const OriginOpti
     CommandLine line = empty_line();
     add_flags(line, fresh);
     line.parse_again(argc, argv);
-    complete(fresh);
+    complete(line, fresh);
     return fresh;
 }
 

@@ -9,6 +9,7 @@
 #include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/process.hpp"
 
 namespace tunnel {
 
@@ -170,7 +171,7 @@ void RemoteProxy::reload()
         change_services(fresh);
         trust_ = std::move(trust);
     } catch (const std::runtime_error& error) {
-        log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
+        complain_of_reload(error);
         return;
     }
     log::info("reloaded");

@@ -182,6 +182,30 @@ TEST_CASE("no two services have the same port of the same host")
               .complains_of(7, "services.b at :5 overlaps services.a at :5"));
 }
 
+TEST_CASE("services of flags are all that there are, whatever tables the file has")
+{
+    const TemporaryFile remote("control-addr = \":1\"\n[services.a]\noutside-addr = \":2\"\n");
+    const auto remote_result =
+        parsed<RemoteOptions>({"--config", remote.path().c_str(), "--service=b=:3"});
+    CHECK(remote_result.err == "");
+    REQUIRE(remote_result.options.services.size() == 1);
+    CHECK(remote_result.options.services[0].name == "b");
+    const TemporaryFile origin("remote-proxy-addr = \"a:1\"\nproxy-protocol = \"v2\"\n"
+                               "[services.a]\norigin-server-addr = \":2\"\n"
+                               "[services.b]\norigin-server-addr = \":2\"\n"
+                               "proxy-protocol = \"off\"\n");
+    const auto of_file =
+        parsed<OriginOptions>({"--config", origin.path().c_str()}).options.services;
+    REQUIRE(of_file.size() == 2);
+    CHECK(of_file[0].proxy_protocol == ProxyProtocol::v2);
+    CHECK(of_file[1].proxy_protocol == ProxyProtocol::off);
+    const auto of_flag =
+        parsed<OriginOptions>({"--config", origin.path().c_str(), "--service=c=:3"});
+    CHECK(of_flag.err == "");
+    CHECK((of_flag.options.services ==
+           std::vector<OriginService>{{"c", {"", 3}, {}, ProxyProtocol::v2}}));
+}
+
 TEST_CASE("the service default is that of the outside address, if there is one")
 {
     constexpr auto table = "[services.default]\noutside-addr = \":5\"\n";
