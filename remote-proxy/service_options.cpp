@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/configuration/names.hpp"
+#include "common/log.hpp"
 
 namespace tunnel {
 
@@ -42,7 +43,7 @@ RemoteService parse_remote_service(std::string_view text)
     const std::size_t sign = text.find('=');
     const auto wrong = [text](std::string_view what) {
         throw std::invalid_argument(
-            fmt::format("\"{}\" is not {}: {}", text, remote_service_syntax, what));
+            fmt::format("\"{}\" is not {}: {}", log::escape(text), remote_service_syntax, what));
     };
     if (sign == std::string_view::npos)
         wrong("there is no =");

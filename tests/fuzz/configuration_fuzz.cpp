@@ -31,11 +31,8 @@ void check_names(const std::vector<Service>& services)
 void check(const RemoteOptions& options)
 {
     check_names(options.services);
-    std::set<std::pair<std::string, std::uint16_t>> taken;
     for (const RemoteService& each : options.services) {
         check(each.outside_address);
-        const auto& [host, port] = each.outside_address;
-        require(port == 0 || taken.insert({host, port}).second, "no two listen at one place");
         require(each.visitor_rules.max_connections.value_or(1) > 0, "some may come");
     }
     for (const auto& [name, ranges] : options.allow_ports) {
