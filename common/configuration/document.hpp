@@ -16,6 +16,8 @@ struct FilePlace {
     std::string file{};
     std::size_t line = 0;
 
+    // clang-tidy 14 means the 0 in what the compiler writes here.
+    // NOLINTNEXTLINE(modernize-use-nullptr)
     friend auto operator<=>(const FilePlace&, const FilePlace&) = default;
 };
 

@@ -52,8 +52,9 @@ TEST_CASE("the remote proxy needs two addresses and has a default for the rest")
 
 TEST_CASE("a required address that is missing is asked for by its flag")
 {
-    for (const auto& [given, missing] : {std::pair("--control-addr=:1", "--outside-addr, --service or --allow-ports"),
-                                         {"--outside-addr=:1", "--control-addr"}}) {
+    for (const auto& [given, missing] :
+         {std::pair("--control-addr=:1", "--outside-addr, --service or --allow-ports"),
+          {"--outside-addr=:1", "--control-addr"}}) {
         const auto result = parsed<RemoteOptions>({given});
         CHECK(result.code == 2);
         CHECK(result.out == "");
