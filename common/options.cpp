@@ -256,6 +256,15 @@ void CommandLine::add_choice(const std::string& flag, const std::string& help,
     add_text(flag, help, "MODE", shown_default, expected, Need::optional, std::move(read));
 }
 
+void CommandLine::add_rate(const std::string& flag, std::optional<std::uint64_t>& value,
+                           const std::string& help)
+{
+    add_text(flag, help, "RATE", "off", "", Need::optional, [&value](const std::string& text) {
+        value = read_rate(text);
+        return true;
+    });
+}
+
 void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                                      const std::string& help, std::uint32_t highest)
 {

@@ -91,6 +91,9 @@ public:
     void add_choice(const std::string& flag, const std::string& help,
                     const std::string& shown_default, const std::string& expected,
                     std::function<bool(const std::string&)> read);
+    // Bytes a second, none for "off".
+    void add_rate(const std::string& flag, std::optional<std::uint64_t>& value,
+                  const std::string& help);
     // "auto" is none.
     void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                             const std::string& help, std::uint32_t highest);

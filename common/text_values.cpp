@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/log.hpp"
+#include "common/units.hpp"
 
 namespace tunnel {
 
@@ -41,6 +42,16 @@ std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint
     if (!number || *number < lowest || *number > highest)
         refuse_text(text, fmt::format("a number from {} to {}", lowest, highest));
     return *number;
+}
+
+std::optional<std::uint64_t> read_rate(std::string_view text)
+{
+    if (text == "off")
+        return std::nullopt;
+    const auto rate = parse_rate(text);
+    if (!rate)
+        refuse_text(text, rate_syntax);
+    return rate;
 }
 
 void read_networks(std::string_view text, std::vector<Cidr>& networks)

@@ -24,6 +24,9 @@ std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint
 // nullopt: no whole number.
 std::optional<std::uint32_t> parse_number(std::string_view text);
 
+// Bytes a second, none for "off". Throws std::invalid_argument.
+std::optional<std::uint64_t> read_rate(std::string_view text);
+
 // Adds networks with commas or line ends between them to `networks`. Throws std::invalid_argument.
 void read_networks(std::string_view text, std::vector<Cidr>& networks);
 

@@ -1,7 +1,8 @@
-// Durations as people write them.
+// Durations and rates as people write them.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,5 +21,13 @@ std::optional<microseconds> parse_duration(std::string_view text);
 
 // The shortest text that parse_duration turns back into `duration`.
 std::string to_string(microseconds duration);
+
+// What parse_rate understands, for error messages.
+inline constexpr std::string_view rate_syntax =
+    "off or a rate of at least 1KiB/s such as 512KiB/s, 10MB/s or 100Mbit/s";
+
+// Bytes in a second: a whole number and one of B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s, GB/s, kbit/s,
+// Mbit/s and Gbit/s, from 1 KiB/s to 1 TB/s; nullopt for anything else.
+std::optional<std::uint64_t> parse_rate(std::string_view text);
 
 } // namespace tunnel

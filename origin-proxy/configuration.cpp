@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bandwidth_options.hpp"
 #include "common/configuration/overlaps.hpp"
 #include "common/configuration/table_reader.hpp"
 #include "common/text_values.hpp"
@@ -23,6 +24,7 @@ struct Told {
     std::optional<AddressRange> server;
     std::optional<AddressRange> outside;
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    ServiceRates bandwidth{};
 };
 
 AddressRange read_server(const std::string& text)
@@ -33,9 +35,9 @@ AddressRange read_server(const std::string& text)
     return range;
 }
 
-Told read_service(const Setting& table, ProxyProtocol protocol, Problems& problems)
+Told read_service(const Setting& table, const OriginOptions& options, Problems& problems)
 {
-    Told told{{}, {}, protocol};
+    Told told{{}, {}, options.proxy_protocol, options.bandwidth};
     TableReader keys(table, "services." + table.key, problems);
     keys.one("origin-server-addr",
              [&told](const std::string& text) { told.server = read_server(text); });
@@ -44,6 +46,7 @@ Told read_service(const Setting& table, ProxyProtocol protocol, Problems& proble
     keys.one("proxy-protocol", [&told](const std::string& text) {
         told.proxy_protocol = read_choice(protocols, text, "off, v1 or v2");
     });
+    read_bandwidth(keys, told.bandwidth);
     keys.one("kind", read_kind);
     keys.finish();
     if (table.find("origin-server-addr") == nullptr)
@@ -64,7 +67,7 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
 {
     std::vector<Listening> listening;
     for_each_table(services, problems, [&](const Setting& table) {
-        const Told told = read_service(table, options.proxy_protocol, problems);
+        const Told told = read_service(table, options, problems);
         if (!told.server)
             return;
         if (told.outside)
@@ -75,6 +78,7 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
             if (told.outside)
                 service.outside_address = told.outside->at(place);
             service.proxy_protocol = told.proxy_protocol;
+            service.bandwidth = told.bandwidth;
             options.services.push_back(std::move(service));
         }
     });

@@ -1,5 +1,6 @@
 #include "origin-proxy/options.hpp"
 
+#include "common/bandwidth_options.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/parse_service.hpp"
 #include "origin-proxy/trusted_remote.hpp"
@@ -60,8 +61,10 @@ void complete(const CommandLine& line, OriginOptions& options)
 {
     if (!line.has("--service"))
         return;
-    for (OriginService& each : options.services)
+    for (OriginService& each : options.services) {
         each.proxy_protocol = options.proxy_protocol;
+        each.bandwidth = options.bandwidth;
+    }
 }
 
 void add_flags(CommandLine& line, OriginOptions& options)
@@ -86,6 +89,8 @@ void add_flags(CommandLine& line, OriginOptions& options)
                     "off", "off, v1 or v2", [&options](const std::string& text) {
                         return read_proxy_protocol(text, options.proxy_protocol);
                     });
+    add_bandwidth(line, options.bandwidth);
+    add_origin_bandwidth(line, options.bandwidth_per_origin);
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,

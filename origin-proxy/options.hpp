@@ -17,6 +17,8 @@ struct OriginOptions {
     ProxyProtocol proxy_protocol{}; // towards it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
+    ServiceRates bandwidth;     // of each service that does not say otherwise
+    Rates bandwidth_per_origin; // of all services together
     milliseconds dial_timeout = std::chrono::seconds(5);
     std::optional<std::uint32_t> max_retries; // consecutive ones; none: no limit
     // Data connections to keep ready for visitors; none: as many as visitors seem to need.

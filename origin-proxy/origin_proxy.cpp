@@ -31,7 +31,7 @@ std::vector<OriginService> services_of(const OriginOptions& options)
     if (!options.services.empty())
         return options.services;
     return {{std::string(default_service), options.origin_server_address, std::nullopt,
-             options.proxy_protocol}};
+             options.proxy_protocol, options.bandwidth}};
 }
 
 } // namespace
@@ -54,6 +54,7 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, Tru
       trust_(std::move(trust)),
       dialler_(io, options.dial_timeout, options.common.congestion),
       id_{random_bytes()},
+      bandwidth_(options.bandwidth_per_origin),
       retry_(io.get_executor()),
       answered_(io.get_executor()),
       visitor_left_(io.get_executor()),

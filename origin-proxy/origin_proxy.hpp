@@ -115,6 +115,7 @@ private:
     awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
     awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
     void relay_parked(Visit& visit, Framed connection);
+    PairLimits limits_of(const Service& service) const;
     void relay(Visit& visit, Framed data);
     void visitor_ended();
     awaitable<void> drain();
@@ -128,6 +129,7 @@ private:
     TrustedRemote trust_;
     DataDialler dialler_;
     OriginId id_;
+    SharedLimits bandwidth_;            // of all visitors
     std::optional<Key> session_key_;    // of the control connection that is being made
     bool encrypted_ = false;            // it is
     std::uint64_t reloads_ = 0;         // of trust_

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/net/address.hpp"
+#include "common/relay/bandwidth.hpp"
 
 namespace tunnel {
 
@@ -19,6 +20,7 @@ struct OriginService {
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    ServiceRates bandwidth{};
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

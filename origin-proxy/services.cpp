@@ -60,13 +60,16 @@ std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
         auto old = before.extract(options.name);
         if (old.empty()) {
             offered.push_back(offer_of(options));
-            table_.emplace(options.name, Entry{made_of(options)});
+            table_.emplace(options.name, Entry{made_of(options, std::make_shared<SharedLimits>(
+                                                                    options.bandwidth.together))});
             continue;
         }
         Entry& entry = old.mapped();
         const OriginService was = entry.service->options;
+        if (was.bandwidth.together != options.bandwidth.together)
+            entry.service->bandwidth->change(options.bandwidth.together);
         if (was != options)
-            entry.service = made_of(options);
+            entry.service = made_of(options, entry.service->bandwidth);
         if (was.outside_address != options.outside_address) {
             withdrawn.push_back(Withdraw{options.name});
             offered.push_back(offer_of(options));
@@ -132,11 +135,14 @@ std::vector<Opened> Services::opened() const
     return opened;
 }
 
-std::shared_ptr<Service> Services::made_of(const OriginService& options) const
+std::shared_ptr<Service> Services::made_of(const OriginService& options,
+                                           std::shared_ptr<SharedLimits> bandwidth) const
 {
     return std::make_shared<Service>(
-        Service{options, OriginServer(dialling_.executor, options.origin_server_address,
-                                      dialling_.timeout, dialling_.congestion)});
+        Service{options,
+                OriginServer(dialling_.executor, options.origin_server_address, dialling_.timeout,
+                             dialling_.congestion),
+                std::move(bandwidth)});
 }
 
 } // namespace tunnel

@@ -20,6 +20,8 @@ namespace tunnel {
 struct Service {
     OriginService options;
     OriginServer origin_server;
+    // Also with the one that it replaces: a change of the options frees nobody of a limit.
+    std::shared_ptr<SharedLimits> bandwidth;
 };
 
 // Nothing but this table decides which address is dialled, whatever the remote proxy announces.
@@ -64,7 +66,8 @@ private:
         std::string outside_address{}; // while it is open
     };
 
-    std::shared_ptr<Service> made_of(const OriginService& options) const;
+    std::shared_ptr<Service> made_of(const OriginService& options,
+                                     std::shared_ptr<SharedLimits> bandwidth) const;
 
     Dialling dialling_;
     std::map<std::string, Entry, std::less<>> table_;

@@ -283,8 +283,20 @@ void OriginProxy::relay_parked(Visit& visit, Framed connection)
     relay(visit, std::move(connection));
 }
 
+PairLimits OriginProxy::limits_of(const Service& service) const
+{
+    PairLimits limits; // the origin server is the first
+    Bandwidths& up = limits.second_to_first;
+    Bandwidths& down = limits.first_to_second;
+    add_limits(service.options.bandwidth.each, up, down);
+    service.bandwidth->add_to(up, down);
+    bandwidth_.add_to(up, down);
+    return limits;
+}
+
 void OriginProxy::relay(Visit& visit, Framed data)
 {
+    PairLimits limits = limits_of(*visit.service);
     auto done = [this, visitor = std::move(visit.announce.visitor),
                  service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
@@ -298,9 +310,11 @@ void OriginProxy::relay(Visit& visit, Framed data)
         });
     };
     if (visit.session.framed)
-        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done));
+        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done), 0,
+                         std::move(limits));
     else
-        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done));
+        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done),
+                         std::move(limits));
 }
 
 void OriginProxy::visitor_ended()

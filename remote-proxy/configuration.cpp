@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bandwidth_options.hpp"
 #include "common/configuration/names.hpp"
 #include "common/configuration/overlaps.hpp"
 #include "common/configuration/table_reader.hpp"
@@ -22,13 +23,23 @@ constexpr Choices<Balance, 3> balances{
 
 void read_limit(TableReader& keys, const std::string& key, std::optional<std::uint32_t>& limit)
 {
-    keys.one(key,
-             [&limit](const std::string& text) { limit = read_number(text, 1, most_visitors); });
+    keys.one(key, [&limit](const std::string& text) {
+        limit = text == "off" ? std::nullopt : std::optional(read_number(text, 1, most_visitors));
+    });
 }
 
 void read_cidrs(TableReader& keys, const std::string& key, std::vector<Cidr>& networks)
 {
     keys.several(key, [&networks](const std::string& text) { read_networks(text, networks); });
+}
+
+// Those of the table stand for those that hold outside of it.
+void replace_cidrs(const Setting& table, TableReader& keys, const std::string& key,
+                   std::vector<Cidr>& networks)
+{
+    if (table.find(key) != nullptr)
+        networks.clear();
+    read_cidrs(keys, key, networks);
 }
 
 // Names of origin proxies whom nobody has heard of are slips, where all have to be named.
@@ -47,12 +58,13 @@ void check_origin(const std::string& name, const std::vector<std::string>& known
 
 // One table, but for its name and addresses.
 RemoteService read_service(const Setting& table, AddressRange& outside,
-                           const std::vector<std::string>& origins,
-                           const std::vector<Cidr>& trusted, Problems& problems)
+                           const std::vector<std::string>& origins, const RemoteOptions& options,
+                           Problems& problems)
 {
     RemoteService service;
     VisitorRules& rules = service.visitor_rules;
-    rules.trusted = trusted;
+    rules = options.visitor_rules;
+    service.bandwidth = options.bandwidth;
     TableReader keys(table, "services." + table.key, problems);
     keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
     keys.several("origins", [&](const std::string& name) {
@@ -65,9 +77,10 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     read_limit(keys, "max-connections", rules.max_connections);
     read_limit(keys, "max-connections-per-ip", rules.max_connections_per_ip);
     read_limit(keys, "max-new-per-second-per-ip", rules.max_new_per_second_per_ip);
-    read_cidrs(keys, "allow", rules.allow);
-    read_cidrs(keys, "deny", rules.deny);
+    replace_cidrs(table, keys, "allow", rules.allow);
+    replace_cidrs(table, keys, "deny", rules.deny);
     read_cidrs(keys, "trusted", rules.trusted);
+    read_bandwidth(keys, service.bandwidth);
     read_cidrs(keys, "accept-proxy-from", service.accept_proxy_from);
     keys.one("kind", read_kind);
     keys.finish();
@@ -81,9 +94,11 @@ std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& opt
 {
     const OriginsIn in = options.trust.ca_file.empty() ? OriginsIn::configuration
                                                        : OriginsIn::configuration_with_certificates;
-    OriginsTable all = read_origins(origins, in, problems);
+    OriginsTable all =
+        read_origins(origins, in, problems, options.bandwidth_per_origin[std::string()]);
     options.trust.origins = std::move(all.secrets);
     options.allow_ports.merge(all.allow_ports);
+    options.bandwidth_per_origin.merge(all.bandwidth);
     return std::move(all.names);
 }
 
@@ -96,8 +111,7 @@ void read_services(const Setting& tables, const std::vector<std::string>& origin
         listening.push_back({"outside-addr", {}, {*options.outside_address}});
     for_each_table(tables, problems, [&](const Setting& table) {
         AddressRange outside;
-        const RemoteService service =
-            read_service(table, outside, origins, options.visitor_rules.trusted, problems);
+        const RemoteService service = read_service(table, outside, origins, options, problems);
         const Setting* const address = table.find("outside-addr");
         if (address == nullptr) {
             problems.add(table.place, fmt::format("services.{} has no outside-addr", table.key));

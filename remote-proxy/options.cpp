@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bandwidth_options.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
@@ -105,11 +106,24 @@ void add_flags(CommandLine& line, RemoteOptions& options)
     line.add("--trusted", options.visitor_rules.trusted,
              "Networks to which the limits per IP do not apply, such as a web server's in front "
              "of this one; this machine is always one");
+    add_bandwidth(line, options.bandwidth);
+    add_origin_bandwidth(line, options.bandwidth_per_origin[std::string()]);
     line.add("--accept-proxy-from", options.accept_proxy_from,
              "Load balancers in front of this one: what they pass on begins with a header of the "
              "PROXY protocol, v1 or v2, that says who the visitor is");
     line.add(options.common);
     add_tables(line, options);
+}
+
+// What the flags say of all services. A table of the file may say otherwise.
+void complete(const CommandLine& line, RemoteOptions& options)
+{
+    if (!line.has("--service"))
+        return;
+    for (RemoteService& each : options.services) {
+        each.visitor_rules = options.visitor_rules;
+        each.bandwidth = options.bandwidth;
+    }
 }
 
 } // namespace
@@ -118,7 +132,9 @@ std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& optio
 {
     CommandLine line = empty_line();
     add_flags(line, options);
-    return line.parse(argc, argv);
+    const auto code = line.parse(argc, argv);
+    complete(line, options);
+    return code;
 }
 
 RemoteOptions reread_options(int argc, const char* const* argv, const RemoteOptions& current)
@@ -131,6 +147,7 @@ RemoteOptions reread_options(int argc, const char* const* argv, const RemoteOpti
     CommandLine line = empty_line();
     add_flags(line, fresh);
     line.parse_again(argc, argv);
+    complete(line, fresh);
     return fresh;
 }
 

@@ -16,7 +16,7 @@ struct RemoteOptions {
     CommonOptions common;
     TrustOptions trust;
     Address control_address;
-    // Of the service `default`, under `visitor_rules`; none: there is no such service.
+    // Of the service `default`; none: there is no such service.
     std::optional<Address> outside_address;
     std::vector<Cidr> accept_proxy_from; // load balancers in front of it, as a service has them
     std::vector<RemoteService> services;
@@ -25,7 +25,11 @@ struct RemoteOptions {
     std::map<std::string, PortRanges> allow_ports;
     milliseconds pairing_timeout = std::chrono::seconds(10);
     std::uint32_t max_waiting = 4096;
+    // Of each service that does not say otherwise.
     VisitorRules visitor_rules;
+    ServiceRates bandwidth;
+    // Of one origin proxy, by its name; "" is for those who are not named here.
+    std::map<std::string, Rates> bandwidth_per_origin;
     // Not flags: what the tests make shorter.
     milliseconds handshake_timeout = std::chrono::seconds(5);
     milliseconds probe_timeout = std::chrono::seconds(2);

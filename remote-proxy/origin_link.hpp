@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common/protocol/control_connection.hpp"
+#include "common/relay/bandwidth.hpp"
 #include "common/security/key.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/replay_window.hpp"
@@ -50,6 +51,7 @@ struct OriginLink {
     std::map<std::string, Offered> offers; // by the service's name
     Clock::time_point listens_again{};     // not before this, where it could not listen
     std::string listened_last{};           // the offer for which that was tried last
+    std::shared_ptr<SharedLimits> bandwidth{};
     std::shared_ptr<std::size_t> visitors; // that it was told of and that are here
     std::string address;                   // "ip:port"
     std::string goodbye;                   // the words it left with, empty if it has not

@@ -288,6 +288,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
                     log_in.origin, std::move(caller.identity), parking_space_);
     link.place = place;
+    link.bandwidth = origin_bandwidths_.of(link.identity.name);
     links_.push_back(&link);
     forget_places();
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);

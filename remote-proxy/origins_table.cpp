@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/bandwidth_options.hpp"
 #include "common/configuration/names.hpp"
 #include "common/configuration/print.hpp"
 #include "common/configuration/table_reader.hpp"
@@ -18,7 +19,10 @@ constexpr std::size_t most_secrets = 8; // of one name
 
 class Reader {
 public:
-    Reader(OriginsIn in, Problems& problems) : in_(in), problems_(problems) {}
+    Reader(OriginsIn in, Problems& problems, const Rates& bandwidth)
+        : in_(in), problems_(problems), bandwidth_(bandwidth)
+    {
+    }
 
     OriginsTable read(const Setting& origins)
     {
@@ -57,6 +61,9 @@ private:
             keys.several("allow-ports", [&](const std::string& text) {
                 all_.allow_ports[name].push_back(read_port_range(text));
             });
+            Rates rates = bandwidth_;
+            read_bandwidth(keys, rates);
+            all_.bandwidth.emplace(name, rates);
         }
         keys.finish(std::string(expected_origins(in_)));
         const std::size_t count = all_.secrets.size() - before;
@@ -113,6 +120,7 @@ private:
 
     OriginsIn in_;
     Problems& problems_;
+    const Rates bandwidth_; // of those who do not say otherwise
     OriginsTable all_;
 };
 
@@ -125,12 +133,14 @@ std::string_view expected_origins(OriginsIn in)
         return "expected a table [origins.NAME] with secret = '...' or "
                "secrets = ['...', '...'] for each origin proxy";
     return "expected a table [origins.NAME] with secret = '...', secrets = ['...', '...'] or "
-           "secret-file = '...', and allow-ports, for each origin proxy";
+           "secret-file = '...', allow-ports, max-bandwidth-up and max-bandwidth-down, for each "
+           "origin proxy";
 }
 
-OriginsTable read_origins(const Setting& origins, OriginsIn in, Problems& problems)
+OriginsTable read_origins(const Setting& origins, OriginsIn in, Problems& problems,
+                          const Rates& bandwidth)
 {
-    return Reader(in, problems).read(origins);
+    return Reader(in, problems, bandwidth).read(origins);
 }
 
 } // namespace tunnel

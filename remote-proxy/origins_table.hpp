@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/configuration/document.hpp"
+#include "common/relay/bandwidth.hpp"
 #include "common/security/trust_options.hpp"
 #include "remote-proxy/service_options.hpp"
 
@@ -15,6 +16,7 @@ struct OriginsTable {
     std::vector<std::string> names;
     std::vector<OriginSecret> secrets;
     std::map<std::string, PortRanges> allow_ports;
+    std::map<std::string, Rates> bandwidth;
 };
 
 // Where they stand, and so what is to be there.
@@ -26,8 +28,9 @@ enum class OriginsIn : std::uint8_t {
 
 // Tables with secret = "…", or secrets = ["…", "…"] of which each is good, so that a new one can be
 // brought out before the old one is taken away. What is wrong goes to `problems`, and never shows a
-// secret.
-OriginsTable read_origins(const Setting& origins, OriginsIn in, Problems& problems);
+// secret. `bandwidth` is what an origin proxy has whose table says nothing of it.
+OriginsTable read_origins(const Setting& origins, OriginsIn in, Problems& problems,
+                          const Rates& bandwidth = {});
 
 // What should be there, for error messages.
 std::string_view expected_origins(OriginsIn in);

@@ -75,6 +75,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       handshakes_(handshake_capacity(usable_by(options))),
       failed_log_ins_(options.visitor_rules.trusted),
       parking_space_(parking_capacity(options.descriptor_limit)),
+      origin_bandwidths_(options.bandwidth_per_origin),
       visitor_left_(io.get_executor()),
       holder_spoke_(io.get_executor()),
       clock_(io.get_executor()),

@@ -24,6 +24,7 @@
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
 #include "remote-proxy/options.hpp"
+#include "remote-proxy/origin_bandwidths.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/service.hpp"
@@ -129,6 +130,7 @@ private:
     void turn_away(Visitor visitor, std::string_view why);
     void tell_visitors(PublicService& service);
     OriginLink* link_of(std::uint64_t number) const;
+    PairLimits limits_of(const Visitor& visitor) const;
     std::size_t visitor_capacity() const;
 
     // Services (services.cpp)
@@ -230,8 +232,9 @@ private:
     FailedLogIns failed_log_ins_;
     ParkingSpace parking_space_;
     std::map<std::string, Place> places_; // of origin proxies
-    std::vector<OriginLink*> links_;      // each lives in a coroutine serve_origin
-    std::size_t unidentified_ = 0; // visitors of whom a load balancer has not said who they are
+    OriginBandwidths origin_bandwidths_;
+    std::vector<OriginLink*> links_; // each lives in a coroutine serve_origin
+    std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
     std::size_t challenged_ = 0;

@@ -24,8 +24,18 @@ PublicService::PublicService(asio::any_io_executor executor, RemoteService its_o
       options(std::move(its_options)),
       outside(std::move(listener)),
       limits(options.visitor_rules),
+      bandwidth(options.bandwidth.together),
       opened(std::move(executor))
 {
+}
+
+void PublicService::change(RemoteService wanted)
+{
+    if (options.visitor_rules != wanted.visitor_rules)
+        limits.change_rules(wanted.visitor_rules);
+    if (options.bandwidth.together != wanted.bandwidth.together)
+        bandwidth.change(wanted.bandwidth.together);
+    options = std::move(wanted);
 }
 
 OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now) const

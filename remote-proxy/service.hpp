@@ -31,6 +31,9 @@ struct PublicService {
     PublicService(asio::any_io_executor executor, RemoteService its_options, Listener listener,
                   std::uint64_t its_number);
 
+    // Other options, but for the name and the address, hold from now on.
+    void change(RemoteService wanted);
+
     // Whom to tell of the visitor: null, if nobody serves it who has not refused this one before.
     // One whose first bytes were sent to an origin proxy may be told to that one alone.
     OriginLink* choose(const Visitor& visitor, Clock::time_point now) const;
@@ -60,6 +63,7 @@ struct PublicService {
     std::optional<std::string> owner{};
     Listener outside;
     VisitorLimits limits;
+    SharedLimits bandwidth;
     std::vector<Server> servers; // by the time they came
     std::uint64_t next_turn = 1;
     std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts

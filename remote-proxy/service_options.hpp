@@ -10,6 +10,7 @@
 
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
+#include "common/relay/bandwidth.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
@@ -29,6 +30,7 @@ struct RemoteService {
         origins{}; // names of those who may serve it; empty: all who are trusted
     Balance balance = Balance::least;
     VisitorRules visitor_rules{};
+    ServiceRates bandwidth{};
     // Load balancers in front: their connections begin with a header of the PROXY protocol, which
     // says who the visitor is. A header from anybody else is the visitor's own data.
     std::vector<Cidr> accept_proxy_from{};

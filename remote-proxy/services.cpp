@@ -60,6 +60,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     if (options.outside_address) {
         RemoteService only{std::string(default_service), *options.outside_address};
         only.visitor_rules = options.visitor_rules;
+        only.bandwidth = options.bandwidth;
         only.accept_proxy_from = options.accept_proxy_from;
         all.insert(all.begin(), std::move(only));
     }
@@ -254,7 +255,10 @@ RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::s
     Listener listener = listen_for(link, address);
     if (former && !former->retired)
         retire(former, why);
-    return add_service({name, address}, std::move(listener), link.identity.name);
+    RemoteService options{name, address};
+    options.visitor_rules = options_.visitor_rules;
+    options.bandwidth = options_.bandwidth;
+    return add_service(std::move(options), std::move(listener), link.identity.name);
 }
 
 // To serving one that the options name.
@@ -436,10 +440,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
                                        : "it is gone from the options");
     for (const RemoteService& service : wanted) {
         if (stays(service)) {
-            PublicService& known = *services_.at(service.name);
-            if (known.options.visitor_rules != service.visitor_rules)
-                known.limits.change_rules(service.visitor_rules);
-            known.options = service;
+            services_.at(service.name)->change(service);
         } else if (is_held(service.outside_address)) {
             try {
                 coming.emplace_back(service, listen(service.outside_address));
@@ -451,9 +452,19 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     }
     for (auto& [service, listener] : coming)
         add_service(std::move(service), std::move(listener), std::nullopt);
+    for (const auto& [name, service] : services_) {
+        if (!service->owner)
+            continue;
+        RemoteService opened = service->options;
+        opened.visitor_rules = fresh.visitor_rules;
+        opened.bandwidth = fresh.bandwidth;
+        service->change(std::move(opened));
+    }
+    origin_bandwidths_.change(fresh.bandwidth_per_origin);
     options_.services = fresh.services;
     options_.outside_address = fresh.outside_address;
     options_.visitor_rules = fresh.visitor_rules;
+    options_.bandwidth = fresh.bandwidth;
     options_.accept_proxy_from = fresh.accept_proxy_from;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;

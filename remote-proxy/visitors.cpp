@@ -230,7 +230,11 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
     const Announce announce{*visitor.ticket, visitor.address, service.options.name,
                             visitor.outside};
     std::string bytes = encode(announce);
-    const auto ahead = append_what_is_there(visitor.socket.get(), bytes);
+    visitor.told_to = link.number;
+    // Under a limit the relay says how much may go.
+    const bool limited = !limits_of(visitor).first_to_second.empty();
+    const auto ahead =
+        limited ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
     if (!ahead) {
         link.parked.put(std::move(connection));
         turn_away(std::move(visitor), "reset by the visitor");
@@ -238,7 +242,6 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
     }
     visitor.sent_to = link.origin;
     visitor.sent_to_group = group_of(link.identity.name);
-    visitor.told_to = link.number;
     visitor.share = Share(link.visitors);
     service.told(link);
     connection.awaits_start = true;
@@ -281,6 +284,7 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
                         std::uint64_t group)
 {
     ++relayed_;
+    PairLimits limits = limits_of(visitor);
     const auto known = std::make_shared<Visitor>(std::move(visitor));
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
@@ -289,9 +293,25 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
         });
     };
     if (session)
-        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done), group);
+        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done), group,
+                         std::move(limits));
     else
-        relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done));
+        relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done),
+                         std::move(limits));
+}
+
+PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
+{
+    PairLimits limits;
+    Bandwidths& up = limits.first_to_second;
+    Bandwidths& down = limits.second_to_first;
+    if (const ServicePointer service = visitor.service.lock()) {
+        add_limits(service->options.bandwidth.each, up, down);
+        service->bandwidth.add_to(up, down);
+    }
+    if (const OriginLink* const link = link_of(visitor.told_to))
+        link->bandwidth->add_to(up, down);
+    return limits;
 }
 
 void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)

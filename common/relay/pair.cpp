@@ -58,21 +58,43 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
         if (saw_end_)
             return pass_end(to, means);
         if (awaits_start_)
-            return peek(from, to, means.buffer);
+            return peek(from, to, means);
         if (!readable_ && !has_received()) {
             pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
         }
         if (moved >= budget)
             return Progress::more;
-        if (splicing_ && !pipe_ && !has_received())
-            pipe_ = means.pipes.take();
-        const Progress progress =
-            pipe_ ? splice(from.descriptor, moved) : copy(from, to, means.buffer, moved);
-        if (progress != Progress::more)
+        const Progress progress = move_piece(from, to, means, moved);
+        if (progress != Progress::more || allowance_) // one turn, and then the others have theirs
             return progress;
     }
     return Progress::finished;
+}
+
+// One piece, as large as the limits allow.
+Progress Direction::move_piece(const Side& from, const Side& to, const Means& means,
+                               std::size_t& moved)
+{
+    const std::size_t most = allowance_ ? allowance_->bytes(means.now) : splice_size;
+    if (most == 0) {
+        pipe_.reset(); // others may need it meanwhile
+        return Progress::throttled;
+    }
+    if (splicing_ && !pipe_ && !has_received())
+        pipe_ = means.pipes.take();
+    const std::size_t before = moved;
+    const Progress progress =
+        pipe_ ? splice(from.descriptor, most, moved) : copy(from, to, means.buffer, most, moved);
+    if (allowance_)
+        allowance_->use(moved - before);
+    return progress;
+}
+
+void Direction::limit(Bandwidths limits)
+{
+    if (!limits.empty())
+        allowance_ = std::make_unique<Allowance>(std::move(limits));
 }
 
 Progress Direction::pass_end(const Side& to, const Means& means)
@@ -101,7 +123,7 @@ Progress Direction::flush(const Side& to)
 }
 
 Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> buffer,
-                         std::size_t& moved)
+                         std::size_t most, std::size_t& moved)
 {
     const bool adds = framing_ == Framing::adds;
     const bool plain = from.tls == nullptr && to.tls == nullptr;
@@ -111,12 +133,14 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
     auto room = buffer.subspan(waiting);
     if (adds)
         room = room.first(std::min(largest_frame, room.size())).subspan(frame_header_size);
+    const bool fills_buffer = most >= room.size(); // if the piece is as large as it may be
+    room = room.first(std::min(most, room.size()));
     std::size_t size = 0;
     if (const Progress received = receive(from, room, size);
         received != Progress::more || size == 0)
         return received;
     moved += size;
-    if (size == room.size() && framing_ != Framing::takes_off && plain)
+    if (size == room.size() && fills_buffer && framing_ != Framing::takes_off && plain)
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
     if (adds) {
@@ -252,19 +276,24 @@ Progress Direction::begin_frame()
     return Progress::more;
 }
 
-Progress Direction::peek(const Side& from, const Side& to, std::span<std::byte> buffer)
+Progress Direction::peek(const Side& from, const Side& to, const Means& means)
 {
     if (!readable_ || ahead_ > 0)
         return Progress::waiting;
-    const auto room = buffer.subspan(frame_header_size, most_ahead);
+    const std::size_t most = allowance_ ? allowance_->bytes(means.now) : most_ahead;
+    if (most == 0)
+        return Progress::throttled;
+    const auto room = means.buffer.subspan(frame_header_size, std::min(most, most_ahead));
     const ssize_t size = ::recv(from.descriptor, room.data(), room.size(), MSG_PEEK);
+    if (allowance_)
+        allowance_->use(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     readable_ = false;
     if (size < 0 && errno != EAGAIN && errno != EINTR)
         return Progress::from_failed;
     if (size <= 0) // an end can wait
         return Progress::waiting;
     ahead_ = static_cast<std::size_t>(size);
-    std::span<const std::byte> rest = framed(buffer, ahead_);
+    std::span<const std::byte> rest = framed(means.buffer, ahead_);
     if (write(to, rest) == Progress::to_failed)
         return Progress::to_failed;
     if (!rest.empty())
@@ -315,10 +344,10 @@ void Direction::send_first(std::string_view bytes)
 }
 
 // Into the pipe, which is empty: EAGAIN means that the socket is, and never that the pipe is full.
-Progress Direction::splice(int from, std::size_t& moved)
+Progress Direction::splice(int from, std::size_t most, std::size_t& moved)
 {
-    const ssize_t size = ::splice(from, nullptr, pipe_->in.get(), nullptr, splice_size,
-                                  SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    const ssize_t size = ::splice(from, nullptr, pipe_->in.get(), nullptr,
+                                  std::min(most, splice_size), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (size < 0) {
         if (errno == EINVAL) // not a socket that can be spliced
             splicing_ = false;

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/relay/bandwidth.hpp"
 #include "common/relay/framing.hpp"
 #include "common/relay/pipe.hpp"
 #include "common/relay/relay.hpp"
@@ -29,6 +30,7 @@ inline constexpr std::size_t encrypted_piece = 128 * 1024;
 enum class Progress : std::uint8_t {
     waiting,     // nothing more can be done until a socket becomes ready
     more,        // the budget is used up, there may be more to do
+    throttled,   // a limit allows no more until turn_due()
     finished,    // the end of the stream has been passed on
     from_failed, // reading failed: the sender's connection broke
     to_failed,   // writing failed: the receiver's connection broke
@@ -39,6 +41,7 @@ enum class Progress : std::uint8_t {
 struct Means {
     std::span<std::byte> buffer; // encrypted_piece bytes; free again after each call
     PipePool& pipes;
+    Bandwidth::Clock::time_point now;
     bool closes_next = false; // both sockets, if this direction finishes: that ends the stream too
 };
 
@@ -55,6 +58,15 @@ enum class Framing : std::uint8_t { none, adds, takes_off };
 class Direction {
 public:
     explicit Direction(Framing framing = Framing::none) : framing_(framing) {}
+
+    // What is read from now on keeps these limits.
+    void limit(Bandwidths limits);
+
+    // After Progress::throttled at `now`: when to go on.
+    Bandwidth::Clock::time_point turn_due(Bandwidth::Clock::time_point now) const
+    {
+        return allowance_->due(now);
+    }
 
     // Goes out before everything that is read, and does not count as the stream's.
     void send_first(std::string_view bytes);
@@ -133,15 +145,16 @@ private:
     Progress flush(const Side& to);
     Progress flush_pipe(int to);
     Progress flush_held(const Side& to);
-    Progress copy(const Side& from, const Side& to, std::span<std::byte> buffer,
+    Progress move_piece(const Side& from, const Side& to, const Means& means, std::size_t& moved);
+    Progress copy(const Side& from, const Side& to, std::span<std::byte> buffer, std::size_t most,
                   std::size_t& moved);
     Progress receive(const Side& from, std::span<std::byte> room, std::size_t& size);
     std::span<const std::byte> framed(std::span<std::byte> buffer, std::size_t size);
     Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
     Progress begin_frame();
-    Progress peek(const Side& from, const Side& to, std::span<std::byte> buffer);
+    Progress peek(const Side& from, const Side& to, const Means& means);
     Progress pass_end(const Side& to, const Means& means);
-    Progress splice(int from, std::size_t& moved);
+    Progress splice(int from, std::size_t most, std::size_t& moved);
     Progress failed_to_read();
 
     // Writes until `bytes` is empty or the receiver takes no more; leaves what is left over.
@@ -151,7 +164,8 @@ private:
     std::uint64_t bytes_ = 0;    // written, frames included
     std::uint64_t overhead_ = 0; // of them what belongs to frames
     std::unique_ptr<Rare> rare_;
-    std::size_t ahead_ = 0; // sent, but not taken from the sender
+    std::unique_ptr<Allowance> allowance_; // none: no limit
+    std::size_t ahead_ = 0;                // sent, but not taken from the sender
     Held held_;
     PipePool::Lease pipe_;
     std::array<std::byte, frame_header_size> header_{}; // of the frame that is being taken off
@@ -191,14 +205,22 @@ struct Pair {
     Clock::time_point began;
     Clock::time_point last_byte; // of either direction, or `began`
     Timers::iterator timer;      // valid while `timed`
+    Timers::iterator turn;       // valid while `throttled`
     std::uint64_t group = 0;     // see Relay::end_group()
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;
-    bool queued = false;   // has more to move and waits for its turn
-    bool starting = false; // its start waits for the first piece of the answer
+    bool throttled = false; // one direction at least waits for its turn under a limit
+    bool queued = false;    // has more to move and waits for its turn
+    bool starting = false;  // its start waits for the first piece of the answer
     bool ended = false;
     bool is_load = true; // counts in Worker::load()
+
+    void limit(PairLimits limits)
+    {
+        forth.limit(std::move(limits.first_to_second));
+        back.limit(std::move(limits.second_to_first));
+    }
 
     Side first_side() const { return {first.get()}; }
 

@@ -19,14 +19,17 @@ Relay::~Relay()
     stop();
 }
 
-void Relay::hand_over(Fd first, Fd second, Done done)
-{
-    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
-}
-
-void Relay::hand_over(Fd first, Framed second, Done done, std::uint64_t group)
+void Relay::hand_over(Fd first, Fd second, Done done, PairLimits limits)
 {
     auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done));
+    pair->limit(std::move(limits));
+    hand_over(std::move(pair));
+}
+
+void Relay::hand_over(Fd first, Framed second, Done done, std::uint64_t group, PairLimits limits)
+{
+    auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done));
+    pair->limit(std::move(limits));
     pair->group = group;
     hand_over(std::move(pair));
 }

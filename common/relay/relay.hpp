@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/net/fd.hpp"
+#include "common/relay/bandwidth.hpp"
 #include "common/security/tls.hpp"
 
 namespace tunnel {
@@ -101,8 +102,9 @@ public:
     // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
     // `group` is for end_group().
-    void hand_over(Fd first, Fd second, Done done);
-    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0);
+    void hand_over(Fd first, Fd second, Done done, PairLimits limits = {});
+    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0,
+                   PairLimits limits = {});
 
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
     // from any thread, or with a lent one only from that.

@@ -172,7 +172,7 @@ bool Relay::Worker::poll()
 {
     Events events;
     const auto count = static_cast<std::size_t>(std::max(0, look(events, 0)));
-    if (count == 0 && queue_.empty() && !timer_due() && !start_due()) {
+    if (count == 0 && queue_.empty() && !timer_due() && !start_due() && !turn_due()) {
         graveyard_.clear(); // what has ended while it was handed over
         return false;
     }
@@ -205,7 +205,7 @@ int Relay::Worker::wait_for_events(Events& events)
     // Yielding lets the sender of the next piece run, which may share this core; without it
     // spinning would be what delays it.
     while (now_ - last_event_ < options_.spin) {
-        if (const int count = look(events, 0); count != 0 || has_news_ || start_due())
+        if (const int count = look(events, 0); count != 0 || has_news_ || start_due() || turn_due())
             return count;
         ::sched_yield();
     }
@@ -231,6 +231,7 @@ void Relay::Worker::work(std::span<const epoll_event> events)
     }
     while (start_due())
         start_next();
+    take_turns();
     expire_timers();
     graveyard_.clear();
 }
@@ -380,7 +381,7 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const Side to = forth ? pair.second_side() : pair.first_side();
     const std::uint64_t before = direction.bytes();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
-    const Progress progress = direction.pump(from, to, {shared_, pipes_, closes_next},
+    const Progress progress = direction.pump(from, to, {shared_, pipes_, now_, closes_next},
                                              std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     round_left_ -= std::min<std::uint64_t>(round_left_, moved);
@@ -402,11 +403,37 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
             queue_.push_back(&pair);
         }
         return true;
+    case Progress::throttled:
+        await_turn(pair, direction.turn_due(now_));
+        return true;
     case Progress::waiting:
     case Progress::finished:
         return true;
     }
     return true;
+}
+
+// Of the direction that has its turn first.
+void Relay::Worker::await_turn(Pair& pair, Pair::Clock::time_point due)
+{
+    if (pair.throttled && pair.turn->first <= due)
+        return;
+    if (pair.throttled)
+        turns_.erase(pair.turn);
+    pair.turn = turns_.emplace(due, &pair);
+    pair.throttled = true;
+}
+
+// Ends, since whoever has had a turn waits for one that comes later.
+void Relay::Worker::take_turns()
+{
+    while (turn_due()) {
+        Pair& pair = *turns_.begin()->second;
+        turns_.erase(turns_.begin());
+        pair.throttled = false;
+        if (!pair.queued)
+            progress(pair);
+    }
 }
 
 // Puts the pair under the limit that holds for its state, counted from its last byte; before its
@@ -444,7 +471,8 @@ void Relay::Worker::expire_timers()
         const int unacknowledged =
             std::exchange(pair.unacknowledged, unacknowledged_bytes(pair.first.get()) +
                                                    unacknowledged_bytes(pair.second.get()));
-        if (pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged)
+        const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;
+        if (drains || pair.throttled)
             pair.last_byte = now_;
         set_timer(pair);
         if (pair.timer->first <= now_)
@@ -467,9 +495,14 @@ void Relay::Worker::expire_start(Pair& pair)
 // set far less often than there are pairs.
 void Relay::Worker::arm_timer()
 {
-    if (timers_.empty() || timers_.begin()->first >= armed_)
+    auto next = Pair::Clock::time_point::max();
+    for (const Pair::Timers* const timers : {&timers_, &turns_}) {
+        if (!timers->empty())
+            next = std::min(next, timers->begin()->first);
+    }
+    if (next >= armed_)
         return;
-    armed_ = timers_.begin()->first;
+    armed_ = next;
     const auto since_start = armed_.time_since_epoch(); // of CLOCK_MONOTONIC
     const auto whole = std::chrono::floor<std::chrono::seconds>(since_start);
     itimerspec due{};
@@ -483,6 +516,8 @@ void Relay::Worker::end(Pair& pair, End how)
     pair.ended = true;
     if (pair.timed)
         timers_.erase(pair.timer);
+    if (pair.throttled)
+        turns_.erase(pair.turn);
     if (pair.queued)
         std::erase(queue_, &pair);
     if (pair.starting)

@@ -76,6 +76,11 @@ private:
 
     bool timer_due() const { return !timers_.empty() && timers_.begin()->first <= now_; }
 
+    void await_turn(Pair& pair, Pair::Clock::time_point due);
+
+    bool turn_due() const { return !turns_.empty() && turns_.begin()->first <= now_; }
+
+    void take_turns();
     void arm_timer();
     void end(Pair& pair, End how);
     void close_and_report(Pair& pair, End how);
@@ -108,6 +113,7 @@ private:
     Pair::Clock::time_point
         last_small_; // when a message passed, rather than a part of a bulk stream
     Pair::Timers timers_;
+    Pair::Timers turns_;                                             // of pairs that are throttled
     Pair::Clock::time_point armed_ = Pair::Clock::time_point::max(); // when timer_ comes due
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;

@@ -113,7 +113,7 @@ public:
         size_ = sizes[choice % sizes.size()];
     }
 
-    Means means() const { return {std::span(buffer()).first(size_), pipes()}; }
+    Means means() const { return {std::span(buffer()).first(size_), pipes(), {}}; }
 
 private:
     static std::array<std::byte, 64 * 1024>& buffer()

@@ -176,7 +176,7 @@ TEST_CASE("small pieces after large ones are copied again, and pipes go back")
     const auto pump = [&] {
         direction.can_read();
         return direction.pump(Side{from.there.descriptor()}, Side{to.here.descriptor()},
-                              {buffer, pool}, 1 << 20);
+                              {buffer, pool, {}}, 1 << 20);
     };
     from.here.send(random_text(200'000, 1));
     CHECK(eventually([&] {

@@ -83,3 +83,30 @@ TEST_CASE("a duration that was written is read back as it was")
     }
     CHECK(parse_duration(to_string(10'000h)) == 10'000h);
 }
+
+TEST_CASE("a rate is read in each of its units, as bytes a second")
+{
+    using tunnel::parse_rate;
+    CHECK(parse_rate("2048B/s") == 2048);
+    CHECK(parse_rate("512KiB/s") == 512 * 1024);
+    CHECK(parse_rate("3MiB/s") == 3 * 1024 * 1024);
+    CHECK(parse_rate("2GiB/s") == 2'147'483'648);
+    CHECK(parse_rate("10kB/s") == 10'000);
+    CHECK(parse_rate("10MB/s") == 10'000'000);
+    CHECK(parse_rate("1000GB/s") == 1'000'000'000'000);
+    CHECK(parse_rate("80kbit/s") == 10'000);
+    CHECK(parse_rate("100Mbit/s") == 12'500'000);
+    CHECK(parse_rate("10Gbit/s") == 1'250'000'000);
+}
+
+TEST_CASE("what is not a rate, or too low or high for one, is refused")
+{
+    for (const auto text :
+         {"", "KiB/s", "512", "512KiB", "512 KiB/s", "-1KiB/s", "1.5MB/s", "512kib/s", "1MBit/s",
+          "10MB/s ", "1KiB/s\n", "0", "0KiB/s", "1023B/s", "8kbit/s", "1001GB/s",
+          "18446744073709551615B/s", "18446744073709551615GB/s", "99999999999999999999KiB/s"}) {
+        CAPTURE(text);
+        CHECK_FALSE(tunnel::parse_rate(text));
+    }
+    CHECK(tunnel::parse_rate("1KiB/s") == 1024);
+}
