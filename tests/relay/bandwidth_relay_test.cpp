@@ -144,6 +144,22 @@ TEST_CASE("a pair that waits for its turn is not idle, and its end is passed on 
     CHECK(end_of(joined).end == End::finished);
 }
 
+TEST_CASE("a pair without a limit is not held up by one that has used its own up")
+{
+    Relay relay(plain_relay());
+    const auto slow = limit(10'000);
+    use_up(*slow, 60s);
+    Joined limited = join(relay, {{slow}, {}});
+    Joined free = join(relay, {});
+    limited.left.send("later");
+    auto sending = std::async(std::launch::async, [&] {
+        free.left.send(std::string(20 << 20, 'x'));
+        free.left.finish();
+    });
+    CHECK(free.right.receive_all().size() == 20 << 20);
+    CHECK_FALSE(limited.right.readable_within(0ms));
+}
+
 TEST_CASE("a reset does not wait for the turn of the bytes before it")
 {
     Relay relay(plain_relay());

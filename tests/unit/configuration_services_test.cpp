@@ -46,6 +46,7 @@ outside-addr = ":25"
     trusted.push_back(parse_cidr("198.51.100.0/24"));
     RemoteService mail{"mail", {"", 25}};
     mail.visitor_rules.trusted = trusted;
+    mail.visitor_rules.max_connections = 7;
     CHECK((options.services[1] == mail));
     trusted.push_back(parse_cidr("203.0.113.0/24"));
     CHECK((web.visitor_rules.trusted == trusted));
