@@ -2,6 +2,8 @@
 
 import os
 import re
+import socket
+import subprocess
 
 from faults import refuses
 from origins import SocketOrigin
@@ -162,6 +164,46 @@ class Team(Example):
         for _ in range(2):
             thief.wait_line("the remote proxy does not open a service")
         self.assertEqual(word_of(of_bob["api"]), b"api")
+
+
+class Fail2ban(Example):
+    name = "fail2ban"
+
+    def run_action(self, which, ip, file):
+        """A line of the action as fail2ban runs it, with its tags replaced."""
+        line = re.search(rf"^{which} = (.*)$", self.text("action.conf"), re.M)[1]
+        tags = dict(re.findall(r"^(at|file) = (.*)$", self.text("action.conf"), re.M), ip=ip, file=file)
+        command = re.sub(r"<(\w+)>", lambda tag: tags[tag[1]], line)
+        self.assertEqual(subprocess.run(["sh", "-c", command], check=False, timeout=20).returncode, 0, command)
+
+    def test_whom_fail2ban_bans_is_reset_by_the_remote_proxy_until_it_is_unbanned(self):
+        banned = self.write("banned.toml", self.text("banned.toml").rstrip())
+        self.serve("server", b"web")
+        remote = self.write("remote.toml", f'control-addr = "{show_address(self.control)}"', "watch = true",
+                            f'outside-addr = "{HOST}:{self.port("1")}"', 'include = ["banned.toml"]')
+        self.run_program("remote-proxy", remote).wait_line("^ready")
+        self.run_program("origin-proxy", self.write(
+            "origin.toml", f'remote-proxy-addr = "{show_address(self.control)}"',
+            f'origin-server-addr = "{self.servers["server"]}"')).wait_line("^ready")
+
+        def is_served(source):
+            with socket.socket() as visitor:
+                visitor.settimeout(20)
+                visitor.bind((source, 0))
+                try:
+                    visitor.connect(self.outside("1"))
+                    return visitor.recv(10) == b"web"
+                except ConnectionError:
+                    return False
+
+        self.assertTrue(is_served("127.0.0.2"))
+        for ip in ("127.0.0.2", "2001:db8::7", "127.0.0.3"):
+            self.run_action("actionban", ip, banned)
+        poll(lambda: not is_served("127.0.0.2") and not is_served("127.0.0.3"), "both are banned")
+        self.assertTrue(is_served("127.0.0.4"))
+        self.run_action("actionunban", "127.0.0.2", banned)
+        poll(lambda: is_served("127.0.0.2"), "one is served again")
+        self.assertFalse(is_served("127.0.0.3"))
 
 
 class Balanced(Example):
