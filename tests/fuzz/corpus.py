@@ -151,6 +151,7 @@ SEEDS = {
         "h": b"10000h", "m": b"90m", "s": b"007s", "ms": b"250ms", "us": b"50us", "none": b"0",
         "too-long": b"10001h", "overflow": b"9223372036854775808us", "minus-nothing": b"-0",
         "no-unit": b"5",
+        "rate": b"512KiB/s", "bits": b"100Mbit/s", "fastest": b"1000GB/s", "slow": b"1023B/s",
     },
     "log": {
         "plain": b"connection refused", "quotes": b'say "hello" \\ world', "empty": b"",
