@@ -18,19 +18,54 @@ constexpr std::size_t most_services = 1000;
 constexpr Choices<ProxyProtocol, 3> protocols{
     {{"off", ProxyProtocol::off}, {"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}}};
 
+// A Unix socket, or as many servers as there are ports.
+struct Servers {
+    std::string unix_path;
+    AddressRange range;
+
+    ServerAddress at(std::size_t place) const
+    {
+        return unix_path.empty() ? ServerAddress(range.at(place))
+                                 : ServerAddress::unix_socket(unix_path);
+    }
+};
+
 // One table as it stands there.
 struct Told {
-    std::optional<AddressRange> server;
+    std::optional<Servers> server;
     std::optional<AddressRange> outside;
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
 };
 
-AddressRange read_server(const std::string& text)
+Servers read_server(const std::string& text)
 {
+    if (names_unix_socket(text))
+        return {read_server_address(text).unix_path, {}};
     const AddressRange range = read_address_range(text);
     if (range.first.port == 0)
         throw std::invalid_argument("nobody can connect to port 0, expected a port that is open");
-    return range;
+    return {{}, range};
+}
+
+// Each port outside is for one server.
+void check_sizes(const Setting& table, const Told& told, Problems& problems)
+{
+    if (!told.server || !told.outside)
+        return;
+    const AddressRange& inside = told.server->range;
+    const AddressRange& outside = *told.outside;
+    if (!told.server->unix_path.empty() && outside.is_range)
+        problems.add(table.place,
+                     fmt::format("services.{} has a range of ports for a Unix socket, which is one "
+                                 "server, expected one port",
+                                 table.key));
+    else if (inside.is_range != outside.is_range)
+        problems.add(table.place,
+                     fmt::format("services.{} has a range of ports on one side only", table.key));
+    else if (inside.size != outside.size)
+        problems.add(table.place, fmt::format("services.{} has {} ports outside for {} of the "
+                                              "origin server, expected as many",
+                                              table.key, outside.size, inside.size));
 }
 
 Told read_service(const Setting& table, ProxyProtocol protocol, Problems& problems)
@@ -48,13 +83,7 @@ Told read_service(const Setting& table, ProxyProtocol protocol, Problems& proble
     keys.finish();
     if (table.find("origin-server-addr") == nullptr)
         problems.add(table.place, fmt::format("services.{} has no origin-server-addr", table.key));
-    if (told.server && told.outside && told.server->is_range != told.outside->is_range)
-        problems.add(table.place,
-                     fmt::format("services.{} has a range of ports on one side only", table.key));
-    else if (told.server && told.outside && told.server->size != told.outside->size)
-        problems.add(table.place, fmt::format("services.{} has {} ports outside for {} of the "
-                                              "origin server, expected as many",
-                                              table.key, told.outside->size, told.server->size));
+    check_sizes(table, told, problems);
     return told;
 }
 
@@ -70,8 +99,9 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
         if (told.outside)
             listening.push_back(
                 {"services." + table.key, table.find("outside-addr")->place, *told.outside});
-        for (std::size_t place = 0; place < told.server->size; ++place) {
-            OriginService service{told.server->name_at(place, table.key), told.server->at(place)};
+        for (std::size_t place = 0; place < told.server->range.size; ++place) {
+            OriginService service{told.server->range.name_at(place, table.key),
+                                  told.server->at(place)};
             if (told.outside)
                 service.outside_address = told.outside->at(place);
             service.proxy_protocol = told.proxy_protocol;

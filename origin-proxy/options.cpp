@@ -69,8 +69,8 @@ void add_flags(CommandLine& line, OriginOptions& options)
     line.add("--remote-proxy-addr", options.remote_proxy_address,
              "The control address of the remote proxy", CommandLine::Need::required);
     line.add("--origin-server-addr", options.origin_server_address,
-             "The server to make reachable; \":8000\" means port 8000 of this machine",
-             CommandLine::Need::optional);
+             "The server to make reachable; \":8000\" means port 8000 of this machine, "
+             "unix:/run/app.sock a Unix socket");
     line.add_each("--service", std::string(service_syntax),
                   "A service with a name, instead of --origin-server-addr, and behind @ where "
                   "visitors connect to on the remote proxy's machine, 0 for any free port; "

@@ -13,8 +13,8 @@ struct OriginOptions {
     CommonOptions common;
     TrustOptions trust;
     Address remote_proxy_address;
-    Address origin_server_address;  // of the service `default`, if there are no others
-    ProxyProtocol proxy_protocol{}; // towards it
+    ServerAddress origin_server_address; // of the service `default`, if there are no others
+    ProxyProtocol proxy_protocol{};      // towards it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
     milliseconds dial_timeout = std::chrono::seconds(5);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/net/address.hpp"
+#include "common/net/server_address.hpp"
 
 namespace tunnel {
 
@@ -15,7 +16,7 @@ enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
 struct OriginService {
     std::string name;
-    Address origin_server_address;
+    ServerAddress origin_server_address;
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
     ProxyProtocol proxy_protocol = ProxyProtocol::off;

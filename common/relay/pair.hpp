@@ -96,7 +96,7 @@ public:
     void can_write() { writable_ = true; }
 
     // A short read no longer means "drained", so read until the kernel says so: the sender has
-    // ended its stream, or sent urgent data, at whose mark a read stops short.
+    // ended its stream, or sent urgent data or descriptors, at which a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
 
     // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.

@@ -98,7 +98,9 @@ public:
     // As stop().
     ~Relay();
 
-    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
+    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream();
+    // the first may be a Unix socket, which knows no reset: closing it is one only for a peer that
+    // has sent what was not read.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
     // `group` is for end_group().
     void hand_over(Fd first, Fd second, Done done);

@@ -118,6 +118,9 @@ SEEDS = {
         "range-inside": b"games=localhost:30000-30010", "sizes-differ": b"a=b:1-2@1-3", "backwards": b"a=b:2-1",
         "too-many": b"a=b:1-1001", "name-too-long": b"n" * 65 + b"=a:1", "name-with-brackets": b"a[0]=b:1",
         "no-name": b"=b:1", "no-address": b"web", "server-at-port-0": b"web=a:0", "not-utf-8": b"\xff=a:1",
+        "unix": b"web=unix:/run/app.sock", "unix-outside": b"web=unix:/run/a@b.sock@9000", "unix-range": b"a=unix:/b@1-2",
+        "unix-too-long": b"a=unix:/" + b"n" * 107, "unix-relative": b"a=unix:b", "unix-as-a-host": b"a=unix:1@2",
+        "unix-zero-byte": b"a=unix:/b\0c",
     },
     "identity": {
         "control": b"c" + RANDOM, "data": b"d" + RANDOM + RANDOM[::-1], "empty": b"", "kind-only": b"c",
@@ -191,6 +194,7 @@ SEEDS = {
                       b"--dial-timeout=250ms\0--max-retries=3\0--parked-connections=auto\0",
         "origin-services": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:8000@80,games=b:1-3@4-6\0"
                            b"--service\0mail=c:25\0--proxy-protocol=v2\0",
+        "origin-unix": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=unix:/run/app.sock\0",
         "origin-both-ways": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:1\0--origin-server-addr=:2\0",
         "remote-trust": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--secrets-file=s\0--encryption=off\0"
                         b"--allow=10.0.0.0/8,::1\0--deny=192.0.2.1\n192.0.2.2\0--trusted=::/0\0"
@@ -232,6 +236,8 @@ SEEDS = {
             "services": b'[services.a]\norigin-server-addr = "s:1"\nproxy-protocol = "v2"\n[services.b]\n'
                         b'origin-server-addr = ":10-19"\noutside-addr = "[::]:20-29"\n',
             "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
+            "unix": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1"\n',
+            "unix-range": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1-2"\n',
             "sizes": b'[services.a]\norigin-server-addr = ":1-2"\noutside-addr = ":1-3"\n',
             "too-many": b'[services.a]\norigin-server-addr = ":1-1000"\n[services.b]\norigin-server-addr = ":1"\n',
         }.items()},

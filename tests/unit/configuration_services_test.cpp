@@ -89,11 +89,16 @@ proxy-protocol = "v2"
 origin-server-addr = "mail:25"
 outside-addr = "192.0.2.1:25"
 kind = "tcp"
+[services.app]
+origin-server-addr = "unix:/run/app.sock"
+outside-addr = ":80"
 )");
     CHECK(problems == "");
-    REQUIRE(options.services.size() == 2);
+    REQUIRE(options.services.size() == 3);
     CHECK((options.services[0] == OriginService{"web", {"", 80}, {}, ProxyProtocol::v2}));
     CHECK((options.services[1] == OriginService{"mail", {"mail", 25}, Address{"192.0.2.1", 25}}));
+    CHECK((options.services[2] ==
+           OriginService{"app", ServerAddress::unix_socket("/run/app.sock"), Address{"", 80}}));
     CHECK(origin_with("origin-server-addr = \":1\"\n[services.a]\norigin-server-addr = \":2\"\n")
               .says("give one of the two"));
 }
@@ -142,6 +147,11 @@ TEST_CASE("what is wrong with a service of the origin proxy is told with its lin
     check("outside-addr = \":5-6\"", 2, "services.a has a range of ports on one side only");
     check("[services.b]\norigin-server-addr = \":1-2\"\noutside-addr = \":5-7\"", 4,
           "services.b has 3 ports outside for 2 of the origin server, expected as many");
+    check("[services.b]\norigin-server-addr = \"unix:/b\"\noutside-addr = \":5-7\"", 4,
+          "services.b has a range of ports for a Unix socket, which is one server");
+    check("[services.b]\norigin-server-addr = \"unix:b\"", 5,
+          "origin-server-addr of services.b: \"unix:b\" has no absolute path");
+    check("[services.b]\norigin-server-addr = \"unix:/b\\u0000\"", 5, "has a zero byte");
     check("[services.b]\norigin-server-addr = \":0\"", 5, "nobody can connect to port 0");
     check("[services.b]\noutside-addr = \":1\"", 4, "services.b has no origin-server-addr");
     check("[services.b]\norigin-server-addr = \":1-1000\"", 2, "there are 1001 services, expected");

@@ -55,6 +55,18 @@ TEST_CASE("either one origin server or services are needed, and not both")
     CHECK(origin({"--origin-server-addr=:1"}).options.services.empty());
 }
 
+TEST_CASE("the one origin server may be at a Unix socket")
+{
+    const auto result = origin({"--origin-server-addr=unix:/run/app.sock"});
+    CHECK(result.code == std::nullopt);
+    CHECK(result.options.origin_server_address == ServerAddress::unix_socket("/run/app.sock"));
+    CHECK(contains(complaint({"--origin-server-addr=unix:app.sock"}),
+                   "--origin-server-addr (or ORIGIN_PROXY_ORIGIN_SERVER_ADDR): \"unix:app.sock\" "
+                   "has no absolute path"));
+    CHECK(contains(complaint({"--origin-server-addr=/run/app.sock"}),
+                   "or a Unix socket such as unix:/run/app.sock"));
+}
+
 TEST_CASE("what is wrong with a service is told")
 {
     CHECK(contains(complaint({"--service=web"}),
