@@ -43,6 +43,15 @@ std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint
     return *number;
 }
 
+milliseconds read_duration(std::string_view text)
+{
+    const auto parsed = parse_duration(text);
+    const auto value = std::chrono::duration_cast<milliseconds>(parsed.value_or(microseconds(0)));
+    if (!parsed || value.count() == 0 || *parsed != value)
+        refuse_text(text, fmt::format("{}, at least 1ms", duration_syntax));
+    return value;
+}
+
 void read_networks(std::string_view text, std::vector<Cidr>& networks)
 {
     for (;;) {

@@ -35,6 +35,7 @@ struct Told {
     std::optional<Servers> server;
     std::optional<AddressRange> outside;
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    HealthCheck health_check{};
 };
 
 Servers read_server(const std::string& text)
@@ -68,9 +69,27 @@ void check_sizes(const Setting& table, const Told& told, Problems& problems)
                                               table.key, outside.size, inside.size));
 }
 
-Told read_service(const Setting& table, ProxyProtocol protocol, Problems& problems)
+void read_health_keys(TableReader& keys, HealthCheck& check)
 {
-    Told told{{}, {}, protocol};
+    constexpr std::uint32_t most_in_a_row = 100;
+    const auto duration = [&keys](const std::string& key, milliseconds& value) {
+        keys.one(key, [&value](const std::string& text) { value = read_duration(text); });
+    };
+    const auto number = [&keys](const std::string& key, std::uint32_t& value) {
+        keys.one(key, [&value](const std::string& text) {
+            value = read_number(text, 1, most_in_a_row);
+        });
+    };
+    keys.one("health-check", [&check](const std::string& text) { read_health_check(text, check); });
+    duration("health-check-interval", check.interval);
+    duration("health-check-timeout", check.timeout);
+    number("health-check-failures", check.failures);
+    number("health-check-successes", check.successes);
+}
+
+Told read_service(const Setting& table, const OriginOptions& options, Problems& problems)
+{
+    Told told{{}, {}, options.proxy_protocol, options.health_check};
     TableReader keys(table, "services." + table.key, problems);
     keys.one("origin-server-addr",
              [&told](const std::string& text) { told.server = read_server(text); });
@@ -79,6 +98,7 @@ Told read_service(const Setting& table, ProxyProtocol protocol, Problems& proble
     keys.one("proxy-protocol", [&told](const std::string& text) {
         told.proxy_protocol = read_choice(protocols, text, "off, v1 or v2");
     });
+    read_health_keys(keys, told.health_check);
     keys.one("kind", read_kind);
     keys.finish();
     if (table.find("origin-server-addr") == nullptr)
@@ -93,7 +113,7 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
 {
     std::vector<Listening> listening;
     for_each_table(services, problems, [&](const Setting& table) {
-        const Told told = read_service(table, options.proxy_protocol, problems);
+        const Told told = read_service(table, options, problems);
         if (!told.server)
             return;
         if (told.outside)
@@ -105,6 +125,7 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
             if (told.outside)
                 service.outside_address = told.outside->at(place);
             service.proxy_protocol = told.proxy_protocol;
+            service.health_check = told.health_check;
             options.services.push_back(std::move(service));
         }
     });

@@ -60,8 +60,10 @@ void complete(const CommandLine& line, OriginOptions& options)
 {
     if (!line.has("--service"))
         return;
-    for (OriginService& each : options.services)
+    for (OriginService& each : options.services) {
         each.proxy_protocol = options.proxy_protocol;
+        each.health_check = options.health_check;
+    }
 }
 
 void add_flags(CommandLine& line, OriginOptions& options)
@@ -86,6 +88,15 @@ void add_flags(CommandLine& line, OriginOptions& options)
                     "off", "off, v1 or v2", [&options](const std::string& text) {
                         return read_proxy_protocol(text, options.proxy_protocol);
                     });
+    line.add_choice("--health-check",
+                    "Look again and again whether the origin server is well, so that visitors go "
+                    "to other origin proxies while it is not: tcp: it takes a connection; "
+                    "http:/path: it answers GET /path with 2xx or 3xx; off",
+                    "off", "", [&options](const std::string& text) {
+                        read_health_check(text, options.health_check);
+                        return true;
+                    });
+    line.add("--health-check-interval", options.health_check.interval, "Look this often");
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,

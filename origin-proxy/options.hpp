@@ -15,6 +15,7 @@ struct OriginOptions {
     Address remote_proxy_address;
     ServerAddress origin_server_address; // of the service `default`, if there are no others
     ProxyProtocol proxy_protocol{};      // towards it
+    HealthCheck health_check{};          // of it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
     milliseconds dial_timeout = std::chrono::seconds(5);

@@ -7,6 +7,7 @@
 
 #include "common/net/address.hpp"
 #include "common/net/server_address.hpp"
+#include "origin-proxy/health_options.hpp"
 
 namespace tunnel {
 
@@ -20,6 +21,7 @@ struct OriginService {
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    HealthCheck health_check{};
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

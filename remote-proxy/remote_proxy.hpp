@@ -140,6 +140,7 @@ private:
     void leave(PublicService& service, OriginLink& link);
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
+    void on_health(OriginLink& link, const ServerHealth& health);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
     static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,

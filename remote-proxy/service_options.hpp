@@ -15,7 +15,8 @@
 namespace tunnel {
 
 // Which of the origin proxies that serve a service gets its next visitor. One whose origin server
-// refused a visitor lately comes after all others, whatever the balance.
+// refused a visitor lately comes after all others, whatever the balance, and after that one whose
+// health checks fail.
 enum class Balance : std::uint8_t {
     least,       // the one with the fewest visitors
     round_robin, // each in turn

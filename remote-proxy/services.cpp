@@ -111,7 +111,7 @@ void RemoteProxy::serve(PublicService& service, OriginLink& link)
     if (!stopping_)
         service.outside.open();
     if (service.server(&link) == nullptr)
-        service.servers.push_back({&link});
+        service.servers.push_back({&link, 0, {}, link.ill.contains(service.options.name)});
     service.outage_ends.reset();
     service.opened.notify();
     tell_visitors(service);
@@ -145,6 +145,7 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
 void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
     link.offers.erase(name);
+    link.ill.erase(name);
     const auto found = services_.find(name);
     if (found == services_.end())
         return;

@@ -33,8 +33,7 @@ struct ServerAddress {
     friend bool operator==(const ServerAddress&, const ServerAddress&) = default;
 };
 
-// Whether `text` is meant as a Unix socket; "unix:8000" is a port of a machine called
-// so.
+// Whether `text` is meant as a Unix socket; "unix:8000" is a port of a machine called so.
 bool names_unix_socket(std::string_view text);
 
 // Throws std::invalid_argument that says what is wrong.

@@ -9,7 +9,7 @@ CORPUS = pathlib.Path(__file__).parent / "corpus"
 MAGIC = b"\xf4TRP"
 RANDOM = bytes(range(16))
 (LOG_IN, WELCOME, REJECT, ANNOUNCE, DIAL_BACK, START, REFUSE, HEARTBEAT, PROBE, NOTICE, GOODBYE,
- DATA, END, RAW, PARK, CHALLENGE, PROOF) = range(1, 18)
+ DATA, END, RAW, PARK, CHALLENGE, PROOF, OFFER, OPENED, DECLINED, WITHDRAW, SERVER_HEALTH) = range(1, 23)
 OF_THE_FUTURE = 200  # a kind, and a tag
 
 # Choices stand at the end of an input, the last one first (tests/fuzz/input.hpp). The pieces:
@@ -58,6 +58,10 @@ FRAMES = {
     "challenge": frame(CHALLENGE, NONCE, MAC),
     "challenge-without-a-proof": frame(CHALLENGE, NONCE),
     "proof": frame(PROOF, MAC),
+    "server-is-ill": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\2"), field(11, b"it answers 503")),
+    "server-is-well": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\1"), field(11, b"")),
+    "server-in-a-state-of-the-future": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\3"), field(11, b"")),
+    "server-without-a-state": frame(SERVER_HEALTH, field(6, b"web"), field(11, b"")),
     "proof-too-long": frame(PROOF, field(17, RANDOM * 2 + b"?")),
     "kind-of-the-future": frame(OF_THE_FUTURE, field(11, b"?" * 20)),
     "text-too-long": frame(NOTICE, field(11, b"x" * 1025)),
@@ -121,6 +125,12 @@ SEEDS = {
         "unix": b"web=unix:/run/app.sock", "unix-outside": b"web=unix:/run/a@b.sock@9000", "unix-range": b"a=unix:/b@1-2",
         "unix-too-long": b"a=unix:/" + b"n" * 107, "unix-relative": b"a=unix:b", "unix-as-a-host": b"a=unix:1@2",
         "unix-zero-byte": b"a=unix:/b\0c",
+    },
+    "http_status": {
+        "ok": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nbody", "no-reason": b"HTTP/1.0 503\r\n",
+        "hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 Not Found\r\n",
+        "other-version": b"HTTP/2 200\r\n", "ssh": b"SSH-2.0-OpenSSH_9.2\r\n", "cut": b"HTTP/1.1 30",
+        "bare-line-feed": b"HTTP/1.1 200 OK\n\n", "upgrade": b"HTTP/1.1 101 Switching\r\n\r\nHTTP/1.1 200\r\n",
     },
     "identity": {
         "control": b"c" + RANDOM, "data": b"d" + RANDOM + RANDOM[::-1], "empty": b"", "kind-only": b"c",
@@ -236,6 +246,10 @@ SEEDS = {
             "services": b'[services.a]\norigin-server-addr = "s:1"\nproxy-protocol = "v2"\n[services.b]\n'
                         b'origin-server-addr = ":10-19"\noutside-addr = "[::]:20-29"\n',
             "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
+            "health": b'health-check = "tcp"\nhealth-check-interval = "1s"\n[services.a]\norigin-server-addr = "s:1"\n'
+                      b'health-check = "http:/healthz"\nhealth-check-timeout = "250ms"\nhealth-check-failures = 5\n'
+                      b'health-check-successes = "1"\n',
+            "health-path": b'[services.a]\norigin-server-addr = "s:1"\nhealth-check = "http:/a b"\n',
             "unix": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1"\n',
             "unix-range": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1-2"\n',
             "sizes": b'[services.a]\norigin-server-addr = ":1-2"\noutside-addr = ":1-3"\n',

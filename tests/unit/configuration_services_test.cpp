@@ -103,6 +103,32 @@ outside-addr = ":80"
               .says("give one of the two"));
 }
 
+TEST_CASE("a service of the origin proxy may have checks, as the flags say or as it says itself")
+{
+    const auto [options, problems] = origin_with(R"(health-check = "tcp"
+health-check-interval = "1s"
+[services.web]
+origin-server-addr = ":80"
+health-check = "http:/healthz"
+health-check-timeout = "250ms"
+health-check-failures = 5
+health-check-successes = "1"
+[services.mail]
+origin-server-addr = ":25"
+[services.ssh]
+origin-server-addr = ":22"
+health-check = "off"
+)");
+    CHECK(problems == "");
+    REQUIRE(options.services.size() == 3);
+    HealthCheck expected{
+        HealthCheck::Kind::http, "/healthz", milliseconds(1000), milliseconds(250), 5, 1};
+    CHECK(options.services[0].health_check == expected);
+    expected = {HealthCheck::Kind::tcp, "", milliseconds(1000)};
+    CHECK(options.services[1].health_check == expected);
+    CHECK(options.services[2].health_check.kind == HealthCheck::Kind::off);
+}
+
 TEST_CASE("what is wrong with a service of the remote proxy is told with its line")
 {
     const auto check = [](const std::string& toml, int line, std::string_view words) {
@@ -152,6 +178,12 @@ TEST_CASE("what is wrong with a service of the origin proxy is told with its lin
     check("[services.b]\norigin-server-addr = \"unix:b\"", 5,
           "origin-server-addr of services.b: \"unix:b\" has no absolute path");
     check("[services.b]\norigin-server-addr = \"unix:/b\\u0000\"", 5, "has a zero byte");
+    check("health-check = \"http:x\"", 4,
+          "health-check of services.a: \"http:x\" is not off, tcp, http or http:/path");
+    check("health-check-interval = \"0s\"", 4, "is not a duration such as 250ms");
+    check("health-check-timeout = \"1500us\"", 4, "at least 1ms");
+    check("health-check-failures = 0", 4, "\"0\" is not a number from 1 to 100");
+    check("health-check-successes = 101", 4, "\"101\" is not a number from 1 to 100");
     check("[services.b]\norigin-server-addr = \":0\"", 5, "nobody can connect to port 0");
     check("[services.b]\noutside-addr = \":1\"", 4, "services.b has no origin-server-addr");
     check("[services.b]\norigin-server-addr = \":1-1000\"", 2, "there are 1001 services, expected");
