@@ -61,6 +61,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
         RemoteService only{std::string(default_service), *options.outside_address};
         only.visitor_rules = options.visitor_rules;
         only.accept_proxy_from = options.accept_proxy_from;
+        only.foreign_header = options.foreign_header;
         all.insert(all.begin(), std::move(only));
     }
     return all;
@@ -456,6 +457,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     options_.outside_address = fresh.outside_address;
     options_.visitor_rules = fresh.visitor_rules;
     options_.accept_proxy_from = fresh.accept_proxy_from;
+    options_.foreign_header = fresh.foreign_header;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;
 }

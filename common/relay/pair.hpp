@@ -33,6 +33,7 @@ enum class Progress : std::uint8_t {
     from_failed, // reading failed: the sender's connection broke
     to_failed,   // writing failed: the receiver's connection broke
     refused,     // the sender will not take the stream on
+    forbidden,   // the guard does not let the stream pass
 };
 
 // What a worker lends to the direction that is being pumped.
@@ -91,6 +92,9 @@ public:
     // What came after the end.
     std::string take_received() { return rare_ ? std::move(rare_->received) : std::string(); }
 
+    // Null: nobody looks at the first bytes.
+    void guard(Guard looks) { guard_ = looks; }
+
     void can_read() { readable_ = true; }
 
     void can_write() { writable_ = true; }
@@ -140,6 +144,7 @@ private:
     Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
     Progress begin_frame();
     Progress peek(const Side& from, const Side& to, std::span<std::byte> buffer);
+    Progress look_at_beginning(int from);
     Progress pass_end(const Side& to, const Means& means);
     Progress splice(int from, std::size_t& moved);
     Progress failed_to_read();
@@ -152,6 +157,7 @@ private:
     std::uint64_t overhead_ = 0; // of them what belongs to frames
     std::unique_ptr<Rare> rare_;
     std::size_t ahead_ = 0; // sent, but not taken from the sender
+    Guard guard_ = nullptr; // until it has decided
     Held held_;
     PipePool::Lease pipe_;
     std::array<std::byte, frame_header_size> header_{}; // of the frame that is being taken off

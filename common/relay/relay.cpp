@@ -19,15 +19,18 @@ Relay::~Relay()
     stop();
 }
 
-void Relay::hand_over(Fd first, Fd second, Done done)
+void Relay::hand_over(Fd first, Fd second, Done done, Guard guard)
 {
-    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)));
+    auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done));
+    pair->forth.guard(guard);
+    hand_over(std::move(pair));
 }
 
-void Relay::hand_over(Fd first, Framed second, Done done, std::uint64_t group)
+void Relay::hand_over(Fd first, Framed second, Done done, std::uint64_t group, Guard guard)
 {
     auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done));
     pair->group = group;
+    pair->forth.guard(guard);
     hand_over(std::move(pair));
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/net/fd.hpp"
@@ -28,6 +29,7 @@ enum class End : std::uint8_t {
     refused,            // the peer of a framed socket said why it would not take the stream on
     not_started,        // a framed socket broke before its peer had taken the stream on
     start_timeout,      // its peer said nothing about it in time
+    forbidden,          // the first socket's stream began as it must not
 };
 
 // A connection between the proxies that carries streams in frames (framing.hpp), so that it can be
@@ -47,6 +49,19 @@ struct Framed {
 
     Side side() { return {socket.get(), tls ? &tls : nullptr}; }
 };
+
+// What is thought of a stream by the first bytes of it.
+enum class Beginning : std::uint8_t {
+    allowed,
+    undecided, // it depends on the bytes to come
+    forbidden,
+};
+
+// Looks at the first bytes of a stream, `guarded_bytes` of them at most, and at once when there are
+// some. By then it must have decided. Must not throw.
+using Guard = Beginning (*)(std::string_view first);
+
+inline constexpr std::size_t guarded_bytes = 16;
 
 struct Flow {
     std::uint64_t first_to_second = 0; // bytes that the second socket has taken
@@ -102,9 +117,12 @@ public:
     // the first may be a Unix socket, which knows no reset: closing it is one only for a peer that
     // has sent what was not read.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
-    // `group` is for end_group().
-    void hand_over(Fd first, Fd second, Done done);
-    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0);
+    // `group` is for end_group(). With a guard no byte of the first socket is passed on, nor taken,
+    // while its beginning is undecided; the other way goes on meanwhile. A stream that ends then is
+    // allowed.
+    void hand_over(Fd first, Fd second, Done done, Guard guard = nullptr);
+    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0,
+                   Guard guard = nullptr);
 
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
     // from any thread, or with a lent one only from that.

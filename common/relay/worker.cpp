@@ -407,6 +407,9 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     case Progress::refused:
         end(pair, End::refused);
         return false;
+    case Progress::forbidden:
+        end(pair, End::forbidden);
+        return false;
     case Progress::more:
         if (!pair.queued) {
             pair.queued = true;

@@ -228,7 +228,7 @@ SEEDS = {
             "flags": b'max-waiting = 4096\ngrace-period = "30s"\nallow = ["10.0.0.0/8", "::1"]\nwatch = true\n'
                      b'allow-ports = ["20000-20100", 9000]\n',
             "services": b'[services.web]\noutside-addr = "h:80"\nbalance = "first"\nmax-connections = 5\n'
-                        b'deny = "::/0"\naccept-proxy-from = ["10.0.0.1"]\n[services.b]\n'
+                        b'deny = "::/0"\naccept-proxy-from = ["10.0.0.1"]\nforeign-proxy-header = "reset"\n[services.b]\n'
                         b'outside-addr = ":20000-20009"\nkind = "tcp"\n',
             "origins": b'[origins.a]\nsecret = "%s"\nallow-ports = 80\n[origins."b.c"]\nsecrets = ["%s"]\n'
                        b'[services.s]\noutside-addr = "h:1"\norigins = ["a"]\n' % (SECRET, OTHER_SECRET),

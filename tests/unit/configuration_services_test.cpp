@@ -25,6 +25,7 @@ allow = ["10.0.0.0/8"]
 deny = "10.0.0.1,10.0.0.2"
 trusted = ["203.0.113.0/24"]
 accept-proxy-from = "10.0.0.3"
+foreign-proxy-header = "reset"
 kind = "tcp"
 [services.mail]
 outside-addr = ":25"
@@ -50,6 +51,7 @@ outside-addr = ":25"
     trusted.push_back(parse_cidr("203.0.113.0/24"));
     CHECK((web.visitor_rules.trusted == trusted));
     CHECK((web.accept_proxy_from == std::vector{parse_cidr("10.0.0.3")}));
+    CHECK(web.foreign_header == ForeignHeader::reset);
 }
 
 TEST_CASE("with services, the remote proxy needs no other outside address")
@@ -121,8 +123,8 @@ health-check = "off"
 )");
     CHECK(problems == "");
     REQUIRE(options.services.size() == 3);
-    HealthCheck expected{
-        HealthCheck::Kind::http, "/healthz", milliseconds(1000), milliseconds(250), 5, 1};
+    HealthCheck expected{HealthCheck::Kind::http, "/healthz", milliseconds(1000),
+                         milliseconds(250),       5,          1};
     CHECK(options.services[0].health_check == expected);
     expected = {HealthCheck::Kind::tcp, "", milliseconds(1000)};
     CHECK(options.services[1].health_check == expected);
@@ -147,6 +149,8 @@ TEST_CASE("what is wrong with a service of the remote proxy is told with its lin
     check("origins = [[]]", 4, "origins of services.a is a list, expected");
     check("allow = \"all\"", 4, "allow of services.a: \"all\" is not a network");
     check("accept-proxy-from = true", 4, "accept-proxy-from of services.a is true or false");
+    check("foreign-proxy-header = \"no\"", 4,
+          "foreign-proxy-header of services.a: \"no\" is not data or reset");
     check("kind = \"udp\"", 4, "kind of services.a: \"udp\" is not yet there, expected tcp");
     check("kind = \"sctp\"", 4, "kind of services.a: \"sctp\" is not tcp");
     check("[services.b]", 4, "services.b has no outside-addr");
