@@ -169,6 +169,15 @@ void CommandLine::add(const std::string& flag, std::optional<Address>& value,
              });
 }
 
+void CommandLine::add(const std::string& flag, ServerAddress& value, const std::string& help)
+{
+    add_text(flag, help, "HOST:PORT|unix:PATH", "", "", Need::optional,
+             [&value](const std::string& text) {
+                 value = read_server_address(text);
+                 return true;
+             });
+}
+
 void CommandLine::add(const std::string& flag, milliseconds& value, const std::string& help,
                       milliseconds lowest)
 {

@@ -15,6 +15,7 @@
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
 #include "common/net/congestion.hpp"
+#include "common/net/server_address.hpp"
 #include "common/relay/relay.hpp"
 #include "common/sandbox.hpp"
 #include "common/security/trust_options.hpp"
@@ -72,6 +73,7 @@ public:
     // hold before is the default.
     void add(const std::string& flag, Address& value, const std::string& help, Need need);
     void add(const std::string& flag, std::optional<Address>& value, const std::string& help);
+    void add(const std::string& flag, ServerAddress& value, const std::string& help);
     void add(const std::string& flag, milliseconds& value, const std::string& help,
              milliseconds lowest = milliseconds(1));
     void add(const std::string& flag, microseconds& value, const std::string& help);

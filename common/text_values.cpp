@@ -54,6 +54,15 @@ std::optional<std::uint64_t> read_rate(std::string_view text)
     return rate;
 }
 
+milliseconds read_duration(std::string_view text)
+{
+    const auto parsed = parse_duration(text);
+    const auto value = std::chrono::duration_cast<milliseconds>(parsed.value_or(microseconds(0)));
+    if (!parsed || value.count() == 0 || *parsed != value)
+        refuse_text(text, fmt::format("{}, at least 1ms", duration_syntax));
+    return value;
+}
+
 void read_networks(std::string_view text, std::vector<Cidr>& networks)
 {
     for (;;) {

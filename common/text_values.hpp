@@ -12,6 +12,7 @@
 
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
+#include "common/units.hpp"
 
 namespace tunnel {
 
@@ -26,6 +27,9 @@ std::optional<std::uint32_t> parse_number(std::string_view text);
 
 // Bytes a second, none for "off". Throws std::invalid_argument.
 std::optional<std::uint64_t> read_rate(std::string_view text);
+
+// A duration of whole milliseconds, and not 0. Throws std::invalid_argument.
+milliseconds read_duration(std::string_view text);
 
 // Adds networks with commas or line ends between them to `networks`. Throws std::invalid_argument.
 void read_networks(std::string_view text, std::vector<Cidr>& networks);

@@ -7,7 +7,7 @@
 namespace tunnel {
 
 // Puts what [services.NAME] say into `options`, in which the flags are already. What these said of
-// the PROXY protocol holds for a service that says nothing of it.
+// the PROXY protocol and of health checks holds for a service that says nothing of it.
 void read_services(const Setting& services, OriginOptions& options, Problems& problems);
 
 } // namespace tunnel

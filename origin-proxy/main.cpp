@@ -30,9 +30,10 @@ std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp
     std::string line = fmt::format("ready remote={}", tunnel::to_string(remote));
     const bool is_one = opened.size() == 1 && opened[0].service == tunnel::default_service;
     if (options.services.empty() && is_one) // else they were changed before the first log-in
-        return line + fmt::format(
-                          " origin={} outside={}", tunnel::to_string(options.origin_server_address),
-                          public_address(options.remote_proxy_address, opened[0].outside_address));
+        return line +
+               fmt::format(" origin={} outside={}",
+                           tunnel::log::escape(to_string(options.origin_server_address)),
+                           public_address(options.remote_proxy_address, opened[0].outside_address));
     for (const tunnel::Opened& each : opened)
         line += fmt::format(" {}={}", each.service,
                             public_address(options.remote_proxy_address, each.outside_address));

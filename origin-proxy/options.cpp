@@ -64,6 +64,7 @@ void complete(const CommandLine& line, OriginOptions& options)
     for (OriginService& each : options.services) {
         each.proxy_protocol = options.proxy_protocol;
         each.bandwidth = options.bandwidth;
+        each.health_check = options.health_check;
     }
 }
 
@@ -72,8 +73,8 @@ void add_flags(CommandLine& line, OriginOptions& options)
     line.add("--remote-proxy-addr", options.remote_proxy_address,
              "The control address of the remote proxy", CommandLine::Need::required);
     line.add("--origin-server-addr", options.origin_server_address,
-             "The server to make reachable; \":8000\" means port 8000 of this machine",
-             CommandLine::Need::optional);
+             "The server to make reachable; \":8000\" means port 8000 of this machine, "
+             "unix:/run/app.sock a Unix socket");
     line.add_each("--service", std::string(service_syntax),
                   "A service with a name, instead of --origin-server-addr, and behind @ where "
                   "visitors connect to on the remote proxy's machine, 0 for any free port; "
@@ -91,6 +92,15 @@ void add_flags(CommandLine& line, OriginOptions& options)
                     });
     add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin);
+    line.add_choice("--health-check",
+                    "Look again and again whether the origin server is well, so that visitors go "
+                    "to other origin proxies while it is not: tcp: it takes a connection; "
+                    "http:/path: it answers GET /path with 2xx or 3xx; off",
+                    "off", "", [&options](const std::string& text) {
+                        read_health_check(text, options.health_check);
+                        return true;
+                    });
+    line.add("--health-check-interval", options.health_check.interval, "Look this often");
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,

@@ -13,8 +13,9 @@ struct OriginOptions {
     CommonOptions common;
     TrustOptions trust;
     Address remote_proxy_address;
-    Address origin_server_address;  // of the service `default`, if there are no others
-    ProxyProtocol proxy_protocol{}; // towards it
+    ServerAddress origin_server_address; // of the service `default`, if there are no others
+    ProxyProtocol proxy_protocol{};      // towards it
+    HealthCheck health_check{};          // of it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
     ServiceRates bandwidth;     // of each service that does not say otherwise

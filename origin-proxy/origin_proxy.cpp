@@ -17,7 +17,8 @@ namespace tunnel {
 
 namespace {
 
-// A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
+// A visitor takes two descriptors; an eighth of all is left for addresses that are raced, and for
+// health checks.
 std::size_t visitor_capacity(const OriginOptions& options)
 {
     const std::size_t usable = usable_descriptors(
@@ -26,12 +27,18 @@ std::size_t visitor_capacity(const OriginOptions& options)
     return std::max<std::size_t>(1, (usable - std::min(usable, parked)) * 7 / 16);
 }
 
+std::size_t checks_at_once(const OriginOptions& options)
+{
+    constexpr std::size_t most = 256;
+    return std::clamp<std::size_t>(options.descriptor_limit / 64, 1, most);
+}
+
 std::vector<OriginService> services_of(const OriginOptions& options)
 {
     if (!options.services.empty())
         return options.services;
     return {{std::string(default_service), options.origin_server_address, std::nullopt,
-             options.proxy_protocol, options.bandwidth}};
+             options.proxy_protocol, options.bandwidth, options.health_check}};
 }
 
 } // namespace
@@ -61,6 +68,9 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, Tru
       relay_(relay_options(options.common, options.descriptor_limit)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor()),
+      checks_(
+          io.get_executor(), tasks_, checks_at_once(options),
+          [this](const Service& service, const std::string& why) { tell_health(service, why); }),
       parking_(io, tasks_, dialler_,
                {options.parked_connections, parking_capacity(options.descriptor_limit),
                 options.parked_for},
@@ -140,6 +150,7 @@ void OriginProxy::change_services(const std::vector<OriginService>& wanted)
         return;
     for (const Frame& change : changes)
         link_->post(change);
+    check_servers();
 }
 
 // Has no normal end but that of the program: a connection that is lost is made anew.
@@ -213,6 +224,7 @@ awaitable<void> OriginProxy::follow()
         log_in.features.emplace_back(parking);
     if (offering_)
         log_in.features.emplace_back(services);
+    log_in.features.emplace_back(health_checks);
     Tls tls;
     co_await agree(socket, tls, log_in);
 
@@ -228,6 +240,7 @@ awaitable<void> OriginProxy::follow()
         ~Linked()
         {
             proxy.link_ = nullptr;
+            proxy.checks_.stop();
             proxy.parking_.close();
             proxy.announced_.clear(); // their tickets are void
             proxy.told_.clear();      // who waits is announced again, with the same ticket
@@ -317,6 +330,29 @@ void OriginProxy::on_welcome(const Welcome& welcome)
     if (session_.framed && parking_.wanted())
         parking_.open(session_);
     begin_services(welcome);
+    checking_ = std::ranges::find(welcome.features, health_checks) != welcome.features.end();
+    check_servers();
+}
+
+// After the offers of those of which it tells.
+void OriginProxy::check_servers()
+{
+    const auto all = services_.all();
+    if (checking_)
+        checks_.check(all);
+    else if (std::ranges::any_of(all, [](const auto& service) {
+                 return service->options.health_check.kind != HealthCheck::Kind::off;
+             }))
+        log::warn("no health checks, since the remote proxy is too old to be told of them");
+}
+
+void OriginProxy::tell_health(const Service& service, const std::string& why)
+{
+    if (link_ == nullptr)
+        return;
+    const ServerHealth health{service.options.name,
+                              why.empty() ? ServerState::well : ServerState::ill, why};
+    link_->post(health);
 }
 
 void OriginProxy::begin_services(const Welcome& welcome)

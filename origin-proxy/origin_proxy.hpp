@@ -17,6 +17,7 @@
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
+#include "origin-proxy/health_checks.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/parking.hpp"
 #include "origin-proxy/services.hpp"
@@ -101,6 +102,8 @@ private:
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
     void begin_services(const Welcome& welcome);
+    void check_servers();
+    void tell_health(const Service& service, const std::string& why);
     awaitable<void> tell_when_answered(std::uint64_t log_in);
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
@@ -156,6 +159,8 @@ private:
     Relay relay_;
     Loop loop_;
     TaskGroup tasks_;
+    HealthChecks checks_;
+    bool checking_ = false; // the remote proxy wants to be told
     Parking parking_;
 };
 

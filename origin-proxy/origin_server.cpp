@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/net/unix_dial.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -12,6 +14,12 @@ constexpr auto remembered_for = std::chrono::seconds(5);
 
 std::optional<Dial> OriginServer::begin() const
 {
+    if (address_.is_unix()) {
+        UnixAttempt attempt = try_unix(address_.unix_path);
+        if (attempt.error)
+            return std::nullopt;
+        return Dial(Dialled{std::move(attempt.socket), {}});
+    }
     const auto now = Clock::now();
     if (endpoints_.empty() || now >= looked_up_ + remembered_for)
         return std::nullopt;
@@ -20,6 +28,10 @@ std::optional<Dial> OriginServer::begin() const
 
 awaitable<Fd> OriginServer::dial(std::optional<Dial> begun)
 {
+    if (!begun && address_.is_unix()) {
+        Fd connected = co_await dial_unix(address_.unix_path, Clock::now() + dial_timeout_);
+        co_return connected;
+    }
     if (!begun) {
         const auto deadline = Clock::now() + dial_timeout_;
         co_await look_up();
@@ -38,7 +50,7 @@ awaitable<void> OriginServer::look_up()
         looked_up_ = Clock::now(); // one visitor looks it up, the others take what is known
     try {
         // Half of the time, so that there is time to dial what is known already.
-        auto found = co_await resolve(address_, dial_timeout_ / (endpoints_.empty() ? 1 : 2));
+        auto found = co_await resolve(address_.tcp(), dial_timeout_ / (endpoints_.empty() ? 1 : 2));
         endpoints_ = std::move(found);
     } catch (const std::system_error& error) {
         // What was true a while ago is better than nothing while the name server is away.

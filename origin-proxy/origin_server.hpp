@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "common/asio.hpp"
-#include "common/net/address.hpp"
 #include "common/net/congestion.hpp"
 #include "common/net/dial.hpp"
+#include "common/net/server_address.hpp"
 
 namespace tunnel {
 
@@ -16,8 +16,8 @@ namespace tunnel {
 // at one that does not.
 class OriginServer {
 public:
-    OriginServer(asio::any_io_executor executor, Address address, Clock::duration dial_timeout,
-                 Congestion congestion)
+    OriginServer(asio::any_io_executor executor, ServerAddress address,
+                 Clock::duration dial_timeout, Congestion congestion)
         : executor_(std::move(executor)),
           address_(std::move(address)),
           dial_timeout_(dial_timeout),
@@ -25,7 +25,8 @@ public:
     {
     }
 
-    // Begins to connect at once; nullopt when the name must be looked up first.
+    // Begins to connect at once; nullopt when the name must be looked up first, or when a Unix
+    // socket takes nobody now: what dial() then does is up to it.
     std::optional<Dial> begin() const;
 
     // A connection: what `begun` comes to, if there is such. Throws std::system_error. Several may
@@ -37,7 +38,7 @@ private:
     Dial dial_until(Clock::time_point deadline) const;
 
     asio::any_io_executor executor_;
-    Address address_;
+    ServerAddress address_;
     Clock::duration dial_timeout_;
     Congestion congestion_;
     std::vector<tcp::endpoint> endpoints_;

@@ -31,6 +31,18 @@ struct Place {
     throw std::invalid_argument(fmt::format("\"{}\" {}", log::escape(text), why));
 }
 
+// A Unix socket, or "HOST:PORT", or "HOST:FIRST-LAST".
+struct Servers {
+    std::string unix_path;
+    Place place;
+
+    ServerAddress address(std::size_t number) const
+    {
+        return unix_path.empty() ? ServerAddress(place.address(number))
+                                 : ServerAddress::unix_socket(unix_path);
+    }
+};
+
 // "HOST:PORT" or "HOST:FIRST-LAST".
 Place parse_place(std::string_view text)
 {
@@ -53,6 +65,25 @@ Place parse_place(std::string_view text)
     return {address->host, address->port, size, true};
 }
 
+Servers parse_servers(std::string_view text)
+{
+    if (names_unix_socket(text))
+        return {read_server_address(text).unix_path, {}};
+    const Place place = parse_place(text);
+    if (place.first == 0)
+        refuse(text, "is a server at port 0, where nobody can connect");
+    return {{}, place};
+}
+
+// Each port outside is for one server.
+void check_sizes(std::string_view text, const Servers& servers, const Place& outside)
+{
+    if (!servers.unix_path.empty() && outside.is_range)
+        refuse(text, "has a range of ports for a Unix socket, which is one server: give one port");
+    if (outside.is_range != servers.place.is_range || outside.size != servers.place.size)
+        refuse(text, "has ranges of different sizes: each port outside is for one inside");
+}
+
 } // namespace
 
 std::vector<OriginService> parse_service(std::string_view text)
@@ -67,22 +98,20 @@ std::vector<OriginService> parse_service(std::string_view text)
                                  "and \"-\"",
                                  longest_name));
     const std::string_view places = text.substr(equals + 1);
-    const std::size_t at = places.find('@');
-    const Place inside = parse_place(places.substr(0, at));
-    if (inside.first == 0)
-        refuse(text, "has a server at port 0, where nobody can connect");
+    // A path may have one of its own.
+    const std::size_t at = names_unix_socket(places) ? places.rfind('@') : places.find('@');
+    const Servers inside = parse_servers(places.substr(0, at));
     std::optional<Place> outside;
     if (at != std::string_view::npos) {
         const std::string_view where = places.substr(at + 1);
         const bool is_port = where.find(':') == std::string_view::npos;
         outside = parse_place(is_port ? fmt::format(":{}", where) : std::string(where));
-        if (outside->is_range != inside.is_range || outside->size != inside.size)
-            refuse(text, "has ranges of different sizes: each port outside is for one inside");
+        check_sizes(text, inside, *outside);
     }
     std::vector<OriginService> services;
-    for (std::size_t place = 0; place < inside.size; ++place) {
+    for (std::size_t place = 0; place < inside.place.size; ++place) {
         OriginService service{std::string(name), inside.address(place)};
-        if (inside.is_range)
+        if (inside.place.is_range)
             service.name += fmt::format("[{}]", place);
         if (outside)
             service.outside_address = outside->address(place);

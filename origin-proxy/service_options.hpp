@@ -6,7 +6,9 @@
 #include <string>
 
 #include "common/net/address.hpp"
+#include "common/net/server_address.hpp"
 #include "common/relay/bandwidth.hpp"
+#include "origin-proxy/health_options.hpp"
 
 namespace tunnel {
 
@@ -16,11 +18,12 @@ enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
 struct OriginService {
     std::string name;
-    Address origin_server_address;
+    ServerAddress origin_server_address;
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     ServiceRates bandwidth{};
+    HealthCheck health_check{};
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

@@ -48,6 +48,15 @@ std::shared_ptr<Service> Services::find(std::string_view name) const
     return found == table_.end() ? nullptr : found->second.service;
 }
 
+std::vector<std::shared_ptr<Service>> Services::all() const
+{
+    std::vector<std::shared_ptr<Service>> all;
+    all.reserve(table_.size());
+    for (const auto& [name, entry] : table_)
+        all.push_back(entry.service);
+    return all;
+}
+
 std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
 {
     // Those first, so that what they leave outside is free for the others.

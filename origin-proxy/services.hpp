@@ -41,6 +41,8 @@ public:
 
     std::size_t size() const { return table_.size(); }
 
+    std::vector<std::shared_ptr<Service>> all() const;
+
     // Makes these the services, and answers what the remote proxy is to be told, in this order. One
     // that is as it was stays the same object. Names are unique.
     std::vector<Frame> change(const std::vector<OriginService>& wanted);

@@ -296,7 +296,7 @@ PairLimits OriginProxy::limits_of(const Service& service) const
 
 void OriginProxy::relay(Visit& visit, Framed data)
 {
-    PairLimits limits = limits_of(*visit.service);
+    PairOptions pair_options{0, limits_of(*visit.service)};
     auto done = [this, visitor = std::move(visit.announce.visitor),
                  service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
@@ -310,11 +310,11 @@ void OriginProxy::relay(Visit& visit, Framed data)
         });
     };
     if (visit.session.framed)
-        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done), 0,
-                         std::move(limits));
+        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done),
+                         std::move(pair_options));
     else
         relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done),
-                         std::move(limits));
+                         std::move(pair_options));
 }
 
 void OriginProxy::visitor_ended()

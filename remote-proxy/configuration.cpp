@@ -82,6 +82,9 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     read_cidrs(keys, "trusted", rules.trusted);
     read_bandwidth(keys, service.bandwidth);
     read_cidrs(keys, "accept-proxy-from", service.accept_proxy_from);
+    keys.one("foreign-proxy-header", [&service](const std::string& text) {
+        service.foreign_header = read_foreign_header(text);
+    });
     keys.one("kind", read_kind);
     keys.finish();
     return service;

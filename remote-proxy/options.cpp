@@ -111,6 +111,14 @@ void add_flags(CommandLine& line, RemoteOptions& options)
     line.add("--accept-proxy-from", options.accept_proxy_from,
              "Load balancers in front of this one: what they pass on begins with a header of the "
              "PROXY protocol, v1 or v2, that says who the visitor is");
+    line.add_choice("--foreign-proxy-header",
+                    "What becomes of a visitor from elsewhere who begins with such a header: data: "
+                    "it is passed on as the visitor's own; reset: so is the visitor, before a byte "
+                    "is passed on",
+                    "data", "", [&options](const std::string& text) {
+                        options.foreign_header = read_foreign_header(text);
+                        return true;
+                    });
     line.add(options.common);
     add_tables(line, options);
 }

@@ -19,6 +19,7 @@ struct RemoteOptions {
     // Of the service `default`; none: there is no such service.
     std::optional<Address> outside_address;
     std::vector<Cidr> accept_proxy_from; // load balancers in front of it, as a service has them
+    ForeignHeader foreign_header = ForeignHeader::data; // as well
     std::vector<RemoteService> services;
     // On which ports an origin proxy may open services of its own, by its name; "" is for those who
     // are not named here.

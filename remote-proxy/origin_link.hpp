@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "common/protocol/control_connection.hpp"
@@ -49,6 +50,7 @@ struct OriginLink {
     ParkedConnections parked;              // of the session
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
+    std::set<std::string> ill;             // services whose origin servers are, as it has told
     Clock::time_point listens_again{};     // not before this, where it could not listen
     std::string listened_last{};           // the offer for which that was tried last
     std::shared_ptr<SharedLimits> bandwidth{};

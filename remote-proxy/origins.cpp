@@ -307,6 +307,8 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         welcome.features.emplace_back(services);
     else if (service)
         welcome.outside_address = to_string(service->outside.endpoint());
+    if (std::ranges::find(log_in.features, health_checks) != log_in.features.end())
+        welcome.features.emplace_back(health_checks);
     link.connection.post(welcome);
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
@@ -354,6 +356,8 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
         on_offer(link, *offer);
     } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
         withdraw(link, withdrawn->service);
+    } else if (const auto* const health = std::get_if<ServerHealth>(&frame)) {
+        on_health(link, *health);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the origin proxy says", {{"origin", link.address}, {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {

@@ -119,7 +119,8 @@ private:
     bool has_room_for(const PublicService& service) const;
     void welcome(const ServicePointer& service, Listener::Accepted accepted);
     awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside);
+    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
+               Guard guard);
     void enter(PublicService& service, Visitor visitor);
     void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                        Framed connection);
@@ -142,6 +143,7 @@ private:
     void leave(PublicService& service, OriginLink& link);
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
+    void on_health(OriginLink& link, const ServerHealth& health);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
     static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
@@ -243,7 +245,7 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 7 + refusal_kinds> tallies();
+    std::array<Tally*, 8 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -253,6 +255,7 @@ private:
     Tally accept_failures_{"cannot accept"};
     Tally ignored_{"ignored a connection to the control address"};
     Tally headless_{"reset a connection of a load balancer"};
+    Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
 
     Signal visitor_left_;

@@ -50,7 +50,8 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
             const auto place = std::ranges::find(options.origins, server.link->identity.name);
             order = static_cast<std::uint64_t>(place - options.origins.begin());
         }
-        return std::tuple(avoided, order, options.balance == Balance::first ? 0 : server.turn);
+        return std::tuple(server.is_ill, avoided, order,
+                          options.balance == Balance::first ? 0 : server.turn);
     };
     const Server* chosen = nullptr;
     for (const Server& each : servers) {

@@ -23,6 +23,7 @@ struct PublicService {
         std::uint64_t turn = 0; // the higher, the later it got a visitor
         // When its origin server last refused a visitor, if it has taken none since.
         std::optional<Clock::time_point> refused{};
+        bool is_ill = false; // so its checks say
     };
 
     // How long one whose origin server refused a visitor comes after the others.
@@ -35,6 +36,7 @@ struct PublicService {
     void change(RemoteService wanted);
 
     // Whom to tell of the visitor: null, if nobody serves it who has not refused this one before.
+    // One whose origin server is ill comes last, and is better than nobody: checks may be wrong.
     // One whose first bytes were sent to an origin proxy may be told to that one alone.
     OriginLink* choose(const Visitor& visitor, Clock::time_point now) const;
 

@@ -7,12 +7,16 @@
 
 #include "common/configuration/names.hpp"
 #include "common/log.hpp"
+#include "common/text_values.hpp"
 
 namespace tunnel {
 
 namespace {
 
 constexpr unsigned most_numbers = 1000;
+
+constexpr Choices<ForeignHeader, 2> foreign_headers{
+    {{"data", ForeignHeader::data}, {"reset", ForeignHeader::reset}}};
 
 // "[0]" to "[999]".
 bool is_number_in_brackets(std::string_view text)
@@ -36,6 +40,11 @@ bool is_service_name(std::string_view name)
         name = name.substr(0, bracket);
     }
     return is_plain_name(name);
+}
+
+ForeignHeader read_foreign_header(std::string_view text)
+{
+    return read_choice(foreign_headers, text, "data or reset");
 }
 
 RemoteService parse_remote_service(std::string_view text)

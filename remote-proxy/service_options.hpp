@@ -16,11 +16,19 @@
 namespace tunnel {
 
 // Which of the origin proxies that serve a service gets its next visitor. One whose origin server
-// refused a visitor lately comes after all others, whatever the balance.
+// refused a visitor lately comes after all others, whatever the balance, and after that one whose
+// health checks fail.
 enum class Balance : std::uint8_t {
     least,       // the one with the fewest visitors
     round_robin, // each in turn
     first,       // the one that is named first in `origins`, else that came first
+};
+
+// What becomes of a visitor who begins with a header of the PROXY protocol and is no load balancer
+// of whom one is expected.
+enum class ForeignHeader : std::uint8_t {
+    data,  // it is the visitor's own, and passed on
+    reset, // so is the visitor, and not a byte is passed on
 };
 
 struct RemoteService {
@@ -32,8 +40,9 @@ struct RemoteService {
     VisitorRules visitor_rules{};
     ServiceRates bandwidth{};
     // Load balancers in front: their connections begin with a header of the PROXY protocol, which
-    // says who the visitor is. A header from anybody else is the visitor's own data.
+    // says who the visitor is.
     std::vector<Cidr> accept_proxy_from{};
+    ForeignHeader foreign_header = ForeignHeader::data; // from anybody else
 
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };
@@ -47,6 +56,9 @@ struct PortRange {
 
     friend bool operator==(const PortRange&, const PortRange&) = default;
 };
+
+// Throws std::invalid_argument.
+ForeignHeader read_foreign_header(std::string_view text);
 
 // How a service of the remote proxy is written on the command line.
 inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT";

@@ -62,6 +62,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
         only.visitor_rules = options.visitor_rules;
         only.bandwidth = options.bandwidth;
         only.accept_proxy_from = options.accept_proxy_from;
+        only.foreign_header = options.foreign_header;
         all.insert(all.begin(), std::move(only));
     }
     return all;
@@ -112,7 +113,7 @@ void RemoteProxy::serve(PublicService& service, OriginLink& link)
     if (!stopping_)
         service.outside.open();
     if (service.server(&link) == nullptr)
-        service.servers.push_back({&link});
+        service.servers.push_back({&link, 0, {}, link.ill.contains(service.options.name)});
     service.outage_ends.reset();
     service.opened.notify();
     tell_visitors(service);
@@ -146,6 +147,7 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
 void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
     link.offers.erase(name);
+    link.ill.erase(name);
     const auto found = services_.find(name);
     if (found == services_.end())
         return;
@@ -466,6 +468,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     options_.visitor_rules = fresh.visitor_rules;
     options_.bandwidth = fresh.bandwidth;
     options_.accept_proxy_from = fresh.accept_proxy_from;
+    options_.foreign_header = fresh.foreign_header;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;
 }

@@ -12,6 +12,7 @@
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
 #include "common/protocol/ids.hpp"
+#include "common/relay/relay.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
@@ -71,6 +72,7 @@ struct Visitor {
     std::uint64_t told_to = 0; // the number of the link that it was announced on last
     Share share{};             // of that one's origin proxy
     std::vector<OriginId> refused_by{};
+    Guard guard = nullptr; // of its first bytes
 };
 
 } // namespace tunnel

@@ -37,6 +37,20 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     return count;
 }
 
+// Lets no header of the PROXY protocol pass.
+Beginning no_proxy_header(std::string_view first)
+{
+    switch (proxy_signature(first)) {
+    case ProxySignature::none:
+        return Beginning::allowed;
+    case ProxySignature::part:
+        return Beginning::undecided;
+    case ProxySignature::whole:
+        break;
+    }
+    return Beginning::forbidden;
+}
+
 // The words of a refusal that the relay met; empty if it had none.
 std::string reason_of(std::string_view body)
 {
@@ -143,7 +157,8 @@ void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted acce
         return;
     }
     std::string outside = arrived_at(*service, accepted.socket.get());
-    admit(service, std::move(accepted), std::move(outside));
+    const bool is_guarded = service->options.foreign_header == ForeignHeader::reset;
+    admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
 }
 
 // Whose connection it is, the load balancer says first.
@@ -179,11 +194,11 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
     if (service->retired || stopping_)
         reset(accepted.socket);
     else
-        admit(service, std::move(accepted), std::move(outside));
+        admit(service, std::move(accepted), std::move(outside), nullptr);
 }
 
 void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accepted,
-                        std::string outside)
+                        std::string outside, Guard guard)
 {
     const auto now = Clock::now();
     auto answer = service->limits.admit(accepted.peer.address(), now);
@@ -205,6 +220,7 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
     visitor.service_number = service->number;
     visitor.service_name = service->name;
     visitor.outside = std::move(outside);
+    visitor.guard = guard;
     OriginLink* const link = service->choose(visitor, now);
     if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
         admit_at_once(*service, *link, std::move(visitor), std::move(*connection));
@@ -231,10 +247,11 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
                             visitor.outside};
     std::string bytes = encode(announce);
     visitor.told_to = link.number;
-    // Under a limit the relay says how much may go.
-    const bool limited = !limits_of(visitor).first_to_second.empty();
+    // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
+    // go.
+    const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
     const auto ahead =
-        limited ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
+        waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
     if (!ahead) {
         link.parked.put(std::move(connection));
         turn_away(std::move(visitor), "reset by the visitor");
@@ -284,7 +301,7 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
                         std::uint64_t group)
 {
     ++relayed_;
-    PairLimits limits = limits_of(visitor);
+    PairOptions pair_options{group, limits_of(visitor), visitor.guard};
     const auto known = std::make_shared<Visitor>(std::move(visitor));
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
@@ -293,11 +310,11 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
         });
     };
     if (session)
-        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done), group,
-                         std::move(limits));
+        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done),
+                         std::move(pair_options));
     else
         relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done),
-                         std::move(limits));
+                         std::move(pair_options));
 }
 
 PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
@@ -337,6 +354,10 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
     std::string how = describe(flow.end, "visitor", "origin side");
     if (flow.end == End::start_timeout)
         how = not_in_time();
+    if (flow.end == End::forbidden) {
+        how = "began with a header of the PROXY protocol";
+        count(foreign_, visitor.address, how);
+    }
     if (flow.end == End::refused) {
         if (const std::string why = reason_of(flow.refusal); !why.empty())
             how = why;

@@ -32,6 +32,10 @@ public:
     Dial(asio::any_io_executor executor, const std::vector<tcp::endpoint>& endpoints,
          Clock::duration limit, const Congestion& congestion = Congestion::off(),
          Hop hop = Hop::edge);
+
+    // One that has succeeded already.
+    explicit Dial(Dialled connected) : connected_(std::move(connected)) {}
+
     Dial(Dial&& other) noexcept;
     Dial& operator=(Dial&&) = delete;
     ~Dial();

@@ -287,17 +287,28 @@ std::string local_proxy_header_v2()
     return fixed_part(local_command, unspecified, 0);
 }
 
-Decoded decode_proxy_header(std::string_view bytes)
+ProxySignature proxy_signature(std::string_view bytes)
 {
     for (const std::string_view signature : {signature_v1, signature_v2}) {
-        if (bytes.size() < signature.size() && signature.starts_with(bytes))
-            return NoProxyHeader::not_whole;
+        if (bytes.starts_with(signature))
+            return ProxySignature::whole;
+        if (signature.starts_with(bytes))
+            return ProxySignature::part;
     }
-    if (bytes.starts_with(signature_v1))
-        return decode_v1(bytes);
-    if (bytes.starts_with(signature_v2))
-        return decode_v2(bytes);
-    return NoProxyHeader::not_one;
+    return ProxySignature::none;
+}
+
+Decoded decode_proxy_header(std::string_view bytes)
+{
+    switch (proxy_signature(bytes)) {
+    case ProxySignature::none:
+        return NoProxyHeader::not_one;
+    case ProxySignature::part:
+        return NoProxyHeader::not_whole;
+    case ProxySignature::whole:
+        break;
+    }
+    return bytes.starts_with(signature_v1) ? decode_v1(bytes) : decode_v2(bytes);
 }
 
 } // namespace tunnel

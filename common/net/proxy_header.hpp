@@ -58,6 +58,15 @@ enum class NoProxyHeader : std::uint8_t {
     malformed, // it begins as a header, and is none
 };
 
+enum class ProxySignature : std::uint8_t {
+    none,
+    part, // all bytes so far belong to one
+    whole,
+};
+
+// Whether `bytes` begin as a header of either version does, be it a good one or not.
+ProxySignature proxy_signature(std::string_view bytes);
+
 // The header that `bytes` begin with, or why there is none, which is told as early as it shows.
 // Extensions of version 2 are skipped and not looked at: also its checksum (CRC32C) is not
 // verified, as TCP has one of its own.

@@ -29,6 +29,7 @@ enum class Tag : std::uint8_t {
     nonce = 16,
     proof = 17,
     number = 18,
+    state = 19,
 };
 
 constexpr std::size_t field_header_size = 3;
@@ -235,6 +236,15 @@ struct Encoder {
         return std::move(writer).finish();
     }
 
+    std::string operator()(const ServerHealth& health) const
+    {
+        Writer writer(FrameKind::server_health);
+        writer.text(Tag::service, health.service);
+        writer.number(Tag::state, static_cast<std::uint8_t>(health.state), 1);
+        writer.text(Tag::text, health.text);
+        return std::move(writer).finish();
+    }
+
     std::string operator()(const Unknown& unknown) const
     {
         return Writer(FrameKind{unknown.kind}).finish();
@@ -409,6 +419,10 @@ Frame read(FrameKind kind, Fields& fields)
                         fields.text(Tag::text)};
     case FrameKind::withdraw:
         return Withdraw{fields.text(Tag::service)};
+    case FrameKind::server_health:
+        return ServerHealth{fields.text(Tag::service),
+                            ServerState{static_cast<std::uint8_t>(fields.number(Tag::state, 1))},
+                            fields.text(Tag::text)};
     }
     return Unknown{static_cast<std::uint8_t>(kind)};
 }

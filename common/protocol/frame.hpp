@@ -32,6 +32,10 @@ inline constexpr std::string_view parking = "parking";
 // instead of serving the one that the log-in names.
 inline constexpr std::string_view services = "services";
 
+// A feature of a log-in and of its welcome: the origin proxy tells whether its origin servers are
+// well, if it checks them.
+inline constexpr std::string_view health_checks = "health-checks";
+
 // The service of those who name none.
 inline constexpr std::string_view default_service = "default";
 
@@ -55,6 +59,7 @@ enum class FrameKind : std::uint8_t {
     opened = 19,
     declined = 20,
     withdraw = 21,
+    server_health = 22,
 };
 
 // That the sender knows a key: an HMAC-SHA256, see common/security/proof.hpp.
@@ -248,6 +253,18 @@ struct Withdraw {
     friend bool operator==(const Withdraw&, const Withdraw&) = default;
 };
 
+enum class ServerState : std::uint8_t { well = 1, ill = 2 };
+
+// Origin proxy, where both have the feature: what its checks say of the origin server of a service
+// that it serves, whenever that changes. Until it is told one is well.
+struct ServerHealth {
+    std::string service;
+    ServerState state{};
+    std::string text; // why it is ill, for the log
+
+    friend bool operator==(const ServerHealth&, const ServerHealth&) = default;
+};
+
 // A kind that a later version has: skipped.
 struct Unknown {
     std::uint8_t kind = 0;
@@ -257,7 +274,7 @@ struct Unknown {
 
 using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
                            Probe, Notice, Goodbye, Park, Challenge, Proof, Offer, Opened, Declined,
-                           Withdraw, Unknown>;
+                           Withdraw, ServerHealth, Unknown>;
 
 // What stands before the fields of a frame.
 struct FrameHeader {

@@ -27,6 +27,8 @@ std::string describe(End end, std::string_view first, std::string_view second)
         return fmt::format("refused by the {}", second);
     case End::start_timeout:
         return fmt::format("no answer from the {}", second);
+    case End::forbidden:
+        return fmt::format("the {} began as it must not", first);
     case End::not_started:
         return fmt::format("lost the {} before it began", second);
     }

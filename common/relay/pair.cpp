@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace tunnel {
@@ -20,6 +22,20 @@ constexpr std::size_t splice_size = 1024 * 1024;
 // Pieces below this cost less when they are copied; after a few of them in a row copying goes on.
 constexpr std::size_t small_piece = 16 * 1024;
 constexpr std::uint8_t most_small_pieces = 4;
+
+// Nothing will come beside what is there.
+bool has_ended(int descriptor)
+{
+    pollfd poll{descriptor, POLLRDHUP, 0};
+    return ::poll(&poll, 1, 0) > 0 && (poll.revents & POLLRDHUP) != 0;
+}
+
+int bytes_in(int descriptor)
+{
+    int bytes = 0;
+    ::ioctl(descriptor, FIONREAD, &bytes);
+    return bytes;
+}
 
 std::string_view as_text(std::span<const std::byte> bytes)
 {
@@ -57,6 +73,11 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
         }
         if (saw_end_)
             return pass_end(to, means);
+        if (guard_ != nullptr && readable_) {
+            if (const Progress looked = look_at_beginning(from.descriptor);
+                looked != Progress::more)
+                return looked;
+        }
         if (awaits_start_)
             return peek(from, to, means);
         if (!readable_ && !has_received()) {
@@ -273,6 +294,29 @@ Progress Direction::begin_frame()
         return Progress::more;
     }
     heard_start_ = true;
+    return Progress::more;
+}
+
+// What is peeked at stays in the socket, which becomes readable anew by what follows.
+Progress Direction::look_at_beginning(int from)
+{
+    std::array<char, guarded_bytes> first;
+    const bool ended = has_ended(from); // asked first: then all that there is can be looked at
+    const ssize_t size = ::recv(from, first.data(), first.size(), MSG_PEEK);
+    if (size < 0 && errno != EAGAIN && errno != EINTR)
+        return Progress::from_failed;
+    Beginning beginning = Beginning::undecided;
+    if (size > 0)
+        beginning = guard_({first.data(), static_cast<std::size_t>(size)});
+    if (beginning == Beginning::undecided && !ended) {
+        readable_ = false;
+        return Progress::waiting;
+    }
+    // Before a mark of urgent data one sees less than there is, and whoever sets one there hides.
+    const bool hides = beginning == Beginning::undecided && bytes_in(from) > size;
+    if (beginning == Beginning::forbidden || hides)
+        return Progress::forbidden;
+    guard_ = nullptr;
     return Progress::more;
 }
 

@@ -35,6 +35,7 @@ enum class Progress : std::uint8_t {
     from_failed, // reading failed: the sender's connection broke
     to_failed,   // writing failed: the receiver's connection broke
     refused,     // the sender will not take the stream on
+    forbidden,   // the guard does not let the stream pass
 };
 
 // What a worker lends to the direction that is being pumped.
@@ -103,12 +104,15 @@ public:
     // What came after the end.
     std::string take_received() { return rare_ ? std::move(rare_->received) : std::string(); }
 
+    // Null: nobody looks at the first bytes.
+    void guard(Guard looks) { guard_ = looks; }
+
     void can_read() { readable_ = true; }
 
     void can_write() { writable_ = true; }
 
     // A short read no longer means "drained", so read until the kernel says so: the sender has
-    // ended its stream, or sent urgent data, at whose mark a read stops short.
+    // ended its stream, or sent urgent data or descriptors, at which a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
 
     // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
@@ -153,6 +157,7 @@ private:
     Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
     Progress begin_frame();
     Progress peek(const Side& from, const Side& to, const Means& means);
+    Progress look_at_beginning(int from);
     Progress pass_end(const Side& to, const Means& means);
     Progress splice(int from, std::size_t most, std::size_t& moved);
     Progress failed_to_read();
@@ -166,6 +171,7 @@ private:
     std::unique_ptr<Rare> rare_;
     std::unique_ptr<Allowance> allowance_; // none: no limit
     std::size_t ahead_ = 0;                // sent, but not taken from the sender
+    Guard guard_ = nullptr;                // until it has decided
     Held held_;
     PipePool::Lease pipe_;
     std::array<std::byte, frame_header_size> header_{}; // of the frame that is being taken off
@@ -215,12 +221,6 @@ struct Pair {
     bool starting = false;  // its start waits for the first piece of the answer
     bool ended = false;
     bool is_load = true; // counts in Worker::load()
-
-    void limit(PairLimits limits)
-    {
-        forth.limit(std::move(limits.first_to_second));
-        back.limit(std::move(limits.second_to_first));
-    }
 
     Side first_side() const { return {first.get()}; }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/net/fd.hpp"
@@ -29,6 +30,7 @@ enum class End : std::uint8_t {
     refused,            // the peer of a framed socket said why it would not take the stream on
     not_started,        // a framed socket broke before its peer had taken the stream on
     start_timeout,      // its peer said nothing about it in time
+    forbidden,          // the first socket's stream began as it must not
 };
 
 // A connection between the proxies that carries streams in frames (framing.hpp), so that it can be
@@ -49,6 +51,19 @@ struct Framed {
     Side side() { return {socket.get(), tls ? &tls : nullptr}; }
 };
 
+// What is thought of a stream by the first bytes of it.
+enum class Beginning : std::uint8_t {
+    allowed,
+    undecided, // it depends on the bytes to come
+    forbidden,
+};
+
+// Looks at the first bytes of a stream, `guarded_bytes` of them at most, and at once when there are
+// some. By then it must have decided. Must not throw.
+using Guard = Beginning (*)(std::string_view first);
+
+inline constexpr std::size_t guarded_bytes = 16;
+
 struct Flow {
     std::uint64_t first_to_second = 0; // bytes that the second socket has taken
     std::uint64_t second_to_first = 0;
@@ -59,6 +74,15 @@ struct Flow {
     Fd first{};            // not_started, and refused before the start: nothing was taken from it
     Framed second{};       // finished: if framed and good for another stream
     std::string refusal{}; // refused: the body of the frame
+};
+
+// What else is to be known of a pair.
+struct PairOptions {
+    std::uint64_t group = 0; // for Relay::end_group()
+    PairLimits limits{};
+    // No byte of the first socket is passed on, nor taken, while its beginning is undecided; the
+    // other way goes on meanwhile. A stream that ends then is allowed.
+    Guard guard = nullptr;
 };
 
 struct RelayOptions {
@@ -99,12 +123,12 @@ public:
     // As stop().
     ~Relay();
 
-    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream().
+    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream();
+    // the first may be a Unix socket, which knows no reset: closing it is one only for a peer that
+    // has sent what was not read.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
-    // `group` is for end_group().
-    void hand_over(Fd first, Fd second, Done done, PairLimits limits = {});
-    void hand_over(Fd first, Framed second, Done done, std::uint64_t group = 0,
-                   PairLimits limits = {});
+    void hand_over(Fd first, Fd second, Done done, PairOptions options = {});
+    void hand_over(Fd first, Framed second, Done done, PairOptions options = {});
 
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
     // from any thread, or with a lent one only from that.
@@ -129,7 +153,7 @@ public:
 private:
     class Worker;
 
-    void hand_over(std::unique_ptr<Pair> pair);
+    void hand_over(std::unique_ptr<Pair> pair, PairOptions options);
 
     std::atomic<std::size_t> live_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -51,6 +52,14 @@ int unacknowledged_bytes(int descriptor)
     int bytes = 0;
     ::ioctl(descriptor, SIOCOUTQ, &bytes);
     return bytes;
+}
+
+bool is_unix(int descriptor)
+{
+    int domain = AF_UNSPEC;
+    auto size = static_cast<socklen_t>(sizeof domain);
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           domain == AF_UNIX;
 }
 
 End second_failed(const Pair& pair)
@@ -293,6 +302,8 @@ void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
     Pair& pair = *owned;
     if (pair.framed())
         reset_on_close(pair.second.get()); // its last stream may have ended cleanly
+    if (is_unix(pair.first.get())) // where a read also stops short at descriptors that were passed
+        pair.forth.read_until_told();
     pair.place = pairs_.size();
     pairs_.push_back(std::move(owned));
     const auto tag = reinterpret_cast<std::uintptr_t>(&pair);
@@ -396,6 +407,9 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
         return false;
     case Progress::refused:
         end(pair, End::refused);
+        return false;
+    case Progress::forbidden:
+        end(pair, End::forbidden);
         return false;
     case Progress::more:
         if (!pair.queued) {

@@ -59,14 +59,16 @@ stream {{
     return process, port
 
 
-def nginx_site(folder):
-    """nginx that takes a header of either version and answers with the visitor's address; gives (program, port)."""
+def nginx_site(folder, path=None):
+    """nginx that takes a header of either version and answers with the visitor's address; gives (program, port). With
+    `path` it listens at that Unix socket too."""
     program, port = need("nginx"), free_port()
     site = os.path.join(folder, "site.conf")
     with open(site, "w", encoding="utf-8") as file:
         file.write(f"""
 server {{
     listen {HOST}:{port} proxy_protocol;
+    {f"listen unix:{path} proxy_protocol;" if path else ""}
     location / {{
         return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_port\\n";
     }}

@@ -24,6 +24,8 @@ _SANITIZER = re.compile(r"(Address|Leak|Thread|Memory|UndefinedBehavior)Sanitize
 
 
 def show_address(address):
+    if isinstance(address, str):  # unix:/path
+        return address
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -53,7 +55,7 @@ def parse_log_line(text):
 
 
 class Tunnel:
-    """`origin_server` is the (host, port) visitors shall reach. `*_flags` are further command line words, and
+    """`origin_server` is the (host, port), or the "unix:/path", that visitors shall reach. `*_flags` are further command line words, and
     `*_options` go to Program (env, rlimits, preexec_fn, cwd). With start=False nothing is started on entry: call
     start_remote() and start_origin(), for instance with something between the two programs. Tests that end
     remote-proxy and connect again should pass fixed_ports=True: port 0 gives a port from the range of outgoing

@@ -112,6 +112,26 @@ class FromALoadBalancer(WithAFolder):
                 self.assertEqual(visitor.recv(10), b"bye")
             self.assertTrue(self.said(origin)[0].endswith(b"\r\n" + lie), origin.results)
 
+    def test_a_header_from_anybody_else_is_reset_where_it_is_to_be_and_all_else_is_served(self):
+        flags = ["--accept-proxy-from", "192.0.2.0/24", "--foreign-proxy-header", "reset"]
+        lies = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nhello", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0hello"
+        with SocketOrigin(heard) as origin, Tunnel(origin.address, remote_flags=flags) as tunnel:
+            for lie in lies:
+                with socket.create_connection(tunnel.outside, 20) as visitor:
+                    visitor.sendall(lie)
+                    with self.assertRaises(ConnectionResetError):
+                        visitor.recv(10)
+            with socket.create_connection(tunnel.outside, 20) as visitor:
+                visitor.sendall(b"P")
+                visitor.sendall(b"OST hello")
+                self.assertEqual(visitor.recv(10), b"bye")
+            self.assertEqual(self.said(origin), [b"POST hello"])
+            tunnel.wait_log(tunnel.remote, lambda line: "began with a header" in line.get("end", ""))
+        balanced = ["--accept-proxy-from", HOST, "--foreign-proxy-header", "reset"]
+        with SocketOrigin(heard) as origin, Tunnel(origin.address, remote_flags=balanced) as tunnel:
+            balancer, port = haproxy(self.folder, tunnel.outside, sends_header="v2")
+            self.assert_known_through(balancer, port)
+
     def test_a_load_balancer_that_sends_no_header_is_reset_and_nobody_else_waits_for_it(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_flags=["--accept-proxy-from", HOST]) as tunnel:
             with socket.create_connection(tunnel.outside, 20) as silent, \

@@ -26,7 +26,7 @@ def word_of(address):
         return said
 
 
-class Services(unittest.TestCase):
+class ByHand(unittest.TestCase):
     """Programs that are started by hand, since there is no one outside address."""
 
     trust = ()
@@ -69,6 +69,8 @@ class Services(unittest.TestCase):
             file.write("".join(tables))
         return path, files
 
+
+class Services(ByHand):
     def test_each_service_of_one_origin_proxy_reaches_its_own_server(self):
         for mode in ("none", "secret", "certificates"):
             of_remote, of_origin = flags_of_trust(mode)

@@ -66,9 +66,12 @@ void check(const OriginOptions& options)
 {
     check(options.common);
     check(options.remote_proxy_address);
-    check(options.origin_server_address);
+    require(options.origin_server_address == ServerAddress() ||
+                read_server_address(to_string(options.origin_server_address)) ==
+                    options.origin_server_address,
+            "a server's address is one");
     require(is_from(milliseconds(1), options.dial_timeout), "dialling takes time");
-    require(options.services.empty() || options.origin_server_address == Address(),
+    require(options.services.empty() || options.origin_server_address == ServerAddress(),
             "there is one server, or services");
     require(contradiction(options.services).empty(), "services do not contradict each other");
     require(options.parked_connections.value_or(0) <= 256, "not too many are parked");

@@ -18,6 +18,12 @@ void check(const Address& address)
     require(parse_address(to_string(address)) == address, "an address is one");
 }
 
+void check(const ServerAddress& address)
+{
+    require(read_server_address(to_string(address)) == address, "a server's address is one");
+    require(address.is_unix() != (address.port != 0), "somebody can connect");
+}
+
 template <class Service>
 void check_names(const std::vector<Service>& services)
 {
@@ -49,7 +55,6 @@ void check(const OriginOptions& options)
     require(options.services.size() <= 1000, "there are not too many services");
     for (const OriginService& each : options.services) {
         check(each.origin_server_address);
-        require(each.origin_server_address.port != 0, "somebody can connect");
         if (each.outside_address)
             check(*each.outside_address);
     }

@@ -9,7 +9,7 @@ CORPUS = pathlib.Path(__file__).parent / "corpus"
 MAGIC = b"\xf4TRP"
 RANDOM = bytes(range(16))
 (LOG_IN, WELCOME, REJECT, ANNOUNCE, DIAL_BACK, START, REFUSE, HEARTBEAT, PROBE, NOTICE, GOODBYE,
- DATA, END, RAW, PARK, CHALLENGE, PROOF) = range(1, 18)
+ DATA, END, RAW, PARK, CHALLENGE, PROOF, OFFER, OPENED, DECLINED, WITHDRAW, SERVER_HEALTH) = range(1, 23)
 OF_THE_FUTURE = 200  # a kind, and a tag
 
 # Choices stand at the end of an input, the last one first (tests/fuzz/input.hpp). The pieces:
@@ -58,6 +58,10 @@ FRAMES = {
     "challenge": frame(CHALLENGE, NONCE, MAC),
     "challenge-without-a-proof": frame(CHALLENGE, NONCE),
     "proof": frame(PROOF, MAC),
+    "server-is-ill": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\2"), field(11, b"it answers 503")),
+    "server-is-well": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\1"), field(11, b"")),
+    "server-in-a-state-of-the-future": frame(SERVER_HEALTH, field(6, b"web"), field(19, b"\3"), field(11, b"")),
+    "server-without-a-state": frame(SERVER_HEALTH, field(6, b"web"), field(11, b"")),
     "proof-too-long": frame(PROOF, field(17, RANDOM * 2 + b"?")),
     "kind-of-the-future": frame(OF_THE_FUTURE, field(11, b"?" * 20)),
     "text-too-long": frame(NOTICE, field(11, b"x" * 1025)),
@@ -118,6 +122,15 @@ SEEDS = {
         "range-inside": b"games=localhost:30000-30010", "sizes-differ": b"a=b:1-2@1-3", "backwards": b"a=b:2-1",
         "too-many": b"a=b:1-1001", "name-too-long": b"n" * 65 + b"=a:1", "name-with-brackets": b"a[0]=b:1",
         "no-name": b"=b:1", "no-address": b"web", "server-at-port-0": b"web=a:0", "not-utf-8": b"\xff=a:1",
+        "unix": b"web=unix:/run/app.sock", "unix-outside": b"web=unix:/run/a@b.sock@9000", "unix-range": b"a=unix:/b@1-2",
+        "unix-too-long": b"a=unix:/" + b"n" * 107, "unix-relative": b"a=unix:b", "unix-as-a-host": b"a=unix:1@2",
+        "unix-zero-byte": b"a=unix:/b\0c",
+    },
+    "http_status": {
+        "ok": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nbody", "no-reason": b"HTTP/1.0 503\r\n",
+        "hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 Not Found\r\n",
+        "other-version": b"HTTP/2 200\r\n", "ssh": b"SSH-2.0-OpenSSH_9.2\r\n", "cut": b"HTTP/1.1 30",
+        "bare-line-feed": b"HTTP/1.1 200 OK\n\n", "upgrade": b"HTTP/1.1 101 Switching\r\n\r\nHTTP/1.1 200\r\n",
     },
     "identity": {
         "control": b"c" + RANDOM, "data": b"d" + RANDOM + RANDOM[::-1], "empty": b"", "kind-only": b"c",
@@ -192,6 +205,7 @@ SEEDS = {
                       b"--dial-timeout=250ms\0--max-retries=3\0--parked-connections=auto\0",
         "origin-services": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:8000@80,games=b:1-3@4-6\0"
                            b"--service\0mail=c:25\0--proxy-protocol=v2\0",
+        "origin-unix": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=unix:/run/app.sock\0",
         "origin-both-ways": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:1\0--origin-server-addr=:2\0",
         "remote-trust": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--secrets-file=s\0--encryption=off\0"
                         b"--allow=10.0.0.0/8,::1\0--deny=192.0.2.1\n192.0.2.2\0--trusted=::/0\0"
@@ -215,7 +229,7 @@ SEEDS = {
             "flags": b'max-waiting = 4096\ngrace-period = "30s"\nallow = ["10.0.0.0/8", "::1"]\nwatch = true\n'
                      b'allow-ports = ["20000-20100", 9000]\n',
             "services": b'[services.web]\noutside-addr = "h:80"\nbalance = "first"\nmax-connections = 5\n'
-                        b'deny = "::/0"\naccept-proxy-from = ["10.0.0.1"]\n[services.b]\n'
+                        b'deny = "::/0"\naccept-proxy-from = ["10.0.0.1"]\nforeign-proxy-header = "reset"\n[services.b]\n'
                         b'outside-addr = ":20000-20009"\nkind = "tcp"\n',
             "origins": b'[origins.a]\nsecret = "%s"\nallow-ports = 80\n[origins."b.c"]\nsecrets = ["%s"]\n'
                        b'[services.s]\noutside-addr = "h:1"\norigins = ["a"]\n' % (SECRET, OTHER_SECRET),
@@ -233,6 +247,12 @@ SEEDS = {
             "services": b'[services.a]\norigin-server-addr = "s:1"\nproxy-protocol = "v2"\n[services.b]\n'
                         b'origin-server-addr = ":10-19"\noutside-addr = "[::]:20-29"\n',
             "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
+            "health": b'health-check = "tcp"\nhealth-check-interval = "1s"\n[services.a]\norigin-server-addr = "s:1"\n'
+                      b'health-check = "http:/healthz"\nhealth-check-timeout = "250ms"\nhealth-check-failures = 5\n'
+                      b'health-check-successes = "1"\n',
+            "health-path": b'[services.a]\norigin-server-addr = "s:1"\nhealth-check = "http:/a b"\n',
+            "unix": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1"\n',
+            "unix-range": b'[services.a]\norigin-server-addr = "unix:/run/app.sock"\noutside-addr = ":1-2"\n',
             "sizes": b'[services.a]\norigin-server-addr = ":1-2"\noutside-addr = ":1-3"\n',
             "too-many": b'[services.a]\norigin-server-addr = ":1-1000"\n[services.b]\norigin-server-addr = ":1"\n',
         }.items()},

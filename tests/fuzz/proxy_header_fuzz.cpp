@@ -46,6 +46,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 {
     const std::string_view bytes = Input(data, size).text();
     const auto decoded = decode_proxy_header(bytes);
+    const ProxySignature signature = proxy_signature(bytes);
+    require(signature == proxy_signature(bytes.substr(0, 12)) &&
+                (signature == ProxySignature::none) == is(NoProxyHeader::not_one, bytes),
+            "the first twelve bytes say whether a header may follow");
     if (const auto* const header = std::get_if<ProxyHeader>(&decoded)) {
         check(*header, bytes);
         return 0;

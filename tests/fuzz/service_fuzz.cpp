@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <sys/un.h>
+
 #include "origin-proxy/parse_service.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -22,7 +24,10 @@ std::string printed(const OriginService& service)
 void check(OriginService service)
 {
     require(service.name.size() <= 64 + 5, "a name is short, and so is its number");
-    require(service.origin_server_address.port != 0, "the server has a port");
+    const ServerAddress& server = service.origin_server_address;
+    require(server.is_unix() != (server.port != 0), "the server has either a path or a port");
+    require(!server.is_unix() || server.unix_path.size() < sizeof(sockaddr_un::sun_path),
+            "a path fits the system's address");
     const std::size_t number = service.name.find('[');
     if (number != std::string::npos) {
         require(service.name.ends_with(']'), "a number stands in brackets");

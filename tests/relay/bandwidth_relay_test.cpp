@@ -30,9 +30,9 @@ Joined join(Relay& relay, PairLimits limits)
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
     const auto promise = std::make_shared<std::promise<Flow>>();
-    relay.hand_over(
-        std::move(ends.first), std::move(ends.second),
-        [promise](Flow& flow) { promise->set_value(std::move(flow)); }, std::move(limits));
+    relay.hand_over(std::move(ends.first), std::move(ends.second),
+                    [promise](Flow& flow) { promise->set_value(std::move(flow)); },
+                    {0, std::move(limits)});
     return ends.joined(promise->get_future());
 }
 

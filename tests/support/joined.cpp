@@ -20,9 +20,8 @@ void prepare_for_relay(int descriptor)
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
 
-Joined join(Relay& relay)
+Joined join(Relay& relay, Ends ends)
 {
-    Ends ends;
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
     const auto promise = std::make_shared<std::promise<Flow>>();

@@ -33,7 +33,7 @@ struct Ends {
 };
 
 // A pair that was handed over to `relay`.
-Joined join(Relay& relay);
+Joined join(Relay& relay, Ends ends = Ends());
 
 // Waits for the pair's end, ten seconds at most.
 Flow end_of(Joined& joined);

@@ -228,6 +228,14 @@ Connected connected()
     return {std::move(here), server.accept()};
 }
 
+Connected connected_unix()
+{
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        fail("socketpair");
+    return {Stream(Fd(ends[0])), Stream(Fd(ends[1]))};
+}
+
 std::string random_text(std::size_t size, std::uint32_t seed)
 {
     std::mt19937 random(seed);

@@ -73,6 +73,8 @@ public:
     Server();
     explicit Server(const tcp::endpoint& endpoint);
 
+    explicit Server(Fd listening) : socket_(std::move(listening)) {}
+
     tcp::endpoint endpoint() const;
 
     // Throws if nobody connects in time.
@@ -105,6 +107,9 @@ struct Connected {
 };
 
 Connected connected();
+
+// The same over a Unix socket.
+Connected connected_unix();
 
 // Repeats `condition` until it holds; false if it does not within ten seconds.
 template <class Condition>

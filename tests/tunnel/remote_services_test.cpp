@@ -400,6 +400,79 @@ TEST_CASE("a visitor that one origin proxy refuses is announced to the other, wi
     check_served(next, at_cellar);
 }
 
+TEST_CASE("visitors go to servers that are well, and to others only if there is none")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    roof.opened("web");
+    cellar.opened("web");
+    const auto tell = [](Origin& origin, ServerState state) {
+        origin.control.send(ServerHealth{"web", state, "it answers 503"});
+        origin.control.send(Probe());
+        CHECK(origin.control.receive(3) == encode(Heartbeat())); // it has been read
+    };
+    const auto all_go_to = [&remote](Origin& origin) {
+        std::vector<std::pair<Stream, Stream>> kept; // so that the other has fewer
+        for (int i = 0; i < 3; ++i) {
+            Stream visitor = Stream::connect(remote.outside("web"));
+            Stream data = origin.serve();
+            check_served(visitor, data);
+            kept.emplace_back(std::move(visitor), std::move(data));
+        }
+    };
+    tell(roof, ServerState::ill);
+    all_go_to(cellar);
+    SUBCASE("a state that nobody knows yet changes nothing")
+    {
+        tell(roof, ServerState{3});
+        all_go_to(cellar);
+    }
+    SUBCASE("where all are ill they are shared out as ever")
+    {
+        tell(cellar, ServerState::ill);
+        CHECK(eventually([&] { return remote.visitors() == 0; }));
+        Stream first = Stream::connect(remote.outside("web"));
+        Stream second = Stream::connect(remote.outside("web"));
+        roof.serve();
+        cellar.serve();
+    }
+    SUBCASE("it is well again")
+    {
+        tell(roof, ServerState::well);
+        tell(cellar, ServerState::ill);
+        all_go_to(roof);
+    }
+    SUBCASE("it is withdrawn and offered anew")
+    {
+        roof.control.send(Withdraw{"web"});
+        roof.opened("web");
+        tell(cellar, ServerState::ill);
+        all_go_to(roof);
+    }
+    SUBCASE("it is ill still where the other one is gone")
+    {
+        cellar.control.reset();
+        all_go_to(roof);
+    }
+}
+
+TEST_CASE("what is told of a server whose service is not offered is forgotten")
+{
+    Remote remote({service("web"), service("ssh")});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    cellar.opened("web");
+    roof.control.send(ServerHealth{"web", ServerState::ill, ""});
+    roof.control.send(ServerHealth{"none", ServerState::ill, ""});
+    roof.opened("web");
+    cellar.control.send(ServerHealth{"web", ServerState::ill, ""});
+    CHECK(cellar.opened("ssh").service == "ssh"); // and so it has been read
+    Stream visitor = Stream::connect(remote.outside("web"));
+    Stream data = roof.serve();
+    check_served(visitor, data);
+}
+
 TEST_CASE("a visitor that all origin proxies refuse is reset")
 {
     Remote remote({service("web")});

@@ -25,6 +25,7 @@ allow = ["10.0.0.0/8"]
 deny = "10.0.0.1,10.0.0.2"
 trusted = ["203.0.113.0/24"]
 accept-proxy-from = "10.0.0.3"
+foreign-proxy-header = "reset"
 kind = "tcp"
 [services.mail]
 outside-addr = ":25"
@@ -51,6 +52,7 @@ outside-addr = ":25"
     trusted.push_back(parse_cidr("203.0.113.0/24"));
     CHECK((web.visitor_rules.trusted == trusted));
     CHECK((web.accept_proxy_from == std::vector{parse_cidr("10.0.0.3")}));
+    CHECK(web.foreign_header == ForeignHeader::reset);
 }
 
 TEST_CASE("with services, the remote proxy needs no other outside address")
@@ -90,13 +92,44 @@ proxy-protocol = "v2"
 origin-server-addr = "mail:25"
 outside-addr = "192.0.2.1:25"
 kind = "tcp"
+[services.app]
+origin-server-addr = "unix:/run/app.sock"
+outside-addr = ":80"
 )");
     CHECK(problems == "");
-    REQUIRE(options.services.size() == 2);
+    REQUIRE(options.services.size() == 3);
     CHECK((options.services[0] == OriginService{"web", {"", 80}, {}, ProxyProtocol::v2}));
     CHECK((options.services[1] == OriginService{"mail", {"mail", 25}, Address{"192.0.2.1", 25}}));
+    CHECK((options.services[2] ==
+           OriginService{"app", ServerAddress::unix_socket("/run/app.sock"), Address{"", 80}}));
     CHECK(origin_with("origin-server-addr = \":1\"\n[services.a]\norigin-server-addr = \":2\"\n")
               .says("give one of the two"));
+}
+
+TEST_CASE("a service of the origin proxy may have checks, as the flags say or as it says itself")
+{
+    const auto [options, problems] = origin_with(R"(health-check = "tcp"
+health-check-interval = "1s"
+[services.web]
+origin-server-addr = ":80"
+health-check = "http:/healthz"
+health-check-timeout = "250ms"
+health-check-failures = 5
+health-check-successes = "1"
+[services.mail]
+origin-server-addr = ":25"
+[services.ssh]
+origin-server-addr = ":22"
+health-check = "off"
+)");
+    CHECK(problems == "");
+    REQUIRE(options.services.size() == 3);
+    HealthCheck expected{HealthCheck::Kind::http, "/healthz", milliseconds(1000),
+                         milliseconds(250),       5,          1};
+    CHECK(options.services[0].health_check == expected);
+    expected = {HealthCheck::Kind::tcp, "", milliseconds(1000)};
+    CHECK(options.services[1].health_check == expected);
+    CHECK(options.services[2].health_check.kind == HealthCheck::Kind::off);
 }
 
 TEST_CASE("what is wrong with a service of the remote proxy is told with its line")
@@ -117,6 +150,8 @@ TEST_CASE("what is wrong with a service of the remote proxy is told with its lin
     check("origins = [[]]", 4, "origins of services.a is a list, expected");
     check("allow = \"all\"", 4, "allow of services.a: \"all\" is not a network");
     check("accept-proxy-from = true", 4, "accept-proxy-from of services.a is true or false");
+    check("foreign-proxy-header = \"no\"", 4,
+          "foreign-proxy-header of services.a: \"no\" is not data or reset");
     check("kind = \"udp\"", 4, "kind of services.a: \"udp\" is not yet there, expected tcp");
     check("kind = \"sctp\"", 4, "kind of services.a: \"sctp\" is not tcp");
     check("[services.b]", 4, "services.b has no outside-addr");
@@ -143,6 +178,17 @@ TEST_CASE("what is wrong with a service of the origin proxy is told with its lin
     check("outside-addr = \":5-6\"", 2, "services.a has a range of ports on one side only");
     check("[services.b]\norigin-server-addr = \":1-2\"\noutside-addr = \":5-7\"", 4,
           "services.b has 3 ports outside for 2 of the origin server, expected as many");
+    check("[services.b]\norigin-server-addr = \"unix:/b\"\noutside-addr = \":5-7\"", 4,
+          "services.b has a range of ports for a Unix socket, which is one server");
+    check("[services.b]\norigin-server-addr = \"unix:b\"", 5,
+          "origin-server-addr of services.b: \"unix:b\" has no absolute path");
+    check("[services.b]\norigin-server-addr = \"unix:/b\\u0000\"", 5, "has a zero byte");
+    check("health-check = \"http:x\"", 4,
+          "health-check of services.a: \"http:x\" is not off, tcp, http or http:/path");
+    check("health-check-interval = \"0s\"", 4, "is not a duration such as 250ms");
+    check("health-check-timeout = \"1500us\"", 4, "at least 1ms");
+    check("health-check-failures = 0", 4, "\"0\" is not a number from 1 to 100");
+    check("health-check-successes = 101", 4, "\"101\" is not a number from 1 to 100");
     check("[services.b]\norigin-server-addr = \":0\"", 5, "nobody can connect to port 0");
     check("[services.b]\noutside-addr = \":1\"", 4, "services.b has no origin-server-addr");
     check("[services.b]\norigin-server-addr = \":1-1000\"", 2, "there are 1001 services, expected");

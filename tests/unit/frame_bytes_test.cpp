@@ -150,6 +150,14 @@ TEST_CASE("the format of frames with a text is fixed")
     check_format(Goodbye{""}, "00 06 0b 0b 00 00");
 }
 
+TEST_CASE("the format of what is told of an origin server's health is fixed")
+{
+    check_format(ServerHealth{"web", ServerState::ill, "answers-503"},
+                 "00 1b 16 06 00 03 'web 13 00 01 02 0b 00 0b 'answers-503");
+    check_format(ServerHealth{"web", ServerState::well, ""},
+                 "00 10 16 06 00 03 'web 13 00 01 01 0b 00 00");
+}
+
 TEST_CASE("the format of frames without fields is fixed")
 {
     check_format(Start(), "00 03 06");

@@ -101,6 +101,27 @@ TEST_CASE("a service without a proper address is refused, and told which part is
     CHECK_FALSE(contains(objection("w\n=a:1"), "\n"));
 }
 
+TEST_CASE("a service may be at a Unix socket, whose path ends at the last @")
+{
+    const auto web = [](const char* path, std::optional<Address> outside = {}) {
+        return OriginService{"web", ServerAddress::unix_socket(path), std::move(outside)};
+    };
+    CHECK(one("web=unix:/run/app.sock") == web("/run/app.sock"));
+    CHECK(one("web=unix:/run/app.sock@9000") == web("/run/app.sock", Address{"", 9000}));
+    CHECK(one("web=unix:/a@b:1@[::]:0") == web("/a@b:1", Address{"::", 0}));
+    CHECK(one("web=unix:80@81") == OriginService{"web", {"unix", 80}, Address{"", 81}});
+    CHECK(parse_service("web=unix:80-81").size() == 2);
+}
+
+TEST_CASE("what is wrong with a service at a Unix socket is told")
+{
+    CHECK(contains(objection("web=unix:app.sock@80"), "\"unix:app.sock\" has no absolute path"));
+    CHECK(contains(objection("web=unix:/" + std::string(107, 'n')), "107 are the most"));
+    CHECK(contains(objection("web=unix:/a@1-2"), "has a range of ports for a Unix socket"));
+    CHECK(contains(objection("web=unix:/a@1-1"), "has a range of ports for a Unix socket"));
+    CHECK(contains(objection("web=unix:/a@b.sock"), "is not an address"));
+}
+
 TEST_CASE("two services of one name, or too many, contradict each other")
 {
     const OriginService web{"web", {"a", 1}};

@@ -168,6 +168,23 @@ TEST_CASE("a header that is cut at any place needs more, and what follows it is 
     }
 }
 
+TEST_CASE("a signature shows in the first bytes, whatever header follows")
+{
+    const std::string binary("\r\n\r\n\0\r\nQUIT\n", 12);
+    for (const std::string& signature : {"PROXY "s, binary}) {
+        CAPTURE(signature);
+        for (std::size_t size = 0; size < signature.size(); ++size) {
+            const std::string part = signature.substr(0, size);
+            CHECK(proxy_signature(part) == ProxySignature::part);
+            CHECK(proxy_signature(part + "?") == ProxySignature::none);
+        }
+        CHECK(proxy_signature(signature) == ProxySignature::whole);
+        CHECK(proxy_signature(signature + "and no header") == ProxySignature::whole);
+    }
+    for (const auto text : {"POST / HTTP/1.1\r\n", "proxy ", "\r\n\r\nhello", "\n"})
+        CHECK(proxy_signature(text) == ProxySignature::none);
+}
+
 TEST_CASE("IPv4 within IPv6 is read as IPv4, whichever way it was written")
 {
     const ProxyAddresses addresses{visitor_v4, outside_v6};

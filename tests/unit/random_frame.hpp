@@ -129,6 +129,9 @@ inline Frame random_frame(Random& random, std::size_t kind)
         return Declined{random.text(), DeclineReason{random.number<std::uint8_t>()}, random.text()};
     case 17:
         return Withdraw{random.text()};
+    case 18:
+        return ServerHealth{random.text(), ServerState{random.number<std::uint8_t>()},
+                            random.text()};
     default:
         return Unknown{static_cast<std::uint8_t>(first_unknown + random.below(first_unknown))};
     }

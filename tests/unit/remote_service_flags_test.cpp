@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "remote-proxy/options.hpp"
+#include "remote-proxy/remote_proxy.hpp"
 #include "tests/unit/command_line.hpp"
 
 using namespace tunnel;
@@ -45,6 +46,16 @@ TEST_CASE("ports that origin proxies may open are single ones and ranges")
     CHECK(result.code == std::nullopt);
     const PortRanges expected{{20000, 20100}, {9000, 9000}, {1, 65535}};
     CHECK(result.options.allow_ports.at("") == expected);
+}
+
+TEST_CASE("a foreign header of the PROXY protocol is data or a reset")
+{
+    CHECK(remote({"--outside-addr=:1"}).options.foreign_header == ForeignHeader::data);
+    const auto result = remote({"--outside-addr=:1", "--foreign-proxy-header=reset"});
+    CHECK(result.options.foreign_header == ForeignHeader::reset);
+    CHECK(services_of(result.options).front().foreign_header == ForeignHeader::reset);
+    complains({"--outside-addr=:1", "--foreign-proxy-header=drop"},
+              "\"drop\" is not data or reset");
 }
 
 TEST_CASE("something to serve is required")

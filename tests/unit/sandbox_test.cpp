@@ -23,9 +23,12 @@
 #include <unistd.h>
 
 #include "common/net/fd.hpp"
+#include "common/net/unix_dial.hpp"
 #include "common/sandbox.hpp"
+#include "tests/support/unix_server.hpp"
 
 using namespace tunnel;
+using tunnel::test::UnixServer;
 
 namespace {
 
@@ -139,6 +142,13 @@ TEST_CASE("a thread can be started inside the sandbox, and is inside too")
               }).join();
               return result;
           }) == EPERM);
+}
+
+TEST_CASE("a Unix socket at a path can be connected to inside the sandbox")
+{
+    UnixServer server;
+    CHECK(inside([&server] { return try_unix(server.path()).error.value(); }) == 0);
+    CHECK(server.pending_within(std::chrono::seconds(10)));
 }
 
 TEST_CASE("no file can be written or made inside the sandbox")

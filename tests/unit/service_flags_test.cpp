@@ -55,6 +55,36 @@ TEST_CASE("either one origin server or services are needed, and not both")
     CHECK(origin({"--origin-server-addr=:1"}).options.services.empty());
 }
 
+TEST_CASE("the one origin server may be at a Unix socket")
+{
+    const auto result = origin({"--origin-server-addr=unix:/run/app.sock"});
+    CHECK(result.code == std::nullopt);
+    CHECK(result.options.origin_server_address == ServerAddress::unix_socket("/run/app.sock"));
+    CHECK(contains(complaint({"--origin-server-addr=unix:app.sock"}),
+                   "--origin-server-addr (or ORIGIN_PROXY_ORIGIN_SERVER_ADDR): \"unix:app.sock\" "
+                   "has no absolute path"));
+    CHECK(contains(complaint({"--origin-server-addr=/run/app.sock"}),
+                   "or a Unix socket such as unix:/run/app.sock"));
+}
+
+TEST_CASE("health checks are of all origin servers that the command line names")
+{
+    CHECK(origin({"--origin-server-addr=:1"}).options.health_check == HealthCheck());
+    const auto result = origin(
+        {"--origin-server-addr=:1", "--health-check=http:/healthz", "--health-check-interval=1s"});
+    CHECK(result.code == std::nullopt);
+    CHECK(result.options.health_check.kind == HealthCheck::Kind::http);
+    CHECK(result.options.health_check.path == "/healthz");
+    CHECK(result.options.health_check.interval == milliseconds(1000));
+    const auto services = origin({"--health-check=tcp", "--service=web=:1"}).options.services;
+    REQUIRE(services.size() == 1);
+    CHECK(services[0].health_check.kind == HealthCheck::Kind::tcp);
+    CHECK(contains(complaint({"--origin-server-addr=:1", "--health-check=ping"}),
+                   "\"ping\" is not off, tcp, http or http:/path"));
+    CHECK(contains(complaint({"--origin-server-addr=:1", "--health-check-interval=0s"}),
+                   "at least 1ms"));
+}
+
 TEST_CASE("what is wrong with a service is told")
 {
     CHECK(contains(complaint({"--service=web"}),

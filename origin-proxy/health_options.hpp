@@ -1,0 +1,35 @@
+// What the origin proxy is told of looking whether an origin server is well.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/units.hpp"
+
+namespace tunnel {
+
+struct HealthCheck {
+    enum class Kind : std::uint8_t {
+        off,
+        tcp,  // it takes a connection
+        http, // and answers GET `path` with 2xx or 3xx
+    };
+
+    Kind kind = Kind::off;
+    std::string path{}; // begins with a slash, and can stand in a request
+    milliseconds interval = std::chrono::seconds(5);
+    milliseconds timeout = std::chrono::seconds(2);
+    // In a row, after which it is ill, and well again.
+    std::uint32_t failures = 3;
+    std::uint32_t successes = 2;
+
+    friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
+};
+
+inline constexpr std::string_view health_check_syntax = "off, tcp, http or http:/path";
+
+// Puts what `text` says into `check`, whose numbers stay. Throws std::invalid_argument.
+void read_health_check(std::string_view text, HealthCheck& check);
+
+} // namespace tunnel
