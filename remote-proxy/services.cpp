@@ -31,6 +31,16 @@ Declined declined(const std::string& name, DeclineReason reason, std::string tex
     return {name, reason, std::move(text)};
 }
 
+// The same, an opened or a declined, about the offer of this number.
+Frame about(std::uint64_t number, Frame frame)
+{
+    if (auto* const yes = std::get_if<Opened>(&frame))
+        yes->number = number;
+    else if (auto* const no = std::get_if<Declined>(&frame))
+        no->number = number;
+    return frame;
+}
+
 std::string to_text(const PortRanges& ranges)
 {
     std::string text;
@@ -133,12 +143,15 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
     if (!link.offers_services)
         return;
     if (!link.offers.contains(offer.service) && link.offers.size() >= most_offers) {
-        link.connection.post(
-            declined(offer.service, DeclineReason::too_many,
-                     fmt::format("an origin proxy may offer {} services", most_offers)));
+        Declined no = declined(offer.service, DeclineReason::too_many,
+                               fmt::format("an origin proxy may offer {} services", most_offers));
+        no.number = offer.number;
+        link.connection.post(no);
         return;
     }
-    link.offers[offer.service].outside_address = offer.outside_address;
+    OriginLink::Offered& offered = link.offers[offer.service];
+    offered.outside_address = offer.outside_address;
+    offered.number = offer.number;
     consider(link, offer.service, true);
 }
 
@@ -187,7 +200,7 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
     std::string bytes = encode(frame);
     const bool news = bytes != offered.told;
     if (news || asked)
-        link.connection.post(frame);
+        link.connection.post(about(offered.number, frame));
     if (!news)
         return;
     offered.told = std::move(bytes);
