@@ -247,11 +247,12 @@ std::string RemoteProxy::not_in_time() const
                        to_string(options_.pairing_timeout));
 }
 
-std::array<Tally*, 7 + refusal_kinds> RemoteProxy::tallies()
+std::array<Tally*, 8 + refusal_kinds> RemoteProxy::tallies()
 {
-    std::array<Tally*, 7 + refusal_kinds> all{
-        &strangers_, &rejections_, &overflow_, &headless_, &accept_failures_, &ignored_, &fights_};
-    std::ranges::transform(refusals_, all.begin() + 7, [](Tally& tally) { return &tally; });
+    std::array<Tally*, 8 + refusal_kinds> all{&strangers_, &rejections_,      &overflow_,
+                                              &headless_,  &accept_failures_, &ignored_,
+                                              &fights_,    &restless_};
+    std::ranges::transform(refusals_, all.begin() + 8, [](Tally& tally) { return &tally; });
     return all;
 }
 

@@ -23,6 +23,7 @@
 #include "common/task_group.hpp"
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/line_allowance.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/parked.hpp"
@@ -108,6 +109,7 @@ private:
         Takeovers takeovers{};   // by another run of the same origin proxy
         bool probing = false;    // the holder is being asked whether it is still there
         bool contending = false; // somebody waits until it may take it over
+        LineAllowance lines{};   // about its services
     };
 
     static constexpr int accept_batch = 64; // connections, then others have a turn
@@ -142,8 +144,9 @@ private:
     void withdraw(OriginLink& link, const std::string& name);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
-    static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
-                     bool asked = false);
+    void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+              bool asked = false);
+    bool may_log(const std::string& origin, const std::string& service);
     Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
     std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
                                          const std::string& wanted) const;
@@ -240,7 +243,7 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 7 + refusal_kinds> tallies();
+    std::array<Tally*, 8 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -254,6 +257,7 @@ private:
 
     Signal visitor_left_;
     Signal holder_spoke_;
+    Tally restless_{"services of an origin proxy change too often for a line each"};
     Signal clock_;
     Clock::time_point wakes_at_ = Clock::time_point::max();
 

@@ -96,7 +96,8 @@ RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, List
 void RemoteProxy::retire(const ServicePointer& service, std::string_view why)
 {
     const std::string& name = service->options.name;
-    log::info("service closed", {{"service", name}, {"reason", why}});
+    if (!service->owner || may_log(*service->owner, name))
+        log::info("service closed", {{"service", name}, {"reason", why}});
     service->retired = true;
     service->outside.close();
     service->opened.notify();
@@ -206,6 +207,8 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
     offered.told = std::move(bytes);
     const auto* const no = std::get_if<Declined>(&frame);
     offered.declined = no != nullptr ? std::optional(no->reason) : std::nullopt;
+    if (!may_log(link.identity.name, no != nullptr ? no->service : std::get<Opened>(frame).service))
+        return;
     if (no != nullptr)
         log::warn("declined a service", {{"service", no->service},
                                          {"name", link.identity.name},
@@ -216,6 +219,15 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
                                      {"outside", yes->outside_address},
                                      {"name", link.identity.name},
                                      {"origin", link.address}});
+}
+
+// It may offer, withdraw and offer again as fast as it likes.
+bool RemoteProxy::may_log(const std::string& origin, const std::string& service)
+{
+    if (places_[place_of(origin)].lines.take(Clock::now()))
+        return true;
+    count(restless_, origin, service);
+    return false;
 }
 
 // Serves it, if that may be; throws std::system_error if it cannot listen.
