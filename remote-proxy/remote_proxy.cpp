@@ -110,8 +110,9 @@ std::size_t RemoteProxy::visitor_capacity() const
     // One of each is among the descriptors that are not usable.
     const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
     const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
-    return capacity_for_visitors(usable_descriptors(), parking_capacity(options_.descriptor_limit) +
-                                                           more_links + more_services);
+    // Each link may park one, however many others there are.
+    const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
+    return capacity_for_visitors(usable_descriptors(), parked + more_links + more_services);
 }
 
 void RemoteProxy::start()

@@ -161,6 +161,7 @@ private:
     std::size_t usable_descriptors() const;
 
     // The control address (callers.cpp)
+    void must_leave_room(const OriginLink& link) const;
     // A connection to the control address, and what it has proved so far.
     struct Caller {
         tcp::socket socket;

@@ -355,13 +355,29 @@ const PortRanges& RemoteProxy::ports_of(const OriginLink& link) const
     return none;
 }
 
+// Each takes a descriptor. However many one origin proxy opens, as many are left for others. Throws
+// std::system_error.
+void RemoteProxy::must_leave_room(const OriginLink& link) const
+{
+    const auto own =
+        static_cast<std::size_t>(std::ranges::count_if(services_, [&link](const auto& entry) {
+            return entry.second->owner == link.identity.name;
+        }));
+    const std::size_t most = usable_descriptors() / 4;
+    if (services_.size() + own < most)
+        return;
+    fail(std::make_error_code(std::errc::too_many_files_open),
+         fmt::format("{} services are open, {} of this origin proxy, and as many must be left for "
+                     "others out of {}: raise the remote proxy's limit of descriptors",
+                     services_.size(), own, most));
+}
+
 // Throws std::system_error.
 Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
 {
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
-    if (services_.size() >= usable_descriptors() / 4)
-        fail(std::make_error_code(std::errc::too_many_files_open), "too many services");
+    must_leave_room(link);
     if (address.port != 0)
         return listen(address);
     std::vector<std::uint16_t> ports = ports_in(ports_of(link));
