@@ -238,7 +238,6 @@ private:
     std::size_t unidentified_ = 0; // visitors of whom a load balancer has not said who they are
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
-    std::size_t challenged_ = 0;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};
     bool stopping_ = false;
