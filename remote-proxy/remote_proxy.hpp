@@ -128,6 +128,8 @@ private:
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
     void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
+    void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
+    bool may_wait_again(const Visitor& visitor) const;
     void turn_away(Visitor visitor, std::string_view why);
     void tell_visitors(PublicService& service);
     OriginLink* link_of(std::uint64_t number) const;
