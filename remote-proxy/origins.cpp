@@ -128,7 +128,7 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
 // name has a place of its own.
 std::string RemoteProxy::place_of(const std::string& name) const
 {
-    const bool only_one = options_.services.empty() && options_.allow_ports.empty();
+    const bool only_one = !has_names_ && options_.allow_ports.empty();
     return only_one ? std::string() : name;
 }
 

@@ -68,7 +68,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
                          Reread reread)
     : io_(io),
       options_(options),
-      reread_(std::move(reread)),
+      reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
       control_(std::move(prepared.control)),
       room_(options.max_waiting),
@@ -84,6 +84,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
 {
     for (auto& [service, listener] : prepared.outside)
         add_service(std::move(service), std::move(listener), std::nullopt);
+    has_names_ = !std::exchange(options_.services, {}).empty(); // a second copy of each
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
@@ -166,7 +167,7 @@ void RemoteProxy::reload()
 {
     std::vector<std::string> gone;
     try {
-        const RemoteOptions fresh = reread_ ? reread_() : options_;
+        const RemoteOptions fresh = reread_();
         TrustedOrigins trust(fresh.trust);
         gone = trust_.names_missing_in(trust);
         change_services(fresh);

@@ -225,7 +225,8 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
-    RemoteOptions options_;
+    RemoteOptions options_;  // but for the services, which are below
+    bool has_names_ = false; // the options name services
     const Reread reread_;
     TrustedOrigins trust_;
     Listener control_;

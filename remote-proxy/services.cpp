@@ -492,7 +492,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     }
     for (auto& [service, listener] : coming)
         add_service(std::move(service), std::move(listener), std::nullopt);
-    options_.services = fresh.services;
+    has_names_ = !fresh.services.empty();
     options_.outside_address = fresh.outside_address;
     options_.visitor_rules = fresh.visitor_rules;
     options_.accept_proxy_from = fresh.accept_proxy_from;
