@@ -135,7 +135,8 @@ void RemoteProxy::stop_gently()
 awaitable<void> RemoteProxy::drain()
 {
     const auto deadline = Clock::now() + options_.common.grace_period;
-    while (visitors() > 0 && Clock::now() < deadline)
+    // Of whom nobody has said who they are, they are not let in any more.
+    while (visitors() > unidentified_ && Clock::now() < deadline)
         co_await visitor_left_.wait_until(deadline);
     for (OriginLink* const link : links_)
         link->connection.finish("the remote proxy is shutting down");

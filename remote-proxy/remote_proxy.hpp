@@ -161,9 +161,9 @@ private:
     void listen_again(OriginLink& link);
     void change_services(const RemoteOptions& fresh);
     std::size_t usable_descriptors() const;
+    void must_leave_room(const OriginLink& link) const;
 
     // The control address (callers.cpp)
-    void must_leave_room(const OriginLink& link) const;
     // A connection to the control address, and what it has proved so far.
     struct Caller {
         tcp::socket socket;
@@ -257,10 +257,10 @@ private:
     Tally ignored_{"ignored a connection to the control address"};
     Tally headless_{"reset a connection of a load balancer"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
+    Tally restless_{"services of an origin proxy change too often for a line each"};
 
     Signal visitor_left_;
     Signal holder_spoke_;
-    Tally restless_{"services of an origin proxy change too often for a line each"};
     Signal clock_;
     Clock::time_point wakes_at_ = Clock::time_point::max();
 
