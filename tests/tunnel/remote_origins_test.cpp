@@ -235,6 +235,7 @@ TEST_CASE("a stop does not wait for a load balancer that has not said who its vi
     Stream silent = Stream::connect(remote.outside("web"));
     silent.send("PROXY TCP4 192.0.2.1");
     CHECK(eventually([&] { return remote.visitors() == 1; }));
+    const auto began = Clock::now();
     SUBCASE("when it is told to stop at once")
     {
         remote.proxy.on_its_thread([](RemoteProxy& proxy) {
@@ -248,4 +249,5 @@ TEST_CASE("a stop does not wait for a load balancer that has not said who its vi
     }
     CHECK(silent.ending() == Ending::reset);
     CHECK(eventually([&] { return remote.proxy.ended(); }));
+    CHECK(Clock::now() - began < 4s); // neither the grace period nor the time for a header
 }
