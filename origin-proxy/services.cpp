@@ -28,12 +28,6 @@ std::string_view what_to_do(DeclineReason reason)
     return "see the remote proxy's log"; // a reason of a later version
 }
 
-Frame offer_of(const OriginService& options)
-{
-    const auto& outside = options.outside_address;
-    return Offer{options.name, outside ? to_string(*outside) : std::string()};
-}
-
 } // namespace
 
 Services::Services(Dialling dialling, const std::vector<OriginService>& wanted)
@@ -68,9 +62,10 @@ std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
         names_.push_back(options.name);
         auto old = before.extract(options.name);
         if (old.empty()) {
-            offered.push_back(offer_of(options));
-            table_.emplace(options.name, Entry{made_of(options, std::make_shared<SharedLimits>(
-                                                                    options.bandwidth.together))});
+            auto limits = std::make_shared<SharedLimits>(options.bandwidth.together);
+            Entry& fresh = table_.emplace(options.name, Entry{made_of(options, std::move(limits))})
+                               .first->second;
+            offered.push_back(offer_of(fresh));
             continue;
         }
         Entry& entry = old.mapped();
@@ -81,8 +76,7 @@ std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
             entry.service = made_of(options, entry.service->bandwidth);
         if (was.outside_address != options.outside_address) {
             withdrawn.push_back(Withdraw{options.name});
-            offered.push_back(offer_of(options));
-            entry.state = State::offered;
+            offered.push_back(offer_of(entry));
         }
         table_.insert(std::move(old));
     }
@@ -97,34 +91,48 @@ std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
 std::vector<Frame> Services::offer_all()
 {
     std::vector<Frame> offers;
-    for (const std::string& name : names_) {
-        Entry& entry = table_.at(name);
-        entry.state = State::offered;
-        offers.push_back(offer_of(entry.service->options));
-    }
+    for (const std::string& name : names_)
+        offers.push_back(offer_of(table_.at(name)));
     return offers;
+}
+
+Offer Services::offer_of(Entry& entry)
+{
+    entry.state = State::offered;
+    entry.offer = ++latest_offer_;
+    const OriginService& options = entry.service->options;
+    const auto& outside = options.outside_address;
+    return {options.name, outside ? to_string(*outside) : std::string(), entry.offer};
+}
+
+// Null: it has been withdrawn meanwhile, or offered anew, and then another answer comes.
+Services::Entry* Services::offered(std::string_view name, std::uint64_t offer)
+{
+    const auto found = table_.find(name);
+    const bool is_latest = found != table_.end() && (offer == 0 || offer == found->second.offer);
+    return is_latest ? &found->second : nullptr;
 }
 
 void Services::on_opened(const Opened& opened)
 {
-    const auto found = table_.find(opened.service);
-    if (found == table_.end()) // withdrawn meanwhile
+    Entry* const entry = offered(opened.service, opened.number);
+    if (entry == nullptr)
         return;
     log::info("service opened", {{"service", opened.service}, {"outside", opened.outside_address}});
-    found->second.state = State::opened;
-    found->second.outside_address = opened.outside_address;
+    entry->state = State::opened;
+    entry->outside_address = opened.outside_address;
 }
 
 void Services::on_declined(const Declined& declined)
 {
-    const auto found = table_.find(declined.service);
-    if (found == table_.end())
+    Entry* const entry = offered(declined.service, declined.number);
+    if (entry == nullptr)
         return;
     log::warn("the remote proxy does not open a service",
               {{"service", declined.service},
                {"reason", declined.text},
                {"advice", what_to_do(declined.reason)}});
-    found->second.state = State::declined;
+    entry->state = State::declined;
 }
 
 bool Services::answered() const

@@ -66,7 +66,11 @@ private:
         std::shared_ptr<Service> service;
         State state = State::offered;
         std::string outside_address{}; // while it is open
+        std::uint64_t offer = 0;       // the number of the latest
     };
+
+    Offer offer_of(Entry& entry);
+    Entry* offered(std::string_view name, std::uint64_t offer);
 
     std::shared_ptr<Service> made_of(const OriginService& options,
                                      std::shared_ptr<SharedLimits> bandwidth) const;
@@ -74,6 +78,7 @@ private:
     Dialling dialling_;
     std::map<std::string, Entry, std::less<>> table_;
     std::vector<std::string> names_; // in the order in which they were told
+    std::uint64_t latest_offer_ = 0;
 };
 
 } // namespace tunnel

@@ -326,7 +326,7 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     else if (refused)
         on_refusal(std::move(*visitor), origin, failure);
     else
-        turn_away(std::move(*visitor), failure);
+        on_broken(std::move(*visitor), origin, failure);
 }
 
 void RemoteProxy::park(Caller caller, const SessionId& session)

@@ -42,7 +42,8 @@ std::string outside_addresses(const tunnel::RemoteProxy& proxy)
     return text;
 }
 
-int run(asio::io_context& io, const tunnel::RemoteOptions& options, tunnel::Arguments arguments)
+// `options` are those of the last reload, then.
+int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
     tunnel::RemoteProxy::Prepared prepared(io, options);
     if (options.trust.has_private_files())
@@ -50,10 +51,9 @@ int run(asio::io_context& io, const tunnel::RemoteOptions& options, tunnel::Argu
     tunnel::enter_sandbox(options.common.sandbox,
                           {tunnel::files_to_read_again(options.common, options.trust)});
     options.common.congestion.must_be_allowed();
-    auto latest = options;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
-        latest = tunnel::reread_options(arguments.count, arguments.words, latest);
-        return latest;
+        options = tunnel::reread_options(arguments.count, arguments.words, options);
+        return options;
     });
     const auto reload = [&proxy] { proxy.reload(); };
     asio::signal_set signals(io);
@@ -62,7 +62,8 @@ int run(asio::io_context& io, const tunnel::RemoteOptions& options, tunnel::Argu
     std::optional<tunnel::FileWatch> watch;
     if (options.common.watch)
         watch.emplace(
-            io, [&latest] { return tunnel::files_to_watch(latest.common, latest.trust); }, reload);
+            io, [&options] { return tunnel::files_to_watch(options.common, options.trust); },
+            reload);
     proxy.start();
     tunnel::print_ready(fmt::format("ready control={}{}",
                                     tunnel::to_string(proxy.control_endpoint()),

@@ -29,8 +29,9 @@ struct OriginLink {
     // What the origin proxy offered, and what it was told of it last.
     struct Offered {
         std::string outside_address;             // that it asked for, or empty
+        std::uint64_t number = 0;                // of its latest offer
         std::optional<DeclineReason> declined{}; // else it is open
-        std::string told{};                      // the frame that said so
+        std::string told{};                      // the frame that said so, without the number
     };
 
     OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats, OriginId id,

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 
-#include "common/deadline.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
@@ -20,9 +19,6 @@ namespace {
 
 // Origin proxies that are being told why they are rejected.
 constexpr std::size_t most_rejected = 4;
-
-// Whoever names a secret, which is public, may be asked for the proof, and take his time.
-constexpr std::size_t most_challenged = 64;
 
 // Is set while it lives.
 struct Flag {
@@ -92,15 +88,15 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
     const NamedSecret* const found = trust_.find(log_in.claimed->credential);
     if (found == nullptr)
         co_return wrong;
-    if (challenged_ >= most_challenged)
-        co_return Reject{RejectReason::not_trusted, "too many others are being asked for a proof"};
-    const Counted counted(challenged_);
+    // Whoever names a secret, which is public, is asked for the proof, and may take his time.
+    const auto now = Clock::now();
+    const Handshakes::Place place = handshakes_.enter(caller.socket, now);
+    be_woken_at(now + options_.handshake_timeout);
     const NamedSecret secret = *found; // the files may be read again meanwhile
     const RandomBytes nonce = random_bytes();
     const Key& key = secret.credential.log_in;
     const Challenge asked{nonce, prove(key, Role::remote, log_in, nonce)};
     try {
-        const Deadline limit(caller.socket, options_.handshake_timeout);
         co_await send(caller.wire(), encode(asked));
         const Frame answer = co_await read_frame(caller.wire());
         const auto* const proof = std::get_if<Proof>(&answer);
@@ -132,7 +128,7 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
 // name has a place of its own.
 std::string RemoteProxy::place_of(const std::string& name) const
 {
-    const bool only_one = options_.services.empty() && options_.allow_ports.empty();
+    const bool only_one = !has_names_ && options_.allow_ports.empty();
     return only_one ? std::string() : name;
 }
 

@@ -68,7 +68,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
                          Reread reread)
     : io_(io),
       options_(options),
-      reread_(std::move(reread)),
+      reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
       control_(std::move(prepared.control)),
       room_(options.max_waiting),
@@ -85,6 +85,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
 {
     for (auto& [service, listener] : prepared.outside)
         add_service(std::move(service), std::move(listener), std::nullopt);
+    has_names_ = !std::exchange(options_.services, {}).empty(); // a second copy of each
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
@@ -111,8 +112,9 @@ std::size_t RemoteProxy::visitor_capacity() const
     // One of each is among the descriptors that are not usable.
     const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
     const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
-    return capacity_for_visitors(usable_descriptors(), parking_capacity(options_.descriptor_limit) +
-                                                           more_links + more_services);
+    // Each link may park one, however many others there are.
+    const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
+    return capacity_for_visitors(usable_descriptors(), parked + more_links + more_services);
 }
 
 void RemoteProxy::start()
@@ -134,7 +136,8 @@ void RemoteProxy::stop_gently()
 awaitable<void> RemoteProxy::drain()
 {
     const auto deadline = Clock::now() + options_.common.grace_period;
-    while (visitors() > 0 && Clock::now() < deadline)
+    // Of whom nobody has said who they are, they are not let in any more.
+    while (visitors() > unidentified_ && Clock::now() < deadline)
         co_await visitor_left_.wait_until(deadline);
     for (OriginLink* const link : links_)
         link->connection.finish("the remote proxy is shutting down");
@@ -166,7 +169,7 @@ void RemoteProxy::reload()
 {
     std::vector<std::string> gone;
     try {
-        const RemoteOptions fresh = reread_ ? reread_() : options_;
+        const RemoteOptions fresh = reread_();
         TrustedOrigins trust(fresh.trust);
         gone = trust_.names_missing_in(trust);
         change_services(fresh);
@@ -248,12 +251,12 @@ std::string RemoteProxy::not_in_time() const
                        to_string(options_.pairing_timeout));
 }
 
-std::array<Tally*, 8 + refusal_kinds> RemoteProxy::tallies()
+std::array<Tally*, 9 + refusal_kinds> RemoteProxy::tallies()
 {
-    std::array<Tally*, 8 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
+    std::array<Tally*, 9 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
                                               &headless_,  &foreign_,    &accept_failures_,
-                                              &ignored_,   &fights_};
-    std::ranges::transform(refusals_, all.begin() + 8, [](Tally& tally) { return &tally; });
+                                              &ignored_,   &fights_,     &restless_};
+    std::ranges::transform(refusals_, all.begin() + 9, [](Tally& tally) { return &tally; });
     return all;
 }
 

@@ -23,6 +23,7 @@
 #include "common/task_group.hpp"
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/line_allowance.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_bandwidths.hpp"
 #include "remote-proxy/origin_link.hpp"
@@ -109,6 +110,7 @@ private:
         Takeovers takeovers{};   // by another run of the same origin proxy
         bool probing = false;    // the holder is being asked whether it is still there
         bool contending = false; // somebody waits until it may take it over
+        LineAllowance lines{};   // about its services
     };
 
     static constexpr int accept_batch = 64; // connections, then others have a turn
@@ -128,6 +130,8 @@ private:
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
     void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
+    void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
+    bool may_wait_again(const Visitor& visitor) const;
     void turn_away(Visitor visitor, std::string_view why);
     void tell_visitors(PublicService& service);
     OriginLink* link_of(std::uint64_t number) const;
@@ -146,8 +150,9 @@ private:
     void on_health(OriginLink& link, const ServerHealth& health);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
-    static void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
-                     bool asked = false);
+    void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+              bool asked = false);
+    bool may_log(const std::string& origin, const std::string& service);
     Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
     std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
                                          const std::string& wanted) const;
@@ -160,6 +165,7 @@ private:
     void listen_again(OriginLink& link);
     void change_services(const RemoteOptions& fresh);
     std::size_t usable_descriptors() const;
+    void must_leave_room(const OriginLink& link) const;
 
     // The control address (callers.cpp)
     // A connection to the control address, and what it has proved so far.
@@ -223,7 +229,8 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
-    RemoteOptions options_;
+    RemoteOptions options_;  // but for the services, which are below
+    bool has_names_ = false; // the options name services
     const Reread reread_;
     TrustedOrigins trust_;
     Listener control_;
@@ -239,13 +246,12 @@ private:
     std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
-    std::size_t challenged_ = 0;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 8 + refusal_kinds> tallies();
+    std::array<Tally*, 9 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -257,6 +263,7 @@ private:
     Tally headless_{"reset a connection of a load balancer"};
     Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
+    Tally restless_{"services of an origin proxy change too often for a line each"};
 
     Signal visitor_left_;
     Signal holder_spoke_;

@@ -31,6 +31,16 @@ Declined declined(const std::string& name, DeclineReason reason, std::string tex
     return {name, reason, std::move(text)};
 }
 
+// The same, an opened or a declined, about the offer of this number.
+Frame about(std::uint64_t number, Frame frame)
+{
+    if (auto* const yes = std::get_if<Opened>(&frame))
+        yes->number = number;
+    else if (auto* const no = std::get_if<Declined>(&frame))
+        no->number = number;
+    return frame;
+}
+
 std::string to_text(const PortRanges& ranges)
 {
     std::string text;
@@ -88,7 +98,8 @@ RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, List
 void RemoteProxy::retire(const ServicePointer& service, std::string_view why)
 {
     const std::string& name = service->options.name;
-    log::info("service closed", {{"service", name}, {"reason", why}});
+    if (!service->owner || may_log(*service->owner, name))
+        log::info("service closed", {{"service", name}, {"reason", why}});
     service->retired = true;
     service->outside.close();
     service->opened.notify();
@@ -135,12 +146,15 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
     if (!link.offers_services)
         return;
     if (!link.offers.contains(offer.service) && link.offers.size() >= most_offers) {
-        link.connection.post(
-            declined(offer.service, DeclineReason::too_many,
-                     fmt::format("an origin proxy may offer {} services", most_offers)));
+        Declined no = declined(offer.service, DeclineReason::too_many,
+                               fmt::format("an origin proxy may offer {} services", most_offers));
+        no.number = offer.number;
+        link.connection.post(no);
         return;
     }
-    link.offers[offer.service].outside_address = offer.outside_address;
+    OriginLink::Offered& offered = link.offers[offer.service];
+    offered.outside_address = offer.outside_address;
+    offered.number = offer.number;
     consider(link, offer.service, true);
 }
 
@@ -190,12 +204,14 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
     std::string bytes = encode(frame);
     const bool news = bytes != offered.told;
     if (news || asked)
-        link.connection.post(frame);
+        link.connection.post(about(offered.number, frame));
     if (!news)
         return;
     offered.told = std::move(bytes);
     const auto* const no = std::get_if<Declined>(&frame);
     offered.declined = no != nullptr ? std::optional(no->reason) : std::nullopt;
+    if (!may_log(link.identity.name, no != nullptr ? no->service : std::get<Opened>(frame).service))
+        return;
     if (no != nullptr)
         log::warn("declined a service", {{"service", no->service},
                                          {"name", link.identity.name},
@@ -206,6 +222,15 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
                                      {"outside", yes->outside_address},
                                      {"name", link.identity.name},
                                      {"origin", link.address}});
+}
+
+// It may offer, withdraw and offer again as fast as it likes.
+bool RemoteProxy::may_log(const std::string& origin, const std::string& service)
+{
+    if (places_[place_of(origin)].lines.take(Clock::now()))
+        return true;
+    count(restless_, origin, service);
+    return false;
 }
 
 // Serves it, if that may be; throws std::system_error if it cannot listen.
@@ -336,13 +361,29 @@ const PortRanges& RemoteProxy::ports_of(const OriginLink& link) const
     return none;
 }
 
+// Each takes a descriptor. However many one origin proxy opens, as many are left for others. Throws
+// std::system_error.
+void RemoteProxy::must_leave_room(const OriginLink& link) const
+{
+    const auto own =
+        static_cast<std::size_t>(std::ranges::count_if(services_, [&link](const auto& entry) {
+            return entry.second->owner == link.identity.name;
+        }));
+    const std::size_t most = usable_descriptors() / 4;
+    if (services_.size() + own < most)
+        return;
+    fail(std::make_error_code(std::errc::too_many_files_open),
+         fmt::format("{} services are open, {} of this origin proxy, and as many must be left for "
+                     "others out of {}: raise the remote proxy's limit of descriptors",
+                     services_.size(), own, most));
+}
+
 // Throws std::system_error.
 Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
 {
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
-    if (services_.size() >= usable_descriptors() / 4)
-        fail(std::make_error_code(std::errc::too_many_files_open), "too many services");
+    must_leave_room(link);
     if (address.port != 0)
         return listen(address);
     std::vector<std::uint16_t> ports = ports_in(ports_of(link));
@@ -463,7 +504,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         service->change(std::move(opened));
     }
     origin_bandwidths_.change(fresh.bandwidth_per_origin);
-    options_.services = fresh.services;
+    has_names_ = !fresh.services.empty();
     options_.outside_address = fresh.outside_address;
     options_.visitor_rules = fresh.visitor_rules;
     options_.bandwidth = fresh.bandwidth;

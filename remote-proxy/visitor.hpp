@@ -64,6 +64,7 @@ struct Visitor {
     // Its first bytes may have gone to this one, so nobody else may have them.
     std::optional<OriginId> sent_to{};
     std::uint64_t sent_to_group = 0; // group_of() its name
+    bool broken_off = false;         // a data connection that had come for it broke
     VisitorLimits::Place place{};
     std::weak_ptr<PublicService> service{};
     std::uint64_t service_number = 0;                  // of the same

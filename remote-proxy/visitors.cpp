@@ -394,15 +394,38 @@ void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_vi
     visitor.ticket.reset(); // that one has seen it
     visitor.sent_to.reset();
     visitor.share = Share();
-    const auto now = Clock::now();
-    if (service && !service->retired && !stopped_ && !room_.full() &&
-        now < visitor.arrived + options_.pairing_timeout && !service->nobody_left(visitor)) {
+    if (may_wait_again(visitor) && !service->nobody_left(visitor)) {
         log::debug("refused, so another origin proxy is asked",
                    {{"visitor", visitor.address}, {"reason", why}});
         enter(*service, std::move(visitor));
         return;
     }
     turn_away(std::move(visitor), why);
+}
+
+// Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
+// serve it, unless it said something on a parked connection before.
+void RemoteProxy::on_broken(Visitor visitor, const OriginId& by, std::string_view why)
+{
+    if (visitor.sent_to) {
+        turn_away(std::move(visitor), why);
+    } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
+        on_refusal(std::move(visitor), by, why);
+    } else { // the origin proxy itself may be on its way out, and what shows it comes next
+        const ServicePointer service = visitor.service.lock();
+        if (PublicService::Server* const server = service->server(visitor.told_to))
+            server->refused = Clock::now();
+        visitor.ticket.reset();
+        visitor.share = Share();
+        enter(*service, std::move(visitor));
+    }
+}
+
+bool RemoteProxy::may_wait_again(const Visitor& visitor) const
+{
+    const ServicePointer service = visitor.service.lock();
+    return service && !service->retired && !stopped_ && !room_.full() &&
+           Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
 
 OriginLink* RemoteProxy::link_of(std::uint64_t number) const

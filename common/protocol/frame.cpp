@@ -63,6 +63,13 @@ public:
             text(Tag::feature, features[i]);
     }
 
+    // Older programs have none.
+    void offer_number(std::uint64_t value)
+    {
+        if (value != 0)
+            number(Tag::number, value, 8);
+    }
+
     std::string finish() &&
     {
         bytes_[0] = static_cast<char>(bytes_.size() >> 8);
@@ -208,6 +215,7 @@ struct Encoder {
         Writer writer(FrameKind::offer);
         if (!offer.outside_address.empty())
             writer.text(Tag::outside_address, offer.outside_address);
+        writer.offer_number(offer.number);
         writer.text(Tag::service, offer.service);
         return std::move(writer).finish();
     }
@@ -215,6 +223,7 @@ struct Encoder {
     std::string operator()(const Opened& opened) const
     {
         Writer writer(FrameKind::opened);
+        writer.offer_number(opened.number);
         writer.text(Tag::service, opened.service);
         writer.text(Tag::outside_address, opened.outside_address);
         return std::move(writer).finish();
@@ -223,6 +232,7 @@ struct Encoder {
     std::string operator()(const Declined& declined) const
     {
         Writer writer(FrameKind::declined);
+        writer.offer_number(declined.number);
         writer.text(Tag::service, declined.service);
         writer.number(Tag::reason, static_cast<std::uint8_t>(declined.reason), 1);
         writer.text(Tag::text, declined.text);
@@ -283,6 +293,8 @@ public:
             number = number << 8 | byte;
         return number;
     }
+
+    std::uint64_t offer_number() { return has(Tag::number) ? number(Tag::number, 8) : 0; }
 
     std::string text(Tag tag)
     {
@@ -410,13 +422,15 @@ Frame read(FrameKind kind, Fields& fields)
     case FrameKind::proof:
         return Proof{fields.proof()};
     case FrameKind::offer:
-        return Offer{fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address)};
+        return Offer{fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address),
+                     fields.offer_number()};
     case FrameKind::opened:
-        return Opened{fields.text(Tag::service), fields.text(Tag::outside_address)};
+        return Opened{fields.text(Tag::service), fields.text(Tag::outside_address),
+                      fields.offer_number()};
     case FrameKind::declined:
         return Declined{fields.text(Tag::service),
                         DeclineReason{static_cast<std::uint8_t>(fields.number(Tag::reason, 1))},
-                        fields.text(Tag::text)};
+                        fields.text(Tag::text), fields.offer_number()};
     case FrameKind::withdraw:
         return Withdraw{fields.text(Tag::service)};
     case FrameKind::server_health:

@@ -217,6 +217,8 @@ struct Offer {
     // Where visitors are to connect to, as parse_address() has it, port 0 for any that is free;
     // empty: where the remote proxy's own options say.
     std::string outside_address{};
+    // Of this control connection, and never again there; 0: of an older program, which has none.
+    std::uint64_t number = 0;
 
     friend bool operator==(const Offer&, const Offer&) = default;
 };
@@ -225,6 +227,7 @@ struct Offer {
 struct Opened {
     std::string service;
     std::string outside_address; // "ip:port"
+    std::uint64_t number = 0;    // of the offer that it is about
 
     friend bool operator==(const Opened&, const Opened&) = default;
 };
@@ -242,6 +245,7 @@ struct Declined {
     std::string service;
     DeclineReason reason{};
     std::string text;
+    std::uint64_t number = 0; // of the offer that it is about
 
     friend bool operator==(const Declined&, const Declined&) = default;
 };

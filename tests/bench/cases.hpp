@@ -12,6 +12,7 @@ namespace bench {
 
 struct Load {
     sockaddr_in target{};
+    std::uint16_t ports = 1; // new connections go to that of the target and those after it, in turn
     Clock::duration duration = std::chrono::seconds(1);
     std::uint64_t visitors = 1;
     int at_once = 1;

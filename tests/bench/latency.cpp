@@ -110,6 +110,7 @@ nlohmann::json run_connect(const Load& load)
     const auto begin = Clock::now();
     auto last = begin;
     open_visitors({.target = load.target,
+                   .ports = load.ports,
                    .at_once = load.at_once,
                    .count = load.visitors,
                    .duration = load.duration},

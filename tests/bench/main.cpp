@@ -29,6 +29,8 @@ void add_case(CLI::App& run, Flags& flags, const std::string& name, const std::s
 {
     CLI::App* command = run.add_subcommand(name, help);
     command->add_option("--connect", flags.target, "HOST:PORT of the tunnel")->required();
+    command->add_option("--ports", flags.load.ports, "Spread new connections over so many ports")
+        ->check(CLI::Range(1, 10'000));
     command->add_option("--seconds", flags.seconds, "Duration");
     command->add_option("--visitors", flags.load.visitors, "How many visitors in all");
     command->add_option("--at-once", flags.load.at_once, "How many of them at a time");

@@ -1,6 +1,7 @@
 #include "tests/bench/opening.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -65,7 +66,7 @@ private:
             slot.asked = false;
             slot.error.clear();
             slot.started = Clock::now();
-            slot.socket = start_connecting(opening_.target);
+            slot.socket = start_connecting(next_target());
             if (!slot.socket.is_open()) {
                 count_error("connect: " + last_error());
                 continue;
@@ -76,6 +77,14 @@ private:
             ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, slot.socket.get(), &event);
             return;
         }
+    }
+
+    sockaddr_in next_target() const
+    {
+        sockaddr_in target = opening_.target;
+        target.sin_port =
+            htons(static_cast<std::uint16_t>(ntohs(target.sin_port) + started_ % opening_.ports));
+        return target;
     }
 
     static void ask(Slot& slot)

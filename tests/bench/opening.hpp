@@ -15,6 +15,7 @@ namespace bench {
 // Ends with whichever comes first.
 struct Opening {
     sockaddr_in target{};
+    std::uint16_t ports = 1; // that of the target and those after it, in turn
     int at_once = 1;
     std::uint64_t count = 1;
     Clock::duration duration = std::chrono::seconds(30);

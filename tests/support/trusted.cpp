@@ -40,9 +40,10 @@ LogIn log_in_by_hand(bool parks, bool offers)
     return log_in;
 }
 
-LogIn claiming(const Credential& secret, bool parks, bool offers)
+LogIn claiming(const Credential& secret, bool parks, bool offers, OriginId origin)
 {
     LogIn log_in = log_in_by_hand(parks, offers);
+    log_in.origin = origin;
     log_in.claimed = Claimed{secret.id, random_bytes()};
     return log_in;
 }
@@ -79,8 +80,8 @@ TlsStream SecureOrigin::park() const
 }
 
 ProvingOrigin::ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks,
-                             bool offers)
-    : log_in(claiming(secret, parks, offers)), control(Stream::connect(remote))
+                             bool offers, OriginId origin)
+    : log_in(claiming(secret, parks, offers, origin)), control(Stream::connect(remote))
 {
     control.send(magic_bytes() + encode(log_in));
     challenge = control.receive_frame<Challenge>();

@@ -51,7 +51,7 @@ public:
 class ProvingOrigin {
 public:
     ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks = false,
-                  bool offers = false);
+                  bool offers = false, OriginId origin = {random_bytes()});
 
     DialBack dial_back(const Ticket& ticket) const;
     Park park(std::uint64_t number) const;
@@ -64,7 +64,8 @@ public:
 };
 
 // A log-in that asks for a challenge.
-LogIn claiming(const Credential& secret, bool parks = false, bool offers = false);
+LogIn claiming(const Credential& secret, bool parks = false, bool offers = false,
+               OriginId origin = {random_bytes()});
 
 // Whether the peer closes the connection, without a byte of an answer.
 bool gets_nothing(Stream& stream);

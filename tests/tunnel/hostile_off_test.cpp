@@ -177,6 +177,16 @@ TEST_CASE("frames in the place of the proof are no proof")
     }
 }
 
+TEST_CASE("many may be asked for a proof at the same time, as after a restart, and none is refused")
+{
+    Remote remote;
+    std::vector<std::pair<Stream, Challenge>> asked;
+    for (int i = 0; i < 300; ++i)
+        asked.push_back(remote.challenged(claiming(remote.secret)));
+    const ProvingOrigin origin(remote.control(), remote.secret);
+    CHECK_FALSE(asked.front().first.readable_within(0ms));
+}
+
 TEST_CASE("who is asked for a proof and stays silent is closed when the time is up")
 {
     Remote remote(200ms);

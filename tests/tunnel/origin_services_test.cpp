@@ -33,6 +33,15 @@ Announce announced(std::string_view service)
     return announce;
 }
 
+// Which service the origin proxy offers next, and where.
+using Offered = std::pair<std::string, std::string>;
+
+Offered offer_on(Stream& control)
+{
+    const auto offer = control.receive_frame<Offer>();
+    return {offer.service, offer.outside_address};
+}
+
 // A remote proxy played by hand and two origin servers, with the origin proxy between them.
 struct Played {
     explicit Played(const std::function<void(OriginOptions&)>& change = {})
@@ -142,8 +151,8 @@ TEST_CASE("services are offered after the welcome, in the order in which they we
     Stream control = played.accept_control();
     CHECK(contains(played.log_in.features, services));
     control.send(played.welcome);
-    CHECK((control.receive_frame<Offer>() == Offer{"web", ":80"}));
-    CHECK((control.receive_frame<Offer>() == Offer{"mail", ""}));
+    CHECK(offer_on(control) == Offered{"web", ":80"});
+    CHECK(offer_on(control) == Offered{"mail", ""});
 }
 
 TEST_CASE("who serves but one service, without a name, does not ask to offer any")
@@ -335,7 +344,7 @@ TEST_CASE("of changed services those are withdrawn that are gone, and those offe
     played.change_services(
         {played.services[1], {"news", address_of(played.web), Address{"", 119}}});
     CHECK((control.receive_frame<Withdraw>() == Withdraw{"web"}));
-    CHECK((control.receive_frame<Offer>() == Offer{"news", ":119"}));
+    CHECK(offer_on(control) == Offered{"news", ":119"});
     played.started(control, "mail");
     CHECK(played.mail.pending_within(5s));
     played.started(control, "news");
@@ -352,7 +361,7 @@ TEST_CASE("services that are changed while nobody is logged in are offered at th
     Stream control = played.accept_control();
     played.change_services({{"news", address_of(played.web)}});
     control.send(played.welcome);
-    CHECK((control.receive_frame<Offer>() == Offer{"news", ""}));
+    CHECK(offer_on(control) == Offered{"news", ""});
     played.started(control, "news");
 }
 
@@ -382,8 +391,26 @@ TEST_CASE("a service that is to be opened elsewhere is withdrawn and offered aga
     // Both go before either comes back, so that neither is in the other's way.
     CHECK((control.receive_frame<Withdraw>() == Withdraw{"web"}));
     CHECK((control.receive_frame<Withdraw>() == Withdraw{"mail"}));
-    CHECK((control.receive_frame<Offer>() == Offer{"web", ""}));
-    CHECK((control.receive_frame<Offer>() == Offer{"mail", ":80"}));
+    CHECK(offer_on(control) == Offered{"web", ""});
+    CHECK(offer_on(control) == Offered{"mail", ":80"});
+}
+
+TEST_CASE("what is said of an earlier offer of a service is no answer to the one after")
+{
+    Played played;
+    Stream control = played.offered();
+    auto wanted = played.services;
+    wanted[0].outside_address->port = 81;
+    played.change_services({wanted[0]}); // which leaves nothing else to be answered
+    CHECK((control.receive_frame<Withdraw>() == Withdraw{"web"}));
+    CHECK((control.receive_frame<Withdraw>() == Withdraw{"mail"}));
+    const auto offer = control.receive_frame<Offer>();
+    control.send(Opened{"web", "192.0.2.1:80", offer.number - 1});
+    control.send(Declined{"web", DeclineReason::in_use, "", offer.number - 1});
+    played.check_that_it_answers(control);
+    CHECK_FALSE(played.is_ready());
+    control.send(Opened{"web", "192.0.2.1:81", offer.number});
+    CHECK((played.ready_at.get() == std::vector<Opened>{{"web", "192.0.2.1:81"}}));
 }
 
 TEST_CASE("visitors of a service that is withdrawn are served to their ends")
@@ -445,7 +472,7 @@ TEST_CASE("who has served one service without a name connects anew to offer thos
     Stream again = played.accept_control();
     CHECK(contains(played.log_in.features, services));
     again.send(played.welcome);
-    CHECK((again.receive_frame<Offer>() == Offer{"web", ""}));
+    CHECK(offer_on(again) == Offered{"web", ""});
 }
 
 TEST_CASE("the origin server gets one header of the PROXY protocol, before all else")

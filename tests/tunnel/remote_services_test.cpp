@@ -1,167 +1,12 @@
 // The remote proxy with several services, and origin proxies played by hand that have names.
 #include <doctest/doctest.h>
 
-#include <random>
-
-#include <fmt/format.h>
-
 #include "common/security/proof.hpp"
-#include "tests/support/stream_frames.hpp"
-#include "tests/support/temporary_file.hpp"
-#include "tests/support/trusted.hpp"
+#include "tests/tunnel/named_origins.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
 using namespace tunnel::test;
-
-namespace {
-
-const Address any_port{"127.0.0.1", 0};
-
-RemoteService service(std::string name, std::vector<std::string> origins = {})
-{
-    return {std::move(name), any_port, std::move(origins)};
-}
-
-// With two origin proxies, who are called roof and cellar.
-struct Remote {
-    explicit Remote(std::vector<RemoteService> services,
-                    std::map<std::string, PortRanges> ports = {})
-        : options([&] {
-              RemoteOptions all = remote_options();
-              all.trust.secrets_file = file.path();
-              all.trust.encryption = Encryption::off;
-              all.services = std::move(services);
-              all.max_waiting = 100;
-              all.allow_ports = std::move(ports);
-              all.outside_address = std::nullopt;
-              if (all.services.empty())
-                  all.outside_address = any_port;
-              return all;
-          }())
-    {
-    }
-
-    // The options as they are now, or what is wrong with them.
-    RemoteOptions reread()
-    {
-        if (!wrong.empty())
-            throw std::runtime_error(wrong);
-        return options;
-    }
-
-    tcp::endpoint outside(const std::string& name)
-    {
-        for (const auto& [each, endpoint] :
-             proxy.on_its_thread([](RemoteProxy& remote) { return remote.outside_endpoints(); })) {
-            if (each == name)
-                return endpoint;
-        }
-        throw std::runtime_error("no service " + name);
-    }
-
-    void reload()
-    {
-        proxy.on_its_thread([](RemoteProxy& remote) {
-            remote.reload();
-            return true;
-        });
-    }
-
-    std::size_t visitors()
-    {
-        return proxy.on_its_thread([](RemoteProxy& remote) { return remote.visitors(); });
-    }
-
-    std::string roof_secret = generate_secret();
-    std::string cellar_secret = generate_secret();
-    Credential roof = parse_secret(roof_secret, "");
-    Credential cellar = parse_secret(cellar_secret, "");
-    TemporaryFile file{
-        fmt::format("[origins.roof]\nsecret = \"{}\"\n[origins.cellar]\nsecret = \"{}\"\n",
-                    roof_secret, cellar_secret)};
-    RemoteOptions options;
-    std::string wrong;
-    RunningRemote proxy{options, [this] { return reread(); }};
-};
-
-struct Origin : ProvingOrigin {
-    Origin(Remote& to, const Credential& secret)
-        : ProvingOrigin(to.proxy.proxy().control_endpoint(), secret, false, true), remote(to)
-    {
-    }
-
-    void offer(const std::string& name, const std::string& outside = {})
-    {
-        control.send(Offer{name, outside});
-    }
-
-    Opened opened(const std::string& name, const std::string& outside = {})
-    {
-        offer(name, outside);
-        return control.receive_frame<Opened>();
-    }
-
-    Declined declined(const std::string& name, const std::string& outside = {})
-    {
-        offer(name, outside);
-        return control.receive_frame<Declined>();
-    }
-
-    // The data connection for the visitor that is announced next.
-    Stream serve() { return answer(control.receive_frame<Announce>().ticket); }
-
-    Stream answer(const Ticket& ticket)
-    {
-        Stream data = Stream::connect(remote.proxy.proxy().control_endpoint());
-        data.send(magic_bytes() + encode(dial_back(ticket)) + start_frame);
-        return data;
-    }
-
-    Remote& remote;
-};
-
-tcp::endpoint endpoint_of(const Opened& opened)
-{
-    const Address address = parse_address(opened.outside_address).value();
-    return {asio::ip::make_address(address.host), address.port};
-}
-
-bool is_refused(const tcp::endpoint& endpoint)
-{
-    try {
-        Stream::connect(endpoint);
-    } catch (const std::system_error& error) {
-        return error.code() == std::errc::connection_refused;
-    }
-    return false;
-}
-
-// Bytes go both ways.
-void check_served(Stream& visitor, Stream& data)
-{
-    visitor.send("up");
-    CHECK(data.receive(5) == data_frame("up"));
-    data.send(data_frame("down"));
-    CHECK(visitor.receive(4) == "down");
-}
-
-// A port that is free, and the range of it alone. Not out of those from which the kernel takes the
-// ports of outgoing connections, of which other tests make many meanwhile.
-std::pair<std::uint16_t, PortRanges> some_port()
-{
-    std::random_device random;
-    for (;;) {
-        const auto port = static_cast<std::uint16_t>(18'000 + random() % 14'000);
-        try {
-            const Server probe(tcp::endpoint(asio::ip::address_v4::loopback(), port));
-            return {port, {{port, port}}};
-        } catch (const std::system_error&) { // it is taken
-        }
-    }
-}
-
-} // namespace
 
 TEST_CASE("each service has an address, and its visitors go to who serves it, by its name")
 {
@@ -306,11 +151,8 @@ TEST_CASE("a name that another origin proxy has opened is in use until that one 
 
 TEST_CASE("visitors of two origin proxies are shared out, to the one that has fewer")
 {
-    Remote remote({service("web")});
-    Origin roof(remote, remote.roof);
-    Origin cellar(remote, remote.cellar);
-    roof.opened("web");
-    cellar.opened("web");
+    RoofAndCellar both;
+    auto& [remote, roof, cellar] = both;
     Stream first = Stream::connect(remote.outside("web"));
     Stream at_roof = roof.serve();
     Stream second = Stream::connect(remote.outside("web"));
@@ -350,11 +192,8 @@ TEST_CASE("the balance of a service can be in turn")
 {
     RemoteService web = service("web");
     web.balance = Balance::round_robin;
-    Remote remote({web});
-    Origin roof(remote, remote.roof);
-    Origin cellar(remote, remote.cellar);
-    roof.opened("web");
-    cellar.opened("web");
+    RoofAndCellar both(web);
+    auto& [remote, roof, cellar] = both;
     for (int i = 0; i < 3; ++i) {
         Stream one = Stream::connect(remote.outside("web"));
         Stream at_roof = roof.serve();
@@ -368,11 +207,8 @@ TEST_CASE("the balance of a service can be in turn")
 
 TEST_CASE("a visitor that one origin proxy refuses is announced to the other, with another ticket")
 {
-    Remote remote({service("web")});
-    Origin roof(remote, remote.roof);
-    Origin cellar(remote, remote.cellar);
-    roof.opened("web");
-    cellar.opened("web");
+    RoofAndCellar both;
+    auto& [remote, roof, cellar] = both;
     Stream visitor = Stream::connect(remote.outside("web"));
     visitor.send("early");
     const auto first = roof.control.receive_frame<Announce>();
@@ -475,11 +311,8 @@ TEST_CASE("what is told of a server whose service is not offered is forgotten")
 
 TEST_CASE("a visitor that all origin proxies refuse is reset")
 {
-    Remote remote({service("web")});
-    Origin roof(remote, remote.roof);
-    Origin cellar(remote, remote.cellar);
-    roof.opened("web");
-    cellar.opened("web");
+    RoofAndCellar both;
+    auto& [remote, roof, cellar] = both;
     Stream visitor = Stream::connect(remote.outside("web"));
     roof.control.send(Refuse{roof.control.receive_frame<Announce>().ticket, "no server"});
     cellar.control.send(Refuse{cellar.control.receive_frame<Announce>().ticket, "none here"});

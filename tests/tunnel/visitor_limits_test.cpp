@@ -142,13 +142,15 @@ TEST_CASE("whichever way a visitor ends, its place is free again")
             CHECK(remote.gets_empty());
         }
     }
-    SUBCASE("its data connection breaks")
+    SUBCASE("its data connections break")
     {
         Remote remote(options);
         for (int i = 0; i < 3; ++i) {
             Stream visitor = remote.visit();
-            const Ticket ticket = remote.origin.control.receive_frame<Announce>().ticket;
-            dial_back(remote.proxy.proxy().control_endpoint(), ticket).finish();
+            for (int attempt = 0; attempt < 2; ++attempt) {
+                const Ticket ticket = remote.origin.control.receive_frame<Announce>().ticket;
+                dial_back(remote.proxy.proxy().control_endpoint(), ticket).finish();
+            }
             CHECK(visitor.ending() == Ending::reset);
             CHECK(remote.gets_empty());
         }

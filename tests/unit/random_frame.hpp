@@ -122,11 +122,12 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 13:
         return Proof{random.proof()};
     case 14:
-        return Offer{random.text(), random.text()};
+        return Offer{random.text(), random.text(), random.number<std::uint64_t>()};
     case 15:
-        return Opened{random.text(), random.text()};
+        return Opened{random.text(), random.text(), random.number<std::uint64_t>()};
     case 16:
-        return Declined{random.text(), DeclineReason{random.number<std::uint8_t>()}, random.text()};
+        return Declined{random.text(), DeclineReason{random.number<std::uint8_t>()}, random.text(),
+                        random.number<std::uint64_t>()};
     case 17:
         return Withdraw{random.text()};
     case 18:
