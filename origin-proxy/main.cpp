@@ -8,7 +8,7 @@
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
-#include "origin-proxy/origin_proxy.hpp"
+#include "origin-proxy/remote_link.hpp"
 
 namespace {
 

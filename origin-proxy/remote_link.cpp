@@ -1,4 +1,4 @@
-#include "origin-proxy/origin_proxy.hpp"
+#include "origin-proxy/remote_link.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -36,14 +36,14 @@ std::vector<OriginService> services_of(const OriginOptions& options)
 
 } // namespace
 
-OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
-    : OriginProxy(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
-                  std::move(on_ready))
+RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
+    : RemoteLink(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
+                 std::move(on_ready))
 {
 }
 
-OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
-                         OnReady on_ready)
+RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
+                       OnReady on_ready)
     : io_(io),
       options_(options),
       visitor_capacity_(visitor_capacity(options)),
@@ -69,14 +69,14 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, Tru
 {
 }
 
-void OriginProxy::start()
+void RemoteLink::start()
 {
     tasks_.spawn("staying connected", stay_connected());
     if (parking_.wanted())
         tasks_.spawn("tending parked connections", parking_.tend());
 }
 
-void OriginProxy::stop_gently()
+void RemoteLink::stop_gently()
 {
     stopping_ = true;
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
@@ -86,7 +86,7 @@ void OriginProxy::stop_gently()
     tasks_.spawn("stopping", drain());
 }
 
-awaitable<void> OriginProxy::drain()
+awaitable<void> RemoteLink::drain()
 {
     const auto deadline = Clock::now() + options_.common.grace_period;
     while (visitors() > 0 && Clock::now() < deadline)
@@ -97,7 +97,7 @@ awaitable<void> OriginProxy::drain()
     stop_now();
 }
 
-void OriginProxy::stop_now()
+void RemoteLink::stop_now()
 {
     if (std::exchange(stopped_, true))
         return;
@@ -107,7 +107,7 @@ void OriginProxy::stop_now()
     tasks_.cancel();
 }
 
-void OriginProxy::reconnect_now()
+void RemoteLink::reconnect_now()
 {
     try {
         trust_ = TrustedRemote(options_.trust, options_.remote_proxy_address.host);
@@ -118,7 +118,7 @@ void OriginProxy::reconnect_now()
     connect_anew();
 }
 
-void OriginProxy::connect_anew()
+void RemoteLink::connect_anew()
 {
     log::info("reconnecting on request");
     reconnect_ = true;
@@ -127,7 +127,7 @@ void OriginProxy::connect_anew()
     retry_.notify();
 }
 
-void OriginProxy::change_services(const std::vector<OriginService>& wanted)
+void RemoteLink::change_services(const std::vector<OriginService>& wanted)
 {
     const std::vector<Frame> changes = services_.change(wanted);
     answered_.notify();                    // perhaps by those that are left
@@ -142,7 +142,7 @@ void OriginProxy::change_services(const std::vector<OriginService>& wanted)
 }
 
 // Has no normal end but that of the program: a connection that is lost is made anew.
-awaitable<void> OriginProxy::stay_connected()
+awaitable<void> RemoteLink::stay_connected()
 {
     Backoff backoff(options_.first_retry, options_.slowest_retry);
     std::random_device random;
@@ -195,7 +195,7 @@ awaitable<void> OriginProxy::stay_connected()
 }
 
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
-awaitable<void> OriginProxy::follow()
+awaitable<void> RemoteLink::follow()
 {
     const auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
     Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
@@ -220,9 +220,9 @@ awaitable<void> OriginProxy::follow()
         std::move(tls));
 
     struct Linked {
-        OriginProxy& proxy;
+        RemoteLink& proxy;
 
-        Linked(OriginProxy& owner, ControlConnection& link) : proxy(owner) { proxy.link_ = &link; }
+        Linked(RemoteLink& owner, ControlConnection& link) : proxy(owner) { proxy.link_ = &link; }
 
         ~Linked()
         {
@@ -243,7 +243,7 @@ awaitable<void> OriginProxy::follow()
 }
 
 // Up to the log-in, and to the proofs of the secret if it goes without encryption.
-awaitable<void> OriginProxy::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
+awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
 {
     session_key_.reset();
     agreed_at_ = reloads_;
@@ -267,7 +267,7 @@ awaitable<void> OriginProxy::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
     }
 }
 
-void OriginProxy::on_frame(Frame& frame)
+void RemoteLink::on_frame(Frame& frame)
 {
     if (auto* const announce = std::get_if<Announce>(&frame)) {
         on_announce(*announce);
@@ -288,7 +288,7 @@ void OriginProxy::on_frame(Frame& frame)
     }
 }
 
-void OriginProxy::on_welcome(const Welcome& welcome)
+void RemoteLink::on_welcome(const Welcome& welcome)
 {
     if (session_key_ && !welcome.session) {
         link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
@@ -318,7 +318,7 @@ void OriginProxy::on_welcome(const Welcome& welcome)
     begin_services(welcome);
 }
 
-void OriginProxy::begin_services(const Welcome& welcome)
+void RemoteLink::begin_services(const Welcome& welcome)
 {
     if (!offering_) {
         if (on_ready_)
@@ -334,7 +334,7 @@ void OriginProxy::begin_services(const Welcome& welcome)
 
 // Once all offers have been answered; but one that is not must not keep the others from being told
 // of.
-awaitable<void> OriginProxy::tell_when_answered(std::uint64_t log_in)
+awaitable<void> RemoteLink::tell_when_answered(std::uint64_t log_in)
 {
     const auto limit = Clock::now() + options_.answered_within;
     const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };

@@ -25,19 +25,19 @@
 namespace tunnel {
 
 // All members run on the thread of the io_context.
-class OriginProxy {
+class RemoteLink {
 public:
     using OnReady =
         std::function<void(const tcp::endpoint& remote, const std::vector<Opened>& opened)>;
 
     // `on_ready` is called once: at the first log-in, with the one service; where services are
     // offered, with those that are open when each has been answered, or a while after the log-in.
-    OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
-                OnReady on_ready);
+    RemoteLink(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
+               OnReady on_ready);
 
     // Reads the files first that say whom to trust; throws std::runtime_error that names the one
     // that cannot be used.
-    OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready);
+    RemoteLink(asio::io_context& io, const OriginOptions& options, OnReady on_ready);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
@@ -156,5 +156,8 @@ private:
     TaskGroup tasks_;
     Parking parking_;
 };
+
+// What the program consists of, as long as there is only one.
+using OriginProxy = RemoteLink;
 
 } // namespace tunnel
