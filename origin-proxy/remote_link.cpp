@@ -7,24 +7,12 @@
 
 #include "common/backoff.hpp"
 #include "common/deadline.hpp"
-#include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel {
-
-namespace {
-
-// A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
-std::size_t visitor_capacity(const OriginOptions& options)
-{
-    const std::size_t usable = usable_descriptors(
-        options.descriptor_limit, relay_options(options.common, options.descriptor_limit));
-    const std::size_t parked = parking_capacity(options.descriptor_limit);
-    return std::max<std::size_t>(1, (usable - std::min(usable, parked)) * 7 / 16);
-}
 
 std::vector<OriginService> services_of(const OriginOptions& options)
 {
@@ -34,35 +22,35 @@ std::vector<OriginService> services_of(const OriginOptions& options)
              options.proxy_protocol}};
 }
 
-} // namespace
-
-RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
-    : RemoteLink(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
-                 std::move(on_ready))
+RemoteLink::Shared::Shared(asio::io_context& context, const OriginOptions& told)
+    : io(context),
+      options(told),
+      services({io.get_executor(), options.dial_timeout, options.common.congestion},
+               services_of(options)),
+      offering(!options.services.empty()),
+      dialler(io, options.dial_timeout, options.common.congestion),
+      relay(relay_options(options.common, options.descriptor_limit)),
+      places(0)
 {
 }
 
-RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
-                       OnReady on_ready)
-    : io_(io),
-      options_(options),
-      visitor_capacity_(visitor_capacity(options)),
+RemoteLink::RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready)
+    : io_(shared.io),
+      shared_(shared),
+      options_(shared.options),
+      services_(shared.services),
+      dialler_(shared.dialler),
+      relay_(shared.relay),
+      address_(std::move(address)),
       on_ready_(std::move(on_ready)),
-      services_({io.get_executor(), options.dial_timeout, options.common.congestion},
-                services_of(options)),
-      offering_(!options.services.empty()),
+      places_(shared.places),
+      offers_(services_, to_string(address_)),
       trust_(std::move(trust)),
-      dialler_(io, options.dial_timeout, options.common.congestion),
       id_{random_bytes()},
-      retry_(io.get_executor()),
-      answered_(io.get_executor()),
-      visitor_left_(io.get_executor()),
-      relay_(relay_options(options.common, options.descriptor_limit)),
-      loop_(io, relay_, options.common.spin),
-      tasks_(io.get_executor()),
-      parking_(io, tasks_, dialler_,
-               {options.parked_connections, parking_capacity(options.descriptor_limit),
-                options.parked_for},
+      retry_(io_.get_executor()),
+      answered_(io_.get_executor()),
+      tasks_(io_.get_executor()),
+      parking_(io_, tasks_, dialler_, {options_.parked_connections, 0, options_.parked_for},
                [this](Announce&& announce, Framed&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
@@ -76,25 +64,13 @@ void RemoteLink::start()
         tasks_.spawn("tending parked connections", parking_.tend());
 }
 
-void RemoteLink::stop_gently()
+void RemoteLink::leave(std::string goodbye)
 {
     stopping_ = true;
-    log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
+    places_.close();
     if (link_ != nullptr)
-        link_->finish("the origin proxy is shutting down");
+        link_->finish(std::move(goodbye));
     retry_.notify();
-    tasks_.spawn("stopping", drain());
-}
-
-awaitable<void> RemoteLink::drain()
-{
-    const auto deadline = Clock::now() + options_.common.grace_period;
-    while (visitors() > 0 && Clock::now() < deadline)
-        co_await visitor_left_.wait_until(deadline);
-    const auto patience = Clock::now() + std::chrono::seconds(1);
-    while (link_ != nullptr && Clock::now() < patience)
-        co_await visitor_left_.wait_until(patience);
-    stop_now();
 }
 
 void RemoteLink::stop_now()
@@ -102,39 +78,43 @@ void RemoteLink::stop_now()
     if (std::exchange(stopped_, true))
         return;
     stopping_ = true;
-    relay_.stop();
     parking_.close(); // nothing may be parked any more: it would not be cancelled
     tasks_.cancel();
 }
 
-void RemoteLink::reconnect_now()
+void RemoteLink::trust(TrustedRemote fresh)
 {
-    try {
-        trust_ = TrustedRemote(options_.trust, options_.remote_proxy_address.host);
-        ++reloads_;
-    } catch (const std::runtime_error& error) {
-        log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
-    }
-    connect_anew();
+    const bool same = fresh.same_as(trust_);
+    trust_ = std::move(fresh);
+    if (!same)
+        connect_anew();
+    else if (!logged_in())
+        try_now();
 }
 
 void RemoteLink::connect_anew()
 {
-    log::info("reconnecting on request");
-    reconnect_ = true;
+    log::info("reconnecting on request", {{"remote", to_string(address_)}});
+    ++asked_anew_;
     if (link_ != nullptr)
         link_->finish("reconnecting on request");
+    try_now();
+}
+
+void RemoteLink::try_now()
+{
+    if (std::exchange(gave_up_, false)) {
+        tasks_.spawn("staying connected", stay_connected());
+        return;
+    }
+    reconnect_ = true;
     retry_.notify();
 }
 
-void RemoteLink::change_services(const std::vector<OriginService>& wanted)
+void RemoteLink::tell_changes()
 {
-    const std::vector<Frame> changes = services_.change(wanted);
-    answered_.notify();                    // perhaps by those that are left
-    if (!std::exchange(offering_, true)) { // that is agreed on at log-in
-        connect_anew();
-        return;
-    }
+    const std::vector<Frame> changes = offers_.catch_up();
+    answered_.notify(); // perhaps by those that are left
     if (!logged_in())
         return;
     for (const Frame& change : changes)
@@ -171,20 +151,18 @@ awaitable<void> RemoteLink::stay_connected()
         }
         if (options_.max_retries && failures++ >= *options_.max_retries) {
             log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                       {{"remote", to_string(options_.remote_proxy_address)},
+                       {{"remote", to_string(address_)},
                         {"reason", reason},
                         {"retries", *options_.max_retries}});
             gave_up_ = true;
-            co_await drain();
+            shared_.gave_up();
             co_return;
         }
         if (welcome_ && Clock::now() - began >= options_.healthy_spell)
             backoff.reset();
         const auto wait = backoff.next(random());
         log::warn(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                  {{"remote", to_string(options_.remote_proxy_address)},
-                   {"reason", reason},
-                   {"retry-in", wait}});
+                  {{"remote", to_string(address_)}, {"reason", reason}, {"retry-in", wait}});
         const auto next_try = Clock::now() + wait;
         while (Clock::now() < next_try && !reconnect_ && !stopping_)
             co_await retry_.wait_until(next_try);
@@ -197,7 +175,7 @@ awaitable<void> RemoteLink::stay_connected()
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
 awaitable<void> RemoteLink::follow()
 {
-    const auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
+    const auto endpoints = co_await resolve(address_, options_.dial_timeout);
     Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
               Hop::between);
     Dialled dialled = co_await dial.finish();
@@ -210,7 +188,7 @@ awaitable<void> RemoteLink::follow()
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
     if (parking_.wanted())
         log_in.features.emplace_back(parking);
-    if (offering_)
+    if (shared_.offering)
         log_in.features.emplace_back(services);
     Tls tls;
     co_await agree(socket, tls, log_in);
@@ -230,8 +208,8 @@ awaitable<void> RemoteLink::follow()
             proxy.parking_.close();
             proxy.announced_.clear(); // their tickets are void
             proxy.told_.clear();      // who waits is announced again, with the same ticket
-            proxy.visitor_left_.notify();
             proxy.answered_.notify();
+            proxy.shared_.something_ended();
         }
     };
 
@@ -246,7 +224,7 @@ awaitable<void> RemoteLink::follow()
 awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
 {
     session_key_.reset();
-    agreed_at_ = reloads_;
+    agreed_at_ = asked_anew_;
     encrypted_ = trust_.encrypts();
     const Deadline limit(socket, options_.dial_timeout);
     try {
@@ -274,15 +252,16 @@ void RemoteLink::on_frame(Frame& frame)
     } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
         on_welcome(*welcome);
     } else if (const auto* const opened = std::get_if<Opened>(&frame)) {
-        services_.on_opened(*opened);
+        offers_.on_opened(*opened);
         answered_.notify();
     } else if (const auto* const declined = std::get_if<Declined>(&frame)) {
-        services_.on_declined(*declined);
+        offers_.on_declined(*declined);
         answered_.notify();
     } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
         link_->end(make_error_code(Errc::rejected), reject->text);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
-        log::warn("the remote proxy says", {{"notice", notice->text}});
+        log::warn("the remote proxy says",
+                  {{"notice", notice->text}, {"remote", to_string(address_)}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
     }
@@ -294,23 +273,24 @@ void RemoteLink::on_welcome(const Welcome& welcome)
         link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
         return;
     }
-    if (offering_ && std::ranges::find(welcome.features, services) == welcome.features.end()) {
+    if (shared_.offering &&
+        std::ranges::find(welcome.features, services) == welcome.features.end()) {
         link_->end(make_error_code(std::errc::operation_not_supported),
                    "the remote proxy is too old to open services by name, or not set up for it");
         return;
     }
     welcome_ = true;
     ++log_ins_;
-    if (agreed_at_ == reloads_)
+    if (agreed_at_ == asked_anew_)
         reconnect_ = false; // asked for while this connection was being made
     else
-        link_->finish("reconnecting on request"); // with what the files say now
+        link_->finish("reconnecting on request"); // with what holds now
     link_->set_peer_timeout(welcome.heartbeat_timeout);
     session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
                 welcome.session.has_value(), encrypted_};
     log::info("logged in", {{"remote", to_string(link_->peer())},
-                            offering_ ? log::Field("services", services_.size())
-                                      : log::Field("outside", welcome.outside_address),
+                            shared_.offering ? log::Field("services", services_.size())
+                                             : log::Field("outside", welcome.outside_address),
                             {"encrypted", encrypted_ ? "yes" : "no"},
                             {"version", welcome.program_version}});
     if (session_.framed && parking_.wanted())
@@ -320,13 +300,13 @@ void RemoteLink::on_welcome(const Welcome& welcome)
 
 void RemoteLink::begin_services(const Welcome& welcome)
 {
-    if (!offering_) {
+    if (!shared_.offering) {
         if (on_ready_)
             std::exchange(on_ready_, nullptr)(
-                link_->peer(), {{std::string(default_service), welcome.outside_address}});
+                address_, link_->peer(), {{std::string(default_service), welcome.outside_address}});
         return;
     }
-    for (const Frame& offer : services_.offer_all())
+    for (const Frame& offer : offers_.offer_all())
         link_->post(offer);
     if (on_ready_)
         tasks_.spawn("waiting for services", tell_when_answered(log_ins_));
@@ -338,10 +318,10 @@ awaitable<void> RemoteLink::tell_when_answered(std::uint64_t log_in)
 {
     const auto limit = Clock::now() + options_.answered_within;
     const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };
-    while (holds() && !services_.answered() && Clock::now() < limit)
+    while (holds() && !offers_.answered() && Clock::now() < limit)
         co_await answered_.wait_until(limit);
     if (holds() && on_ready_) // else the next log-in tells it
-        std::exchange(on_ready_, nullptr)(session_.remote, services_.opened());
+        std::exchange(on_ready_, nullptr)(address_, session_.remote, offers_.opened());
 }
 
 } // namespace tunnel

@@ -1,5 +1,5 @@
-// The private program: keeps a control connection to the remote proxy and, for each visitor that is
-// announced there, joins a fresh data connection with a fresh connection to the origin server.
+// What the origin proxy has with one remote proxy: a control connection, and for each visitor that
+// is announced there a fresh data connection, joined with a fresh connection to the origin server.
 #pragma once
 
 #include <cstdint>
@@ -13,72 +13,92 @@
 #include <vector>
 
 #include "common/asio.hpp"
-#include "common/loop.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
+#include "origin-proxy/offers.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/parking.hpp"
 #include "origin-proxy/services.hpp"
 #include "origin-proxy/trusted_remote.hpp"
+#include "origin-proxy/visitor_places.hpp"
 
 namespace tunnel {
+
+// What the options tell to serve: [services], or the service `default` alone.
+std::vector<OriginService> services_of(const OriginOptions& options);
 
 // All members run on the thread of the io_context.
 class RemoteLink {
 public:
-    using OnReady =
-        std::function<void(const tcp::endpoint& remote, const std::vector<Opened>& opened)>;
+    using OnReady = std::function<void(const Address& asked_for, const tcp::endpoint& remote,
+                                       const std::vector<Opened>& opened)>;
+
+    // What all links of an origin proxy have in common. It must outlive them.
+    struct Shared {
+        Shared(asio::io_context& context, const OriginOptions& told);
+
+        asio::io_context& io;
+        const OriginOptions options; // but for what may change later, which is in the links
+        Services services;
+        bool offering; // them, instead of serving the one of the log-in
+        DataDialler dialler;
+        Relay relay;
+        VisitorPlaces places;                    // none, until it is told how many
+        std::function<void()> something_ended{}; // a visitor or a control connection
+        std::function<void()> gave_up{};         // one of the links, after its last retry
+    };
 
     // `on_ready` is called once: at the first log-in, with the one service; where services are
     // offered, with those that are open when each has been answered, or a while after the log-in.
-    RemoteLink(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
-               OnReady on_ready);
-
-    // Reads the files first that say whom to trust; throws std::runtime_error that names the one
-    // that cannot be used.
-    RemoteLink(asio::io_context& io, const OriginOptions& options, OnReady on_ready);
+    RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
 
-    // Leaves the remote proxy; visitors that are here may finish within the grace period, then
-    // stop_now().
-    void stop_gently();
+    // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
+    void leave(std::string goodbye);
 
-    // Resets the visitors that are left and ends every task. The io_context runs dry after it.
+    // Ends every task. The visitors that are left are the relay's.
     void stop_now();
 
-    // Reads the files again that say whom to trust, gives the control connection, or the wait
-    // before the next try, up and connects at once. If the files cannot be read, what they said
-    // holds.
-    void reconnect_now();
+    // Whom to trust from now on. Connects anew if that is somebody else, or if there is nothing to
+    // lose by trying at once: while it waits for its next try, or after it gave up.
+    void trust(TrustedRemote fresh);
 
-    // Makes these the services from now on. Visitors who are being served go on; those to come are
-    // served as it says here. If the service `default` was the only one, it connects anew.
-    void change_services(const std::vector<OriginService>& wanted);
+    // Tells the remote proxy of services that have changed.
+    void tell_changes();
 
-    // One turn of the work, waiting for some if there is none. With it the io_context is run, not
-    // otherwise: the thread serves the relay too.
-    void run_some() { loop_.run_some(); }
+    // Gives the control connection up for a new one: to have agreed on what is needed now.
+    void connect_anew();
 
-    // It has ended, by stop_now() or because it gave up, and every task has ended.
+    // Serves those who wait for a place, if there are places.
+    void start_visits();
+
+    // How many data connections it may keep parked; none, until it is told.
+    void set_parking_capacity(std::size_t capacity) { parking_.set_capacity(capacity); }
+
+    const Address& address() const { return address_; }
+
+    // By stop_now(), and every task has ended.
     bool stopped() const { return stopped_ && tasks_.empty() && parking_.size() == 0; }
 
-    // Whether it ended because it had no retries left.
+    // It had no retries left, and waits to be told to try again.
     bool gave_up() const { return gave_up_; }
+
+    // There is a control connection, though perhaps no welcome on it yet.
+    bool connected() const { return link_ != nullptr; }
 
     // The remote proxy has said welcome, and the control connection lives.
     bool logged_in() const { return link_ != nullptr && welcome_; }
 
     // Visitors that are being connected or served.
-    std::size_t visitors() const { return visitors_; }
+    std::size_t visitors() const { return places_.taken(); }
 
     // Data connections that wait for a visitor.
     std::size_t parked() const { return parking_.size(); }
 
 private:
-    // One visitor's two connections while they are made.
     // The latest, as many as may matter.
     class Tickets {
     public:
@@ -92,9 +112,10 @@ private:
         std::deque<Ticket> by_age_;
     };
 
+    // One visitor's two connections while they are made.
     struct Visit;
 
-    void connect_anew();
+    void try_now();
     awaitable<void> stay_connected();
     awaitable<void> follow();
     awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
@@ -104,7 +125,6 @@ private:
     awaitable<void> tell_when_answered(std::uint64_t log_in);
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
-    void start_visits();
     void refuse(const Ticket& ticket, std::string_view why);
 
     awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);
@@ -117,21 +137,23 @@ private:
     void relay_parked(Visit& visit, Framed connection);
     void relay(Visit& visit, Framed data);
     void visitor_ended();
-    awaitable<void> drain();
 
     asio::io_context& io_;
-    const OriginOptions options_;
-    const std::size_t visitor_capacity_; // as many as there are descriptors for
+    Shared& shared_;
+    const OriginOptions& options_;
+    const Services& services_;
+    const DataDialler& dialler_;
+    Relay& relay_;
+    const Address address_;
     OnReady on_ready_;
-    Services services_;
-    bool offering_; // them, instead of serving the one of the log-in
+    VisitorPlaces::Part places_;
+    Offers offers_;
     TrustedRemote trust_;
-    DataDialler dialler_;
     OriginId id_;
     std::optional<Key> session_key_;    // of the control connection that is being made
     bool encrypted_ = false;            // it is
-    std::uint64_t reloads_ = 0;         // of trust_
-    std::uint64_t agreed_at_ = 0;       // how many there had been when it was agreed on
+    std::uint64_t asked_anew_ = 0;      // how often connect_anew() was called
+    std::uint64_t agreed_at_ = 0;       // how often it had been when the connection was made
     Session session_;                   // since its welcome
     ControlConnection* link_ = nullptr; // lives in the coroutine follow
     std::deque<Announce> announced_;    // wait for descriptors
@@ -141,7 +163,6 @@ private:
     Tickets taken_;
     Tickets told_;
     std::uint64_t log_ins_ = 0;
-    std::size_t visitors_ = 0;
     bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
     bool starting_ = false; // visits
@@ -150,14 +171,8 @@ private:
     bool gave_up_ = false;
     Signal retry_;
     Signal answered_; // offers
-    Signal visitor_left_;
-    Relay relay_;
-    Loop loop_;
     TaskGroup tasks_;
     Parking parking_;
 };
-
-// What the program consists of, as long as there is only one.
-using OriginProxy = RemoteLink;
 
 } // namespace tunnel

@@ -1,40 +1,10 @@
 #include "origin-proxy/services.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "common/log.hpp"
 
 namespace tunnel {
-
-namespace {
-
-// For whoever reads the log.
-std::string_view what_to_do(DeclineReason reason)
-{
-    switch (reason) {
-    case DeclineReason::not_allowed:
-        return "allow it in what the remote proxy is told of this origin proxy";
-    case DeclineReason::in_use:
-        return "waiting until it is free";
-    case DeclineReason::cannot_listen:
-        return "choose another outside address, or free this one on the remote proxy's machine";
-    case DeclineReason::too_many:
-        return "offer fewer services, or let the remote proxy take more";
-    case DeclineReason::removed:
-        return "put it back into what the remote proxy is told, if it is still wanted";
-    }
-    return "see the remote proxy's log"; // a reason of a later version
-}
-
-Frame offer_of(const OriginService& options)
-{
-    const auto& outside = options.outside_address;
-    return Offer{options.name, outside ? to_string(*outside) : std::string()};
-}
-
-} // namespace
 
 Services::Services(Dialling dialling, const std::vector<OriginService>& wanted)
     : dialling_(std::move(dialling))
@@ -45,91 +15,26 @@ Services::Services(Dialling dialling, const std::vector<OriginService>& wanted)
 std::shared_ptr<Service> Services::find(std::string_view name) const
 {
     const auto found = table_.find(name);
-    return found == table_.end() ? nullptr : found->second.service;
+    return found == table_.end() ? nullptr : found->second;
 }
 
-std::vector<Frame> Services::change(const std::vector<OriginService>& wanted)
+void Services::change(const std::vector<OriginService>& wanted)
 {
-    // Those first, so that what they leave outside is free for the others.
-    std::vector<Frame> withdrawn;
-    std::vector<Frame> offered;
     auto before = std::exchange(table_, {});
     names_.clear();
     for (const OriginService& options : wanted) {
         names_.push_back(options.name);
         auto old = before.extract(options.name);
         if (old.empty()) {
-            offered.push_back(offer_of(options));
-            table_.emplace(options.name, Entry{made_of(options)});
+            table_.emplace(options.name, made_of(options));
             continue;
         }
-        Entry& entry = old.mapped();
-        const OriginService was = entry.service->options;
-        if (was != options)
-            entry.service = made_of(options);
-        if (was.outside_address != options.outside_address) {
-            withdrawn.push_back(Withdraw{options.name});
-            offered.push_back(offer_of(options));
-            entry.state = State::offered;
-        }
+        if (old.mapped()->options != options)
+            old.mapped() = made_of(options);
         table_.insert(std::move(old));
     }
-    for (const auto& [name, entry] : before) {
+    for (const auto& [name, service] : before)
         log::info("service withdrawn", {{"service", name}});
-        withdrawn.push_back(Withdraw{name});
-    }
-    std::ranges::move(offered, std::back_inserter(withdrawn));
-    return withdrawn;
-}
-
-std::vector<Frame> Services::offer_all()
-{
-    std::vector<Frame> offers;
-    for (const std::string& name : names_) {
-        Entry& entry = table_.at(name);
-        entry.state = State::offered;
-        offers.push_back(offer_of(entry.service->options));
-    }
-    return offers;
-}
-
-void Services::on_opened(const Opened& opened)
-{
-    const auto found = table_.find(opened.service);
-    if (found == table_.end()) // withdrawn meanwhile
-        return;
-    log::info("service opened", {{"service", opened.service}, {"outside", opened.outside_address}});
-    found->second.state = State::opened;
-    found->second.outside_address = opened.outside_address;
-}
-
-void Services::on_declined(const Declined& declined)
-{
-    const auto found = table_.find(declined.service);
-    if (found == table_.end())
-        return;
-    log::warn("the remote proxy does not open a service",
-              {{"service", declined.service},
-               {"reason", declined.text},
-               {"advice", what_to_do(declined.reason)}});
-    found->second.state = State::declined;
-}
-
-bool Services::answered() const
-{
-    return std::ranges::none_of(
-        table_, [](const auto& named) { return named.second.state == State::offered; });
-}
-
-std::vector<Opened> Services::opened() const
-{
-    std::vector<Opened> opened;
-    for (const std::string& name : names_) {
-        const Entry& entry = table_.at(name);
-        if (entry.state == State::opened)
-            opened.push_back({name, entry.outside_address});
-    }
-    return opened;
 }
 
 std::shared_ptr<Service> Services::made_of(const OriginService& options) const

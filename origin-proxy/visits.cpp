@@ -92,9 +92,9 @@ void RemoteLink::on_announce(Announce& announce)
 void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
-    if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
+    if (stopping_ || !places_.is_free()) // it is announced again when this one closes
         return;
-    ++visitors_;
+    places_.take();
     auto service = services_.find(announce.service);
     Visit visit{
         std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
@@ -115,7 +115,7 @@ void RemoteLink::start_visits()
 {
     if (std::exchange(starting_, true))
         return; // one of them has ended at once, and the loop goes on below it
-    while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
+    while (!stopping_ && link_ != nullptr && !announced_.empty() && places_.is_free()) {
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
         auto service = services_.find(next.service);
@@ -123,7 +123,7 @@ void RemoteLink::start_visits()
             refuse(next.ticket, no_such_service);
             continue;
         }
-        ++visitors_;
+        places_.take();
         tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
@@ -305,9 +305,8 @@ void RemoteLink::relay(Visit& visit, Framed data)
 
 void RemoteLink::visitor_ended()
 {
-    --visitors_;
-    visitor_left_.notify();
-    start_visits();
+    places_.give_back();
+    shared_.something_ended();
 }
 
 } // namespace tunnel

@@ -7,7 +7,7 @@
 #include <optional>
 #include <thread>
 
-#include "origin-proxy/remote_link.hpp"
+#include "origin-proxy/origin_proxy.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "tests/support/stream.hpp"
 

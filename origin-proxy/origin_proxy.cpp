@@ -1,0 +1,238 @@
+#include "origin-proxy/origin_proxy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/descriptors.hpp"
+#include "common/log.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// A control connection more, and what it takes to make one.
+constexpr std::size_t descriptors_of_link = 4;
+
+// A visitor takes two descriptors; an eighth of all is left for addresses that are raced.
+std::size_t visitor_capacity(const OriginOptions& options, std::size_t links)
+{
+    const std::size_t usable = usable_descriptors(
+        options.descriptor_limit, relay_options(options.common, options.descriptor_limit));
+    const std::size_t others =
+        parking_capacity(options.descriptor_limit) + (links - 1) * descriptors_of_link;
+    return std::max<std::size_t>(1, (usable - std::min(usable, others)) * 7 / 16);
+}
+
+template <class Links>
+std::size_t sum(const Links& links, std::size_t (RemoteLink::*number)() const)
+{
+    std::size_t all = 0;
+    for (const auto& each : links)
+        all += ((*each).*number)();
+    return all;
+}
+
+} // namespace
+
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
+                         RemoteLink::OnReady on_ready)
+    : OriginProxy(io, options, trusted_remotes(options), std::move(on_ready))
+{
+}
+
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
+                         std::vector<TrustedRemote> trust, RemoteLink::OnReady on_ready)
+    : on_ready_(std::move(on_ready)),
+      shared_(io, options),
+      loop_(io, shared_.relay, options.common.spin),
+      ended_(io.get_executor()),
+      tasks_(io.get_executor())
+{
+    shared_.something_ended = [this] { on_end(); };
+    shared_.gave_up = [this] { on_giving_up(); };
+    for (std::size_t i = 0; i < trust.size(); ++i)
+        links_.push_back(made_for(options.remote_proxies[i].address, std::move(trust[i])));
+    divide_descriptors();
+}
+
+// What the relay reports goes to the links, which would be gone.
+OriginProxy::~OriginProxy()
+{
+    shared_.relay.stop();
+}
+
+std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust)
+{
+    return std::make_unique<RemoteLink>(shared_, address, std::move(trust), on_ready_);
+}
+
+// Each link has an equal part of what may be parked, and what it needs itself.
+void OriginProxy::divide_descriptors()
+{
+    const OriginOptions& options = shared_.options;
+    shared_.places.set_capacity(visitor_capacity(options, links_.size()));
+    for (const auto& each : links_)
+        each->set_parking_capacity(parking_capacity(options.descriptor_limit) / links_.size());
+}
+
+void OriginProxy::start()
+{
+    for (const auto& each : links_)
+        each->start();
+}
+
+void OriginProxy::stop_gently()
+{
+    stopping_ = true;
+    log::info("stopping",
+              {{"visitors", visitors()}, {"grace", shared_.options.common.grace_period}});
+    for (const auto& each : links_)
+        each->leave("the origin proxy is shutting down");
+    tasks_.spawn("stopping", drain());
+}
+
+awaitable<void> OriginProxy::drain()
+{
+    const auto deadline = Clock::now() + shared_.options.common.grace_period;
+    while (visitors() > 0 && Clock::now() < deadline)
+        co_await ended_.wait_until(deadline);
+    const auto patience = Clock::now() + std::chrono::seconds(1);
+    const auto is_connected = [](const auto& link) { return link->connected(); };
+    while (std::ranges::any_of(links_, is_connected) && Clock::now() < patience)
+        co_await ended_.wait_until(patience);
+    stop_now();
+}
+
+void OriginProxy::stop_now()
+{
+    if (std::exchange(stopped_, true))
+        return;
+    stopping_ = true;
+    shared_.relay.stop();
+    for (const auto& each : links_)
+        each->stop_now();
+    for (const auto& each : leaving_)
+        each->stop_now();
+    tasks_.cancel();
+}
+
+void OriginProxy::reload(const OriginOptions& latest)
+{
+    std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
+    if (stopping_ || gave_up_)
+        return;
+    if (shared_.offering || !latest.services.empty())
+        change(services_of(latest), !latest.services.empty());
+    else // which is told to nobody
+        shared_.services.change(services_of(latest));
+    change_links(latest, std::move(trust));
+    log::info("reloaded");
+}
+
+void OriginProxy::change(const std::vector<OriginService>& wanted, bool offering)
+{
+    shared_.services.change(wanted);
+    // Whether there are any is agreed on at log-in.
+    const bool anew = std::exchange(shared_.offering, offering) != offering;
+    for (const auto& each : links_) {
+        if (anew)
+            each->connect_anew();
+        else
+            each->tell_changes();
+    }
+}
+
+void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust)
+{
+    auto before = std::exchange(links_, {});
+    // Their work begins when all are in their places: it may fail, and end, at once.
+    std::vector<std::pair<RemoteLink*, TrustedRemote>> kept;
+    std::vector<RemoteLink*> fresh;
+    for (std::size_t i = 0; i < trust.size(); ++i) {
+        const Address& address = latest.remote_proxies[i].address;
+        const auto old = std::ranges::find_if(
+            before, [&address](const auto& link) { return link && link->address() == address; });
+        if (old != before.end()) {
+            kept.emplace_back(old->get(), std::move(trust[i]));
+            links_.push_back(std::move(*old));
+        } else {
+            links_.push_back(made_for(address, std::move(trust[i])));
+            fresh.push_back(links_.back().get());
+        }
+    }
+    for (auto& each : before) {
+        if (each)
+            leave(std::move(each));
+    }
+    divide_descriptors();
+    for (auto& [link, trusted] : kept)
+        link->trust(std::move(trusted));
+    for (RemoteLink* const each : fresh)
+        each->start();
+}
+
+void OriginProxy::leave(std::unique_ptr<RemoteLink> link)
+{
+    log::info("leaving a remote proxy", {{"remote", to_string(link->address())}});
+    link->leave("the origin proxy was told to leave");
+    leaving_.push_back(std::move(link));
+}
+
+// A place has come free, perhaps for a visitor of another remote proxy.
+void OriginProxy::on_end()
+{
+    ended_.notify();
+    for (const auto& each : links_)
+        each->start_visits();
+}
+
+void OriginProxy::on_giving_up()
+{
+    if (!std::ranges::all_of(links_, [](const auto& link) { return link->gave_up(); }))
+        return;
+    gave_up_ = true;
+    tasks_.spawn("stopping", drain());
+}
+
+void OriginProxy::run_some()
+{
+    loop_.run_some();
+    if (!leaving_.empty())
+        clear_away();
+}
+
+// Not while one of them is at work, which only here is certain.
+void OriginProxy::clear_away()
+{
+    for (const auto& each : leaving_) {
+        if (each->visitors() == 0 && !each->connected())
+            each->stop_now();
+    }
+    std::erase_if(leaving_,
+                  [](const auto& each) { return each->stopped() && each->visitors() == 0; });
+}
+
+bool OriginProxy::stopped() const
+{
+    const auto has_stopped = [](const auto& link) { return link->stopped(); };
+    return stopped_ && tasks_.empty() && std::ranges::all_of(links_, has_stopped) &&
+           std::ranges::all_of(leaving_, has_stopped);
+}
+
+std::size_t OriginProxy::log_ins() const
+{
+    return static_cast<std::size_t>(
+        std::ranges::count_if(links_, [](const auto& link) { return link->logged_in(); }));
+}
+
+std::size_t OriginProxy::visitors() const
+{
+    return sum(links_, &RemoteLink::visitors) + sum(leaving_, &RemoteLink::visitors);
+}
+
+std::size_t OriginProxy::parked() const
+{
+    return sum(links_, &RemoteLink::parked) + sum(leaving_, &RemoteLink::parked);
+}
+
+} // namespace tunnel

@@ -1,0 +1,101 @@
+// The private program: keeps a link to each of one or more remote proxies, and joins the visitors
+// that come from there with the origin servers.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/loop.hpp"
+#include "common/task_group.hpp"
+#include "origin-proxy/options.hpp"
+#include "origin-proxy/remote_link.hpp"
+#include "origin-proxy/trusted_remote.hpp"
+
+namespace tunnel {
+
+// The links share the thread, the relay, the origin servers and the descriptors, and nothing else:
+// whatever becomes of one, the others do not notice. All members run on the thread of the
+// io_context.
+class OriginProxy {
+public:
+    // `on_ready` is called once for each remote proxy, see RemoteLink. `trust` is what
+    // trusted_remotes() answered.
+    OriginProxy(asio::io_context& io, const OriginOptions& options,
+                std::vector<TrustedRemote> trust, RemoteLink::OnReady on_ready);
+
+    // Reads the files first that say whom to trust; throws std::runtime_error that names the one
+    // that cannot be used.
+    OriginProxy(asio::io_context& io, const OriginOptions& options, RemoteLink::OnReady on_ready);
+
+    ~OriginProxy();
+
+    // Starts to serve; the work is done while the io_context runs.
+    void start();
+
+    // Leaves the remote proxies; visitors that are here may finish within the grace period, then
+    // stop_now().
+    void stop_gently();
+
+    // Resets the visitors that are left and ends every task. The io_context runs dry after it.
+    void stop_now();
+
+    // Takes remote proxies, trust and services from `latest`, and reads the files that say whom to
+    // trust; all else stays as it was at the start. A link that is up stays so, unless whom to
+    // trust has changed, as the files' contents say, or what is agreed on at log-in; one that is
+    // down tries at once. Visitors who are being served go on, also those of a remote proxy or a
+    // service that is gone. Throws std::runtime_error if a file cannot be used: then nothing has
+    // changed.
+    void reload(const OriginOptions& latest);
+
+    // Makes these the services from now on. Visitors who are being served go on; those to come are
+    // served as it says here. If the service `default` was the only one, it connects anew.
+    void change_services(const std::vector<OriginService>& wanted) { change(wanted, true); }
+
+    // One turn of the work, waiting for some if there is none. With it the io_context is run, not
+    // otherwise: the thread serves the relay too.
+    void run_some();
+
+    // It has ended, by stop_now() or because it gave up, and every task has ended.
+    bool stopped() const;
+
+    // Whether it ended because no link had retries left.
+    bool gave_up() const { return gave_up_; }
+
+    // How many remote proxies have said welcome, on control connections that live.
+    std::size_t log_ins() const;
+
+    // Every remote proxy has.
+    bool logged_in() const { return log_ins() == links_.size(); }
+
+    // Visitors that are being connected or served.
+    std::size_t visitors() const;
+
+    // Data connections that wait for a visitor.
+    std::size_t parked() const;
+
+private:
+    void change(const std::vector<OriginService>& wanted, bool offering);
+    void change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust);
+    void leave(std::unique_ptr<RemoteLink> link);
+    std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust);
+    void divide_descriptors();
+    void on_end();
+    void on_giving_up();
+    awaitable<void> drain();
+    void clear_away();
+
+    RemoteLink::OnReady on_ready_;
+    RemoteLink::Shared shared_;
+    Loop loop_;
+    Signal ended_; // a visitor or a control connection
+    std::vector<std::unique_ptr<RemoteLink>> links_;
+    std::list<std::unique_ptr<RemoteLink>> leaving_; // are wanted no more, and have visitors
+    bool stopping_ = false;
+    bool stopped_ = false;
+    bool gave_up_ = false;
+    TaskGroup tasks_;
+};
+
+} // namespace tunnel
