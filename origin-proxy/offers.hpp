@@ -16,10 +16,7 @@ namespace tunnel {
 class Offers {
 public:
     // `all` must live as long. `remote` is what the log calls the remote proxy.
-    Offers(const Services& all, std::string remote)
-        : services_(all), remote_(std::move(remote))
-    {
-    }
+    Offers(const Services& all, std::string remote) : services_(all), remote_(std::move(remote)) {}
 
     // An offer of each, none of which is answered then: for a new control connection.
     std::vector<Frame> offer_all();
