@@ -451,6 +451,12 @@ bool CommandLine::has(std::string_view flag_or_table) const
            });
 }
 
+bool CommandLine::is_on_command_line(std::string_view flag) const
+{
+    return std::ranges::any_of(
+        flags_, [=](const auto& each) { return each->name == flag && each->on_command_line(); });
+}
+
 void CommandLine::read(int argc, const char* const* argv)
 {
     app_->parse(argc, argv);

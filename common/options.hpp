@@ -132,6 +132,10 @@ public:
     // Whether a flag, or a table of the file, was found at all; while one parses, and after it.
     bool has(std::string_view flag_or_table) const;
 
+    // Whether a flag was found there, or in the environment: not only in the file, over which both
+    // win.
+    bool is_on_command_line(std::string_view flag) const;
+
     // What the text of a configuration file says, as if there were neither a command line nor an
     // environment nor another file. Answers what is wrong, a line for each.
     std::string parse_text(std::string_view toml, const std::string& path);

@@ -37,7 +37,10 @@ void CommandLine::read_file(const Setting& settings, Problems& problems)
             top.take(key);
             continue;
         }
-        flag->in_file = settings.find(key) != nullptr;
+        const Setting* const found = settings.find(key);
+        const bool says_nothing = found != nullptr && found->kind == Setting::Kind::list &&
+                                  found->entries.empty(); // as if it were not there
+        flag->in_file = found != nullptr && !says_nothing;
         if (flag->is_on != nullptr)
             top.boolean(key, *flag->is_on);
         else if (flag->several)

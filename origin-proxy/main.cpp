@@ -1,5 +1,6 @@
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -24,42 +25,42 @@ std::string public_address(const tunnel::Address& remote_proxy, const std::strin
     return to_string(*address);
 }
 
-std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp::endpoint& remote,
+std::string ready_line(const tunnel::OriginOptions& options, const tunnel::Address& remote_proxy,
+                       const asio::ip::tcp::endpoint& remote,
                        const std::vector<tunnel::Opened>& opened)
 {
     std::string line = fmt::format("ready remote={}", tunnel::to_string(remote));
     const bool is_one = opened.size() == 1 && opened[0].service == tunnel::default_service;
     if (options.services.empty() && is_one) // else they were changed before the first log-in
-        return line +
-               fmt::format(" origin={} outside={}",
-                           tunnel::log::escape(to_string(options.origin_server_address)),
-                           public_address(options.remote_proxy_address, opened[0].outside_address));
+        return line + fmt::format(" origin={} outside={}",
+                                  tunnel::log::escape(to_string(options.origin_server_address)),
+                                  public_address(remote_proxy, opened[0].outside_address));
     for (const tunnel::Opened& each : opened)
-        line += fmt::format(" {}={}", each.service,
-                            public_address(options.remote_proxy_address, each.outside_address));
+        line +=
+            fmt::format(" {}={}", each.service, public_address(remote_proxy, each.outside_address));
     return line;
 }
 
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
-    tunnel::TrustedRemote trust(options.trust, options.remote_proxy_address.host);
-    if (options.trust.has_private_files())
+    std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
+    // A reload may name a secret where there was none, and inside the sandbox it would be too late.
+    if (options.has_private_files() || !options.common.files.top.empty())
         tunnel::keep_memory_private();
-    tunnel::enter_sandbox(options.common.sandbox,
-                          {tunnel::files_to_read_again(options.common, options.trust)});
+    tunnel::enter_sandbox(options.common.sandbox, {options.files_to_read_again()});
     options.common.congestion.must_be_allowed();
-    const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
-                                     const std::vector<tunnel::Opened>& opened) {
-        tunnel::print_ready(ready_line(options, remote, opened));
+    auto latest = options;
+    const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
+                                    const asio::ip::tcp::endpoint& remote,
+                                    const std::vector<tunnel::Opened>& opened) {
+        tunnel::print_ready(ready_line(latest, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
-    auto latest = options;
     const auto reload = [&] {
         tunnel::reload_or_complain([&] {
-            latest = tunnel::reread_options(arguments.count, arguments.words, latest);
-            if (!options.services.empty() || !latest.services.empty())
-                proxy.change_services(latest.services);
-            proxy.reconnect_now();
+            auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
+            proxy.reload(fresh);
+            latest = std::move(fresh);
         });
     };
     asio::signal_set signals(io);
@@ -68,7 +69,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     std::optional<tunnel::FileWatch> watch;
     if (options.common.watch)
         watch.emplace(
-            io, [&latest] { return tunnel::files_to_watch(latest.common, latest.trust); }, reload);
+            io, [&latest] { return latest.files_to_watch(); }, reload);
     proxy.start();
     while (!proxy.stopped())
         proxy.run_some();

@@ -1,8 +1,12 @@
 #include "origin-proxy/options.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "common/bandwidth_options.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/parse_service.hpp"
+#include "origin-proxy/remote_peers.hpp"
 #include "origin-proxy/trusted_remote.hpp"
 
 namespace tunnel {
@@ -22,13 +26,6 @@ bool read_proxy_protocol(const std::string& text, ProxyProtocol& value)
     return true;
 }
 
-CommandLine empty_line()
-{
-    return {"origin-proxy",
-            "Runs on a private machine. Makes a TCP server there reachable from the internet "
-            "through a public server, where remote-proxy runs. Only ever connects out."};
-}
-
 void add_tables(CommandLine& line, OriginOptions& options)
 {
     line.add_table("services", [&options](const Setting& table, Problems& problems) {
@@ -37,8 +34,13 @@ void add_tables(CommandLine& line, OriginOptions& options)
         read_services(table, options, problems);
         return true;
     });
-    line.on_check(
-        [&options] { const TrustedRemote read(options.trust, options.remote_proxy_address.host); });
+    line.add_table("remote-proxies", [&](const Setting& table, Problems& problems) {
+        if (line.is_on_command_line("--remote-proxy-addr")) // names them all, and wins
+            return false;
+        read_remote_proxies(table, options, problems);
+        return true;
+    });
+    line.on_check([&options] { trusted_remotes(options); });
 }
 
 // What is wrong with the services; empty: nothing.
@@ -56,6 +58,14 @@ std::string wrong_services(const CommandLine& line, const OriginOptions& options
     return wrong.empty() ? wrong : "--service: " + wrong;
 }
 
+// What is wrong with all of it together; empty: nothing.
+std::string contradiction(const CommandLine& line, const OriginOptions& options)
+{
+    if (!line.has("--remote-proxy-addr") && !line.has("remote-proxies"))
+        return "--remote-proxy-addr is required";
+    return wrong_services(line, options);
+}
+
 // What the flag says of all. A table of the file may say otherwise.
 void complete(const CommandLine& line, OriginOptions& options)
 {
@@ -70,8 +80,10 @@ void complete(const CommandLine& line, OriginOptions& options)
 
 void add_flags(CommandLine& line, OriginOptions& options)
 {
-    line.add("--remote-proxy-addr", options.remote_proxy_address,
-             "The control address of the remote proxy", CommandLine::Need::required);
+    line.add_each("--remote-proxy-addr", "HOST:PORT",
+                  "The control address of the remote proxy. May be given several times: visitors "
+                  "of each of these remote proxies are served",
+                  [&options](std::string_view text) { add_remote_proxy(text, options); });
     line.add("--origin-server-addr", options.origin_server_address,
              "The server to make reachable; \":8000\" means port 8000 of this machine, "
              "unix:/run/app.sock a Unix socket");
@@ -122,17 +134,56 @@ void add_flags(CommandLine& line, OriginOptions& options)
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
     add_tables(line, options);
-    line.check([&line, &options] { return wrong_services(line, options); });
+    line.check([&line, &options] { return contradiction(line, options); });
+}
+
+// Lets `read` fill `options` from wherever there are some.
+void read_into(OriginOptions& options, const std::function<void(CommandLine&)>& read)
+{
+    CommandLine line("origin-proxy",
+                     "Runs on a private machine. Makes a TCP server there reachable from the "
+                     "internet through a public server, where remote-proxy runs. Only ever "
+                     "connects out.");
+    add_flags(line, options);
+    read(line);
+    complete(line, options);
+}
+
+std::vector<std::filesystem::path> with_trust_of_each(std::vector<std::filesystem::path> files,
+                                                      const OriginOptions& options)
+{
+    for (const RemotePeer& each : options.remote_proxies) {
+        if (!each.trust)
+            continue;
+        const auto more = each.trust->files();
+        files.insert(files.end(), more.begin(), more.end());
+    }
+    return files;
 }
 
 } // namespace
 
+bool OriginOptions::has_private_files() const
+{
+    return std::ranges::any_of(remote_proxies, [this](const RemotePeer& each) {
+        return trust_of(each).has_private_files();
+    });
+}
+
+std::vector<std::filesystem::path> OriginOptions::files_to_read_again() const
+{
+    return with_trust_of_each(tunnel::files_to_read_again(common, trust), *this);
+}
+
+std::vector<std::filesystem::path> OriginOptions::files_to_watch() const
+{
+    return with_trust_of_each(tunnel::files_to_watch(common, trust), *this);
+}
+
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)
 {
-    CommandLine line = empty_line();
-    add_flags(line, options);
-    const auto code = line.parse(argc, argv);
-    complete(line, options);
+    std::optional<int> code;
+    read_into(options, [&](CommandLine& line) { code = line.parse(argc, argv); });
     return code;
 }
 
@@ -145,19 +196,16 @@ OriginOptions reread_options(int argc, const char* const* argv, const OriginOpti
     fresh.parked_for = current.parked_for;
     fresh.healthy_spell = current.healthy_spell;
     fresh.descriptor_limit = current.descriptor_limit;
-    CommandLine line = empty_line();
-    add_flags(line, fresh);
-    line.parse_again(argc, argv);
-    complete(line, fresh);
+    read_into(fresh, [&](CommandLine& line) { line.parse_again(argc, argv); });
     return fresh;
 }
 
 std::string parse_configuration(std::string_view toml, const std::string& path,
                                 OriginOptions& options)
 {
-    CommandLine line = empty_line();
-    add_flags(line, options);
-    return line.parse_text(toml, path);
+    std::string problems;
+    read_into(options, [&](CommandLine& line) { problems = line.parse_text(toml, path); });
+    return problems;
 }
 
 } // namespace tunnel

@@ -1,6 +1,7 @@
 // What the origin proxy can be told.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -9,13 +10,19 @@
 
 namespace tunnel {
 
+// A remote proxy to log in to.
+struct RemotePeer {
+    Address address;
+    std::optional<TrustOptions> trust{}; // none: as towards the others
+};
+
 struct OriginOptions {
     CommonOptions common;
     TrustOptions trust;
-    Address remote_proxy_address;
-    ServerAddress origin_server_address; // of the service `default`, if there are no others
-    ProxyProtocol proxy_protocol{};      // towards it
-    HealthCheck health_check{};          // of it
+    std::vector<RemotePeer> remote_proxies; // one at least, each with another address
+    ServerAddress origin_server_address;    // of the service `default`, if there are no others
+    ProxyProtocol proxy_protocol{};         // towards it
+    HealthCheck health_check{};             // of it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
     ServiceRates bandwidth;     // of each service that does not say otherwise
@@ -32,6 +39,20 @@ struct OriginOptions {
     milliseconds answered_within = std::chrono::seconds(5); // each offer, to be told as ready
     // Descriptors that the process may have open.
     std::size_t descriptor_limit = 1024;
+
+    const TrustOptions& trust_of(const RemotePeer& remote) const
+    {
+        return remote.trust ? *remote.trust : trust;
+    }
+
+    // Towards whom there is something that others must not see.
+    bool has_private_files() const;
+
+    // Every file that is read again at a reload, and the folders in which there may be more.
+    std::vector<std::filesystem::path> files_to_read_again() const;
+
+    // Those of them that there are now, to be looked at for changes.
+    std::vector<std::filesystem::path> files_to_watch() const;
 };
 
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;

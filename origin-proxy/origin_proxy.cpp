@@ -1,110 +1,106 @@
 #include "origin-proxy/origin_proxy.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <random>
 #include <utility>
 
-#include "common/backoff.hpp"
-#include "common/deadline.hpp"
 #include "common/descriptors.hpp"
-#include "common/error.hpp"
 #include "common/log.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/socket.hpp"
 
 namespace tunnel {
 
 namespace {
 
+// A control connection more, and what it takes to make one.
+constexpr std::size_t descriptors_of_link = 4;
+
 // A visitor takes two descriptors; an eighth of all is left for addresses that are raced, and for
 // health checks.
-std::size_t visitor_capacity(const OriginOptions& options)
+std::size_t visitor_capacity(const OriginOptions& options, std::size_t links)
 {
     const std::size_t usable = usable_descriptors(
         options.descriptor_limit, relay_options(options.common, options.descriptor_limit));
-    const std::size_t parked = parking_capacity(options.descriptor_limit);
-    return std::max<std::size_t>(1, (usable - std::min(usable, parked)) * 7 / 16);
+    const std::size_t others =
+        parking_capacity(options.descriptor_limit) + (links - 1) * descriptors_of_link;
+    return std::max<std::size_t>(1, (usable - std::min(usable, others)) * 7 / 16);
 }
 
-std::size_t checks_at_once(const OriginOptions& options)
+template <class Links>
+std::size_t sum(const Links& links, std::size_t (RemoteLink::*number)() const)
 {
-    constexpr std::size_t most = 256;
-    return std::clamp<std::size_t>(options.descriptor_limit / 64, 1, most);
-}
-
-std::vector<OriginService> services_of(const OriginOptions& options)
-{
-    if (!options.services.empty())
-        return options.services;
-    return {{std::string(default_service), options.origin_server_address, std::nullopt,
-             options.proxy_protocol, options.bandwidth, options.health_check}};
+    std::size_t all = 0;
+    for (const auto& each : links)
+        all += ((*each).*number)();
+    return all;
 }
 
 } // namespace
 
-OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, OnReady on_ready)
-    : OriginProxy(io, options, TrustedRemote(options.trust, options.remote_proxy_address.host),
-                  std::move(on_ready))
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
+                         RemoteLink::OnReady on_ready)
+    : OriginProxy(io, options, trusted_remotes(options), std::move(on_ready))
 {
 }
 
-OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options, TrustedRemote trust,
-                         OnReady on_ready)
-    : io_(io),
-      options_(options),
-      visitor_capacity_(visitor_capacity(options)),
-      on_ready_(std::move(on_ready)),
-      services_({io.get_executor(), options.dial_timeout, options.common.congestion},
-                services_of(options)),
-      offering_(!options.services.empty()),
-      trust_(std::move(trust)),
-      dialler_(io, options.dial_timeout, options.common.congestion),
-      id_{random_bytes()},
-      bandwidth_(options.bandwidth_per_origin),
-      retry_(io.get_executor()),
-      answered_(io.get_executor()),
-      visitor_left_(io.get_executor()),
-      relay_(relay_options(options.common, options.descriptor_limit)),
-      loop_(io, relay_, options.common.spin),
-      tasks_(io.get_executor()),
-      checks_(
-          io.get_executor(), tasks_, checks_at_once(options),
-          [this](const Service& service, const std::string& why) { tell_health(service, why); }),
-      parking_(io, tasks_, dialler_,
-               {options.parked_connections, parking_capacity(options.descriptor_limit),
-                options.parked_for},
-               [this](Announce&& announce, Framed&& connection) {
-                   on_parked_announce(std::move(announce), std::move(connection));
-               })
+OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
+                         std::vector<TrustedRemote> trust, RemoteLink::OnReady on_ready)
+    : on_ready_(std::move(on_ready)),
+      shared_(io, options),
+      loop_(io, shared_.relay, options.common.spin),
+      ended_(io.get_executor()),
+      tasks_(io.get_executor())
 {
+    shared_.something_ended = [this] { on_end(); };
+    shared_.gave_up = [this] { on_giving_up(); };
+    for (std::size_t i = 0; i < trust.size(); ++i)
+        links_.push_back(made_for(options.remote_proxies[i].address, std::move(trust[i])));
+    divide_descriptors();
+}
+
+// What the relay reports goes to the links, which would be gone.
+OriginProxy::~OriginProxy()
+{
+    shared_.relay.stop();
+}
+
+std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust)
+{
+    return std::make_unique<RemoteLink>(shared_, address, std::move(trust), on_ready_);
+}
+
+// Each link has an equal part of what may be parked, and what it needs itself.
+void OriginProxy::divide_descriptors()
+{
+    const OriginOptions& options = shared_.options;
+    shared_.places.set_capacity(visitor_capacity(options, links_.size()));
+    for (const auto& each : links_)
+        each->set_parking_capacity(parking_capacity(options.descriptor_limit) / links_.size());
 }
 
 void OriginProxy::start()
 {
-    tasks_.spawn("staying connected", stay_connected());
-    if (parking_.wanted())
-        tasks_.spawn("tending parked connections", parking_.tend());
+    for (const auto& each : links_)
+        each->start();
 }
 
 void OriginProxy::stop_gently()
 {
     stopping_ = true;
-    log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
-    if (link_ != nullptr)
-        link_->finish("the origin proxy is shutting down");
-    retry_.notify();
+    log::info("stopping",
+              {{"visitors", visitors()}, {"grace", shared_.options.common.grace_period}});
+    for (const auto& each : links_)
+        each->leave("the origin proxy is shutting down");
     tasks_.spawn("stopping", drain());
 }
 
 awaitable<void> OriginProxy::drain()
 {
-    const auto deadline = Clock::now() + options_.common.grace_period;
+    const auto deadline = Clock::now() + shared_.options.common.grace_period;
     while (visitors() > 0 && Clock::now() < deadline)
-        co_await visitor_left_.wait_until(deadline);
+        co_await ended_.wait_until(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
-    while (link_ != nullptr && Clock::now() < patience)
-        co_await visitor_left_.wait_until(patience);
+    const auto is_connected = [](const auto& link) { return link->connected(); };
+    while (std::ranges::any_of(links_, is_connected) && Clock::now() < patience)
+        co_await ended_.wait_until(patience);
     stop_now();
 }
 
@@ -113,272 +109,131 @@ void OriginProxy::stop_now()
     if (std::exchange(stopped_, true))
         return;
     stopping_ = true;
-    relay_.stop();
-    parking_.close(); // nothing may be parked any more: it would not be cancelled
+    shared_.relay.stop();
+    for (const auto& each : links_)
+        each->stop_now();
+    for (const auto& each : leaving_)
+        each->stop_now();
     tasks_.cancel();
 }
 
-void OriginProxy::reconnect_now()
+void OriginProxy::reload(const OriginOptions& latest)
 {
-    try {
-        trust_ = TrustedRemote(options_.trust, options_.remote_proxy_address.host);
-        ++reloads_;
-    } catch (const std::runtime_error& error) {
-        log::error("cannot reload, so nothing has changed", {{"reason", error.what()}});
-    }
-    connect_anew();
-}
-
-void OriginProxy::connect_anew()
-{
-    log::info("reconnecting on request");
-    reconnect_ = true;
-    if (link_ != nullptr)
-        link_->finish("reconnecting on request");
-    retry_.notify();
-}
-
-void OriginProxy::change_services(const std::vector<OriginService>& wanted)
-{
-    const std::vector<Frame> changes = services_.change(wanted);
-    answered_.notify();                    // perhaps by those that are left
-    if (!std::exchange(offering_, true)) { // that is agreed on at log-in
-        connect_anew();
+    std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
+    if (stopping_ || gave_up_)
         return;
-    }
-    if (!logged_in())
-        return;
-    for (const Frame& change : changes)
-        link_->post(change);
-    check_servers();
+    change(services_of(latest), !latest.services.empty());
+    shared_.bandwidth.change(latest.bandwidth_per_origin);
+    change_links(latest, std::move(trust));
+    log::info("reloaded");
 }
 
-// Has no normal end but that of the program: a connection that is lost is made anew.
-awaitable<void> OriginProxy::stay_connected()
+void OriginProxy::change(const std::vector<OriginService>& wanted, bool offering)
 {
-    Backoff backoff(options_.first_retry, options_.slowest_retry);
-    std::random_device random;
-    std::uint32_t failures = 0;
-    for (;;) {
-        const auto began = Clock::now();
-        welcome_ = false;
-        std::string reason;
-        try {
-            co_await follow();
-        } catch (const std::system_error& error) {
-            // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
-            const bool refused =
-                error.code() == std::error_code(EKEYREJECTED, std::system_category());
-            reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
-        } catch (const std::runtime_error& error) { // of the library, for want of memory
-            reason = error.what();
+    shared_.services.change(wanted);
+    // Whether there are any is agreed on at log-in.
+    const bool anew = std::exchange(shared_.offering, offering) != offering;
+    for (const auto& each : links_) {
+        if (anew)
+            each->connect_anew();
+        else if (offering)
+            each->tell_changes();
+        else // there is nothing to tell of the one of the log-in
+            each->check_servers();
+    }
+}
+
+void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust)
+{
+    auto before = std::exchange(links_, {});
+    // Their work begins when all are in their places: it may fail, and end, at once.
+    std::vector<std::pair<RemoteLink*, TrustedRemote>> kept;
+    std::vector<RemoteLink*> fresh;
+    for (std::size_t i = 0; i < trust.size(); ++i) {
+        const Address& address = latest.remote_proxies[i].address;
+        const auto old = std::ranges::find_if(
+            before, [&address](const auto& link) { return link && link->address() == address; });
+        if (old != before.end()) {
+            kept.emplace_back(old->get(), std::move(trust[i]));
+            links_.push_back(std::move(*old));
+        } else {
+            links_.push_back(made_for(address, std::move(trust[i])));
+            fresh.push_back(links_.back().get());
         }
-        if (stopping_)
-            co_return;
-        if (welcome_)
-            failures = 0;
-        if (std::exchange(reconnect_, false)) {
-            backoff.reset();
-            continue;
-        }
-        if (options_.max_retries && failures++ >= *options_.max_retries) {
-            log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                       {{"remote", to_string(options_.remote_proxy_address)},
-                        {"reason", reason},
-                        {"retries", *options_.max_retries}});
-            gave_up_ = true;
-            co_await drain();
-            co_return;
-        }
-        if (welcome_ && Clock::now() - began >= options_.healthy_spell)
-            backoff.reset();
-        const auto wait = backoff.next(random());
-        log::warn(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                  {{"remote", to_string(options_.remote_proxy_address)},
-                   {"reason", reason},
-                   {"retry-in", wait}});
-        const auto next_try = Clock::now() + wait;
-        while (Clock::now() < next_try && !reconnect_ && !stopping_)
-            co_await retry_.wait_until(next_try);
-        reconnect_ = false;
-        if (stopping_)
-            co_return;
     }
-}
-
-// One control connection, from the look-up of the remote proxy's name to the connection's end.
-awaitable<void> OriginProxy::follow()
-{
-    const auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
-    Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
-              Hop::between);
-    Dialled dialled = co_await dial.finish();
-    tcp::socket socket(io_);
-    socket.assign(dialled.peer.protocol(), dialled.socket.get());
-    dialled.socket.release();
-    LogIn log_in;
-    log_in.program_version = TUNNEL_VERSION;
-    log_in.origin = id_;
-    log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
-    if (parking_.wanted())
-        log_in.features.emplace_back(parking);
-    if (offering_)
-        log_in.features.emplace_back(services);
-    log_in.features.emplace_back(health_checks);
-    Tls tls;
-    co_await agree(socket, tls, log_in);
-
-    ControlConnection connection(
-        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-        std::move(tls));
-
-    struct Linked {
-        OriginProxy& proxy;
-
-        Linked(OriginProxy& owner, ControlConnection& link) : proxy(owner) { proxy.link_ = &link; }
-
-        ~Linked()
-        {
-            proxy.link_ = nullptr;
-            proxy.checks_.stop();
-            proxy.parking_.close();
-            proxy.announced_.clear(); // their tickets are void
-            proxy.told_.clear();      // who waits is announced again, with the same ticket
-            proxy.visitor_left_.notify();
-            proxy.answered_.notify();
-        }
-    };
-
-    const Linked linked(*this, connection);
-    if (stopping_)
-        co_return;
-    const std::function<void(Frame&)> on_each = [this](Frame& frame) { on_frame(frame); };
-    co_await connection.run(on_each);
-}
-
-// Up to the log-in, and to the proofs of the secret if it goes without encryption.
-awaitable<void> OriginProxy::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
-{
-    session_key_.reset();
-    agreed_at_ = reloads_;
-    encrypted_ = trust_.encrypts();
-    const Deadline limit(socket, options_.dial_timeout);
-    try {
-        if (encrypted_)
-            session_key_ = co_await trust_.shake_hands(socket, tls);
-        else if (trust_.proves())
-            trust_.claim(log_in);
-        const Wire wire(socket, &tls);
-        std::string hello(magic.begin(), magic.end());
-        hello += encode(log_in);
-        co_await send(wire, std::move(hello));
-        if (log_in.claimed)
-            session_key_ = co_await trust_.answer_challenge(wire, log_in);
-    } catch (const std::system_error&) {
-        if (limit.passed())
-            fail(asio::error::timed_out, "the remote proxy does not answer");
-        throw;
+    for (auto& each : before) {
+        if (each)
+            leave(std::move(each));
     }
+    divide_descriptors();
+    for (auto& [link, trusted] : kept)
+        link->trust(std::move(trusted));
+    for (RemoteLink* const each : fresh)
+        each->start();
 }
 
-void OriginProxy::on_frame(Frame& frame)
+void OriginProxy::leave(std::unique_ptr<RemoteLink> link)
 {
-    if (auto* const announce = std::get_if<Announce>(&frame)) {
-        on_announce(*announce);
-    } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
-        on_welcome(*welcome);
-    } else if (const auto* const opened = std::get_if<Opened>(&frame)) {
-        services_.on_opened(*opened);
-        answered_.notify();
-    } else if (const auto* const declined = std::get_if<Declined>(&frame)) {
-        services_.on_declined(*declined);
-        answered_.notify();
-    } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
-        link_->end(make_error_code(Errc::rejected), reject->text);
-    } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
-        log::warn("the remote proxy says", {{"notice", notice->text}});
-    } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
-        link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
-    }
+    log::info("leaving a remote proxy", {{"remote", to_string(link->address())}});
+    link->leave("the origin proxy was told to leave");
+    leaving_.push_back(std::move(link));
 }
 
-void OriginProxy::on_welcome(const Welcome& welcome)
+// A place has come free, perhaps for a visitor of another remote proxy.
+void OriginProxy::on_end()
 {
-    if (session_key_ && !welcome.session) {
-        link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
+    ended_.notify();
+    for (const auto& each : links_)
+        each->start_visits();
+}
+
+void OriginProxy::on_giving_up()
+{
+    if (!std::ranges::all_of(links_, [](const auto& link) { return link->gave_up(); }))
         return;
+    gave_up_ = true;
+    tasks_.spawn("stopping", drain());
+}
+
+void OriginProxy::run_some()
+{
+    loop_.run_some();
+    if (!leaving_.empty())
+        clear_away();
+}
+
+// Not while one of them is at work, which only here is certain.
+void OriginProxy::clear_away()
+{
+    for (const auto& each : leaving_) {
+        if (each->visitors() == 0 && !each->connected())
+            each->stop_now();
     }
-    if (offering_ && std::ranges::find(welcome.features, services) == welcome.features.end()) {
-        link_->end(make_error_code(std::errc::operation_not_supported),
-                   "the remote proxy is too old to open services by name, or not set up for it");
-        return;
-    }
-    welcome_ = true;
-    ++log_ins_;
-    if (agreed_at_ == reloads_)
-        reconnect_ = false; // asked for while this connection was being made
-    else
-        link_->finish("reconnecting on request"); // with what the files say now
-    link_->set_peer_timeout(welcome.heartbeat_timeout);
-    session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
-                welcome.session.has_value(), encrypted_};
-    log::info("logged in", {{"remote", to_string(link_->peer())},
-                            offering_ ? log::Field("services", services_.size())
-                                      : log::Field("outside", welcome.outside_address),
-                            {"encrypted", encrypted_ ? "yes" : "no"},
-                            {"version", welcome.program_version}});
-    if (session_.framed && parking_.wanted())
-        parking_.open(session_);
-    begin_services(welcome);
-    checking_ = std::ranges::find(welcome.features, health_checks) != welcome.features.end();
-    check_servers();
+    std::erase_if(leaving_,
+                  [](const auto& each) { return each->stopped() && each->visitors() == 0; });
 }
 
-// After the offers of those of which it tells.
-void OriginProxy::check_servers()
+bool OriginProxy::stopped() const
 {
-    const auto all = services_.all();
-    if (checking_)
-        checks_.check(all);
-    else if (std::ranges::any_of(all, [](const auto& service) {
-                 return service->options.health_check.kind != HealthCheck::Kind::off;
-             }))
-        log::warn("no health checks, since the remote proxy is too old to be told of them");
+    const auto has_stopped = [](const auto& link) { return link->stopped(); };
+    return stopped_ && tasks_.empty() && std::ranges::all_of(links_, has_stopped) &&
+           std::ranges::all_of(leaving_, has_stopped);
 }
 
-void OriginProxy::tell_health(const Service& service, const std::string& why)
+std::size_t OriginProxy::log_ins() const
 {
-    if (link_ == nullptr)
-        return;
-    const ServerHealth health{service.options.name,
-                              why.empty() ? ServerState::well : ServerState::ill, why};
-    link_->post(health);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(links_, [](const auto& link) { return link->logged_in(); }));
 }
 
-void OriginProxy::begin_services(const Welcome& welcome)
+std::size_t OriginProxy::visitors() const
 {
-    if (!offering_) {
-        if (on_ready_)
-            std::exchange(on_ready_, nullptr)(
-                link_->peer(), {{std::string(default_service), welcome.outside_address}});
-        return;
-    }
-    for (const Frame& offer : services_.offer_all())
-        link_->post(offer);
-    if (on_ready_)
-        tasks_.spawn("waiting for services", tell_when_answered(log_ins_));
+    return sum(links_, &RemoteLink::visitors) + sum(leaving_, &RemoteLink::visitors);
 }
 
-// Once all offers have been answered; but one that is not must not keep the others from being told
-// of.
-awaitable<void> OriginProxy::tell_when_answered(std::uint64_t log_in)
+std::size_t OriginProxy::parked() const
 {
-    const auto limit = Clock::now() + options_.answered_within;
-    const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };
-    while (holds() && !services_.answered() && Clock::now() < limit)
-        co_await answered_.wait_until(limit);
-    if (holds() && on_ready_) // else the next log-in tells it
-        std::exchange(on_ready_, nullptr)(session_.remote, services_.opened());
+    return sum(links_, &RemoteLink::parked) + sum(leaving_, &RemoteLink::parked);
 }
 
 } // namespace tunnel

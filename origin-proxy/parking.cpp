@@ -53,6 +53,16 @@ void Parking::close()
     }
 }
 
+void Parking::set_capacity(std::size_t capacity)
+{
+    options_.capacity = capacity;
+    std::size_t left = waiting_.size();
+    for (auto each = waiting_.begin(); left > capacity; ++each, --left) {
+        std::error_code ignored;
+        each->socket.close(ignored);
+    }
+}
+
 void Parking::missed()
 {
     if (!session_)

@@ -46,6 +46,9 @@ public:
     // A connection of `session` whose stream has ended.
     void put(Framed connection, const SessionId& session);
 
+    // Descriptors are there for so many from now on.
+    void set_capacity(std::size_t capacity);
+
     // Connections that wait.
     std::size_t size() const { return waiting_.size(); }
 
@@ -74,7 +77,7 @@ private:
     asio::io_context& io_;
     TaskGroup& tasks_;
     const DataDialler& dialler_;
-    const Options options_;
+    Options options_;
     const OnAnnounce on_announce_;
     std::optional<Session> session_; // while it is open
     std::uint64_t next_number_ = 0;  // of what is parked in this session

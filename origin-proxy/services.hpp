@@ -1,7 +1,6 @@
-// The services that the origin proxy serves, and what the remote proxy says about each.
+// The services that the origin proxy serves.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,7 +9,6 @@
 
 #include "common/asio.hpp"
 #include "common/net/congestion.hpp"
-#include "common/protocol/frame.hpp"
 #include "origin-proxy/origin_server.hpp"
 #include "origin-proxy/service_options.hpp"
 
@@ -43,42 +41,19 @@ public:
 
     std::vector<std::shared_ptr<Service>> all() const;
 
-    // Makes these the services, and answers what the remote proxy is to be told, in this order. One
-    // that is as it was stays the same object. Names are unique.
-    std::vector<Frame> change(const std::vector<OriginService>& wanted);
+    // In the order in which they were told.
+    const std::vector<std::string>& names() const { return names_; }
 
-    // An offer of each, none of which is answered then.
-    std::vector<Frame> offer_all();
-
-    void on_opened(const Opened& opened);
-    void on_declined(const Declined& declined);
-
-    // Every offer has been.
-    bool answered() const;
-
-    // Those that are, in the order in which they were told.
-    std::vector<Opened> opened() const;
+    // Makes these the services. One that is as it was stays the same object. Names are unique.
+    void change(const std::vector<OriginService>& wanted);
 
 private:
-    enum class State : std::uint8_t { offered, opened, declined };
-
-    struct Entry {
-        std::shared_ptr<Service> service;
-        State state = State::offered;
-        std::string outside_address{}; // while it is open
-        std::uint64_t offer = 0;       // the number of the latest
-    };
-
-    Offer offer_of(Entry& entry);
-    Entry* offered(std::string_view name, std::uint64_t offer);
-
     std::shared_ptr<Service> made_of(const OriginService& options,
                                      std::shared_ptr<SharedLimits> bandwidth) const;
 
     Dialling dialling_;
-    std::map<std::string, Entry, std::less<>> table_;
-    std::vector<std::string> names_; // in the order in which they were told
-    std::uint64_t latest_offer_ = 0;
+    std::map<std::string, std::shared_ptr<Service>, std::less<>> table_;
+    std::vector<std::string> names_;
 };
 
 } // namespace tunnel

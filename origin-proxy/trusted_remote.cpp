@@ -1,17 +1,24 @@
 #include "origin-proxy/trusted_remote.hpp"
 
+#include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/security/file.hpp"
 #include "common/security/proof.hpp"
 #include "common/security/session.hpp"
 
 namespace tunnel {
 
 TrustedRemote::TrustedRemote(const TrustOptions& options, const std::string& host)
-    : host_(options.server_name.empty() ? host : options.server_name), secret_(load_secret(options))
+    : host_(options.server_name.empty() ? host : options.server_name),
+      insecure_(options.insecure),
+      secret_(load_secret(options))
 {
+    for (const std::string& path : {options.ca_file, options.own.certificate, options.own.key})
+        files_.push_back(contents_of(path));
     const bool with_certificates = options.own.given() || !options.ca_file.empty() ||
                                    options.insecure || !options.server_name.empty() ||
                                    (options.encryption == Encryption::tls && !secret_);
@@ -23,6 +30,24 @@ TrustedRemote::TrustedRemote(const TrustOptions& options, const std::string& hos
     if (options.insecure)
         log::warn("--tls-insecure: any certificate is taken, so anyone on the way can be the "
                   "remote proxy; use --tls-ca");
+}
+
+TrustedRemote::Contents TrustedRemote::contents_of(const std::string& path)
+{
+    constexpr std::size_t largest = 1024 * 1024;
+    try {
+        return mac(Key(), path.empty() ? std::string_view() : read_file(path, largest).view());
+    } catch (const std::runtime_error&) { // whoever uses it says what is wrong
+        return std::nullopt;
+    }
+}
+
+bool TrustedRemote::same_as(const TrustedRemote& other) const
+{
+    const auto is_known = [](const Contents& each) { return each.has_value(); };
+    return host_ == other.host_ && insecure_ == other.insecure_ && secret_ == other.secret_ &&
+           encrypts() == other.encrypts() && files_ == other.files_ &&
+           std::ranges::all_of(files_, is_known);
 }
 
 awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tls& tls) const
@@ -67,6 +92,14 @@ awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const L
         co_await send(wire, encode(answer));
         co_return std::optional(session_key(key, log_in, challenge->nonce));
     }
+}
+
+std::vector<TrustedRemote> trusted_remotes(const OriginOptions& options)
+{
+    std::vector<TrustedRemote> trusted;
+    for (const RemotePeer& each : options.remote_proxies)
+        trusted.emplace_back(options.trust_of(each), each.address.host);
+    return trusted;
 }
 
 } // namespace tunnel

@@ -3,11 +3,13 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/protocol/wire.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/trust_options.hpp"
 #include "origin-proxy/data_dialler.hpp"
+#include "origin-proxy/options.hpp"
 
 namespace tunnel {
 
@@ -19,6 +21,10 @@ public:
     TrustedRemote(const TrustOptions& options, const std::string& host);
 
     bool encrypts() const { return context_.has_value(); }
+
+    // Whether the options and the contents of the files come to the same, so that nothing would be
+    // agreed on in another way. What the system trusts is not looked at.
+    bool same_as(const TrustedRemote& other) const;
 
     // There is a secret, but no encryption.
     bool proves() const { return secret_ && !encrypts(); }
@@ -36,9 +42,19 @@ public:
     awaitable<std::optional<Key>> answer_challenge(Wire wire, const LogIn& log_in) const;
 
 private:
+    // By which it can be told from another text; none: it is too large.
+    using Contents = std::optional<Mac>;
+
+    static Contents contents_of(const std::string& path);
+
     std::string host_;
+    bool insecure_;
+    std::vector<Contents> files_; // of the certificates, read before they are used
     std::optional<Credential> secret_;
     std::optional<TlsContext> context_;
 };
+
+// One for each of the remote proxies. Throws std::runtime_error, as its constructor.
+std::vector<TrustedRemote> trusted_remotes(const OriginOptions& options);
 
 } // namespace tunnel

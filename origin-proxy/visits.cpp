@@ -1,5 +1,5 @@
 // The origin proxy's visitors, from their announcements to their ends.
-#include "origin-proxy/origin_proxy.hpp"
+#include "origin-proxy/remote_link.hpp"
 
 #include <utility>
 
@@ -38,7 +38,7 @@ std::string failure_of(const Service& service, std::error_code error)
 
 } // namespace
 
-void OriginProxy::Tickets::insert(const Ticket& ticket)
+void RemoteLink::Tickets::insert(const Ticket& ticket)
 {
     if (!tickets_.insert(ticket).second)
         return;
@@ -49,13 +49,13 @@ void OriginProxy::Tickets::insert(const Ticket& ticket)
     }
 }
 
-void OriginProxy::Tickets::clear()
+void RemoteLink::Tickets::clear()
 {
     tickets_.clear();
     by_age_.clear();
 }
 
-struct OriginProxy::Visit {
+struct RemoteLink::Visit {
     Announce announce;
     std::shared_ptr<Service> service; // null: there is none of that name
     Clock::time_point began = Clock::now();
@@ -67,7 +67,7 @@ struct OriginProxy::Visit {
     Session session;
 };
 
-void OriginProxy::on_announce(Announce& announce)
+void RemoteLink::on_announce(Announce& announce)
 {
     log::debug("new client", {{"visitor", announce.visitor}});
     if (stopping_) // its visitor waits for the next origin proxy
@@ -89,12 +89,12 @@ void OriginProxy::on_announce(Announce& announce)
     parking_.missed();
 }
 
-void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
+void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
-    if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
+    if (stopping_ || !places_.is_free()) // it is announced again when this one closes
         return;
-    ++visitors_;
+    places_.take();
     auto service = services_.find(announce.service);
     Visit visit{
         std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
@@ -111,11 +111,11 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
                  serve_parked(std::move(visit), std::move(dial), std::move(connection)));
 }
 
-void OriginProxy::start_visits()
+void RemoteLink::start_visits()
 {
     if (std::exchange(starting_, true))
         return; // one of them has ended at once, and the loop goes on below it
-    while (!stopping_ && link_ != nullptr && !announced_.empty() && visitors_ < visitor_capacity_) {
+    while (!stopping_ && link_ != nullptr && !announced_.empty() && places_.is_free()) {
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
         auto service = services_.find(next.service);
@@ -123,20 +123,20 @@ void OriginProxy::start_visits()
             refuse(next.ticket, no_such_service);
             continue;
         }
-        ++visitors_;
+        places_.take();
         tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
 }
 
-void OriginProxy::refuse(const Ticket& ticket, std::string_view why)
+void RemoteLink::refuse(const Ticket& ticket, std::string_view why)
 {
     const Refuse refuse{ticket, std::string(why)};
     link_->post(refuse);
 }
 
-awaitable<void> OriginProxy::serve(Announce announce, std::shared_ptr<Service> service,
-                                   Session session)
+awaitable<void> RemoteLink::serve(Announce announce, std::shared_ptr<Service> service,
+                                  Session session)
 {
     using namespace asio::experimental::awaitable_operators;
     Visit visit{std::move(announce), std::move(service), Clock::now(), {}, {}, false, false, {},
@@ -167,7 +167,7 @@ awaitable<void> OriginProxy::serve(Announce announce, std::shared_ptr<Service> s
 
 // Says on the data connection what became of the origin server. A refusal that came on the control
 // connection could be overtaken by the data connection's end, and the reason would be lost.
-void OriginProxy::conclude(Visit& visit)
+void RemoteLink::conclude(Visit& visit)
 {
     Frame frame = Start();
     if (!visit.failure.empty())
@@ -179,7 +179,7 @@ void OriginProxy::conclude(Visit& visit)
         allow_clean_close(visit.data.socket.get());
 }
 
-awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<Dial> begun)
+awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Dial> begun)
 {
     const ControlConnection* const link = link_;
     std::string why;
@@ -198,7 +198,7 @@ awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<D
 }
 
 // Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
-std::string OriginProxy::take_origin_server(Visit& visit, Fd socket)
+std::string RemoteLink::take_origin_server(Visit& visit, Fd socket)
 {
     prepare_stream(socket.get());
     const std::string header =
@@ -211,7 +211,7 @@ std::string OriginProxy::take_origin_server(Visit& visit, Fd socket)
     return {};
 }
 
-awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
+awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
 {
     const ControlConnection* const link = link_;
     try {
@@ -243,8 +243,8 @@ awaitable<void> OriginProxy::dial_back(Visit& visit, Dial begun)
 }
 
 // The data connection is there already, and the visitor's first bytes with it, perhaps.
-awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_server,
-                                          Framed connection)
+awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_server,
+                                         Framed connection)
 {
     if (!visit.service)
         visit.failure = no_such_service;
@@ -261,7 +261,7 @@ awaitable<void> OriginProxy::serve_parked(Visit visit, std::optional<Dial> to_se
     co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
 }
 
-awaitable<void> OriginProxy::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
+awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
 {
     tcp::socket socket(io_);
     socket.assign(remote.protocol(), connection.socket.get());
@@ -270,7 +270,7 @@ awaitable<void> OriginProxy::refuse_parked(Framed connection, tcp::endpoint remo
     co_await send_last(wire, encode(refuse));
 }
 
-void OriginProxy::relay_parked(Visit& visit, Framed connection)
+void RemoteLink::relay_parked(Visit& visit, Framed connection)
 {
     if (taken_.contains(visit.announce.ticket) || told_.contains(visit.announce.ticket)) {
         // Announced on the control connection meanwhile, since this one broke: served there.
@@ -283,18 +283,18 @@ void OriginProxy::relay_parked(Visit& visit, Framed connection)
     relay(visit, std::move(connection));
 }
 
-PairLimits OriginProxy::limits_of(const Service& service) const
+PairLimits RemoteLink::limits_of(const Service& service) const
 {
     PairLimits limits; // the origin server is the first
     Bandwidths& up = limits.second_to_first;
     Bandwidths& down = limits.first_to_second;
     add_limits(service.options.bandwidth.each, up, down);
     service.bandwidth->add_to(up, down);
-    bandwidth_.add_to(up, down);
+    shared_.bandwidth.add_to(up, down);
     return limits;
 }
 
-void OriginProxy::relay(Visit& visit, Framed data)
+void RemoteLink::relay(Visit& visit, Framed data)
 {
     PairOptions pair_options{0, limits_of(*visit.service)};
     auto done = [this, visitor = std::move(visit.announce.visitor),
@@ -317,11 +317,10 @@ void OriginProxy::relay(Visit& visit, Framed data)
                          std::move(pair_options));
 }
 
-void OriginProxy::visitor_ended()
+void RemoteLink::visitor_ended()
 {
-    --visitors_;
-    visitor_left_.notify();
-    start_visits();
+    places_.give_back();
+    shared_.something_ended();
 }
 
 } // namespace tunnel

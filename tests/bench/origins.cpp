@@ -30,9 +30,8 @@ class Player {
 public:
     Player(const tunnel::OriginOptions& options, std::atomic<std::size_t>& ready)
         : proxy_(io_, options,
-                 [&ready](const asio::ip::tcp::endpoint&, const std::vector<tunnel::Opened>& open) {
-                     ready += open.size();
-                 })
+                 [&ready](const tunnel::Address&, const asio::ip::tcp::endpoint&,
+                          const std::vector<tunnel::Opened>& open) { ready += open.size(); })
     {
     }
 
@@ -81,7 +80,7 @@ void play(const Flags& flags)
 {
     tunnel::OriginOptions options;
     options.descriptor_limit = tunnel::prepare_process();
-    options.remote_proxy_address = address_of(flags.remote_proxy);
+    options.remote_proxies = {{address_of(flags.remote_proxy), {}}};
     options.common.relay_threads = 1; // the one that it lends to the relay
     options.common.spin = std::chrono::microseconds(0);
     if (!flags.encrypted)

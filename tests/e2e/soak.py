@@ -16,6 +16,7 @@ import time
 from faults import descriptors, echo, exchange, resident_kib
 from origins import SocketOrigin
 from support import Tunnel, poll
+from trust import TwoSecrets, folder
 
 WARM_UP = 2_000
 ALLOWED_KIB = 2 << 10
@@ -91,7 +92,7 @@ class Visitors:
         return told + ["a visitor was not counted"] * (self.count - self.served.value - len(told))
 
 
-def reconnect(tunnel, times, visitors):
+def reconnect(tunnel, secrets, times, visitors):
     """Spread over the visitors, each when the one before is done; gives how many were made while visitors came."""
     made_among_visitors = 0
     for number in range(times):
@@ -100,6 +101,7 @@ def reconnect(tunnel, times, visitors):
             time.sleep(0.01)
         made_among_visitors += visitors.under_way()
         seen = len(tunnel.origin.lines), len(tunnel.remote.lines)
+        secrets.change()
         tunnel.origin.send_signal(signal.SIGHUP)
         tunnel.origin.wait_line("logged in remote=", start=seen[0])
         tunnel.remote.wait_line("origin proxy logged in", start=seen[1])
@@ -143,16 +145,18 @@ def show(before, after):
 
 
 def main(visitors=100_000, reconnects=200):
+    secrets = TwoSecrets(folder("soak"))
     ready, over = multiprocessing.Queue(), multiprocessing.Event()
     server = multiprocessing.Process(target=serve, args=(ready, over))
     server.start()
     try:
-        with Tunnel(ready.get(timeout=30)) as tunnel:
+        with Tunnel(ready.get(timeout=30), remote_flags=[*secrets.remote_flags, "--encryption", "off"],
+                    origin_flags=[*secrets.origin_flags, "--encryption", "off"], trust="none") as tunnel:
             failures = Visitors(tunnel.outside, WARM_UP).failures()
             before = quiet_figures(tunnel)
             began = time.monotonic()
             many = Visitors(tunnel.outside, visitors)
-            among = reconnect(tunnel, reconnects, many)
+            among = reconnect(tunnel, secrets, reconnects, many)
             failures += many.failures()
             taken = time.monotonic() - began
             poll(lambda: min(len(tunnel.visitor_lines(program)) for program in (tunnel.remote, tunnel.origin))

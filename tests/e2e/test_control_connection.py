@@ -8,6 +8,7 @@ import unittest
 from faults import HEARTBEATS, PROMPTLY, SLOW, echo, exchange, how_it_ends, visit, wait_served
 from origins import SocketOrigin
 from support import HOST, Program, Tunnel, binary, free_port, show_address
+from trust import TwoSecrets, folder
 
 READY = r"^ready remote="
 PROBE = 2.0  # how long the remote proxy waits for the holder's answer
@@ -34,15 +35,15 @@ class Reconnecting(unittest.TestCase):
             tunnel.start_origin()
             wait_served(tunnel.outside)
 
-    def test_sighup_reconnects_now_and_visitors_go_on(self):
+    def test_sighup_keeps_the_control_connection_where_nothing_has_changed(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address) as tunnel, visit(tunnel.outside) as visitor:
-            exchange(visitor)
-            for count in range(2, 7):
+            for count in range(1, 6):
                 tunnel.origin.send_signal(signal.SIGHUP)
-                tunnel.wait_log(tunnel.remote, logged_in, PROMPTLY, count=count)
-                tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", PROMPTLY, count=count)
+                tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "reloaded", count=count)
                 exchange(visitor)
-            wait_served(tunnel.outside)
+                wait_served(tunnel.outside)
+            for program, message in ((tunnel.remote, "origin proxy logged in"), (tunnel.origin, "logged in")):
+                self.assertEqual(len([line for line in tunnel.log(program) if line["message"] == message]), 1)
 
     def test_no_visitor_is_lost_however_often_the_control_connection_is_made_anew(self):
         failures, over = [], threading.Event()
@@ -54,17 +55,22 @@ class Reconnecting(unittest.TestCase):
                         exchange(visitor)
                 except (OSError, AssertionError) as error:
                     failures.append(error)
-        with SocketOrigin(echo) as origin, Tunnel(origin.address) as tunnel:
+        secrets = TwoSecrets(folder("reconnecting"))
+        with SocketOrigin(echo) as origin, Tunnel(origin.address, remote_flags=secrets.remote_flags, trust="none",
+                                                  origin_flags=secrets.origin_flags) as tunnel:
             visitors = [threading.Thread(target=come_again_and_again, args=(tunnel.outside,)) for _ in range(2)]
             for visitor in visitors:
                 visitor.start()
             for count in range(2, 52):
+                secrets.change()
                 tunnel.origin.send_signal(signal.SIGHUP)
                 tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=count)
             over.set()
             for visitor in visitors:
                 visitor.join()
         self.assertEqual(failures, [])
+
+    test_no_visitor_is_lost_however_often_the_control_connection_is_made_anew.trust = ()
 
     def test_sighup_reconnects_now_also_during_a_long_wait_between_two_tries(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, start=False, fixed_ports=True) as tunnel:

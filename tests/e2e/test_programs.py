@@ -1,6 +1,5 @@
 """What both programs are to the person who starts them: command line, environment, exit codes and signals."""
 
-import signal
 import unittest
 
 from faults import echo, wait_served
@@ -152,13 +151,18 @@ class Start(unittest.TestCase):
             control, outside = show_address(tunnel.control), show_address(tunnel.outside)
             self.assertNotIn(":0", (control[-2:], outside[-2:]))
             wait_served(tunnel.outside)
-            tunnel.origin.send_signal(signal.SIGHUP)
-            tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=2)
             for program_ in (tunnel.origin, tunnel.remote):
                 program_.stop(code=0)
             self.assertEqual(tunnel.remote.texts("stdout"), [f"ready control={control} outside={outside}"])
             self.assertEqual(tunnel.origin.texts("stdout"), [
                 f"ready remote={control} origin={show_address(origin.address)} outside={outside}"])
+
+    def test_the_ready_line_is_not_said_again_after_a_new_log_in(self):
+        with SocketOrigin(echo) as origin, Tunnel(origin.address, fixed_ports=True) as tunnel:
+            tunnel.restart_remote(kill=True)
+            tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=2)
+            tunnel.origin.stop(code=0)
+            self.assertEqual(len(tunnel.origin.texts("stdout")), 1)
 
 
 if __name__ == "__main__":

@@ -72,3 +72,21 @@ def flags(mode):
 
 def mode_of_this_run():
     return os.environ.get("TUNNEL_TRUST", "none")
+
+
+class TwoSecrets:
+    """Two secrets that a remote-proxy takes, of which an origin-proxy uses one: change() it and send SIGHUP, and the
+    origin-proxy logs in anew."""
+
+    def __init__(self, path):
+        self._used, self._other, origins = (os.path.join(path, name) for name in ("used", "other", "origins.toml"))
+        secrets = [write_secret(each) for each in (self._used, self._other)]
+        with open(origins, "w", encoding="utf-8") as file:
+            file.write(f'[origins.attic]\nsecrets = ["{secrets[0]}", "{secrets[1]}"]\n')
+        os.chmod(origins, 0o600)
+        self.remote_flags, self.origin_flags = ["--secrets-file", origins], ["--secret-file", self._used]
+
+    def change(self):
+        os.rename(self._used, self._used + ".new")
+        os.rename(self._other, self._used)
+        os.rename(self._used + ".new", self._other)

@@ -1,11 +1,13 @@
 // Arguments, each ended by a zero byte, the program's name first: both programs answer with what
 // they were told or with their exit code.
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/parse_service.hpp"
+#include "origin-proxy/remote_peers.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -62,10 +64,20 @@ void check(const RemoteOptions& options)
     require(options.max_waiting >= 1 && options.max_waiting <= 12'000, "some may wait");
 }
 
+void check_remote_proxies(const OriginOptions& options)
+{
+    std::set<std::string> addresses;
+    for (const RemotePeer& each : options.remote_proxies) {
+        check(each.address);
+        require(addresses.insert(to_string(each.address)).second, "a remote proxy is there once");
+    }
+    require(!addresses.empty() && addresses.size() <= most_remote_proxies, "so many are allowed");
+}
+
 void check(const OriginOptions& options)
 {
     check(options.common);
-    check(options.remote_proxy_address);
+    check_remote_proxies(options);
     require(options.origin_server_address == ServerAddress() ||
                 read_server_address(to_string(options.origin_server_address)) ==
                     options.origin_server_address,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "origin-proxy/options.hpp"
+#include "origin-proxy/remote_peers.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/fuzz/input.hpp"
 
@@ -53,6 +54,14 @@ void check(const OriginOptions& options)
 {
     check_names(options.services);
     require(options.services.size() <= 1000, "there are not too many services");
+    std::set<std::string> remote_proxies;
+    for (const RemotePeer& each : options.remote_proxies) {
+        check(each.address);
+        require(options.trust_of(each).contradiction().empty(), "the trust can be had");
+        require(remote_proxies.insert(to_string(each.address)).second, "each is there once");
+    }
+    require(!remote_proxies.empty() && remote_proxies.size() <= most_remote_proxies,
+            "there are some remote proxies, and not too many");
     for (const OriginService& each : options.services) {
         check(each.origin_server_address);
         if (each.outside_address)

@@ -206,6 +206,9 @@ SEEDS = {
         "origin-services": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:8000@80,games=b:1-3@4-6\0"
                            b"--service\0mail=c:25\0--proxy-protocol=v2\0",
         "origin-unix": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=unix:/run/app.sock\0",
+        "origin-remotes": b"origin-proxy\0--remote-proxy-addr=a:1,[::1]:2\0--remote-proxy-addr=a:3\0"
+                          b"--origin-server-addr=b:2\0",
+        "origin-remote-twice": b"origin-proxy\0--remote-proxy-addr=a:1,a:1\0--origin-server-addr=b:2\0",
         "origin-both-ways": b"origin-proxy\0--remote-proxy-addr=a:1\0--service=web=:1\0--origin-server-addr=:2\0",
         "remote-trust": b"remote-proxy\0--control-addr=:1\0--outside-addr=:2\0--secrets-file=s\0--encryption=off\0"
                         b"--allow=10.0.0.0/8,::1\0--deny=192.0.2.1\n192.0.2.2\0--trusted=::/0\0"
@@ -246,6 +249,10 @@ SEEDS = {
             "flags": b'origin-server-addr = ":8000"\nmax-retries = 3\ntls-insecure = true\n',
             "services": b'[services.a]\norigin-server-addr = "s:1"\nproxy-protocol = "v2"\n[services.b]\n'
                         b'origin-server-addr = ":10-19"\noutside-addr = "[::]:20-29"\n',
+            "remotes": b'origin-server-addr = ":1"\n[remote-proxies.b]\naddr = "b:1"\nsecret-file = "s"\n'
+                       b'[remote-proxies.c]\naddr = "c:1"\nencryption = "tls"\ntls-ca = "ca"\ntls-server-name = "n"\n'
+                       b'tls-cert = "cert"\ntls-key = "key"\n',
+            "remote-twice": b'origin-server-addr = ":1"\n[remote-proxies.b]\naddr = "a:9001"\nsecret = "x"\n',
             "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
             "health": b'health-check = "tcp"\nhealth-check-interval = "1s"\n[services.a]\norigin-server-addr = "s:1"\n'
                       b'health-check = "http:/healthz"\nhealth-check-timeout = "250ms"\nhealth-check-failures = 5\n'

@@ -23,7 +23,7 @@ RemoteOptions remote_options()
 OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& origin_server)
 {
     OriginOptions options;
-    options.remote_proxy_address = {remote.address().to_string(), remote.port()};
+    options.remote_proxies = {{{remote.address().to_string(), remote.port()}}};
     options.origin_server_address = {origin_server.address().to_string(), origin_server.port()};
     options.first_retry = 10ms;
     options.slowest_retry = 50ms;

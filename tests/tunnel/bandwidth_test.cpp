@@ -24,8 +24,8 @@ struct Both {
         change(at_remote, at_origin);
         remote.emplace(at_remote, [this] { return at_remote; });
         const tcp::endpoint control = remote->proxy().control_endpoint();
-        at_origin.remote_proxy_address = {"127.0.0.1", control.port()};
-        origin.emplace(at_origin, OriginProxy::OnReady());
+        at_origin.remote_proxies = {{{"127.0.0.1", control.port()}, {}}};
+        origin.emplace(at_origin, RemoteLink::OnReady());
         CHECK(eventually([this] {
             return origin->on_its_thread([](OriginProxy& proxy) { return proxy.logged_in(); });
         }));

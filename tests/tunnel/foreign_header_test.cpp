@@ -25,7 +25,7 @@ struct Tunnel {
         OriginOptions options =
             origin_options(remote.proxy().control_endpoint(), server.endpoint());
         options.parked_connections = parked;
-        origin.emplace(options, OriginProxy::OnReady());
+        origin.emplace(options, RemoteLink::OnReady());
         REQUIRE(eventually([&] {
             return origin->on_its_thread([](OriginProxy& proxy) {
                 return proxy.logged_in();

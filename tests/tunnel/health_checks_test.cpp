@@ -92,7 +92,7 @@ struct Played {
         welcome.version = 1;
         welcome.features = std::move(features);
         welcome.heartbeat_timeout = 10s;
-        proxy.emplace(options, OriginProxy::OnReady());
+        proxy.emplace(options, RemoteLink::OnReady());
     }
 
     // A control connection on which the services have been offered.
@@ -301,7 +301,7 @@ struct Two {
             OriginOptions options = origin_options(remote.proxy().control_endpoint(), {});
             options.trust.secret = parse_secret(secret, "");
             options.services = {web(server.address(), often(HealthCheck::Kind::http))};
-            proxy.emplace(options, OriginProxy::OnReady());
+            proxy.emplace(options, RemoteLink::OnReady());
         }
 
         HttpServer server;

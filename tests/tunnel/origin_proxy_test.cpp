@@ -236,39 +236,6 @@ TEST_CASE("a rejected log-in is tried again")
     played.welcome();
 }
 
-TEST_CASE("asked to reconnect, it does so at once")
-{
-    Played played([](OriginOptions& options) {
-        options.first_retry = 1h;
-        options.slowest_retry = 1h;
-    });
-    const auto reconnect = [&] {
-        played.proxy->on_its_thread([](OriginProxy& proxy) {
-            proxy.reconnect_now();
-            return true;
-        });
-    };
-    Stream control = played.welcome();
-    CHECK(eventually([&] {
-        return played.proxy->on_its_thread([](OriginProxy& proxy) { return proxy.logged_in(); });
-    }));
-    SUBCASE("from a connection that is fine")
-    {
-        reconnect();
-        CHECK(std::holds_alternative<Goodbye>(control.receive_frame()));
-    }
-    SUBCASE("from a wait before the next try")
-    {
-        control.reset();
-        CHECK(eventually([&] {
-            return !played.proxy->on_its_thread(
-                [](OriginProxy& proxy) { return proxy.logged_in(); });
-        }));
-        reconnect();
-    }
-    played.welcome();
-}
-
 TEST_CASE("a stop says goodbye, lets visitors finish, and then ends")
 {
     Played played;

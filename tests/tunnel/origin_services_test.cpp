@@ -55,9 +55,9 @@ struct Played {
         welcome.version = 1;
         welcome.features = {std::string(tunnel::services)};
         welcome.heartbeat_timeout = 10s;
-        proxy.emplace(options, [this](const tcp::endpoint&, const std::vector<Opened>& opened) {
-            ready.set_value(opened);
-        });
+        proxy.emplace(options,
+                      [this](const Address&, const tcp::endpoint&,
+                             const std::vector<Opened>& opened) { ready.set_value(opened); });
     }
 
     Stream accept_control()

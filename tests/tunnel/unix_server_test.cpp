@@ -21,7 +21,7 @@ struct Tunnel {
         options.origin_server_address = server.address();
         if (change)
             change(options);
-        origin.emplace(options, OriginProxy::OnReady());
+        origin.emplace(options, RemoteLink::OnReady());
         REQUIRE(eventually([this] {
             return origin->on_its_thread([](OriginProxy& proxy) { return proxy.logged_in(); });
         }));

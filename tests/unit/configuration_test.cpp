@@ -88,7 +88,7 @@ tls-server-name = "n"
 tls-insecure = true
 )");
     CHECK(problems == "");
-    CHECK(options.remote_proxy_address == Address{"example.com", 9001});
+    CHECK(options.remote_proxies.at(0).address == Address{"example.com", 9001});
     CHECK(options.origin_server_address == Address{"", 8000});
     CHECK(options.dial_timeout == 1s);
     CHECK(options.max_retries == 3);

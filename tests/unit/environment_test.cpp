@@ -27,7 +27,7 @@ TEST_CASE("the origin proxy needs two addresses and has a default for the rest")
     const auto [options, code, out, err] = origin({});
     CHECK(code == std::nullopt);
     CHECK(out + err == "");
-    CHECK(options.remote_proxy_address == Address{"example.com", 9001});
+    CHECK(options.remote_proxies.at(0).address == Address{"example.com", 9001});
     CHECK(options.origin_server_address == Address{"", 8000});
     CHECK(options.dial_timeout == 5s);
     CHECK(options.max_retries == std::nullopt);
@@ -47,7 +47,7 @@ TEST_CASE("each flag of the origin proxy sets its option")
                 "--grace-period=6s", "--log-level=warn", "--log-format=json"});
     CHECK(result.code == std::nullopt);
     const OriginOptions& options = result.options;
-    CHECK(options.remote_proxy_address == Address{"2001:db8::1", 1});
+    CHECK(options.remote_proxies.back().address == Address{"2001:db8::1", 1});
     CHECK(options.origin_server_address == Address{"a", 2});
     CHECK(options.dial_timeout == 1s);
     CHECK(options.max_retries == 0);
@@ -125,7 +125,7 @@ TEST_CASE("every option of the origin proxy may come from the environment")
     const Environment grace("ORIGIN_PROXY_GRACE_PERIOD", "0");
     const auto [options, code, out, err] = parsed<OriginOptions>({});
     CHECK(code == std::nullopt);
-    CHECK(options.remote_proxy_address == Address{"example.com", 9001});
+    CHECK(options.remote_proxies.at(0).address == Address{"example.com", 9001});
     CHECK(options.origin_server_address == Address{"", 8000});
     CHECK(options.dial_timeout == 1s);
     CHECK(options.max_retries == 3);

@@ -1,0 +1,373 @@
+#include "origin-proxy/remote_link.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <utility>
+
+#include "common/backoff.hpp"
+#include "common/deadline.hpp"
+#include "common/error.hpp"
+#include "common/log.hpp"
+#include "common/net/dial.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel {
+
+std::vector<OriginService> services_of(const OriginOptions& options)
+{
+    if (!options.services.empty())
+        return options.services;
+    return {{std::string(default_service), options.origin_server_address, std::nullopt,
+             options.proxy_protocol, options.bandwidth, options.health_check}};
+}
+
+namespace {
+
+// A part of the eighth of all descriptors that is left for more than visitors; each remote proxy is
+// told of what is seen for it.
+std::size_t checks_at_once(const OriginOptions& options)
+{
+    constexpr std::size_t most = 256;
+    const std::size_t links = std::max<std::size_t>(1, options.remote_proxies.size());
+    return std::clamp<std::size_t>(options.descriptor_limit / 64 / links, 1, most);
+}
+
+} // namespace
+
+RemoteLink::Shared::Shared(asio::io_context& context, const OriginOptions& told)
+    : io(context),
+      options(told),
+      services({io.get_executor(), options.dial_timeout, options.common.congestion},
+               services_of(options)),
+      offering(!options.services.empty()),
+      dialler(io, options.dial_timeout, options.common.congestion),
+      relay(relay_options(options.common, options.descriptor_limit)),
+      bandwidth(options.bandwidth_per_origin),
+      places(0)
+{
+}
+
+RemoteLink::RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready)
+    : io_(shared.io),
+      shared_(shared),
+      options_(shared.options),
+      services_(shared.services),
+      dialler_(shared.dialler),
+      relay_(shared.relay),
+      address_(std::move(address)),
+      on_ready_(std::move(on_ready)),
+      places_(shared.places),
+      offers_(services_, to_string(address_)),
+      trust_(std::move(trust)),
+      id_{random_bytes()},
+      retry_(io_.get_executor()),
+      answered_(io_.get_executor()),
+      tasks_(io_.get_executor()),
+      checks_(
+          io_.get_executor(), tasks_, checks_at_once(options_),
+          [this](const Service& service, const std::string& why) { tell_health(service, why); }),
+      parking_(io_, tasks_, dialler_, {options_.parked_connections, 0, options_.parked_for},
+               [this](Announce&& announce, Framed&& connection) {
+                   on_parked_announce(std::move(announce), std::move(connection));
+               })
+{
+}
+
+void RemoteLink::start()
+{
+    tasks_.spawn("staying connected", stay_connected());
+    if (parking_.wanted())
+        tasks_.spawn("tending parked connections", parking_.tend());
+}
+
+void RemoteLink::leave(std::string goodbye)
+{
+    stopping_ = true;
+    places_.close();
+    if (link_ != nullptr)
+        link_->finish(std::move(goodbye));
+    retry_.notify();
+}
+
+void RemoteLink::stop_now()
+{
+    if (std::exchange(stopped_, true))
+        return;
+    stopping_ = true;
+    parking_.close(); // nothing may be parked any more: it would not be cancelled
+    tasks_.cancel();
+}
+
+void RemoteLink::trust(TrustedRemote fresh)
+{
+    const bool same = fresh.same_as(trust_);
+    trust_ = std::move(fresh);
+    if (!same)
+        connect_anew();
+    else if (!logged_in())
+        try_now();
+}
+
+void RemoteLink::connect_anew()
+{
+    log::info("reconnecting on request", {{"remote", to_string(address_)}});
+    ++asked_anew_;
+    if (link_ != nullptr)
+        link_->finish("reconnecting on request");
+    try_now();
+}
+
+void RemoteLink::try_now()
+{
+    if (std::exchange(gave_up_, false)) {
+        tasks_.spawn("staying connected", stay_connected());
+        return;
+    }
+    reconnect_ = true;
+    retry_.notify();
+}
+
+void RemoteLink::tell_changes()
+{
+    const std::vector<Frame> changes = offers_.catch_up();
+    answered_.notify(); // perhaps by those that are left
+    if (!logged_in())
+        return;
+    for (const Frame& change : changes)
+        link_->post(change);
+    check_servers();
+}
+
+// Has no normal end but that of the program: a connection that is lost is made anew.
+awaitable<void> RemoteLink::stay_connected()
+{
+    Backoff backoff(options_.first_retry, options_.slowest_retry);
+    std::random_device random;
+    std::uint32_t failures = 0;
+    for (;;) {
+        const auto began = Clock::now();
+        welcome_ = false;
+        std::string reason;
+        try {
+            co_await follow();
+        } catch (const std::system_error& error) {
+            // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
+            const bool refused =
+                error.code() == std::error_code(EKEYREJECTED, std::system_category());
+            reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
+        } catch (const std::runtime_error& error) { // of the library, for want of memory
+            reason = error.what();
+        }
+        if (stopping_)
+            co_return;
+        if (welcome_)
+            failures = 0;
+        if (std::exchange(reconnect_, false)) {
+            backoff.reset();
+            continue;
+        }
+        if (options_.max_retries && failures++ >= *options_.max_retries) {
+            log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
+                       {{"remote", to_string(address_)},
+                        {"reason", reason},
+                        {"retries", *options_.max_retries}});
+            gave_up_ = true;
+            shared_.gave_up();
+            co_return;
+        }
+        if (welcome_ && Clock::now() - began >= options_.healthy_spell)
+            backoff.reset();
+        const auto wait = backoff.next(random());
+        log::warn(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
+                  {{"remote", to_string(address_)}, {"reason", reason}, {"retry-in", wait}});
+        const auto next_try = Clock::now() + wait;
+        while (Clock::now() < next_try && !reconnect_ && !stopping_)
+            co_await retry_.wait_until(next_try);
+        reconnect_ = false;
+        if (stopping_)
+            co_return;
+    }
+}
+
+// One control connection, from the look-up of the remote proxy's name to the connection's end.
+awaitable<void> RemoteLink::follow()
+{
+    const auto endpoints = co_await resolve(address_, options_.dial_timeout);
+    Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
+              Hop::between);
+    Dialled dialled = co_await dial.finish();
+    tcp::socket socket(io_);
+    socket.assign(dialled.peer.protocol(), dialled.socket.get());
+    dialled.socket.release();
+    LogIn log_in;
+    log_in.program_version = TUNNEL_VERSION;
+    log_in.origin = id_;
+    log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
+    if (parking_.wanted())
+        log_in.features.emplace_back(parking);
+    if (shared_.offering)
+        log_in.features.emplace_back(services);
+    log_in.features.emplace_back(health_checks);
+    Tls tls;
+    co_await agree(socket, tls, log_in);
+
+    ControlConnection connection(
+        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
+        std::move(tls));
+
+    struct Linked {
+        RemoteLink& proxy;
+
+        Linked(RemoteLink& owner, ControlConnection& link) : proxy(owner) { proxy.link_ = &link; }
+
+        ~Linked()
+        {
+            proxy.link_ = nullptr;
+            proxy.checks_.stop();
+            proxy.parking_.close();
+            proxy.announced_.clear(); // their tickets are void
+            proxy.told_.clear();      // who waits is announced again, with the same ticket
+            proxy.answered_.notify();
+            proxy.shared_.something_ended();
+        }
+    };
+
+    const Linked linked(*this, connection);
+    if (stopping_)
+        co_return;
+    const std::function<void(Frame&)> on_each = [this](Frame& frame) { on_frame(frame); };
+    co_await connection.run(on_each);
+}
+
+// Up to the log-in, and to the proofs of the secret if it goes without encryption.
+awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
+{
+    session_key_.reset();
+    agreed_at_ = asked_anew_;
+    encrypted_ = trust_.encrypts();
+    const Deadline limit(socket, options_.dial_timeout);
+    try {
+        if (encrypted_)
+            session_key_ = co_await trust_.shake_hands(socket, tls);
+        else if (trust_.proves())
+            trust_.claim(log_in);
+        const Wire wire(socket, &tls);
+        std::string hello(magic.begin(), magic.end());
+        hello += encode(log_in);
+        co_await send(wire, std::move(hello));
+        if (log_in.claimed)
+            session_key_ = co_await trust_.answer_challenge(wire, log_in);
+    } catch (const std::system_error&) {
+        if (limit.passed())
+            fail(asio::error::timed_out, "the remote proxy does not answer");
+        throw;
+    }
+}
+
+void RemoteLink::on_frame(Frame& frame)
+{
+    if (auto* const announce = std::get_if<Announce>(&frame)) {
+        on_announce(*announce);
+    } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
+        on_welcome(*welcome);
+    } else if (const auto* const opened = std::get_if<Opened>(&frame)) {
+        offers_.on_opened(*opened);
+        answered_.notify();
+    } else if (const auto* const declined = std::get_if<Declined>(&frame)) {
+        offers_.on_declined(*declined);
+        answered_.notify();
+    } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
+        link_->end(make_error_code(Errc::rejected), reject->text);
+    } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
+        log::warn("the remote proxy says",
+                  {{"notice", notice->text}, {"remote", to_string(address_)}});
+    } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
+        link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
+    }
+}
+
+void RemoteLink::on_welcome(const Welcome& welcome)
+{
+    if (session_key_ && !welcome.session) {
+        link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
+        return;
+    }
+    if (shared_.offering &&
+        std::ranges::find(welcome.features, services) == welcome.features.end()) {
+        link_->end(make_error_code(std::errc::operation_not_supported),
+                   "the remote proxy is too old to open services by name, or not set up for it");
+        return;
+    }
+    welcome_ = true;
+    ++log_ins_;
+    if (agreed_at_ == asked_anew_)
+        reconnect_ = false; // asked for while this connection was being made
+    else
+        link_->finish("reconnecting on request"); // with what holds now
+    link_->set_peer_timeout(welcome.heartbeat_timeout);
+    session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
+                welcome.session.has_value(), encrypted_};
+    log::info("logged in", {{"remote", to_string(link_->peer())},
+                            shared_.offering ? log::Field("services", services_.size())
+                                             : log::Field("outside", welcome.outside_address),
+                            {"encrypted", encrypted_ ? "yes" : "no"},
+                            {"version", welcome.program_version}});
+    if (session_.framed && parking_.wanted())
+        parking_.open(session_);
+    begin_services(welcome);
+    checking_ = std::ranges::find(welcome.features, health_checks) != welcome.features.end();
+    check_servers();
+}
+
+// After the offers of those of which it tells.
+void RemoteLink::check_servers()
+{
+    if (!logged_in())
+        return;
+    const auto all = services_.all();
+    if (checking_)
+        checks_.check(all);
+    else if (std::ranges::any_of(all, [](const auto& service) {
+                 return service->options.health_check.kind != HealthCheck::Kind::off;
+             }))
+        log::warn("no health checks, since the remote proxy is too old to be told of them",
+                  {{"remote", to_string(address_)}});
+}
+
+void RemoteLink::tell_health(const Service& service, const std::string& why)
+{
+    if (link_ == nullptr)
+        return;
+    const ServerHealth health{service.options.name,
+                              why.empty() ? ServerState::well : ServerState::ill, why};
+    link_->post(health);
+}
+
+void RemoteLink::begin_services(const Welcome& welcome)
+{
+    if (!shared_.offering) {
+        if (on_ready_)
+            std::exchange(on_ready_, nullptr)(
+                address_, link_->peer(), {{std::string(default_service), welcome.outside_address}});
+        return;
+    }
+    for (const Frame& offer : offers_.offer_all())
+        link_->post(offer);
+    if (on_ready_)
+        tasks_.spawn("waiting for services", tell_when_answered(log_ins_));
+}
+
+// Once all offers have been answered; but one that is not must not keep the others from being told
+// of.
+awaitable<void> RemoteLink::tell_when_answered(std::uint64_t log_in)
+{
+    const auto limit = Clock::now() + options_.answered_within;
+    const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };
+    while (holds() && !offers_.answered() && Clock::now() < limit)
+        co_await answered_.wait_until(limit);
+    if (holds() && on_ready_) // else the next log-in tells it
+        std::exchange(on_ready_, nullptr)(address_, session_.remote, offers_.opened());
+}
+
+} // namespace tunnel

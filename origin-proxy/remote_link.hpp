@@ -1,0 +1,187 @@
+// What the origin proxy has with one remote proxy: a control connection, and for each visitor that
+// is announced there a fresh data connection, joined with a fresh connection to the origin server.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/protocol/control_connection.hpp"
+#include "common/relay/relay.hpp"
+#include "common/task_group.hpp"
+#include "origin-proxy/health_checks.hpp"
+#include "origin-proxy/offers.hpp"
+#include "origin-proxy/options.hpp"
+#include "origin-proxy/parking.hpp"
+#include "origin-proxy/services.hpp"
+#include "origin-proxy/trusted_remote.hpp"
+#include "origin-proxy/visitor_places.hpp"
+
+namespace tunnel {
+
+// What the options tell to serve: [services], or the service `default` alone.
+std::vector<OriginService> services_of(const OriginOptions& options);
+
+// All members run on the thread of the io_context.
+class RemoteLink {
+public:
+    using OnReady = std::function<void(const Address& asked_for, const tcp::endpoint& remote,
+                                       const std::vector<Opened>& opened)>;
+
+    // What all links of an origin proxy have in common. It must outlive them.
+    struct Shared {
+        Shared(asio::io_context& context, const OriginOptions& told);
+
+        asio::io_context& io;
+        const OriginOptions options; // but for what may change later, which is in the links
+        Services services;
+        bool offering; // them, instead of serving the one of the log-in
+        DataDialler dialler;
+        Relay relay;
+        SharedLimits bandwidth;                  // of all visitors
+        VisitorPlaces places;                    // none, until it is told how many
+        std::function<void()> something_ended{}; // a visitor or a control connection
+        std::function<void()> gave_up{};         // one of the links, after its last retry
+    };
+
+    // `on_ready` is called once: at the first log-in, with the one service; where services are
+    // offered, with those that are open when each has been answered, or a while after the log-in.
+    RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready);
+
+    // Starts to serve; the work is done while the io_context runs.
+    void start();
+
+    // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
+    void leave(std::string goodbye);
+
+    // Ends every task. The visitors that are left are the relay's.
+    void stop_now();
+
+    // Whom to trust from now on. Connects anew if that is somebody else, or if there is nothing to
+    // lose by trying at once: while it waits for its next try, or after it gave up.
+    void trust(TrustedRemote fresh);
+
+    // Tells the remote proxy of services that have changed.
+    void tell_changes();
+
+    // Checks the origin servers as the services say now, if the remote proxy wants to be told.
+    void check_servers();
+
+    // Gives the control connection up for a new one: to have agreed on what is needed now.
+    void connect_anew();
+
+    // Serves those who wait for a place, if there are places.
+    void start_visits();
+
+    // How many data connections it may keep parked; none, until it is told.
+    void set_parking_capacity(std::size_t capacity) { parking_.set_capacity(capacity); }
+
+    const Address& address() const { return address_; }
+
+    // By stop_now(), and every task has ended.
+    bool stopped() const { return stopped_ && tasks_.empty() && parking_.size() == 0; }
+
+    // It had no retries left, and waits to be told to try again.
+    bool gave_up() const { return gave_up_; }
+
+    // There is a control connection, though perhaps no welcome on it yet.
+    bool connected() const { return link_ != nullptr; }
+
+    // The remote proxy has said welcome, and the control connection lives.
+    bool logged_in() const { return link_ != nullptr && welcome_; }
+
+    // Visitors that are being connected or served.
+    std::size_t visitors() const { return places_.taken(); }
+
+    // Data connections that wait for a visitor.
+    std::size_t parked() const { return parking_.size(); }
+
+private:
+    // The latest, as many as may matter.
+    class Tickets {
+    public:
+        void insert(const Ticket& ticket);
+        void clear();
+
+        bool contains(const Ticket& ticket) const { return tickets_.contains(ticket); }
+
+    private:
+        std::unordered_set<Ticket> tickets_;
+        std::deque<Ticket> by_age_;
+    };
+
+    // One visitor's two connections while they are made.
+    struct Visit;
+
+    void try_now();
+    awaitable<void> stay_connected();
+    awaitable<void> follow();
+    awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
+    void on_frame(Frame& frame);
+    void on_welcome(const Welcome& welcome);
+    void begin_services(const Welcome& welcome);
+    awaitable<void> tell_when_answered(std::uint64_t log_in);
+    void tell_health(const Service& service, const std::string& why);
+    void on_announce(Announce& announce);
+    void on_parked_announce(Announce&& announce, Framed&& connection);
+    void refuse(const Ticket& ticket, std::string_view why);
+
+    awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);
+    awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
+    std::string take_origin_server(Visit& visit, Fd socket);
+    awaitable<void> dial_back(Visit& visit, Dial begun);
+    void conclude(Visit& visit);
+    awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
+    awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
+    void relay_parked(Visit& visit, Framed connection);
+    PairLimits limits_of(const Service& service) const;
+    void relay(Visit& visit, Framed data);
+    void visitor_ended();
+
+    asio::io_context& io_;
+    Shared& shared_;
+    const OriginOptions& options_;
+    const Services& services_;
+    const DataDialler& dialler_;
+    Relay& relay_;
+    const Address address_;
+    OnReady on_ready_;
+    VisitorPlaces::Part places_;
+    Offers offers_;
+    TrustedRemote trust_;
+    OriginId id_;
+    std::optional<Key> session_key_;    // of the control connection that is being made
+    bool encrypted_ = false;            // it is
+    std::uint64_t asked_anew_ = 0;      // how often connect_anew() was called
+    std::uint64_t agreed_at_ = 0;       // how often it had been when the connection was made
+    Session session_;                   // since its welcome
+    ControlConnection* link_ = nullptr; // lives in the coroutine follow
+    std::deque<Announce> announced_;    // wait for descriptors
+    // Of visitors taken on from parked connections, and of those announced on this control
+    // connection. One whose parked connection broke is announced again, and must not be served
+    // twice.
+    Tickets taken_;
+    Tickets told_;
+    std::uint64_t log_ins_ = 0;
+    bool welcome_ = false; // said on the latest control connection
+    bool reconnect_ = false;
+    bool starting_ = false; // visits
+    bool stopping_ = false;
+    bool stopped_ = false;
+    bool gave_up_ = false;
+    Signal retry_;
+    Signal answered_; // offers
+    TaskGroup tasks_;
+    HealthChecks checks_;
+    bool checking_ = false; // the remote proxy wants to be told
+    Parking parking_;
+};
+
+} // namespace tunnel

@@ -1,0 +1,131 @@
+// What a remote proxy is told of an origin proxy's services.
+#include <doctest/doctest.h>
+
+#include "origin-proxy/offers.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+
+namespace {
+
+const OriginService web{"web", {"127.0.0.1", 8000}, Address{"", 80}};
+const OriginService mail{"mail", {"127.0.0.1", 25}};
+
+// Without the numbers of the offers.
+std::vector<Frame> plain(std::vector<Frame> frames)
+{
+    for (Frame& frame : frames) {
+        if (auto* const offer = std::get_if<Offer>(&frame))
+            offer->number = 0;
+    }
+    return frames;
+}
+
+// Both have been offered.
+struct Table {
+    Table() { offers.offer_all(); }
+
+    std::vector<Frame> change(const std::vector<OriginService>& wanted)
+    {
+        table.change(wanted);
+        return plain(offers.catch_up());
+    }
+
+    asio::io_context io;
+    Services table{{io.get_executor(), 1s, Congestion::off()}, {web, mail}};
+    Offers offers{table, "a.example:9001"};
+};
+
+} // namespace
+
+TEST_CASE("what has changed is told once, and nothing that has not")
+{
+    Table table;
+    CHECK(table.change({web, mail}).empty());
+    CHECK((table.change({mail}) == std::vector<Frame>{Withdraw{"web"}}));
+    CHECK(table.offers.catch_up().empty());
+    CHECK((table.change({web, mail}) == std::vector<Frame>{Offer{"web", ":80"}}));
+}
+
+TEST_CASE("several remote proxies are told for themselves")
+{
+    Table table;
+    Offers other(table.table, "b.example:9001");
+    CHECK((plain(other.offer_all()) == std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
+    table.offers.on_opened({"web", "192.0.2.1:80"});
+    table.offers.on_opened({"mail", "192.0.2.1:25"});
+    CHECK(table.offers.answered());
+    CHECK_FALSE(other.answered());
+    CHECK(other.opened().empty());
+    CHECK((table.change({mail}) == std::vector<Frame>{Withdraw{"web"}}));
+    CHECK((other.catch_up() == std::vector<Frame>{Withdraw{"web"}}));
+}
+
+TEST_CASE("another origin server, or another header for it, is no news for the remote proxy")
+{
+    Table table;
+    OriginService changed = web;
+    SUBCASE("another server")
+    {
+        changed.origin_server_address.port = 8001;
+    }
+    SUBCASE("another header")
+    {
+        changed.proxy_protocol = ProxyProtocol::v2;
+    }
+    CHECK(table.change({changed, mail}).empty());
+}
+
+TEST_CASE("a service that is withdrawn and comes again has to be answered again")
+{
+    Table table;
+    CHECK_FALSE(table.offers.answered());
+    table.offers.on_opened({"web", "192.0.2.1:80"});
+    table.offers.on_declined({"mail", DeclineReason::in_use, ""});
+    CHECK(table.offers.answered());
+    CHECK((table.offers.opened() == std::vector<Opened>{{"web", "192.0.2.1:80"}}));
+    OriginService moved = web;
+    moved.outside_address->port = 81;
+    CHECK(
+        (table.change({moved, mail}) == std::vector<Frame>{Withdraw{"web"}, Offer{"web", ":81"}}));
+    CHECK_FALSE(table.offers.answered());
+    CHECK(table.offers.opened().empty());
+}
+
+TEST_CASE("a service that is declined after it was open is not")
+{
+    Table table;
+    table.offers.on_opened({"web", "192.0.2.1:80"});
+    table.offers.on_declined({"web", DeclineReason::removed, ""});
+    CHECK(table.offers.opened().empty());
+}
+
+TEST_CASE("a new control connection is offered all, and has answered none")
+{
+    Table table;
+    table.offers.on_opened({"web", "192.0.2.1:80"});
+    table.offers.on_opened({"mail", "192.0.2.1:25"});
+    CHECK(table.offers.offer_all().size() == 2);
+    CHECK_FALSE(table.offers.answered());
+    CHECK(table.offers.opened().empty());
+}
+
+TEST_CASE("every offer has a number of its own, and what is said of an earlier one has no meaning")
+{
+    Table table;
+    Offers& offers = table.offers;
+    const auto number_of = [](const Frame& frame) { return std::get<Offer>(frame).number; };
+    const auto first = offers.offer_all();
+    const auto second = offers.offer_all();
+    CHECK(number_of(first[0]) < number_of(first[1]));
+    CHECK(number_of(first[1]) < number_of(second[0]));
+    offers.on_opened({"web", "192.0.2.1:80", number_of(first[0])});
+    offers.on_declined({"mail", DeclineReason::in_use, "", number_of(first[1])});
+    CHECK_FALSE(offers.answered());
+    CHECK(offers.opened().empty());
+    offers.on_opened({"web", "192.0.2.1:81", number_of(second[0])});
+    offers.on_declined({"mail", DeclineReason::in_use, "", number_of(second[1])});
+    offers.on_declined({"web", DeclineReason::removed, "", number_of(first[0])});
+    CHECK(offers.answered());
+    CHECK((offers.opened() == std::vector<Opened>{{"web", "192.0.2.1:81"}}));
+}
