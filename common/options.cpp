@@ -408,9 +408,9 @@ void CommandLine::add(CommonOptions& options)
         ->take_last();
 }
 
-void CommandLine::add_table(const std::string& name, ReadTable read)
+void CommandLine::add_table(const std::string& name, ReadTable read, const std::string& flag)
 {
-    tables_.push_back({name, std::move(read)});
+    tables_.push_back({name, std::move(read), flag});
 }
 
 void CommandLine::check(std::function<std::string()> contradiction)

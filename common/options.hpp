@@ -104,9 +104,11 @@ public:
     void add(TrustOptions& options);
 
     // Takes a table [NAME] of the configuration file, after everything that is a flag; it is not
-    // called if there is none. Answers whether it holds; false: flags say the same, and win.
-    using ReadTable = std::function<bool(const Setting& table, Problems& problems)>;
-    void add_table(const std::string& name, ReadTable read);
+    // called if there is none. `flag`, if there is one, says the same in other words: on the
+    // command line or in the environment it wins over the whole table, and a file with both is
+    // wrong.
+    using ReadTable = std::function<void(const Setting& table, Problems& problems)>;
+    void add_table(const std::string& name, ReadTable read, const std::string& flag = {});
 
     // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
@@ -137,6 +139,7 @@ private:
     struct Table {
         std::string name;
         ReadTable read;
+        std::string flag; // that says the same; empty: none
         bool found = false;
     };
 
@@ -156,6 +159,8 @@ private:
 
     // options_file.cpp
     void read_file(const Setting& settings, Problems& problems);
+    // Whether the table counts: a flag that says the same may win over it, or contradict it.
+    bool holds(const Table& table, const Setting& settings, Problems& problems) const;
     void look_for_contradictions(Problems& problems) const;
 
     std::string program_;

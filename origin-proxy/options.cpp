@@ -30,12 +30,10 @@ CommandLine empty_line()
 
 void add_tables(CommandLine& line, OriginOptions& options)
 {
-    line.add_table("services", [&options](const Setting& table, Problems& problems) {
-        if (!options.services.empty()) // flags name them all, and win
-            return false;
+    const auto take = [&options](const Setting& table, Problems& problems) {
         read_services(table, options, problems);
-        return true;
-    });
+    };
+    line.add_table("services", take, "--service");
     line.on_check(
         [&options] { const TrustedRemote read(options.trust, options.remote_proxy_address.host); });
 }
