@@ -426,9 +426,10 @@ void CommandLine::add(CommonOptions& options)
         ->take_last();
 }
 
-void CommandLine::add_table(const std::string& name, ReadTable read)
+void CommandLine::add_table(const std::string& name, ReadTable read, const std::string& flag,
+                            InFile in_file)
 {
-    tables_.push_back({name, std::move(read)});
+    tables_.push_back({name, std::move(read), flag, in_file});
 }
 
 void CommandLine::check(std::function<std::string()> contradiction)
@@ -449,12 +450,6 @@ bool CommandLine::has(std::string_view flag_or_table) const
            std::ranges::any_of(tables_, [=](const Table& table) {
                return table.name == flag_or_table && table.found;
            });
-}
-
-bool CommandLine::is_on_command_line(std::string_view flag) const
-{
-    return std::ranges::any_of(
-        flags_, [=](const auto& each) { return each->name == flag && each->on_command_line(); });
 }
 
 void CommandLine::read(int argc, const char* const* argv)

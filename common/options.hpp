@@ -109,9 +109,13 @@ public:
     void add(TrustOptions& options);
 
     // Takes a table [NAME] of the configuration file, after everything that is a flag; it is not
-    // called if there is none. Answers whether it holds; false: flags say the same, and win.
-    using ReadTable = std::function<bool(const Setting& table, Problems& problems)>;
-    void add_table(const std::string& name, ReadTable read);
+    // called if there is none. `flag`, if there is one, says the same in other words: on the
+    // command line or in the environment it wins over the whole table. A file with both is wrong,
+    // unless the one adds to the other.
+    enum class InFile : std::uint8_t { one_of_both, both };
+    using ReadTable = std::function<void(const Setting& table, Problems& problems)>;
+    void add_table(const std::string& name, ReadTable read, const std::string& flag = {},
+                   InFile in_file = InFile::one_of_both);
 
     // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
@@ -132,10 +136,6 @@ public:
     // Whether a flag, or a table of the file, was found at all; while one parses, and after it.
     bool has(std::string_view flag_or_table) const;
 
-    // Whether a flag was found there, or in the environment: not only in the file, over which both
-    // win.
-    bool is_on_command_line(std::string_view flag) const;
-
     // What the text of a configuration file says, as if there were neither a command line nor an
     // environment nor another file. Answers what is wrong, a line for each.
     std::string parse_text(std::string_view toml, const std::string& path);
@@ -146,6 +146,8 @@ private:
     struct Table {
         std::string name;
         ReadTable read;
+        std::string flag; // that says the same; empty: none
+        InFile in_file;
         bool found = false;
     };
 
@@ -165,6 +167,8 @@ private:
 
     // options_file.cpp
     void read_file(const Setting& settings, Problems& problems);
+    // Whether the table counts: a flag that says the same may win over it, or contradict it.
+    bool holds(const Table& table, const Setting& settings, Problems& problems) const;
     void look_for_contradictions(Problems& problems) const;
 
     std::string program_;

@@ -1,4 +1,6 @@
 // The flags of a program out of its configuration file, and into one.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "common/configuration/print.hpp"
@@ -51,12 +53,30 @@ void CommandLine::read_file(const Setting& settings, Problems& problems)
     for (Table& each : tables_) {
         const Setting* const table = top.table(each.name);
         each.found = table != nullptr;
-        if (table != nullptr && each.read(*table, problems))
-            printed_tables_ += to_toml(*table);
+        if (table == nullptr || !holds(each, settings, problems))
+            continue;
+        each.read(*table, problems);
+        printed_tables_ += to_toml(*table);
     }
     top.refuse("secret", "no secret can be here, expected secret-file with the name of a file");
     top.refuse("config", "this is the file of --config, expected include for others");
     top.finish("expected the name of a flag without its dashes, see --help");
+}
+
+bool CommandLine::holds(const Table& table, const Setting& settings, Problems& problems) const
+{
+    const auto same = std::ranges::find(flags_, table.flag, &Flag::name);
+    if (same == flags_.end() || !(*same)->is_given())
+        return true;
+    if ((*same)->on_command_line())
+        return false;
+    if (table.in_file == InFile::both)
+        return true;
+    const Setting& key = *settings.find((*same)->key());
+    problems.add(key.place,
+                 fmt::format("{} is here and [{}] in {}, expected one of the two", key.key,
+                             table.name, to_string(settings.find(table.name)->place)));
+    return false;
 }
 
 void CommandLine::look_for_contradictions(Problems& problems) const

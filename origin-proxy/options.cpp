@@ -28,18 +28,16 @@ bool read_proxy_protocol(const std::string& text, ProxyProtocol& value)
 
 void add_tables(CommandLine& line, OriginOptions& options)
 {
-    line.add_table("services", [&options](const Setting& table, Problems& problems) {
-        if (!options.services.empty()) // flags name them all, and win
-            return false;
+    const auto take = [&options](const Setting& table, Problems& problems) {
         read_services(table, options, problems);
-        return true;
-    });
-    line.add_table("remote-proxies", [&](const Setting& table, Problems& problems) {
-        if (line.is_on_command_line("--remote-proxy-addr")) // names them all, and wins
-            return false;
-        read_remote_proxies(table, options, problems);
-        return true;
-    });
+    };
+    line.add_table("services", take, "--service");
+    line.add_table(
+        "remote-proxies",
+        [&options](const Setting& table, Problems& problems) {
+            read_remote_proxies(table, options, problems);
+        },
+        "--remote-proxy-addr", CommandLine::InFile::both);
     line.on_check([&options] { trusted_remotes(options); });
 }
 

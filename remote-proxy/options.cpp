@@ -46,14 +46,11 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     const auto origins = std::make_shared<std::vector<std::string>>();
     line.add_table("origins", [&options, origins](const Setting& table, Problems& problems) {
         *origins = read_origins(table, options, problems);
-        return true;
     });
-    line.add_table("services", [&options, origins](const Setting& table, Problems& problems) {
-        if (!options.services.empty()) // flags name them all, and win
-            return false;
+    const auto take = [&options, origins](const Setting& table, Problems& problems) {
         read_services(table, *origins, options, problems);
-        return true;
-    });
+    };
+    line.add_table("services", take, "--service");
     line.check([&line, &options] { return wrong_services(line, options); });
     line.on_check([&options] { const TrustedOrigins read(options.trust); });
 }

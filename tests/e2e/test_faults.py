@@ -8,7 +8,7 @@ import unittest
 
 from faults import HEARTBEATS, PROMPTLY, Wire, echo, exchange, how_it_ends, receive, refuses, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, poll, show_address
+from support import DEADLINE, HOST, Program, Tunnel, binary, poll, show_address
 
 # Heartbeat timeout, and the few waits of the back-off that fit into a fault of this length; slow machines included.
 RECOVERY = 10.0
@@ -197,10 +197,14 @@ class Outages(unittest.TestCase):
 
     def test_many_visitors_at_work_do_not_notice_that_the_control_connection_is_cut_again_and_again(self):
         failures = []
+        # Who is not connected yet does notice: each cut begins that anew, and the retries get rarer.
+        all_at_work = threading.Barrier(10 + 1)
 
         def talk(address, number):
             try:
                 with visit(address) as visitor:
+                    exchange(visitor, b"%d" % number)
+                    all_at_work.wait(DEADLINE)
                     for turn in range(50):
                         exchange(visitor, b"%d:%d" % (number, turn))
                         time.sleep(0.02)
@@ -213,6 +217,7 @@ class Outages(unittest.TestCase):
                 visitors = [threading.Thread(target=talk, args=(tunnel.outside, number)) for number in range(10)]
                 for visitor in visitors:
                     visitor.start()
+                all_at_work.wait(DEADLINE)
                 seen = 1
                 while any(visitor.is_alive() for visitor in visitors):
                     # The control connections are those the remote proxy has logged; in between come data connections.

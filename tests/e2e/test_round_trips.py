@@ -1,6 +1,7 @@
 """What a long way between the two proxies costs a visitor: one round trip, and no more."""
 
 import contextlib
+import os
 import select
 import socket
 import statistics
@@ -13,9 +14,9 @@ from origins import SocketOrigin
 from support import DEADLINE, Tunnel, poll
 
 DELAY = 0.02  # one way
-# What both proxies, the origin server and our own measuring may take beside the way itself.
-# Half a way: a second round trip would cost four times as much.
-OWN_TIME = 0.02 if SLOW else 0.01
+# What both proxies, the origin server and our own measuring may take beside the way itself: 0.6 to 1.3 ms where they
+# run as soon as they have something to do. A second round trip would cost 40.
+OWN_TIME = 0.02 if SLOW else 0.003
 BURST = 8
 FLAGS = ["--heartbeat-interval", "200ms", "--heartbeat-timeout", "1s", "--grace-period", "1s"]
 # After a fault of some seconds the back-off may wait up to 4 s, and lost packets are repeated after up to 2 s more.
@@ -36,6 +37,16 @@ def distant_tunnel():
             tunnel.start_remote()
             tunnel.start_origin()
             yield tunnel, network
+
+
+def before_all_others():
+    """Lets this process, and the programs it starts, run before whatever else the machine is busy with, which would
+    otherwise be measured too: with 20 others at work 2 to 26 ms of it. False: that is not allowed here."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+    except PermissionError:
+        return False
+    return True
 
 
 def round_trip(network):
@@ -85,7 +96,14 @@ def some_time_passes():
 class RoundTrips(unittest.TestCase):
     serial = True
 
-    def assert_one_round_trip(self, network, times, own_time=OWN_TIME):
+    def setUp(self):
+        self.own_time = OWN_TIME
+        if before_all_others():
+            self.addCleanup(os.sched_setscheduler, 0, os.SCHED_OTHER, os.sched_param(0))
+        else:
+            self.own_time = max(OWN_TIME, DELAY / 2)
+
+    def assert_one_round_trip(self, network, times, own_time):
         bare, median = round_trip(network), statistics.median(times)
         shown = ", ".join(f"{1000 * each:.1f}" for each in times)
         self.assertGreater(bare, 2 * DELAY)
@@ -99,7 +117,7 @@ class RoundTrips(unittest.TestCase):
             for _ in range(9):
                 some_time_passes()
                 times += first_answers(tunnel, network, 1)
-            self.assert_one_round_trip(network, times)
+            self.assert_one_round_trip(network, times, self.own_time)
 
     def test_each_of_8_visitors_at_once_waits_one_round_trip_for_the_first_byte_if_as_many_came_before(self):
         with distant_tunnel() as (tunnel, network):
@@ -111,7 +129,7 @@ class RoundTrips(unittest.TestCase):
                 slowest.append(max(first_answers(tunnel, network, BURST)))
                 some_time_passes()
             # The slowest of 8, who share two cores with what carries the packets: surely not two.
-            self.assert_one_round_trip(network, slowest, max(OWN_TIME, DELAY))
+            self.assert_one_round_trip(network, slowest, max(self.own_time, DELAY / 2))
 
 
 class PreparedConnections(unittest.TestCase):

@@ -10,7 +10,7 @@ import unittest
 
 from faults import PROMPTLY, SLOW, exchange, how_it_ends, receive, resident_kib, visit
 from origins import SocketOrigin
-from support import Tunnel, poll
+from support import DEADLINE, Tunnel, poll
 
 TOTAL = (64 << 20) if SLOW else (1 << 30)
 BLOCK = 4 << 20
@@ -121,12 +121,15 @@ class Streams(unittest.TestCase):
         """The origin server wants to send 100 MB to each; with whatever the kernel takes, it has to wait."""
         sent = [0] * VISITORS
         chunk = bytes(64 << 10)
+        # Else those who come first take the machine's whole time, and the last are not let in within their time.
+        all_are_there = threading.Barrier(VISITORS)
 
         def flood_or_echo(connection):
             kind = receive(connection, 1)
             if kind == b"e":
                 return exchange_back(connection)
             number = receive(connection, 1)[0]
+            all_are_there.wait(DEADLINE)
             try:
                 while sent[number] < EACH:
                     sent[number] += connection.send(chunk)
@@ -153,7 +156,7 @@ class Streams(unittest.TestCase):
                     if sum(sent) != stuck_at[0]:
                         stuck_at[:] = sum(sent), time.monotonic()
                     return all(sent) and time.monotonic() - stuck_at[1] > 0.5
-                poll(all_wait, "the origin server cannot send any more", interval=0.05)
+                poll(all_wait, "the origin server cannot send any more", 2 * DEADLINE, interval=0.05)
                 self.assertLess(max(sent), EACH, "the origin server could send everything: nothing was held back")
                 self.assertLess(memory() - before, 64 << 10, "KiB of both programs together")
                 began = time.monotonic()

@@ -253,6 +253,27 @@ TEST_CASE("services of flags are all that there are, whatever tables the file ha
            std::vector<OriginService>{{"c", {"", 3}, {}, ProxyProtocol::v2}}));
 }
 
+TEST_CASE("a file that names services both by the key service and by tables is an error")
+{
+    CHECK(remote_with("service = [\"b=:3\"]\n[services.a]\noutside-addr = \":2\"\n")
+              .complains_of(2, "service is here and [services] in here.toml line 3, expected one "
+                               "of the two"));
+    constexpr auto both = "service = \"b=:3\"\n[services.a]\norigin-server-addr = \":2\"\n";
+    CHECK(origin_with(both).complains_of(2, "service is here and [services] in here.toml line 3"));
+
+    const TemporaryFile file(fmt::format("remote-proxy-addr = \"a:1\"\n{}", both));
+    CHECK(parsed<OriginOptions>({"--config", file.path().c_str()}).code == 2);
+    const auto flagged = parsed<OriginOptions>({"--config", file.path().c_str(), "--service=c=:3"});
+    CHECK(flagged.err == ""); // neither of the two counts
+    REQUIRE(flagged.options.services.size() == 1);
+    CHECK(flagged.options.services[0].name == "c");
+    const Environment service("ORIGIN_PROXY_SERVICE", "d=:3");
+    const auto in_environment = parsed<OriginOptions>({"--config", file.path().c_str()});
+    CHECK(in_environment.err == "");
+    REQUIRE(in_environment.options.services.size() == 1);
+    CHECK(in_environment.options.services[0].name == "d");
+}
+
 TEST_CASE("the service default is that of the outside address, if there is one")
 {
     constexpr auto table = "[services.default]\noutside-addr = \":5\"\n";
