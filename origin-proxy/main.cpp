@@ -5,9 +5,11 @@
 
 #include "common/file_watch.hpp"
 #include "common/log.hpp"
+#include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
+#include "origin-proxy/management.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 
 namespace {
@@ -42,10 +44,13 @@ std::string ready_line(const tunnel::OriginOptions& options, const asio::ip::tcp
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     tunnel::TrustedRemote trust(options.trust, options.remote_proxy_address.host);
-    if (options.trust.has_private_files())
+    auto management = tunnel::prepare_management(io, options.common.management,
+                                                 options.descriptor_limit, "origin-proxy");
+    if (options.trust.has_private_files() || options.common.management.has_tokens())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
-                          {tunnel::files_to_read_again(options.common, options.trust)});
+                          {tunnel::files_to_read_again(options.common, options.trust),
+                           options.common.management.socket_file()});
     options.common.congestion.must_be_allowed();
     const auto on_ready = [&options](const asio::ip::tcp::endpoint& remote,
                                      const std::vector<tunnel::Opened>& opened) {
@@ -59,6 +64,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
             if (!options.services.empty() || !latest.services.empty())
                 proxy.change_services(latest.services);
             proxy.reconnect_now();
+            if (management)
+                management->reload(latest.common.management);
         });
     };
     asio::signal_set signals(io);
@@ -69,8 +76,13 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         watch.emplace(
             io, [&latest] { return tunnel::files_to_watch(latest.common, latest.trust); }, reload);
     proxy.start();
+    if (management)
+        management->server.start(
+            tunnel::origin_management([&proxy] { return proxy.status(); }, management->process));
     while (!proxy.stopped())
         proxy.run_some();
+    if (management)
+        management->server.stop();
     io.poll(); // the last visitors' log lines
     return proxy.gave_up() ? 1 : 0;
 }
@@ -83,7 +95,8 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
-    options.descriptor_limit = tunnel::prepare_process();
+    options.descriptor_limit =
+        tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
         return run(io, options, {argc, argv});
     });

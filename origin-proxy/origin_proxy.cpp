@@ -197,6 +197,7 @@ awaitable<void> OriginProxy::stay_connected()
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
 awaitable<void> OriginProxy::follow()
 {
+    ++counts_.connects;
     const auto endpoints = co_await resolve(options_.remote_proxy_address, options_.dial_timeout);
     Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
               Hop::between);

@@ -17,6 +17,7 @@
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
+#include "origin-proxy/management_status.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/parking.hpp"
 #include "origin-proxy/services.hpp"
@@ -70,6 +71,9 @@ public:
 
     // The remote proxy has said welcome, and the control connection lives.
     bool logged_in() const { return link_ != nullptr && welcome_; }
+
+    // How it is now, for the management interface (management.cpp).
+    OriginStatus status() const;
 
     // Visitors that are being connected or served.
     std::size_t visitors() const { return visitors_; }
@@ -142,6 +146,7 @@ private:
     Tickets told_;
     std::uint64_t log_ins_ = 0;
     std::size_t visitors_ = 0;
+    OriginCounts counts_;
     bool welcome_ = false; // said on the latest control connection
     bool reconnect_ = false;
     bool starting_ = false; // visits

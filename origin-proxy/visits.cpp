@@ -95,6 +95,7 @@ void OriginProxy::on_parked_announce(Announce&& announce, Framed&& connection)
     if (stopping_ || visitors_ >= visitor_capacity_) // it is announced again when this one closes
         return;
     ++visitors_;
+    ++counts_.visitors;
     auto service = services_.find(announce.service);
     Visit visit{
         std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
@@ -124,6 +125,7 @@ void OriginProxy::start_visits()
             continue;
         }
         ++visitors_;
+        ++counts_.visitors;
         tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
@@ -191,6 +193,7 @@ awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<D
     }
     if (why.empty())
         co_return;
+    ++counts_.failed_dials;
     if (visit.failure.empty())
         visit.failure = why;
     if (!visit.presented && link_ == link && link_ != nullptr)
@@ -201,6 +204,7 @@ awaitable<void> OriginProxy::connect_origin_server(Visit& visit, std::optional<D
 std::string OriginProxy::take_origin_server(Visit& visit, Fd socket)
 {
     prepare_stream(socket.get());
+    counts_.dials.observe(Clock::now() - visit.began);
     const std::string header =
         visitor_header(visit.service->options.proxy_protocol, visit.announce);
     if (!header.empty()) {
@@ -289,6 +293,8 @@ void OriginProxy::relay(Visit& visit, Framed data)
                  service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
+            counts_.to_origin += flow.second_to_first;
+            counts_.to_visitor += flow.first_to_second;
             log_visitor_end(
                 visitor, flow.second_to_first, flow.first_to_second, Clock::now() - began,
                 describe(flow.end, "origin server", "remote side"), logged_name(service));

@@ -69,6 +69,7 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     read_cidrs(keys, "deny", rules.deny);
     read_cidrs(keys, "trusted", rules.trusted);
     read_cidrs(keys, "accept-proxy-from", service.accept_proxy_from);
+    keys.boolean("required", service.required);
     keys.one("kind", read_kind);
     keys.finish();
     return service;

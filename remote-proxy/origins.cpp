@@ -307,6 +307,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     else if (service)
         welcome.outside_address = to_string(service->outside.endpoint());
     link.connection.post(welcome);
+    ++counts_.log_ins;
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
                                          {"encrypted", encrypted ? "yes" : "no"},

@@ -32,6 +32,7 @@ struct RemoteService {
     // Load balancers in front: their connections begin with a header of the PROXY protocol, which
     // says who the visitor is. A header from anybody else is the visitor's own data.
     std::vector<Cidr> accept_proxy_from{};
+    bool required = false; // the program is not ready before somebody serves it
 
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };

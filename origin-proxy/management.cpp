@@ -1,0 +1,78 @@
+#include "origin-proxy/management.hpp"
+
+#include "common/management/liveness.hpp"
+#include "origin-proxy/origin_proxy.hpp"
+
+namespace tunnel {
+
+OriginStatus OriginProxy::status() const
+{
+    OriginStatus status;
+    status.logged_in = logged_in();
+    status.stopping = stopping_;
+    status.log_ins = log_ins_;
+    status.visitors = visitors();
+    status.parked = parked();
+    if (link_ != nullptr)
+        status.round_trip = link_->round_trip();
+    status.relay_loads = relay_.loads();
+    status.counts = counts_;
+    return status;
+}
+
+Response readiness(const OriginStatus& status)
+{
+    if (status.stopping)
+        return refusal(503, "shutting down");
+    if (!status.logged_in)
+        return refusal(503, "not logged in to the remote proxy");
+    return {200, "ready\n"};
+}
+
+void add_metrics(const OriginStatus& status, Metrics& metrics)
+{
+    metrics.gauge("tunnel_visitors", "Visitors who are being connected or served.",
+                  {Sample(status.visitors)});
+    metrics.counter("tunnel_visitors_total", "Visitors who were announced and taken.",
+                    {Sample(status.counts.visitors)});
+    metrics.counter("tunnel_visitor_bytes_total", "Bytes of visitors who have left.",
+                    {Sample(status.counts.to_origin, {{"direction", "to_origin"}}),
+                     Sample(status.counts.to_visitor, {{"direction", "to_visitor"}})});
+    metrics.histogram("tunnel_origin_dial_seconds",
+                      "From a visitor's announcement to a connection to the origin server.",
+                      status.counts.dials);
+    metrics.counter("tunnel_origin_dial_failures_total",
+                    "Visitors for whom the origin server could not be connected to.",
+                    {Sample(status.counts.failed_dials)});
+    metrics.gauge("tunnel_logged_in", "Whether the remote proxy has said welcome: 1 or 0.",
+                  {Sample(status.logged_in ? 1 : 0)});
+    metrics.counter("tunnel_connects_total",
+                    "Times that a control connection was tried, the first one included.",
+                    {Sample(status.counts.connects)});
+    metrics.counter("tunnel_log_ins_total", "Log-ins that the remote proxy has welcomed.",
+                    {Sample(status.log_ins)});
+    if (status.round_trip)
+        metrics.gauge("tunnel_control_round_trip_seconds",
+                      "Round trip to the remote proxy, as the kernel estimates it.",
+                      {Sample(std::chrono::duration<double>(*status.round_trip).count())});
+    metrics.gauge("tunnel_parked_connections", "Data connections that wait for a visitor.",
+                  {Sample(status.parked)});
+    add_relay_loads(status.relay_loads, metrics);
+}
+
+Router origin_management(std::function<OriginStatus()> status,
+                         std::shared_ptr<const ProcessMetrics> process)
+{
+    Router router;
+    add_liveness(router);
+    router.add(Method::get, "/ready", [status](const Request&) { return readiness(status()); });
+    router.add(Method::get, "/metrics", [status, process](const Request&) {
+        Metrics metrics;
+        process->add_to(metrics);
+        add_metrics(status(), metrics);
+        return metrics.response();
+    });
+    return router;
+}
+
+} // namespace tunnel
