@@ -32,6 +32,9 @@ public:
     // With that port; none if it is a socket file.
     const std::optional<tcp::endpoint>& endpoint() const { return endpoint_; }
 
+    // Other machines reach it, or may.
+    bool is_open_to_others() const { return endpoint_ && !endpoint_->address().is_loopback(); }
+
     // Its IP address, if only this machine reaches that.
     std::optional<std::string> loopback_host() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
@@ -76,7 +77,7 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
       tasks_(io.get_executor())
 {
     log::info("management", {{"address", door_.where()}});
-    if (door_.endpoint() && !door_.endpoint()->address().is_loopback())
+    if (door_.is_open_to_others())
         log::warn("the management interface is not encrypted, and other machines reach it: who "
                   "reads along reads the token; put a web server with TLS in front of it",
                   {{"address", door_.where()}});
@@ -100,6 +101,9 @@ void ManagementServer::stop()
 
 void ManagementServer::reload(const ManagementOptions& options)
 {
+    // The address stays the one of the start, whatever the options say by now.
+    if (door_.is_open_to_others() && !options.has_tokens())
+        throw std::runtime_error(way_out_for_open_address(door_.where()));
     access_.change(Tokens(options));
 }
 

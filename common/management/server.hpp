@@ -52,7 +52,8 @@ public:
 
     bool stopped() const { return tasks_.empty(); }
 
-    // Reads the tokens again; throws std::runtime_error, and then nothing changes.
+    // Reads the tokens again; throws std::runtime_error, also if there are none at an address that
+    // needs one, and then nothing changes.
     void reload(const ManagementOptions& options);
 
     const ManagementDoor& door() const { return door_; }

@@ -183,6 +183,22 @@ TEST_CASE("a client without the token is told so before it has sent its body")
           200);
 }
 
+TEST_CASE("tokens of an address that others reach can be changed, and not taken away")
+{
+    const TemporaryFile token("0123456789abcdef");
+    ManagementOptions options;
+    options.address = parse_management_address("0.0.0.0:0");
+    options.token_file = token.path();
+    asio::io_context io;
+    ManagementServer server(io, options, short_limits());
+    CHECK(server.door().is_open_to_others());
+    token.write("fedcba9876543210");
+    server.reload(options);
+    // As if the options had another address by now, which holds from the next start on.
+    CHECK_THROWS_WITH_AS(server.reload(options_at_loopback()),
+                         doctest::Contains("--management-token-file"), const std::runtime_error&);
+}
+
 TEST_CASE("a silent or slow client of the management interface is let go at its limit")
 {
     const Served served(short_limits());
