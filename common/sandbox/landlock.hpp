@@ -7,9 +7,9 @@
 
 namespace tunnel {
 
-// Leaves this thread, and those that it starts, only what `needs` says and the reading of
-// what name look-ups read; no signal to another process either, where the kernel can
-// forbid it. no_new_privs must be set.
+// Leaves this thread, and those that it starts, only what `needs` says and the reading of what name
+// look-ups read; no signal to another process either, where the kernel can forbid it. no_new_privs
+// must be set.
 std::error_code restrict_files(const SandboxNeeds& needs);
 
 } // namespace tunnel
