@@ -68,13 +68,13 @@ std::uint32_t default_relay_threads()
 std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
                                                        const TrustOptions& trust)
 {
-    return joined(common.files.read_again(), trust.files());
+    return joined(joined(common.files.read_again(), trust.files()), common.management.files());
 }
 
 std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
                                                   const TrustOptions& trust)
 {
-    return joined(common.files.present(), trust.files());
+    return joined(joined(common.files.present(), trust.files()), common.management.files());
 }
 
 RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_limit)
@@ -414,6 +414,7 @@ void CommandLine::add(CommonOptions& options)
     add_switch(
         "--watch", options.watch,
         "Reload, as SIGHUP does, when one of the files has changed that are read again then");
+    add(options.management);
     const auto read_name = [this](const std::string& name) {
         if (name.empty())
             throw CLI::ValidationError("--config: \"\" is not the name of a file");

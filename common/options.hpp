@@ -12,6 +12,7 @@
 
 #include "common/configuration/files.hpp"
 #include "common/log.hpp"
+#include "common/management/options.hpp"
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
 #include "common/net/congestion.hpp"
@@ -45,6 +46,7 @@ struct CommonOptions {
     log::Format log_format = log::Format::text;
     bool watch = false; // reload when one of the files has changed
     ConfigurationFiles files;
+    ManagementOptions management;
 };
 
 // Every file that is read again at a reload, and the folders in which there may be more.
@@ -103,6 +105,7 @@ public:
     void add_file(const std::string& flag, std::string& value, const std::string& help);
     void add_switch(const std::string& flag, bool& value, const std::string& help);
     void add(CommonOptions& options);
+    void add(ManagementOptions& options); // management/options.cpp
 
     // What both have of it. The secret itself may stand in the environment alone, and is taken out
     // of there: others can read a command line.

@@ -90,6 +90,8 @@ void CommandLine::look_for_contradictions(Problems& problems) const
     }
     if (trust_ != nullptr && !trust_->contradiction().empty())
         problems.add(trust_->contradiction());
+    if (common_ != nullptr && !common_->management.contradiction().empty())
+        problems.add(common_->management.contradiction());
     if (const std::string wrong = contradiction_ ? contradiction_() : ""; !wrong.empty())
         problems.add(wrong);
 }

@@ -75,8 +75,8 @@ void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs)
     };
     note("no_new_privs", gain_no_privileges());
     note("capabilities", drop_capabilities()); // libcap-ng reads /proc/self
-    note("landlock", restrict_files(needs.read_again));
-    note("seccomp", restrict_system_calls());
+    note("landlock", restrict_files(needs));
+    note("seccomp", restrict_system_calls(needs));
     if (!missing.empty())
         log::info("a part of the sandbox cannot be had here", {{"missing", missing}});
     warn_of_what_cannot_be_read(needs);

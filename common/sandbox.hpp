@@ -14,6 +14,9 @@ struct SandboxNeeds {
     // Files and folders to be read again. A file may be replaced by another: everything in the
     // folder that holds it becomes readable too, unless that is / or /etc.
     std::vector<std::filesystem::path> read_again{};
+    // A file to be removed at the end, if there is one: files in its folder may be removed then, as
+    // far as this user may.
+    std::filesystem::path removed{};
 };
 
 // From here on this thread and those that it starts, and the files they open: no capability is left

@@ -6,9 +6,11 @@
 
 #include "common/file_watch.hpp"
 #include "common/log.hpp"
+#include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
+#include "origin-proxy/management.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 
 namespace {
@@ -44,10 +46,14 @@ std::string ready_line(const tunnel::OriginOptions& options, const tunnel::Addre
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
+    auto management = tunnel::prepare_management(io, options.common.management,
+                                                 options.descriptor_limit, "origin-proxy");
     // A reload may name a secret where there was none, and inside the sandbox it would be too late.
-    if (options.has_private_files() || !options.common.files.top.empty())
+    if (options.has_private_files() || options.common.management.has_tokens() ||
+        !options.common.files.top.empty())
         tunnel::keep_memory_private();
-    tunnel::enter_sandbox(options.common.sandbox, {options.files_to_read_again()});
+    tunnel::enter_sandbox(options.common.sandbox,
+                          {options.files_to_read_again(), options.common.management.socket_file()});
     options.common.congestion.must_be_allowed();
     auto latest = options;
     const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
@@ -61,6 +67,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
             proxy.reload(fresh);
             latest = std::move(fresh);
+            if (management)
+                management->reload(latest.common.management);
         });
     };
     asio::signal_set signals(io);
@@ -71,8 +79,13 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         watch.emplace(
             io, [&latest] { return latest.files_to_watch(); }, reload);
     proxy.start();
+    if (management)
+        management->server.start(
+            tunnel::origin_management([&proxy] { return proxy.status(); }, management->process));
     while (!proxy.stopped())
         proxy.run_some();
+    if (management)
+        management->server.stop();
     io.poll(); // the last visitors' log lines
     return proxy.gave_up() ? 1 : 0;
 }
@@ -85,7 +98,8 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
-    options.descriptor_limit = tunnel::prepare_process();
+    options.descriptor_limit =
+        tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
         return run(io, options, {argc, argv});
     });

@@ -9,6 +9,7 @@
 #include "common/asio.hpp"
 #include "common/loop.hpp"
 #include "common/task_group.hpp"
+#include "origin-proxy/management_status.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/remote_link.hpp"
 #include "origin-proxy/trusted_remote.hpp"
@@ -68,6 +69,9 @@ public:
 
     // Every remote proxy has.
     bool logged_in() const { return log_ins() == links_.size(); }
+
+    // How it is now, for the management interface (management.cpp).
+    OriginStatus status() const;
 
     // Visitors that are being connected or served.
     std::size_t visitors() const;

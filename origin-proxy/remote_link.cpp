@@ -193,6 +193,7 @@ awaitable<void> RemoteLink::stay_connected()
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
 awaitable<void> RemoteLink::follow()
 {
+    ++shared_.counts.connects;
     const auto endpoints = co_await resolve(address_, options_.dial_timeout);
     Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
               Hop::between);

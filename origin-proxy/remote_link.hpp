@@ -17,6 +17,7 @@
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
 #include "origin-proxy/health_checks.hpp"
+#include "origin-proxy/management_status.hpp"
 #include "origin-proxy/offers.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/parking.hpp"
@@ -45,7 +46,8 @@ public:
         bool offering; // them, instead of serving the one of the log-in
         DataDialler dialler;
         Relay relay;
-        SharedLimits bandwidth;                  // of all visitors
+        SharedLimits bandwidth; // of all visitors
+        OriginCounts counts{};
         VisitorPlaces places;                    // none, until it is told how many
         std::function<void()> something_ended{}; // a visitor or a control connection
         std::function<void()> gave_up{};         // one of the links, after its last retry
@@ -96,6 +98,14 @@ public:
 
     // The remote proxy has said welcome, and the control connection lives.
     bool logged_in() const { return link_ != nullptr && welcome_; }
+
+    std::uint64_t log_ins() const { return log_ins_; }
+
+    // Nothing without a control connection.
+    std::optional<microseconds> round_trip() const
+    {
+        return link_ != nullptr ? link_->round_trip() : std::nullopt;
+    }
 
     // Visitors that are being connected or served.
     std::size_t visitors() const { return places_.taken(); }

@@ -95,6 +95,7 @@ void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
     if (stopping_ || !places_.is_free()) // it is announced again when this one closes
         return;
     places_.take();
+    ++shared_.counts.visitors;
     auto service = services_.find(announce.service);
     Visit visit{
         std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
@@ -124,6 +125,7 @@ void RemoteLink::start_visits()
             continue;
         }
         places_.take();
+        ++shared_.counts.visitors;
         tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
@@ -191,6 +193,7 @@ awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Di
     }
     if (why.empty())
         co_return;
+    ++shared_.counts.failed_dials;
     if (visit.failure.empty())
         visit.failure = why;
     if (!visit.presented && link_ == link && link_ != nullptr)
@@ -201,6 +204,7 @@ awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Di
 std::string RemoteLink::take_origin_server(Visit& visit, Fd socket)
 {
     prepare_stream(socket.get());
+    shared_.counts.dials.observe(Clock::now() - visit.began);
     const std::string header =
         visitor_header(visit.service->options.proxy_protocol, visit.announce);
     if (!header.empty()) {
@@ -301,6 +305,8 @@ void RemoteLink::relay(Visit& visit, Framed data)
                  service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
+            shared_.counts.to_origin += flow.second_to_first;
+            shared_.counts.to_visitor += flow.first_to_second;
             log_visitor_end(
                 visitor, flow.second_to_first, flow.first_to_second, Clock::now() - began,
                 describe(flow.end, "origin server", "remote side"), logged_name(service));

@@ -321,12 +321,13 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
         co_return;
     if (failure.empty() && identity.credential && trust_.find(*identity.credential) == nullptr)
         failure = "the origin proxy is trusted no longer";
-    if (failure.empty())
+    if (failure.empty()) {
         relay(std::move(*visitor), caller.release(), session, group_of(identity.name));
-    else if (refused)
+    } else if (refused) {
         on_refusal(std::move(*visitor), origin, failure);
-    else
+    } else {
         on_broken(std::move(*visitor), origin, failure);
+    }
 }
 
 void RemoteProxy::park(Caller caller, const SessionId& session)

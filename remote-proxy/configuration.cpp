@@ -85,6 +85,7 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     keys.one("foreign-proxy-header", [&service](const std::string& text) {
         service.foreign_header = read_foreign_header(text);
     });
+    keys.boolean("required", service.required);
     keys.one("kind", read_kind);
     keys.finish();
     return service;

@@ -5,9 +5,11 @@
 
 #include "common/file_watch.hpp"
 #include "common/log.hpp"
+#include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
+#include "remote-proxy/management.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 
 namespace {
@@ -46,16 +48,23 @@ std::string outside_addresses(const tunnel::RemoteProxy& proxy)
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
     tunnel::RemoteProxy::Prepared prepared(io, options);
-    if (options.trust.has_private_files())
+    auto management = tunnel::prepare_management(io, options.common.management,
+                                                 options.descriptor_limit, "remote-proxy");
+    if (options.trust.has_private_files() || options.common.management.has_tokens())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
-                          {tunnel::files_to_read_again(options.common, options.trust)});
+                          {tunnel::files_to_read_again(options.common, options.trust),
+                           options.common.management.socket_file()});
     options.common.congestion.must_be_allowed();
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
         options = tunnel::reread_options(arguments.count, arguments.words, options);
         return options;
     });
-    const auto reload = [&proxy] { proxy.reload(); };
+    const auto reload = [&] {
+        proxy.reload();
+        if (management)
+            management->reload(latest.common.management);
+    };
     asio::signal_set signals(io);
     tunnel::watch_signals(
         signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
@@ -65,12 +74,17 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             io, [&options] { return tunnel::files_to_watch(options.common, options.trust); },
             reload);
     proxy.start();
+    if (management)
+        management->server.start(
+            tunnel::remote_management([&proxy] { return proxy.status(); }, management->process));
     tunnel::print_ready(fmt::format("ready control={}{}",
                                     tunnel::to_string(proxy.control_endpoint()),
                                     outside_addresses(proxy)));
     warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();
+    if (management)
+        management->server.stop();
     io.poll(); // the last visitors' log lines
     return 0;
 }
@@ -83,7 +97,8 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
-    options.descriptor_limit = tunnel::prepare_process();
+    options.descriptor_limit =
+        tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
         return run(io, options, {argc, argv});
     });

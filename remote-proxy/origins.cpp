@@ -306,6 +306,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     if (std::ranges::find(log_in.features, health_checks) != log_in.features.end())
         welcome.features.emplace_back(health_checks);
     link.connection.post(welcome);
+    ++counts_.log_ins;
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
                                          {"encrypted", encrypted ? "yes" : "no"},

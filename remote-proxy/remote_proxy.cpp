@@ -213,6 +213,7 @@ awaitable<void> RemoteProxy::keep_time()
         const auto now = Clock::now();
         handshakes_.expire(now - options_.handshake_timeout);
         while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
+            ++counts_.late;
             turn_away(std::move(*visitor), not_in_time());
         }
         end_outages(now);

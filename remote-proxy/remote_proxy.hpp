@@ -24,6 +24,7 @@
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
 #include "remote-proxy/line_allowance.hpp"
+#include "remote-proxy/management_status.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_bandwidths.hpp"
 #include "remote-proxy/origin_link.hpp"
@@ -95,6 +96,9 @@ public:
 
     // Names of the services that there are, and where their visitors come.
     std::vector<std::pair<std::string, tcp::endpoint>> outside_endpoints() const;
+
+    // How it is now, for the management interface (management_status.cpp).
+    RemoteStatus status() const;
 
     // Visitors that are here, waiting or being served.
     std::size_t visitors() const { return unidentified_ + room_.size() + relayed_; }
@@ -246,6 +250,7 @@ private:
     std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
     std::size_t relayed_ = 0;
     std::size_t rejected_ = 0;
+    RemoteCounts counts_;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};
     bool stopping_ = false;

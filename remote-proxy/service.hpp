@@ -9,6 +9,7 @@
 
 #include "common/asio.hpp"
 #include "common/net/listener.hpp"
+#include "remote-proxy/management_status.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/service_options.hpp"
 #include "remote-proxy/visitor.hpp"
@@ -71,6 +72,7 @@ struct PublicService {
     std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts
     std::optional<Clock::time_point> full_since{};  // the last visitor came who could be taken
     Signal opened;
+    ServiceCounts counts{};
     bool retired = false; // no more visitors, ever
 };
 

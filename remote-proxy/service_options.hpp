@@ -43,6 +43,7 @@ struct RemoteService {
     // says who the visitor is.
     std::vector<Cidr> accept_proxy_from{};
     ForeignHeader foreign_header = ForeignHeader::data; // from anybody else
+    bool required = false; // the program is not ready before somebody serves it
 
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };

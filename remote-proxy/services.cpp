@@ -114,8 +114,10 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why)
             tell(link, offered->second, declined(name, DeclineReason::removed, std::string(why)));
         }
     }
-    while (auto visitor = room_.dismiss_untold(service->number))
+    while (auto visitor = room_.dismiss_untold(service->number)) {
+        ++counts_.service_closed;
         turn_away(std::move(*visitor), why);
+    }
 }
 
 // Throws std::system_error if it cannot listen.

@@ -214,6 +214,7 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
         return;
     }
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
+    ++service->counts.visitors;
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
     visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
     visitor.service = service;
@@ -292,8 +293,10 @@ void RemoteProxy::tell_visitors(PublicService& service)
         return true;      // with a ticket, by which it is dismissed
     });
     for (const auto& [ticket, why] : hopeless) {
-        if (auto visitor = room_.dismiss(ticket))
+        if (auto visitor = room_.dismiss(ticket)) {
+            ++counts_.refused;
             turn_away(std::move(*visitor), why);
+        }
     }
 }
 
@@ -302,6 +305,7 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
 {
     ++relayed_;
     PairOptions pair_options{group, limits_of(visitor), visitor.guard};
+    counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Visitor>(std::move(visitor));
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
@@ -352,8 +356,10 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
         return;
     }
     std::string how = describe(flow.end, "visitor", "origin side");
-    if (flow.end == End::start_timeout)
+    if (flow.end == End::start_timeout) {
         how = not_in_time();
+        ++counts_.late;
+    }
     if (flow.end == End::forbidden) {
         how = "began with a header of the PROXY protocol";
         count(foreign_, visitor.address, how);
@@ -370,6 +376,10 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
     }
     if (service && (flow.end == End::finished || flow.second_to_first > 0))
         note_success(*service, visitor);
+    if (service) {
+        service->counts.to_origin += flow.first_to_second;
+        service->counts.to_visitor += flow.second_to_first;
+    }
     visitor_left_.notify();
     log_visitor_end(visitor.address, flow.first_to_second, flow.second_to_first,
                     Clock::now() - visitor.arrived, how, shown_name(visitor.service_name));
@@ -400,6 +410,7 @@ void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_vi
         enter(*service, std::move(visitor));
         return;
     }
+    ++counts_.refused;
     turn_away(std::move(visitor), why);
 }
 
@@ -408,6 +419,7 @@ void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_vi
 void RemoteProxy::on_broken(Visitor visitor, const OriginId& by, std::string_view why)
 {
     if (visitor.sent_to) {
+        ++counts_.broken;
         turn_away(std::move(visitor), why);
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
         on_refusal(std::move(visitor), by, why);

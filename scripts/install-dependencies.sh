@@ -9,7 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(g++ cmake ninja-build pkg-config libasio-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev
-    libtomlplusplus-dev doctest-dev libseccomp-dev libcap-ng-dev)
+    libtomlplusplus-dev doctest-dev libseccomp-dev libcap-ng-dev
+    libboost-dev prometheus-cpp-dev)
 checks=(clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev)
 
 wanted=("${build[@]}")

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <netinet/tcp.h>
+
 #include "common/error.hpp"
 
 namespace tunnel {
@@ -79,6 +81,17 @@ void ControlConnection::set_peer_timeout(std::chrono::milliseconds timeout)
         heartbeats_.interval =
             std::clamp(timeout / 3, std::chrono::milliseconds(1), heartbeats_.interval);
     heart_.notify();
+}
+
+std::optional<std::chrono::microseconds> ControlConnection::round_trip() const
+{
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // It is a const call of the socket, but asio has none that gives its descriptor.
+    const int descriptor = const_cast<tcp::socket&>(socket_).native_handle();
+    if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_rtt == 0)
+        return std::nullopt;
+    return std::chrono::microseconds(info.tcpi_rtt);
 }
 
 awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame)

@@ -49,6 +49,9 @@ public:
 
     tcp::endpoint peer() const { return peer_; }
 
+    // What the kernel takes the round trip to the peer to be; nullopt: it does not know.
+    std::optional<std::chrono::microseconds> round_trip() const;
+
 private:
     awaitable<void> receive(std::function<void(Frame&)>& on_frame);
     awaitable<void> transmit();

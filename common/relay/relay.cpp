@@ -66,6 +66,14 @@ int Relay::descriptor() const
     return workers_.front()->descriptor();
 }
 
+std::vector<std::size_t> Relay::loads() const
+{
+    std::vector<std::size_t> all;
+    for (const auto& worker : workers_)
+        all.push_back(worker->load());
+    return all;
+}
+
 void Relay::stop()
 {
     for (const auto& worker : workers_)

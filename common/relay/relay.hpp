@@ -146,6 +146,9 @@ public:
     // Pairs that have not ended yet; one that is being reported no longer counts.
     std::size_t live() const { return live_.load(); }
 
+    // Pairs of each worker that nobody has finished yet. Safe from any thread.
+    std::vector<std::size_t> loads() const;
+
     // Resets what is left and waits for the threads; every pair has been reported when it returns.
     // With a lent thread: from that one, and not from `Done`.
     void stop();

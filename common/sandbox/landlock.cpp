@@ -101,10 +101,17 @@ public:
 
         if (!place.is_open() || ::fstat(place.get(), &what) != 0)
             return;
-        landlock_path_beneath_attr rule{};
-        rule.allowed_access = S_ISDIR(what.st_mode) ? read_all : read_file;
-        rule.parent_fd = place.get();
-        ::syscall(SYS_landlock_add_rule, descriptor_.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+        allow(place, S_ISDIR(what.st_mode) ? read_all : read_file);
+    }
+
+    // That is a right at the folder.
+    void allow_removing(const fs::path& path) const
+    {
+        std::error_code error;
+        const fs::path folder = fs::absolute(path, error).parent_path();
+        const Fd place(::open(folder.c_str(), O_PATH | O_CLOEXEC));
+        if (place.is_open())
+            allow(place, LANDLOCK_ACCESS_FS_REMOVE_FILE);
     }
 
     // A rule is about the file that is there now, and not about its name; only a rule about the
@@ -125,6 +132,14 @@ public:
     }
 
 private:
+    void allow(const Fd& place, std::uint64_t rights) const
+    {
+        landlock_path_beneath_attr rule{};
+        rule.allowed_access = rights;
+        rule.parent_fd = place.get();
+        ::syscall(SYS_landlock_add_rule, descriptor_.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    }
+
     // For the sake of one file these two would tell far too much.
     void allow_folder(const fs::path& folder) const
     {
@@ -142,7 +157,7 @@ std::error_code last_error()
 
 } // namespace
 
-std::error_code restrict_files(const std::vector<fs::path>& read_again)
+std::error_code restrict_files(const SandboxNeeds& needs)
 {
     const long abi =
         ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -158,8 +173,10 @@ std::error_code restrict_files(const std::vector<fs::path>& read_again)
     // nothing there that is secret anyway; root, as owner, could read all of it.
     if (::geteuid() != 0)
         rules.allow_reading("/etc");
-    for (const fs::path& path : read_again)
+    for (const fs::path& path : needs.read_again)
         rules.allow_reading_again(path);
+    if (!needs.removed.empty())
+        rules.allow_removing(needs.removed);
     return rules.restrict_this_thread() ? std::error_code() : last_error();
 }
 

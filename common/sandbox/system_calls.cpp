@@ -134,7 +134,7 @@ private:
 
 } // namespace
 
-std::error_code restrict_system_calls()
+std::error_code restrict_system_calls(const SandboxNeeds& needs)
 {
     Filter filter;
     for (const int call : allowed)
@@ -146,6 +146,10 @@ std::error_code restrict_system_calls()
     for (const unsigned option : process_options)
         filter.allow(SCMP_SYS(prctl), argument_is(0, option));
     filter.allow(SCMP_SYS(openat), argument_is(2, O_RDONLY, O_ACCMODE | O_CREAT | O_TRUNC));
+    if (!needs.removed.empty()) {
+        filter.allow(SCMP_SYS(unlink));
+        filter.allow(SCMP_SYS(unlinkat));
+    }
     // abort() signals its own thread.
     filter.allow(SCMP_SYS(tgkill), argument_is(0, static_cast<unsigned>(::getpid())));
     // Threads, and no processes. What clone3() is to make stands in memory, where a filter cannot

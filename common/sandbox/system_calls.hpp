@@ -3,10 +3,12 @@
 
 #include <system_error>
 
+#include "common/sandbox.hpp"
+
 namespace tunnel {
 
 // Leaves this thread, those that it starts, and all others of the process only the system calls
-// that the proxies make. no_new_privs must be set.
-std::error_code restrict_system_calls();
+// that the proxies make, and those that `needs` asks for. no_new_privs must be set.
+std::error_code restrict_system_calls(const SandboxNeeds& needs);
 
 } // namespace tunnel

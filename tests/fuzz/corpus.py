@@ -309,6 +309,25 @@ SEEDS = {
         "raw-in-a-small-buffer": STREAMS["raw"] + UNEVEN + b"\1\x20\1",
         "more-than-the-receiver-takes": frame(DATA, b"x" * 9000) + frame(END) + WHOLE + b"\0\xff\0",
     },
+    "management_request": {
+        name: bytes_ + pieces
+        for name, bytes_, pieces in (
+            ("get", b"GET /ping HTTP/1.1\r\nHost: localhost:9057\r\n\r\n", WHOLE),
+            ("two-gets", b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n" * 2, UNEVEN),
+            ("put", b"PUT /tunnels HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n"
+                    b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n[]", UNEVEN),
+            ("chunked", b"PUT /a%2F?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        b"2;x=y\r\n[]\r\n0\r\nTrailer: x\r\n\r\n", BYTE_BY_BYTE),
+            ("expect", b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n1", WHOLE),
+            ("old", b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", WHOLE),
+            ("two-lengths", b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"0\r\n\r\n", WHOLE),
+            ("folded", b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n", BYTE_BY_BYTE),
+            ("endless-chunk-line", b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                   b"1;" + b"x" * 600 + b"\r\n1\r\n0\r\n\r\n", UNEVEN),
+            ("too-long", b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: a\r\n\r\n", UNEVEN),
+        )
+    },
     # Behind the pieces: budget, pieces before the start, both buffers, how.
     "frames_on_and_off": {
         "nothing": WHOLE + b"\xff\0\0\0\0",

@@ -151,6 +151,24 @@ TEST_CASE("a Unix socket at a path can be connected to inside the sandbox")
     CHECK(server.pending_within(std::chrono::seconds(10)));
 }
 
+TEST_CASE("a file can be removed inside the sandbox only in the folder of the one that is to be")
+{
+    if (cannot("landlock", has_landlock()) || cannot("seccomp", has_seccomp()))
+        return;
+    const Folder folder;
+    const Folder other;
+    const auto meant = folder.file("meant");
+    const auto elsewhere = other.file("elsewhere");
+    const auto removes = [](const std::filesystem::path& path, const SandboxNeeds& needs) {
+        return inside([&path] { return failure(::unlink(path.c_str())); }, needs);
+    };
+    CHECK(removes(meant, {}) == EPERM);
+    CHECK(removes(elsewhere, {{}, meant}) == EACCES);
+    CHECK(removes(meant, {{}, meant}) == 0);
+    CHECK_FALSE(std::filesystem::exists(meant));
+    CHECK(inside([&meant] { return failure(::mkdir(meant.c_str(), 0700)); }, {{}, meant}) != 0);
+}
+
 TEST_CASE("no file can be written or made inside the sandbox")
 {
     const Folder folder;

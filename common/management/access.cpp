@@ -1,0 +1,150 @@
+#include "common/management/access.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <strings.h>
+
+#include "common/security/file.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::size_t shortest_token = 16;
+constexpr std::size_t longest_token = 256;
+constexpr std::size_t largest_file = 4096;
+constexpr std::string_view scheme = "Bearer ";
+constexpr std::string_view localhost = "localhost";
+
+Key key_of(std::string_view token)
+{
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(token.data()), token.size());
+    return derive(bytes, "management token");
+}
+
+Key read_token(const std::string& path)
+{
+    const PrivateText text = read_private_file(path, largest_file);
+    return parse_token(text.view(), path);
+}
+
+bool equal_keys(const Key& one, const Key& other)
+{
+    return equal(one.bytes, other.bytes);
+}
+
+// Whatever the case of its letters.
+bool begins_with(std::string_view text, std::string_view prefix)
+{
+    return text.size() >= prefix.size() &&
+           ::strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
+}
+
+bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+// "application/json", with parameters behind it or without.
+bool is_json(std::string_view content_type)
+{
+    constexpr std::string_view json = "application/json";
+    if (!begins_with(content_type, json))
+        return false;
+    content_type.remove_prefix(json.size());
+    return content_type.empty() || content_type.front() == ';' || is_space(content_type.front());
+}
+
+bool changes_nothing(Method method)
+{
+    return method == Method::get || method == Method::head;
+}
+
+} // namespace
+
+Key parse_token(std::string_view text, std::string_view where)
+{
+    while (!text.empty() && is_space(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back()))
+        text.remove_suffix(1);
+    const bool is_word = std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+    if (!is_word || text.size() < shortest_token || text.size() > longest_token)
+        throw std::runtime_error(
+            fmt::format("{}: a token for management is one word of {} to {} characters; make one "
+                        "with: remote-proxy gen-secret > FILE",
+                        where, shortest_token, longest_token));
+    return key_of(text);
+}
+
+Tokens::Tokens(const ManagementOptions& options)
+{
+    if (!options.token_file.empty())
+        admin_ = read_token(options.token_file);
+    if (!options.read_token_file.empty())
+        reader_ = read_token(options.read_token_file);
+    if (admin_ && reader_ && equal_keys(*admin_, *reader_))
+        throw std::runtime_error(
+            fmt::format("{} and {} hold the same token, and who has it could do everything",
+                        options.token_file, options.read_token_file));
+}
+
+Tokens::Role Tokens::role_of(std::string_view authorization) const
+{
+    if (!admin_ && !reader_)
+        return Role::admin;
+    if (!begins_with(authorization, scheme))
+        return Role::nobody;
+    // Of one length, so that comparing tells nothing of the token's.
+    const Key key = key_of(authorization.substr(scheme.size()));
+    const bool is_admin = admin_ && equal_keys(*admin_, key);
+    const bool is_reader = reader_ && equal_keys(*reader_, key);
+    return is_admin ? Role::admin : is_reader ? Role::reader : Role::nobody;
+}
+
+Access::Access(Tokens tokens, std::optional<std::string> loopback)
+    : tokens_(std::move(tokens)), loopback_(std::move(loopback))
+{
+}
+
+std::optional<Response> Access::objection(const Request& request) const
+{
+    if (loopback_ && !is_meant_for_here(request.host))
+        return refusal(421, "the Host header must name this machine: localhost or 127.0.0.1");
+    const Tokens::Role role = tokens_.role_of(request.authorization);
+    if (role == Tokens::Role::nobody) {
+        Response response =
+            refusal(401, "a token is wanted: send the header Authorization: Bearer TOKEN");
+        response.headers.emplace_back("WWW-Authenticate", "Bearer");
+        return response;
+    }
+    return std::nullopt;
+}
+
+std::optional<Response> Access::objection_to_change(const Request& request) const
+{
+    const bool changes = !changes_nothing(request.method);
+    if (changes && tokens_.role_of(request.authorization) != Tokens::Role::admin)
+        return refusal(403, "this token is good for looking only");
+    // What a form of a foreign page can send without asking first is no JSON.
+    const bool sends = changes && request.method != Method::remove;
+    if ((request.has_body || sends) && !is_json(request.content_type))
+        return refusal(415, "Content-Type must be application/json");
+    return std::nullopt;
+}
+
+// The port does not matter: it may be another one's that leads here.
+bool Access::is_meant_for_here(std::string_view host) const
+{
+    std::string_view name = host.substr(0, host.rfind(':'));
+    if (host.ends_with(']')) // an IPv6 address without a port
+        name = host;
+    return (name.size() == localhost.size() && begins_with(name, localhost)) ||
+           name == "127.0.0.1" || name == "[::1]" || name == *loopback_ ||
+           name == "[" + *loopback_ + "]";
+}
+
+} // namespace tunnel

@@ -1,0 +1,130 @@
+#include "common/management/door.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/error.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr int backlog = 128;
+
+std::error_code last_error()
+{
+    return {errno, std::system_category()};
+}
+
+Fd open_socket(int family)
+{
+    Fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.is_open())
+        fail(last_error(), "cannot open a socket for --management-addr");
+    return socket;
+}
+
+sockaddr_un address_of(const std::string& path)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
+template <class Address>
+const sockaddr* generic(const Address& address)
+{
+    return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// Only a socket that nobody listens at is.
+bool is_left_behind(const std::string& path, const sockaddr_un& address)
+{
+    struct stat there {};
+
+    if (::lstat(path.c_str(), &there) != 0 || !S_ISSOCK(there.st_mode))
+        return false;
+    const Fd probe = open_socket(AF_UNIX);
+    return ::connect(probe.get(), generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
+}
+
+} // namespace
+
+ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& options)
+    : where_(to_string(options.address.value()))
+{
+    if (!options.address->path.empty()) {
+        listen_at(options.address->path);
+        return;
+    }
+    const tcp::endpoint endpoint = endpoint_to_listen(io, options.address->address);
+    if (!endpoint.address().is_loopback() && !options.has_tokens())
+        throw std::runtime_error(way_out_for_open_address(where_));
+    listen_at(endpoint);
+}
+
+ManagementDoor::~ManagementDoor()
+{
+    struct stat there {};
+
+    if (listening_.is_open() && !path_.empty() && ::lstat(path_.c_str(), &there) == 0 &&
+        there.st_dev == device_ && there.st_ino == inode_)
+        ::unlink(path_.c_str());
+}
+
+std::optional<std::string> ManagementDoor::loopback_host() const
+{
+    if (!endpoint_ || !endpoint_->address().is_loopback())
+        return std::nullopt;
+    return endpoint_->address().to_string();
+}
+
+void ManagementDoor::listen_at(const std::string& path)
+{
+    const sockaddr_un address = address_of(path);
+    if (is_left_behind(path, address))
+        ::unlink(path.c_str());
+    Fd socket = open_socket(AF_UNIX);
+    // Linux gives the file the mode of the socket, so that there is no moment in which it is open
+    // to others.
+    ::fchmod(socket.get(), S_IRUSR | S_IWUSR);
+    if (::bind(socket.get(), generic(address), sizeof address) != 0)
+        fail(last_error(), fmt::format("cannot listen on {}", where_));
+
+    struct stat made {};
+
+    if (::lstat(path.c_str(), &made) != 0 || ::listen(socket.get(), backlog) != 0)
+        fail(last_error(), fmt::format("cannot listen on {}", where_));
+    path_ = path;
+    device_ = made.st_dev;
+    inode_ = made.st_ino;
+    listening_ = std::move(socket);
+}
+
+void ManagementDoor::listen_at(const tcp::endpoint& endpoint)
+{
+    Fd socket = open_socket(endpoint.protocol().family());
+    const int on = 1;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    set_stream_options(socket.get());
+    tcp::endpoint bound;
+    auto size = static_cast<socklen_t>(bound.capacity());
+    if (::bind(socket.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
+        ::listen(socket.get(), backlog) != 0 ||
+        ::getsockname(socket.get(), bound.data(), &size) != 0)
+        fail(last_error(), fmt::format("cannot listen on {}", where_));
+    bound.resize(size);
+    where_ = to_string(bound);
+    endpoint_ = bound;
+    listening_ = std::move(socket);
+}
+
+} // namespace tunnel

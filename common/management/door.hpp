@@ -1,0 +1,54 @@
+// Where the management interface is reached.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <sys/stat.h>
+
+#include "common/asio.hpp"
+#include "common/management/options.hpp"
+#include "common/net/fd.hpp"
+
+namespace tunnel {
+
+// Listens from the beginning. A socket file can be used by its owner alone, and is gone afterwards.
+class ManagementDoor {
+public:
+    // Throws std::system_error or std::runtime_error that names the address, also if other machines
+    // reach it and there is no token. A socket file that a former process left is replaced, one
+    // that is in use and any other file are not.
+    ManagementDoor(asio::io_context& io, const ManagementOptions& options);
+
+    ManagementDoor(ManagementDoor&&) noexcept = default;
+
+    ~ManagementDoor();
+
+    int descriptor() const { return listening_.get(); }
+
+    // As options have it, with the real port where 0 was asked for.
+    const std::string& where() const { return where_; }
+
+    // With that port; none if it is a socket file.
+    const std::optional<tcp::endpoint>& endpoint() const { return endpoint_; }
+
+    // Other machines reach it, or may.
+    bool is_open_to_others() const { return endpoint_ && !endpoint_->address().is_loopback(); }
+
+    // Its IP address, if only this machine reaches that.
+    std::optional<std::string> loopback_host() const;
+
+private:
+    void listen_at(const std::string& path);
+    void listen_at(const tcp::endpoint& endpoint);
+
+    Fd listening_;
+    std::string where_;
+    std::optional<tcp::endpoint> endpoint_;
+    // The socket file, to be removed if it is still the same.
+    std::string path_;
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+} // namespace tunnel

@@ -1,0 +1,53 @@
+// Measurements in the text form that Prometheus reads.
+#pragma once
+
+#include <concepts>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/management/histogram.hpp"
+#include "common/management/response.hpp"
+
+namespace tunnel {
+
+// Labels' names and values. A value may be any text.
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+struct Sample {
+    double value;
+    Labels labels{};
+
+    template <class Number>
+    requires std::integral<Number> || std::floating_point<Number>
+
+    explicit Sample(Number number, Labels of = {})
+        : value(static_cast<double>(number)), labels(std::move(of))
+    {
+    }
+};
+
+// Collects them one by one. A name ends in its unit, which is a base unit, and that of a counter in
+// "_total"; each is given once, no two of its samples with the same labels, and without samples it
+// is left out.
+class Metrics {
+public:
+    Metrics();
+    ~Metrics();
+
+    void gauge(const std::string& name, const std::string& help, const std::vector<Sample>& now);
+    void counter(const std::string& name, const std::string& help,
+                 const std::vector<Sample>& so_far);
+    void histogram(const std::string& name, const std::string& help, const Histogram& histogram);
+
+    // As the answer to GET /metrics.
+    Response response() const;
+
+private:
+    struct Families;
+
+    std::unique_ptr<Families> families_;
+};
+
+} // namespace tunnel

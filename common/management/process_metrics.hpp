@@ -1,0 +1,39 @@
+// What /metrics says of a process, whatever program it is.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <dirent.h>
+
+#include "common/management/metrics.hpp"
+#include "common/net/fd.hpp"
+
+namespace tunnel {
+
+// Opens what it reads in /proc when it is made: the sandbox would not let it later.
+class ProcessMetrics {
+public:
+    // `program` is "remote-proxy", say.
+    explicit ProcessMetrics(std::string program);
+
+    // Build, age, processor time, memory and descriptors of the process.
+    void add_to(Metrics& metrics) const;
+
+private:
+    std::optional<std::size_t> open_descriptors() const;
+    std::optional<std::size_t> resident_bytes() const;
+
+    struct Close {
+        void operator()(DIR* folder) const { ::closedir(folder); }
+    };
+
+    std::string program_;
+    double started_;                          // seconds since 1970
+    Fd memory_;                               // /proc/self/statm
+    std::unique_ptr<DIR, Close> descriptors_; // /proc/self/fd
+};
+
+} // namespace tunnel

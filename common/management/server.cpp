@@ -1,0 +1,268 @@
+#include "common/management/server.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include "common/log.hpp"
+#include "common/net/listener.hpp"
+#include "common/process.hpp"
+
+namespace tunnel {
+
+namespace {
+
+using Progress = RequestReader::Progress;
+
+constexpr int accept_batch = 16; // connections, then others have a turn
+
+// The listener, and what /metrics is read from.
+constexpr std::size_t other_descriptors = 4;
+
+// Where there is no room to wait until it can be written.
+void turn_away(const Fd& socket)
+{
+    Sending sending;
+    sending.now = std::time(nullptr);
+    const std::string bytes = encode(refusal(503, "too many connections"), sending);
+    ::send(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+} // namespace
+
+class ManagementServer::Place {
+public:
+    explicit Place(std::shared_ptr<std::size_t> connections) : connections_(std::move(connections))
+    {
+        ++*connections_;
+    }
+
+    Place(Place&&) noexcept = default;
+    Place& operator=(Place&&) = delete;
+
+    ~Place()
+    {
+        if (connections_)
+            --*connections_;
+    }
+
+private:
+    std::shared_ptr<std::size_t> connections_;
+};
+
+std::size_t management_connections(std::size_t descriptor_limit)
+{
+    return std::clamp<std::size_t>(descriptor_limit / 16, 2, 64);
+}
+
+std::size_t descriptors_beside_management(std::size_t limit, const ManagementOptions& options)
+{
+    if (!options.address)
+        return limit;
+    return limit - std::min(limit, management_connections(limit) + other_descriptors);
+}
+
+ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions& options,
+                                   const ManagementLimits& limits)
+    : io_(io),
+      limits_(limits),
+      door_(io, options),
+      listening_(io, door_.descriptor()),
+      access_(Tokens(options), door_.loopback_host()),
+      tasks_(io.get_executor())
+{
+    log::info("management", {{"address", door_.where()}});
+    if (door_.is_open_to_others())
+        log::warn("the management interface is not encrypted, and other machines reach it: who "
+                  "reads along reads the token; put a web server with TLS in front of it",
+                  {{"address", door_.where()}});
+}
+
+ManagementServer::~ManagementServer()
+{
+    listening_.release();
+}
+
+void ManagementServer::start(Router router)
+{
+    router_ = std::move(router);
+    tasks_.spawn("accepting management requests", accept_clients());
+}
+
+void ManagementServer::stop()
+{
+    tasks_.cancel();
+}
+
+void ManagementServer::reload(const ManagementOptions& options)
+{
+    // The address stays the one of the start, whatever the options say by now.
+    if (door_.is_open_to_others() && !options.has_tokens())
+        throw std::runtime_error(way_out_for_open_address(door_.where()));
+    access_.change(Tokens(options));
+}
+
+awaitable<void> ManagementServer::accept_clients()
+{
+    for (;;) {
+        co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
+        std::error_code error;
+        for (int i = 0; i < accept_batch && accept(error); ++i)
+            ;
+        if (error && error != std::errc::operation_would_block && !concerns_one_connection(error)) {
+            accept_failures_.count(door_.where(), error.message(), Clock::now());
+            co_await sleep_for(std::chrono::milliseconds(100));
+        }
+    }
+}
+
+// Whether there was a connection.
+bool ManagementServer::accept(std::error_code& error)
+{
+    Fd socket(::accept4(door_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket.is_open()) {
+        error.assign(errno, std::system_category());
+        return false;
+    }
+    if (*connections_ >= limits_.connections)
+        turn_away(socket);
+    else
+        tasks_.spawn(
+            "a management connection",
+            serve(ManagementClient(io_.get_executor(), std::move(socket)), Place(connections_)));
+    return true;
+}
+
+awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while it lasts*/)
+{
+    RequestReader reader(limits_.request);
+    auto patience = limits_.head;
+    try {
+        for (;;) {
+            const auto response = co_await next_answer(client, reader, Clock::now() + patience);
+            if (!response)
+                co_return;
+            const bool is_whole = reader.progress() == Progress::whole;
+            Sending sending;
+            sending.keep_alive = is_whole && reader.request().keep_alive;
+            sending.head_only = is_whole && reader.request().method == Method::head;
+            sending.now = std::time(nullptr);
+            co_await client.write(encode(*response, sending), Clock::now() + limits_.write);
+            if (!sending.keep_alive)
+                break;
+            reader.next();
+            patience = limits_.idle;
+        }
+        co_await client.finish(Clock::now() + limits_.farewell);
+    } catch (const std::system_error& error) {
+        // Not to be logged as a warning: whoever connects can make as many as he likes.
+        if (error.code() == asio::error::operation_aborted)
+            throw;
+        log::debug("lost a management connection", {{"reason", error.what()}});
+    }
+}
+
+// To what comes next, and begins before the limit; nullopt: nothing does, or the client has gone.
+awaitable<std::optional<Response>> ManagementServer::next_answer(ManagementClient& client,
+                                                                 RequestReader& reader,
+                                                                 Clock::time_point limit)
+{
+    try {
+        co_await read_head(client, reader, limit);
+        if (reader.progress() == Progress::body || reader.progress() == Progress::whole) {
+            if (auto objected = objection(reader.request()))
+                co_return objected; // nobody who may not is listened to any longer
+            co_await read_body(client, reader);
+        }
+        if (reader.progress() == Progress::wrong)
+            co_return refusal(reader.problem().status, reader.problem().text);
+        if (reader.progress() != Progress::whole)
+            co_return std::nullopt;
+        co_return answer(reader.request());
+    } catch (const std::system_error& error) {
+        if (error.code() != std::errc::timed_out)
+            throw;
+        if (reader.progress() == Progress::none)
+            co_return std::nullopt;
+        co_return refusal(408, "the request did not come in time");
+    }
+}
+
+awaitable<void> ManagementServer::read_head(ManagementClient& client, RequestReader& reader,
+                                            Clock::time_point limit)
+{
+    while (reader.progress() == Progress::none || reader.progress() == Progress::head) {
+        const auto bytes = co_await client.read(limit);
+        if (bytes.empty())
+            co_return;
+        const bool begins = reader.progress() == Progress::none;
+        reader.put(bytes);
+        if (begins)
+            limit = Clock::now() + limits_.head;
+    }
+}
+
+awaitable<void> ManagementServer::read_body(ManagementClient& client, RequestReader& reader)
+{
+    const auto limit = Clock::now() + limits_.body;
+    if (reader.progress() == Progress::body && reader.request().expects_continue)
+        co_await client.write(std::string(go_on), limit);
+    while (reader.progress() == Progress::body) {
+        const auto bytes = co_await client.read(limit);
+        if (bytes.empty())
+            co_return;
+        reader.put(bytes);
+    }
+}
+
+// To a request of which the head is known; nullopt: none.
+std::optional<Response> ManagementServer::objection(const Request& request) const
+{
+    if (auto objected = access_.objection(request))
+        return objected;
+    auto found = router_.find(request);
+    if (auto* const response = std::get_if<Response>(&found))
+        return std::move(*response);
+    return access_.objection_to_change(request);
+}
+
+Response ManagementServer::answer(const Request& request) const
+{
+    const auto found = router_.find(request);
+    if (const auto* const response = std::get_if<Response>(&found))
+        return *response;
+    try {
+        return (*std::get<const Router::Handler*>(found))(request);
+    } catch (const std::exception& error) {
+        log::error("cannot answer a management request", {{"reason", error.what()}});
+        return refusal(500, "the log has the reason");
+    }
+}
+
+Management::Management(asio::io_context& io, const ManagementOptions& options,
+                       std::size_t descriptor_limit, std::string program)
+    : server(io, options, {{}, management_connections(descriptor_limit)}),
+      process(std::make_shared<const ProcessMetrics>(std::move(program)))
+{
+}
+
+void Management::reload(const ManagementOptions& options)
+{
+    reload_or_complain([&] { server.reload(options); });
+}
+
+std::unique_ptr<Management> prepare_management(asio::io_context& io,
+                                               const ManagementOptions& options,
+                                               std::size_t descriptor_limit, std::string program)
+{
+    if (!options.address)
+        return nullptr;
+    return std::make_unique<Management>(io, options, descriptor_limit, std::move(program));
+}
+
+} // namespace tunnel

@@ -1,0 +1,105 @@
+// The management interface: an HTTP server on the control plane's thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "common/asio.hpp"
+#include "common/management/access.hpp"
+#include "common/management/client.hpp"
+#include "common/management/door.hpp"
+#include "common/management/process_metrics.hpp"
+#include "common/management/request_reader.hpp"
+#include "common/management/router.hpp"
+#include "common/tally.hpp"
+#include "common/task_group.hpp"
+#include "common/units.hpp"
+
+namespace tunnel {
+
+// How long and how many, where clients could make it endless.
+struct ManagementLimits {
+    RequestReader::Limits request{};
+    std::size_t connections = 64; // more are answered 503
+    milliseconds head = std::chrono::seconds(5);
+    milliseconds body = std::chrono::seconds(10);
+    milliseconds write = std::chrono::seconds(10);
+    milliseconds idle = std::chrono::seconds(15);    // between two requests
+    milliseconds farewell = std::chrono::seconds(1); // for the client to close
+};
+
+// Connections that a process with so many descriptors can spare.
+std::size_t management_connections(std::size_t descriptor_limit);
+
+// What is left of the limit for everything else.
+std::size_t descriptors_beside_management(std::size_t limit, const ManagementOptions& options);
+
+// All members run on the thread of the io_context, and so do the handlers of the router: what takes
+// one of them long keeps visitors waiting.
+class ManagementServer {
+public:
+    // Listens from here on, and reads the tokens. Throws as ManagementDoor and Tokens do.
+    ManagementServer(asio::io_context& io, const ManagementOptions& options,
+                     const ManagementLimits& limits);
+
+    ~ManagementServer();
+
+    // Starts to answer, while the io_context runs.
+    void start(Router router);
+
+    // Ends every connection; run the io_context dry afterwards.
+    void stop();
+
+    bool stopped() const { return tasks_.empty(); }
+
+    // Reads the tokens again; throws std::runtime_error, also if there are none at an address that
+    // needs one, and then nothing changes.
+    void reload(const ManagementOptions& options);
+
+    const ManagementDoor& door() const { return door_; }
+
+private:
+    // Counts one connection while it lives.
+    class Place;
+
+    awaitable<void> accept_clients();
+    bool accept(std::error_code& error);
+    awaitable<void> serve(ManagementClient client, Place place);
+    awaitable<std::optional<Response>> next_answer(ManagementClient& client, RequestReader& reader,
+                                                   Clock::time_point limit);
+    awaitable<void> read_head(ManagementClient& client, RequestReader& reader,
+                              Clock::time_point limit);
+    awaitable<void> read_body(ManagementClient& client, RequestReader& reader);
+    std::optional<Response> objection(const Request& request) const;
+    Response answer(const Request& request) const;
+
+    asio::io_context& io_;
+    const ManagementLimits limits_;
+    ManagementDoor door_;
+    asio::posix::stream_descriptor listening_; // the door's
+    Access access_;
+    Router router_;
+    // Shared with the coroutines: at an end by an exception they may outlive this.
+    std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
+    Tally accept_failures_{"cannot accept a connection to the management address"};
+    TaskGroup tasks_;
+};
+
+// A server with what has to be opened before the sandbox is entered.
+struct Management {
+    Management(asio::io_context& io, const ManagementOptions& options, std::size_t descriptor_limit,
+               std::string program);
+
+    // The tokens; complains in the log if they cannot be read, and then nothing changes.
+    void reload(const ManagementOptions& options);
+
+    ManagementServer server;
+    std::shared_ptr<const ProcessMetrics> process;
+};
+
+// Null: the options have no address for it. Throws as ManagementServer does.
+std::unique_ptr<Management> prepare_management(asio::io_context& io,
+                                               const ManagementOptions& options,
+                                               std::size_t descriptor_limit, std::string program);
+
+} // namespace tunnel

@@ -1,0 +1,70 @@
+#include "common/management/target.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace tunnel {
+
+namespace {
+
+// 16: it is none.
+unsigned digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return static_cast<unsigned>(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return static_cast<unsigned>(c - 'a' + 10);
+    if (c >= 'A' && c <= 'F')
+        return static_cast<unsigned>(c - 'A' + 10);
+    return 16;
+}
+
+bool is_visible(char c)
+{
+    return c > ' ' && c < '\x7f';
+}
+
+std::optional<std::string> decoded(std::string_view segment)
+{
+    std::string text;
+    while (!segment.empty()) {
+        char c = segment.front();
+        std::size_t size = 1;
+        if (c == '%') {
+            size = 3;
+            if (segment.size() < size || digit(segment[1]) > 15 || digit(segment[2]) > 15)
+                return std::nullopt;
+            c = static_cast<char>(digit(segment[1]) << 4 | digit(segment[2]));
+        }
+        if (const auto byte = static_cast<std::uint8_t>(c); byte < ' ' || byte == 0x7f)
+            return std::nullopt;
+        text += c;
+        segment.remove_prefix(size);
+    }
+    return text;
+}
+
+} // namespace
+
+std::optional<Target> parse_target(std::string_view text)
+{
+    if (!text.starts_with('/') || text.find('#') != std::string_view::npos ||
+        !std::ranges::all_of(text, is_visible))
+        return std::nullopt;
+    Target target;
+    const std::size_t question = std::min(text.find('?'), text.size());
+    target.query = text.substr(std::min(question + 1, text.size()));
+    std::string_view rest = text.substr(1, question - 1);
+    for (;;) {
+        const std::size_t end = rest.find('/');
+        auto segment = decoded(rest.substr(0, end));
+        if (!segment)
+            return std::nullopt;
+        target.segments.push_back(std::move(*segment));
+        if (end == std::string_view::npos)
+            return target;
+        rest.remove_prefix(end + 1);
+    }
+}
+
+} // namespace tunnel

@@ -1,0 +1,21 @@
+// The path of a request, taken apart.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tunnel {
+
+struct Target {
+    std::vector<std::string> segments; // of "/a/b" two, decoded; of "/" one that is empty
+    std::string query;                 // behind the "?", as it came
+};
+
+// nullopt: it is no path and query (RFC 9112 3.2.1, origin-form), or badly encoded, or there would
+// be control characters in it. Segments are decoded once, after the path was split, and neither "."
+// nor ".." means anything: there is one way to write each path.
+std::optional<Target> parse_target(std::string_view text);
+
+} // namespace tunnel

@@ -1,0 +1,24 @@
+// The management interface of the origin proxy.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "common/management/process_metrics.hpp"
+#include "common/management/router.hpp"
+#include "origin-proxy/management_status.hpp"
+
+namespace tunnel {
+
+// What is answered to whom; `status` is asked at each request that needs it. Both programs have
+// GET /ping, /healthz, /ready and /metrics.
+Router origin_management(std::function<OriginStatus()> status,
+                         std::shared_ptr<const ProcessMetrics> process);
+
+// 200 while it is logged in and not about to stop; else 503 with the reason.
+Response readiness(const OriginStatus& status);
+
+// All but those of the process.
+void add_metrics(const OriginStatus& status, Metrics& metrics);
+
+} // namespace tunnel

@@ -1,0 +1,44 @@
+// What the origin proxy tells of itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/management/histogram.hpp"
+#include "common/units.hpp"
+
+namespace tunnel {
+
+// What it counts while it runs: all of it at the beginning and at the end of a visitor, and nothing
+// while bytes pass.
+struct OriginCounts {
+    std::uint64_t connects = 0;     // control connections that were tried
+    std::uint64_t visitors = 0;     // who were announced and taken
+    std::uint64_t to_origin = 0;    // bytes of those who have left
+    std::uint64_t to_visitor = 0;   // as well
+    std::uint64_t failed_dials = 0; // to origin servers
+    Histogram dials;                // to them, that did not fail
+};
+
+// How it is at one moment.
+struct OriginStatus {
+    // Of each remote proxy.
+    struct Link {
+        std::string remote; // the address that was asked for
+        bool logged_in = false;
+        std::uint64_t log_ins = 0;
+        std::optional<microseconds> round_trip{};
+    };
+
+    bool stopping = false;
+    std::vector<Link> links{};
+    std::size_t visitors = 0; // being connected or served
+    std::size_t parked = 0;
+    std::vector<std::size_t> relay_loads{}; // pairs of each worker
+    OriginCounts counts{};
+};
+
+} // namespace tunnel

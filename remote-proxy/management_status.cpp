@@ -1,0 +1,51 @@
+#include "remote-proxy/management_status.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "remote-proxy/remote_proxy.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// By the values of Refusal.
+constexpr std::array<std::string_view, refusal_kinds> refusal_names{
+    "denied", "not_allowed", "too_many", "too_many_per_ip", "too_many_new_per_ip"};
+
+} // namespace
+
+RemoteStatus RemoteProxy::status() const
+{
+    RemoteStatus status;
+    status.stopping = stopping_;
+    const bool any_required = std::ranges::any_of(
+        services_, [](const auto& entry) { return entry.second->options.required; });
+    for (const auto& [name, service] : services_) {
+        const bool expected = any_required ? service->options.required : !service->owner;
+        status.services.push_back(
+            {name, service->limits.present(), service->servers.size(), expected, service->counts});
+    }
+    for (const OriginLink* const link : links_)
+        status.origins.push_back({link->identity.name, link->connection.round_trip()});
+    for (std::size_t i = 0; i < refusal_kinds; ++i)
+        status.visitors_refused.push_back({refusal_names[i], refusals_[i].total()});
+    status.visitors_refused.insert(status.visitors_refused.end(),
+                                   {{"no_room", overflow_.total()},
+                                    {"no_proxy_header", headless_.total()},
+                                    {"foreign_proxy_header", foreign_.total()},
+                                    {"late", counts_.late},
+                                    {"origin_refused", counts_.refused},
+                                    {"data_connection_lost", counts_.broken},
+                                    {"service_closed", counts_.service_closed}});
+    status.callers_refused = {{"stranger", strangers_.total()}, {"ignored", ignored_.total()}};
+    status.log_ins_rejected = rejections_.total();
+    status.accept_failures = accept_failures_.total();
+    status.waiting = room_.size();
+    status.parked = parked();
+    status.relay_loads = relay_.loads();
+    status.counts = counts_;
+    return status;
+}
+
+} // namespace tunnel

@@ -1,0 +1,68 @@
+// What the remote proxy tells of itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/management/histogram.hpp"
+#include "common/units.hpp"
+
+namespace tunnel {
+
+// What it counts while it runs, beside what its tallies do: all of it at the beginning and at the
+// end of a visitor, and nothing while bytes pass.
+struct RemoteCounts {
+    std::uint64_t log_ins = 0;
+    // Visitors who were let in and never connected to an origin server.
+    std::uint64_t late = 0;           // not within the pairing timeout
+    std::uint64_t refused = 0;        // by every origin proxy that could be asked
+    std::uint64_t broken = 0;         // with their data connections
+    std::uint64_t service_closed = 0; // while they waited
+    Histogram pairing;                // from arrival to a data connection
+};
+
+// The same of one service, as long as that is there.
+struct ServiceCounts {
+    std::uint64_t visitors = 0;   // who were let in
+    std::uint64_t to_origin = 0;  // bytes of those who have left
+    std::uint64_t to_visitor = 0; // as well
+};
+
+// How it is at one moment.
+struct RemoteStatus {
+    struct Service {
+        std::string name;
+        std::size_t visitors = 0; // who are here
+        std::size_t origins = 0;  // origin proxies that serve it
+        bool expected = false;    // without one of them this program is not ready
+        ServiceCounts counts{};
+    };
+
+    struct Origin {
+        std::string name; // empty, if it was asked for nothing
+        std::optional<microseconds> round_trip{};
+    };
+
+    struct Refused {
+        std::string_view reason;
+        std::uint64_t count;
+    };
+
+    bool stopping = false;
+    std::vector<Service> services{};
+    std::vector<Origin> origins{};
+    std::vector<Refused> visitors_refused{};
+    std::vector<Refused> callers_refused{}; // at the control address
+    std::uint64_t log_ins_rejected = 0;
+    std::uint64_t accept_failures = 0;
+    std::size_t waiting = 0;
+    std::size_t parked = 0;
+    std::vector<std::size_t> relay_loads{}; // pairs of each worker
+    RemoteCounts counts{};
+};
+
+} // namespace tunnel

@@ -1,0 +1,156 @@
+// What is told of the programs: metrics, and whether they are ready.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "origin-proxy/management.hpp"
+#include "remote-proxy/management.hpp"
+#include "tests/support/temporary_file.hpp"
+
+using namespace std::chrono_literals;
+using namespace tunnel;
+using namespace tunnel::test;
+
+namespace {
+
+Response ask(const Router& router, std::string_view path)
+{
+    Request request;
+    request.method = Method::get;
+    request.segments = {std::string(path)};
+    const auto found = router.find(request);
+    const auto* const handler = std::get_if<const Router::Handler*>(&found);
+    return handler != nullptr ? (**handler)(request) : std::get<Response>(found);
+}
+
+RemoteStatus served_status()
+{
+    RemoteStatus status;
+    status.services.push_back({"web", 2, 1, true, {7, 1000, 2000}});
+    status.services.push_back({"we\"ird\n", 0, 0, false, {}});
+    status.origins.push_back({"cellar", 1500us});
+    status.visitors_refused = {{"denied", 3}, {"late", 4}};
+    status.callers_refused = {{"stranger", 5}};
+    status.relay_loads = {2, 0};
+    status.counts.log_ins = 6;
+    status.counts.pairing.observe(1ms);
+    status.counts.pairing.observe(20s);
+    return status;
+}
+
+Router remote(const RemoteStatus& status)
+{
+    return remote_management([status] { return status; },
+                             std::make_shared<const ProcessMetrics>("remote-proxy"));
+}
+
+Router origin(const OriginStatus& status)
+{
+    return origin_management([status] { return status; },
+                             std::make_shared<const ProcessMetrics>("origin-proxy"));
+}
+
+bool has_line(const std::string& text, std::string_view line)
+{
+    return ("\n" + text).find(fmt::format("\n{}\n", line)) != std::string::npos;
+}
+
+// What Prometheus' own rules say against it; empty: nothing, or its program is not here.
+std::string wrong_by_promtool(const std::string& metrics)
+{
+    if (std::system("command -v promtool >/dev/null") != 0) {
+        MESSAGE("skipped: promtool (Debian's package prometheus) is not installed");
+        return {};
+    }
+    const TemporaryFile file(metrics);
+    const std::string command = fmt::format("promtool check metrics <{} 2>&1", file.path());
+    std::FILE* const output = ::popen(command.c_str(), "r");
+    REQUIRE(output != nullptr);
+    std::string said;
+    for (int c = std::fgetc(output); c != EOF; c = std::fgetc(output))
+        said += static_cast<char>(c);
+    if (const int status = ::pclose(output); status != 0)
+        said += fmt::format("promtool ended with {}", status);
+    return said;
+}
+
+} // namespace
+
+TEST_CASE("the metrics of both programs keep the rules of Prometheus")
+{
+    CHECK(wrong_by_promtool(ask(remote(served_status()), "metrics").body) == "");
+    OriginStatus status;
+    status.links = {{"a.example:9001", true, 3, 2ms}, {"b.example:9001", false, 0, {}}};
+    status.relay_loads = {1};
+    CHECK(wrong_by_promtool(ask(origin(status), "metrics").body) == "");
+}
+
+TEST_CASE("the remote proxy tells its services, visitors, origin proxies and refusals")
+{
+    const Response response = ask(remote(served_status()), "metrics");
+    CHECK(response.content_type.starts_with("text/plain; version=0.0.4"));
+    const std::string& text = response.body;
+    for (const auto* line :
+         {"# TYPE tunnel_visitors gauge",
+          "tunnel_visitors{service=\"web\"} 2",
+          "tunnel_visitors{service=\"we\\\"ird\\n\"} 0",
+          "tunnel_visitors_total{service=\"web\"} 7",
+          "tunnel_visitor_bytes_total{service=\"web\",direction=\"to_origin\"} 1000",
+          "tunnel_visitor_bytes_total{service=\"web\",direction=\"to_visitor\"} 2000",
+          "tunnel_service_origin_proxies{service=\"web\"} 1",
+          "tunnel_visitors_refused_total{reason=\"denied\"} 3",
+          "tunnel_visitors_refused_total{reason=\"late\"} 4",
+          "tunnel_origin_proxies 1",
+          "tunnel_control_round_trip_seconds{origin=\"cellar\"} 0.0015",
+          "tunnel_log_ins_total 6",
+          "tunnel_control_refused_total{reason=\"stranger\"} 5",
+          "# TYPE tunnel_pairing_seconds histogram",
+          "tunnel_pairing_seconds_count 2",
+          "tunnel_pairing_seconds_bucket{le=\"0.0005\"} 0",
+          "tunnel_pairing_seconds_bucket{le=\"0.001\"} 1",
+          "tunnel_pairing_seconds_bucket{le=\"10\"} 1",
+          "tunnel_pairing_seconds_bucket{le=\"+Inf\"} 2",
+          "tunnel_relay_pairs{worker=\"0\"} 2",
+          "tunnel_build_info{program=\"remote-proxy\",version=\"" TUNNEL_VERSION "\"} 1"})
+        CHECK_MESSAGE(has_line(text, line), line);
+}
+
+TEST_CASE("the metrics of the process are those that Prometheus names")
+{
+    const std::string text = ask(origin({}), "metrics").body;
+    for (const auto* name : {"process_open_fds", "process_max_fds", "process_cpu_seconds_total",
+                             "process_resident_memory_bytes", "process_start_time_seconds"}) {
+        const std::size_t place = text.find(fmt::format("\n{} ", name));
+        REQUIRE_MESSAGE(place != std::string::npos, name);
+        CHECK_MESSAGE(std::stod(text.substr(text.find(' ', place) + 1)) > 0, name);
+    }
+}
+
+TEST_CASE("the remote proxy is ready when each service that is expected has an origin proxy")
+{
+    RemoteStatus status = served_status();
+    CHECK(ask(remote(status), "ready").status == 200);
+    status.services.at(0).origins = 0;
+    const Response unready = ask(remote(status), "ready");
+    CHECK(unready.status == 503);
+    CHECK(unready.body == "503 Service Unavailable: no origin proxy for web\n");
+    CHECK(ask(remote(status), "healthz").status == 200);
+    CHECK(ask(remote(status), "ping").body == "pong");
+    status = served_status();
+    status.stopping = true;
+    CHECK(ask(remote(status), "ready").status == 503);
+}
+
+TEST_CASE("the origin proxy is ready while it is logged in")
+{
+    OriginStatus status;
+    status.links = {{"a.example:9001"}, {"b.example:9001"}};
+    CHECK(ask(origin(status), "ready").status == 503);
+    status.links.at(1).logged_in = true; // the other one is away
+    CHECK(ask(origin(status), "ready").status == 200);
+    status.stopping = true;
+    CHECK(ask(origin(status), "ready").status == 503);
+    CHECK(ask(origin(status), "healthz").status == 200);
+}
