@@ -63,7 +63,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     const auto reload = [&] {
         proxy.reload();
         if (management)
-            management->reload(latest.common.management);
+            management->reload(options.common.management);
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(

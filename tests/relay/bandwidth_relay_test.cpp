@@ -150,7 +150,7 @@ TEST_CASE("a pair without a limit is not held up by one that has used its own up
     const auto slow = limit(10'000);
     use_up(*slow, 60s);
     Joined limited = join(relay, {{slow}, {}});
-    Joined free = join(relay, {});
+    Joined free = join(relay, PairLimits{});
     limited.left.send("later");
     auto sending = std::async(std::launch::async, [&] {
         free.left.send(std::string(20 << 20, 'x'));
