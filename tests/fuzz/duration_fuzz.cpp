@@ -1,5 +1,5 @@
-// "250ms", "512KiB/s": digits and a unit and nothing else; and every duration is printed as one that
-// is read.
+// "250ms", "512KiB/s": digits and a unit and nothing else; and every duration is printed as one
+// that is read.
 #include <array>
 #include <cctype>
 #include <cstring>
