@@ -8,7 +8,7 @@ import unittest
 
 from faults import HEARTBEATS, echo, exchange, serves, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, need, poll, run
+from support import HOST, Program, Tunnel, binary, need, poll, run, show_address
 
 TOKEN = "an-admin-token-for-the-tests"
 READ_TOKEN = "a-read-token-for-the-tests"
@@ -216,7 +216,9 @@ class Metrics(unittest.TestCase):
                     grown_own(f'tunnel_visitor_bytes_total{{direction="{direction}"}}', 1000)
                 self.assertEqual(after["tunnel_origin_proxies"], 1)
                 self.assertEqual(after["tunnel_log_ins_total"], 1)
-                self.assertEqual(after_own["tunnel_logged_in"], 1)
+                there = show_address(tunnel.control)
+                self.assertEqual(after_own[f'tunnel_logged_in{{remote="{there}"}}'], 1)
+                self.assertEqual(after_own[f'tunnel_log_ins_total{{remote="{there}"}}'], 1)
                 for program, seen in ((tunnel.remote, after), (tunnel.origin, after_own)):
                     really = len(os.listdir(f"/proc/{program.pid}/fd"))
                     # The connection that asked is one more.
