@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Measures what many services, many origin proxies, many reloads and many ends cost, and whether anybody notices.
+"""Measures what many services, many origin proxies, many reloads and many ends cost, and whether anybody notices; and
+how near to their limits of bandwidth visitors come.
 
 Everything runs on loopback. Prints what was measured; exit 0 only if the targets are met: docs/performance.md has them.
 """
@@ -37,6 +38,7 @@ def arguments():
             count=(200, "reloads of each"), pause=(0.1, "seconds between two"))
     command("kills", "two origin proxies for one service, of which one is killed again and again (3 min)",
             seconds=(180.0, "in all"), every=(5.0, "seconds between two kills"), away=(1.0, "seconds until it is started again"))
+    command("limits", "downloads under a limit of bandwidth (1 min)", seconds=(5.0, "of each download"))
     return vars(parser.parse_args())
 
 
@@ -45,10 +47,12 @@ def main():
     os.environ["TUNNEL_BUILD"] = options.pop("build")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    import machine  # these two are found through the paths above
+    import limited  # these are found through the paths above
+    import machine
     import scale
 
-    measure = getattr(scale, options.pop("measurement"))
+    name = options.pop("measurement")
+    measure = limited.limits if name == "limits" else getattr(scale, name)
     with tempfile.TemporaryDirectory(prefix="scale-") as folder, machine.Priority(options.pop("nice")):
         before = os.getloadavg()[0]
         result = measure(folder, **options)
