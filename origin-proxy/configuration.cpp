@@ -16,6 +16,9 @@ namespace {
 // So many offers fit the control connection's outbox at once.
 constexpr std::size_t most_services = 1000;
 
+// One that hangs keeps a turn from others, also when nobody wants it any more.
+constexpr milliseconds longest_check = std::chrono::minutes(1);
+
 constexpr Choices<ProxyProtocol, 3> protocols{
     {{"off", ProxyProtocol::off}, {"v1", ProxyProtocol::v1}, {"v2", ProxyProtocol::v2}}};
 
@@ -74,17 +77,19 @@ void check_sizes(const Setting& table, const Told& told, Problems& problems)
 void read_health_keys(TableReader& keys, HealthCheck& check)
 {
     constexpr std::uint32_t most_in_a_row = 100;
-    const auto duration = [&keys](const std::string& key, milliseconds& value) {
-        keys.one(key, [&value](const std::string& text) { value = read_duration(text); });
-    };
     const auto number = [&keys](const std::string& key, std::uint32_t& value) {
         keys.one(key, [&value](const std::string& text) {
             value = read_number(text, 1, most_in_a_row);
         });
     };
     keys.one("health-check", [&check](const std::string& text) { read_health_check(text, check); });
-    duration("health-check-interval", check.interval);
-    duration("health-check-timeout", check.timeout);
+    keys.one("health-check-interval",
+             [&check](const std::string& text) { check.interval = read_duration(text); });
+    keys.one("health-check-timeout", [&check](const std::string& text) {
+        check.timeout = read_duration(text);
+        if (check.timeout > longest_check)
+            refuse_text(text, "a duration of at most 1m");
+    });
     number("health-check-failures", check.failures);
     number("health-check-successes", check.successes);
 }

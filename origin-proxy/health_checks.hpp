@@ -33,6 +33,9 @@ public:
     // another is taken to be well, and that is told if the other was not.
     void check(const std::vector<std::shared_ptr<Service>>& wanted);
 
+    // Those that are under way go on.
+    void set_at_once(std::size_t at_once) { at_once_ = at_once; }
+
     // None is checked, and none told of. What is under way ends within its timeout.
     void stop();
 
@@ -46,7 +49,7 @@ private:
 
     asio::any_io_executor executor_;
     TaskGroup& tasks_;
-    const std::size_t at_once_;
+    std::size_t at_once_;
     Tell tell_;
     std::size_t under_way_ = 0;
     Signal one_ended_;

@@ -65,10 +65,13 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     const auto reload = [&] {
         tunnel::reload_or_complain([&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
+            std::optional<tunnel::Tokens> tokens;
+            if (management) // all that may fail comes first
+                tokens = management->server.read_tokens(fresh.common.management);
             proxy.reload(fresh);
             latest = std::move(fresh);
             if (management)
-                management->reload(latest.common.management);
+                management->server.change(std::move(tokens));
         });
     };
     asio::signal_set signals(io);

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "common/bandwidth_options.hpp"
+#include "common/management/access.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/parse_service.hpp"
 #include "origin-proxy/remote_peers.hpp"
@@ -38,7 +39,10 @@ void add_tables(CommandLine& line, OriginOptions& options)
             read_remote_proxies(table, options, problems);
         },
         "--remote-proxy-addr", CommandLine::InFile::both);
-    line.on_check([&options] { trusted_remotes(options); });
+    line.on_check([&options] {
+        trusted_remotes(options);
+        const Tokens read(options.common.management);
+    });
 }
 
 // What is wrong with the services; empty: nothing.

@@ -73,7 +73,7 @@ void OriginProxy::divide_descriptors()
     const OriginOptions& options = shared_.options;
     shared_.places.set_capacity(visitor_capacity(options, links_.size()));
     for (const auto& each : links_)
-        each->set_parking_capacity(parking_capacity(options.descriptor_limit) / links_.size());
+        each->divide(links_.size());
 }
 
 void OriginProxy::start()
@@ -187,12 +187,16 @@ void OriginProxy::on_end()
         each->start_visits();
 }
 
+// Judged when whoever called has told all of them: a reload lets one after the other try again.
 void OriginProxy::on_giving_up()
 {
-    if (!std::ranges::all_of(links_, [](const auto& link) { return link->gave_up(); }))
-        return;
-    gave_up_ = true;
-    tasks_.spawn("stopping", drain());
+    asio::post(shared_.io, [this] {
+        const auto has_given_up = [](const auto& link) { return link->gave_up(); };
+        if (gave_up_ || stopping_ || !std::ranges::all_of(links_, has_given_up))
+            return;
+        gave_up_ = true;
+        tasks_.spawn("stopping", drain());
+    });
 }
 
 void OriginProxy::run_some()

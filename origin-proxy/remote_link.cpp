@@ -7,6 +7,7 @@
 
 #include "common/backoff.hpp"
 #include "common/deadline.hpp"
+#include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
@@ -26,10 +27,9 @@ namespace {
 
 // A part of the eighth of all descriptors that is left for more than visitors; each remote proxy is
 // told of what is seen for it.
-std::size_t checks_at_once(const OriginOptions& options)
+std::size_t checks_at_once(const OriginOptions& options, std::size_t links)
 {
     constexpr std::size_t most = 256;
-    const std::size_t links = std::max<std::size_t>(1, options.remote_proxies.size());
     return std::clamp<std::size_t>(options.descriptor_limit / 64 / links, 1, most);
 }
 
@@ -65,13 +65,19 @@ RemoteLink::RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnR
       answered_(io_.get_executor()),
       tasks_(io_.get_executor()),
       checks_(
-          io_.get_executor(), tasks_, checks_at_once(options_),
+          io_.get_executor(), tasks_, checks_at_once(options_, 1),
           [this](const Service& service, const std::string& why) { tell_health(service, why); }),
       parking_(io_, tasks_, dialler_, {options_.parked_connections, 0, options_.parked_for},
                [this](Announce&& announce, Framed&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
 {
+}
+
+void RemoteLink::divide(std::size_t links)
+{
+    parking_.set_capacity(parking_capacity(options_.descriptor_limit) / links);
+    checks_.set_at_once(checks_at_once(options_, links));
 }
 
 void RemoteLink::start()
@@ -290,6 +296,10 @@ void RemoteLink::on_frame(Frame& frame)
 
 void RemoteLink::on_welcome(const Welcome& welcome)
 {
+    if (welcome_) {
+        link_->end(make_error_code(Errc::unexpected_frame), "a second welcome");
+        return;
+    }
     if (session_key_ && !welcome.session) {
         link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
         return;
@@ -302,10 +312,11 @@ void RemoteLink::on_welcome(const Welcome& welcome)
     }
     welcome_ = true;
     ++log_ins_;
-    if (agreed_at_ == asked_anew_)
-        reconnect_ = false; // asked for while this connection was being made
-    else
+    if (agreed_at_ != asked_anew_) {
         link_->finish("reconnecting on request"); // with what holds now
+        return;
+    }
+    reconnect_ = false; // asked for while this connection was being made
     link_->set_peer_timeout(welcome.heartbeat_timeout);
     session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
                 welcome.session.has_value(), encrypted_};

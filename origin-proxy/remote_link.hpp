@@ -82,8 +82,9 @@ public:
     // Serves those who wait for a place, if there are places.
     void start_visits();
 
-    // How many data connections it may keep parked; none, until it is told.
-    void set_parking_capacity(std::size_t capacity) { parking_.set_capacity(capacity); }
+    // It is one of so many, and may use that part of the descriptors for connections that it keeps
+    // parked, none of which there are until it is told, and for health checks.
+    void divide(std::size_t links);
 
     const Address& address() const { return address_; }
 

@@ -65,6 +65,8 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     VisitorRules& rules = service.visitor_rules;
     rules = options.visitor_rules;
     service.bandwidth = options.bandwidth;
+    service.accept_proxy_from = options.accept_proxy_from;
+    service.foreign_header = options.foreign_header;
     TableReader keys(table, "services." + table.key, problems);
     keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
     keys.several("origins", [&](const std::string& name) {
@@ -81,7 +83,7 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     replace_cidrs(table, keys, "deny", rules.deny);
     read_cidrs(keys, "trusted", rules.trusted);
     read_bandwidth(keys, service.bandwidth);
-    read_cidrs(keys, "accept-proxy-from", service.accept_proxy_from);
+    replace_cidrs(table, keys, "accept-proxy-from", service.accept_proxy_from);
     keys.one("foreign-proxy-header", [&service](const std::string& text) {
         service.foreign_header = read_foreign_header(text);
     });

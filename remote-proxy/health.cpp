@@ -23,7 +23,7 @@ void RemoteProxy::on_health(OriginLink& link, const ServerHealth& health)
         if (!is_ill)
             server->refused.reset(); // it takes connections
     }
-    if (!news)
+    if (!news || !may_log(link.identity.name, health.service))
         return;
     if (is_ill)
         log::warn("an origin server is not well", {{"service", health.service},

@@ -56,14 +56,17 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                           {tunnel::files_to_read_again(options.common, options.trust),
                            options.common.management.socket_file()});
     options.common.congestion.must_be_allowed();
+    std::optional<tunnel::Tokens> tokens;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
-        options = tunnel::reread_options(arguments.count, arguments.words, options);
+        auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
+        if (management)
+            tokens = management->server.read_tokens(fresh.common.management);
+        options = std::move(fresh);
         return options;
     });
     const auto reload = [&] {
-        proxy.reload();
-        if (management)
-            management->reload(options.common.management);
+        if (proxy.reload() && management)
+            management->server.change(std::exchange(tokens, std::nullopt));
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "common/bandwidth_options.hpp"
+#include "common/management/access.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
@@ -52,7 +53,10 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     };
     line.add_table("services", take, "--service");
     line.check([&line, &options] { return wrong_services(line, options); });
-    line.on_check([&options] { const TrustedOrigins read(options.trust); });
+    line.on_check([&options] {
+        const TrustedOrigins trusted(options.trust);
+        const Tokens tokens(options.common.management);
+    });
 }
 
 void add_flags(CommandLine& line, RemoteOptions& options)
@@ -128,6 +132,8 @@ void complete(const CommandLine& line, RemoteOptions& options)
     for (RemoteService& each : options.services) {
         each.visitor_rules = options.visitor_rules;
         each.bandwidth = options.bandwidth;
+        each.accept_proxy_from = options.accept_proxy_from;
+        each.foreign_header = options.foreign_header;
     }
 }
 

@@ -165,7 +165,7 @@ void RemoteProxy::stop_now()
     tasks_.cancel();
 }
 
-void RemoteProxy::reload()
+bool RemoteProxy::reload()
 {
     std::vector<std::string> gone;
     try {
@@ -176,7 +176,7 @@ void RemoteProxy::reload()
         trust_ = std::move(trust);
     } catch (const std::runtime_error& error) {
         complain_of_reload(error);
-        return;
+        return false;
     }
     log::info("reloaded");
     for (const std::string& name : gone) {
@@ -186,6 +186,7 @@ void RemoteProxy::reload()
     }
     cut_off_the_untrusted();
     reconsider_offers();
+    return true;
 }
 
 // ---- Time

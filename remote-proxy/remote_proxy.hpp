@@ -73,9 +73,9 @@ public:
 
     // Reads the options again, and the files that say whom to trust. Whoever is trusted no longer
     // is cut off, and a service that is gone takes no more visitors; all others notice nothing. If
-    // anything is wrong with them, nothing changes. Of the options only the services and the rights
-    // of origin proxies change.
-    void reload();
+    // anything is wrong with them, nothing changes, and it answers false. Of the options only the
+    // services and the rights of origin proxies change.
+    bool reload();
 
     // Anyone who reaches the control address may become the origin proxy.
     bool trusts_anyone() const { return trust_.trusts_anyone(); }

@@ -62,6 +62,15 @@ std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
     return ports;
 }
 
+// What the options say of all services that say nothing else.
+void take_rules(RemoteService& service, const RemoteOptions& options)
+{
+    service.visitor_rules = options.visitor_rules;
+    service.bandwidth = options.bandwidth;
+    service.accept_proxy_from = options.accept_proxy_from;
+    service.foreign_header = options.foreign_header;
+}
+
 } // namespace
 
 std::vector<RemoteService> services_of(const RemoteOptions& options)
@@ -69,10 +78,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     std::vector<RemoteService> all = options.services;
     if (options.outside_address) {
         RemoteService only{std::string(default_service), *options.outside_address};
-        only.visitor_rules = options.visitor_rules;
-        only.bandwidth = options.bandwidth;
-        only.accept_proxy_from = options.accept_proxy_from;
-        only.foreign_header = options.foreign_header;
+        take_rules(only, options);
         all.insert(all.begin(), std::move(only));
     }
     return all;
@@ -285,8 +291,7 @@ RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::s
     if (former && !former->retired)
         retire(former, why);
     RemoteService options{name, address};
-    options.visitor_rules = options_.visitor_rules;
-    options.bandwidth = options_.bandwidth;
+    take_rules(options, options_);
     return add_service(std::move(options), std::move(listener), link.identity.name);
 }
 
@@ -441,7 +446,8 @@ void RemoteProxy::listen_again(OriginLink& link)
     for (std::size_t i = 0; i < link.offers.size() && names.size() < most_at_once; ++i, ++next) {
         if (next == link.offers.end())
             next = link.offers.begin();
-        if (next->second.declined == DeclineReason::cannot_listen)
+        const auto& declined = next->second.declined;
+        if (declined == DeclineReason::cannot_listen || declined == DeclineReason::too_many)
             names.push_back(next->first);
     }
     for (const std::string& name : names) {
@@ -501,8 +507,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         if (!service->owner)
             continue;
         RemoteService opened = service->options;
-        opened.visitor_rules = fresh.visitor_rules;
-        opened.bandwidth = fresh.bandwidth;
+        take_rules(opened, fresh);
         service->change(std::move(opened));
     }
     origin_bandwidths_.change(fresh.bandwidth_per_origin);

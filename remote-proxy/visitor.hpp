@@ -12,6 +12,7 @@
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
 #include "common/protocol/ids.hpp"
+#include "common/relay/bandwidth.hpp"
 #include "common/relay/relay.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
@@ -72,6 +73,8 @@ struct Visitor {
     std::string outside{};                             // "ip:port" where it arrived
     std::uint64_t told_to = 0; // the number of the link that it was announced on last
     Share share{};             // of that one's origin proxy
+    // That one's too, also when its link is gone.
+    std::shared_ptr<SharedLimits> origin_bandwidth{};
     std::vector<OriginId> refused_by{};
     Guard guard = nullptr; // of its first bytes
 };

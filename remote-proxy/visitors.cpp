@@ -248,6 +248,7 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
                             visitor.outside};
     std::string bytes = encode(announce);
     visitor.told_to = link.number;
+    visitor.origin_bandwidth = link.bandwidth;
     // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
     // go.
     const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
@@ -279,6 +280,7 @@ void RemoteProxy::tell_visitors(PublicService& service)
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
             visitor.told_to = link->number;
+            visitor.origin_bandwidth = link->bandwidth;
             visitor.share = Share(link->visitors);
             service.told(*link);
             link->announce(ticket, visitor, service.options.name);
@@ -330,8 +332,8 @@ PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
         add_limits(service->options.bandwidth.each, up, down);
         service->bandwidth.add_to(up, down);
     }
-    if (const OriginLink* const link = link_of(visitor.told_to))
-        link->bandwidth->add_to(up, down);
+    if (visitor.origin_bandwidth)
+        visitor.origin_bandwidth->add_to(up, down);
     return limits;
 }
 

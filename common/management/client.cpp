@@ -51,8 +51,9 @@ private:
 } // namespace
 
 ManagementClient::ManagementClient(const asio::any_io_executor& executor, Fd socket)
-    : socket_(executor, socket.release())
+    : socket_(executor, socket.get())
 {
+    socket.release();
 }
 
 awaitable<std::string_view> ManagementClient::read(Clock::time_point limit)

@@ -99,12 +99,24 @@ void ManagementServer::stop()
     tasks_.cancel();
 }
 
-void ManagementServer::reload(const ManagementOptions& options)
+std::optional<Tokens> ManagementServer::read_tokens(const ManagementOptions& options) const
 {
+    // Whoever takes the address out of the options wants nobody there, and not everybody.
+    if (!options.address)
+        return std::nullopt;
     // The address stays the one of the start, whatever the options say by now.
     if (door_.is_open_to_others() && !options.has_tokens())
         throw std::runtime_error(way_out_for_open_address(door_.where()));
-    access_.change(Tokens(options));
+    return Tokens(options);
+}
+
+void ManagementServer::change(std::optional<Tokens> tokens)
+{
+    if (tokens)
+        access_.change(std::move(*tokens));
+    else
+        log::warn("the management address stays open, with its tokens, until a restart",
+                  {{"address", door_.where()}});
 }
 
 awaitable<void> ManagementServer::accept_clients()
@@ -129,12 +141,18 @@ bool ManagementServer::accept(std::error_code& error)
         error.assign(errno, std::system_category());
         return false;
     }
-    if (*connections_ >= limits_.connections)
+    if (*connections_ >= limits_.connections) {
         turn_away(socket);
-    else
+        return true;
+    }
+    try {
         tasks_.spawn(
             "a management connection",
             serve(ManagementClient(io_.get_executor(), std::move(socket)), Place(connections_)));
+    } catch (const std::system_error& failure) { // the system watches no more descriptors
+        error = failure.code();
+        return false;
+    }
     return true;
 }
 
@@ -249,11 +267,6 @@ Management::Management(asio::io_context& io, const ManagementOptions& options,
     : server(io, options, {{}, management_connections(descriptor_limit)}),
       process(std::make_shared<const ProcessMetrics>(std::move(program)))
 {
-}
-
-void Management::reload(const ManagementOptions& options)
-{
-    reload_or_complain([&] { server.reload(options); });
 }
 
 std::unique_ptr<Management> prepare_management(asio::io_context& io,

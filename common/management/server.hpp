@@ -52,9 +52,13 @@ public:
 
     bool stopped() const { return tasks_.empty(); }
 
-    // Reads the tokens again; throws std::runtime_error, also if there are none at an address that
-    // needs one, and then nothing changes.
-    void reload(const ManagementOptions& options);
+    // The tokens of other options, for change(); nothing if those have no management address.
+    // Throws std::runtime_error if they cannot be read, or if there are none at an address that
+    // needs one.
+    std::optional<Tokens> read_tokens(const ManagementOptions& options) const;
+
+    // From now on these hold; without any, those that do.
+    void change(std::optional<Tokens> tokens);
 
     const ManagementDoor& door() const { return door_; }
 
@@ -89,9 +93,6 @@ private:
 struct Management {
     Management(asio::io_context& io, const ManagementOptions& options, std::size_t descriptor_limit,
                std::string program);
-
-    // The tokens; complains in the log if they cannot be read, and then nothing changes.
-    void reload(const ManagementOptions& options);
 
     ManagementServer server;
     std::shared_ptr<const ProcessMetrics> process;

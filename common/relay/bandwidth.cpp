@@ -74,7 +74,8 @@ void Bandwidth::give_back(std::size_t bytes)
 
 void Bandwidth::change(std::uint64_t bytes_per_second)
 {
-    rate_ = bytes_per_second;
+    if (rate_.exchange(bytes_per_second) == bytes_per_second)
+        return;            // nobody loses its turn
     given_away_until_ = 0; // at another rate it would be another time
     ++changes_;
 }

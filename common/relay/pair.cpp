@@ -97,7 +97,13 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
 Progress Direction::move_piece(const Side& from, const Side& to, const Means& means,
                                std::size_t& moved)
 {
-    const std::size_t most = allowance_ ? allowance_->bytes(means.now) : splice_size;
+    // That the stream is taken on is no byte of it, and whoever waits for it has a limit of time.
+    const bool is_start = allowance_ && framing_ == Framing::takes_off && !heard_start_;
+    std::size_t most = splice_size;
+    if (is_start)
+        most = frame_header_size;
+    else if (allowance_)
+        most = allowance_->bytes(means.now);
     if (most == 0) {
         pipe_.reset(); // others may need it meanwhile
         return Progress::throttled;
@@ -107,7 +113,7 @@ Progress Direction::move_piece(const Side& from, const Side& to, const Means& me
     const std::size_t before = moved;
     const Progress progress =
         pipe_ ? splice(from.descriptor, most, moved) : copy(from, to, means.buffer, most, moved);
-    if (allowance_)
+    if (allowance_ && !is_start)
         allowance_->use(moved - before);
     return progress;
 }

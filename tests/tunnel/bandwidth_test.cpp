@@ -4,7 +4,9 @@
 
 #include <chrono>
 
+#include "common/security/secret.hpp"
 #include "tests/support/proxies.hpp"
+#include "tests/support/temporary_file.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -119,6 +121,36 @@ TEST_CASE("visitors of a service share its limit, and each has one of its own be
     CHECK(Clock::now() - began >= 2 * at_least);
     CHECK(Both::crossing(one, one_here) >= at_least);
     CHECK(Both::crossing(two, two_here) >= at_least);
+}
+
+TEST_CASE(
+    "an origin proxy that logs in again shares its limit with the visitors that it left behind")
+{
+    const std::string secret = generate_secret();
+    const TemporaryFile file(secret + "\n");
+    Both both([&](RemoteOptions& remote, OriginOptions& origin) {
+        remote.bandwidth_per_origin[""].down = slow;
+        remote.trust.secret_file = origin.trust.secret_file = file.path();
+    });
+    auto [former, former_here] = both.visit();
+    both.origin->on_its_thread([](OriginProxy& proxy) {
+        proxy.stop_gently();
+        return true;
+    });
+    OriginOptions again =
+        origin_options(both.remote->proxy().control_endpoint(), both.server.endpoint());
+    again.trust.secret_file = file.path();
+    RunningOrigin another(again, RemoteLink::OnReady());
+    CHECK(eventually([&] {
+        return another.on_its_thread([](OriginProxy& proxy) { return proxy.logged_in(); });
+    }));
+    auto [latter, latter_here] = both.visit();
+    const auto began = Clock::now();
+    former_here.send(std::string(size, 'a'));
+    latter_here.send(std::string(size, 'b'));
+    CHECK(former.receive(size) == std::string(size, 'a'));
+    CHECK(latter.receive(size) == std::string(size, 'b'));
+    CHECK(Clock::now() - began >= 2 * at_least);
 }
 
 TEST_CASE("another limit after a reload holds for those who are being served, too")

@@ -193,10 +193,23 @@ TEST_CASE("tokens of an address that others reach can be changed, and not taken 
     ManagementServer server(io, options, short_limits());
     CHECK(server.door().is_open_to_others());
     token.write("fedcba9876543210");
-    server.reload(options);
+    server.change(server.read_tokens(options));
     // As if the options had another address by now, which holds from the next start on.
-    CHECK_THROWS_WITH_AS(server.reload(options_at_loopback()),
+    CHECK_THROWS_WITH_AS(server.read_tokens(options_at_loopback()),
                          doctest::Contains("--management-token-file"), const std::runtime_error&);
+}
+
+TEST_CASE("whoever takes the management address out of the options opens it to nobody")
+{
+    const TemporaryFile token("0123456789abcdef");
+    ManagementOptions options;
+    options.address = parse_management_address("127.0.0.1:0");
+    options.token_file = token.path();
+    asio::io_context io;
+    ManagementServer server(io, options, short_limits());
+    CHECK_FALSE(server.read_tokens(ManagementOptions()));
+    token.write("short");
+    CHECK_THROWS_AS(server.read_tokens(options), const std::runtime_error&);
 }
 
 TEST_CASE("a silent or slow client of the management interface is let go at its limit")

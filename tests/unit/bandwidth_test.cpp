@@ -193,6 +193,19 @@ TEST_CASE("another rate holds at once, also for those who wait")
     CHECK(std::ranges::all_of(all, [](const Greedy& each) { return each.moved > 50'000; }));
 }
 
+TEST_CASE("a change to the same rate takes nobody's turn")
+{
+    const auto shared = limit(1'000'000);
+    Greedy one{Bandwidths{shared}};
+    Time next = start;
+    while (next == start)
+        next = one.move(start);
+    shared->change(1'000'000);
+    CHECK(shared->changes() == 0);
+    CHECK(one.allowance->bytes(start) == 0);
+    CHECK(one.allowance->bytes(next) > 0);
+}
+
 TEST_CASE("a limit that was taken away holds nobody back")
 {
     const auto shared = limit(1024);

@@ -187,6 +187,7 @@ TEST_CASE("what is wrong with a service of the origin proxy is told with its lin
           "health-check of services.a: \"http:x\" is not off, tcp, http or http:/path");
     check("health-check-interval = \"0s\"", 4, "is not a duration such as 250ms");
     check("health-check-timeout = \"1500us\"", 4, "at least 1ms");
+    check("health-check-timeout = \"61s\"", 4, "at most 1m");
     check("health-check-failures = 0", 4, "\"0\" is not a number from 1 to 100");
     check("health-check-successes = 101", 4, "\"101\" is not a number from 1 to 100");
     check("[services.b]\norigin-server-addr = \":0\"", 5, "nobody can connect to port 0");

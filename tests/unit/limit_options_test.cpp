@@ -91,6 +91,30 @@ max-bandwidth-down = "2KiB/s"
     CHECK((options.services[1].bandwidth == ServiceRates{{{}, 2048}, {{}, 8192}}));
 }
 
+TEST_CASE("what is said of headers of the PROXY protocol holds for every service, too")
+{
+    const auto flags =
+        parsed<RemoteOptions>({"--control-addr=:1", "--service=web=:80",
+                               "--foreign-proxy-header=reset", "--accept-proxy-from=192.0.2.7"});
+    CHECK(flags.options.services.at(0).foreign_header == ForeignHeader::reset);
+    CHECK(flags.options.services.at(0).accept_proxy_from.size() == 1);
+    const auto [options, problems] = remote_with(R"(
+foreign-proxy-header = "reset"
+accept-proxy-from = "192.0.2.7"
+[services.as-all]
+outside-addr = ":80"
+[services.own]
+outside-addr = ":81"
+foreign-proxy-header = "data"
+accept-proxy-from = ["192.0.2.8", "192.0.2.9"]
+)");
+    CHECK(problems == "");
+    CHECK(options.services.at(0).foreign_header == ForeignHeader::reset);
+    CHECK(options.services.at(0).accept_proxy_from.size() == 1);
+    CHECK(options.services.at(1).foreign_header == ForeignHeader::data);
+    CHECK(options.services.at(1).accept_proxy_from.size() == 2);
+}
+
 TEST_CASE("a service of the origin proxy has limits of bandwidth too")
 {
     const auto [options, problems] = origin_with(R"(
