@@ -172,6 +172,21 @@ TEST_CASE("frames and fields of tomorrow are skipped")
     played.accept_data(announce.ticket);
 }
 
+TEST_CASE("a second welcome on one control connection ends it")
+{
+    Played played;
+    Stream control = played.welcome();
+    Welcome again;
+    again.version = 1;
+    again.outside_address = "192.0.2.1:81";
+    again.heartbeat_timeout = 10s;
+    const auto began = Clock::now();
+    control.send(again);
+    CHECK(control.ending(10s) != Ending::silence);
+    CHECK(Clock::now() - began < 4s); // sooner than for want of heartbeats
+    played.welcome();                 // and it comes back
+}
+
 TEST_CASE("a lost control connection is made anew, and visitors that are served live on")
 {
     Played played;
