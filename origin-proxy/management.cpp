@@ -1,6 +1,7 @@
 #include "origin-proxy/management.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/management/liveness.hpp"
 #include "origin-proxy/origin_proxy.hpp"
@@ -82,16 +83,9 @@ void add_metrics(const OriginStatus& status, Metrics& metrics)
 Router origin_management(std::function<OriginStatus()> status,
                          std::shared_ptr<const ProcessMetrics> process)
 {
-    Router router;
-    add_liveness(router);
-    router.add(Method::get, "/ready", [status](const Request&) { return readiness(status()); });
-    router.add(Method::get, "/metrics", [status, process](const Request&) {
-        Metrics metrics;
-        process->add_to(metrics);
-        add_metrics(status(), metrics);
-        return metrics.response();
-    });
-    return router;
+    return status_router([status] { return readiness(status()); },
+                         [status](Metrics& metrics) { add_metrics(status(), metrics); },
+                         std::move(process));
 }
 
 } // namespace tunnel

@@ -62,11 +62,8 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
                            Problems& problems)
 {
     RemoteService service;
+    take_rules(service, options);
     VisitorRules& rules = service.visitor_rules;
-    rules = options.visitor_rules;
-    service.bandwidth = options.bandwidth;
-    service.accept_proxy_from = options.accept_proxy_from;
-    service.foreign_header = options.foreign_header;
     TableReader keys(table, "services." + table.key, problems);
     keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
     keys.several("origins", [&](const std::string& name) {

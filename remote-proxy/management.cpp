@@ -1,5 +1,7 @@
 #include "remote-proxy/management.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -98,16 +100,9 @@ void add_metrics(const RemoteStatus& status, Metrics& metrics)
 Router remote_management(std::function<RemoteStatus()> status,
                          std::shared_ptr<const ProcessMetrics> process)
 {
-    Router router;
-    add_liveness(router);
-    router.add(Method::get, "/ready", [status](const Request&) { return readiness(status()); });
-    router.add(Method::get, "/metrics", [status, process](const Request&) {
-        Metrics metrics;
-        process->add_to(metrics);
-        add_metrics(status(), metrics);
-        return metrics.response();
-    });
-    return router;
+    return status_router([status] { return readiness(status()); },
+                         [status](Metrics& metrics) { add_metrics(status(), metrics); },
+                         std::move(process));
 }
 
 } // namespace tunnel

@@ -129,15 +129,19 @@ void complete(const CommandLine& line, RemoteOptions& options)
 {
     if (!line.has("--service"))
         return;
-    for (RemoteService& each : options.services) {
-        each.visitor_rules = options.visitor_rules;
-        each.bandwidth = options.bandwidth;
-        each.accept_proxy_from = options.accept_proxy_from;
-        each.foreign_header = options.foreign_header;
-    }
+    for (RemoteService& each : options.services)
+        take_rules(each, options);
 }
 
 } // namespace
+
+void take_rules(RemoteService& service, const RemoteOptions& options)
+{
+    service.visitor_rules = options.visitor_rules;
+    service.bandwidth = options.bandwidth;
+    service.accept_proxy_from = options.accept_proxy_from;
+    service.foreign_header = options.foreign_header;
+}
 
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)
 {

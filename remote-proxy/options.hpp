@@ -38,6 +38,9 @@ struct RemoteOptions {
     std::size_t descriptor_limit = 1024;
 };
 
+// Gives the service what the options say of every service that says nothing else.
+void take_rules(RemoteService& service, const RemoteOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code.
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options);

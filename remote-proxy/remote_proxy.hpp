@@ -146,12 +146,16 @@ private:
     Listener listen(const Address& address) const;
     ServicePointer add_service(RemoteService options, Listener listener,
                                std::optional<std::string> owner);
-    void retire(const ServicePointer& service, std::string_view why);
+    void retire(const ServicePointer& service, std::string_view why,
+                const OriginLink* knows = nullptr);
     void serve(PublicService& service, OriginLink& link);
     void leave(PublicService& service, OriginLink& link);
+    void change_services(const RemoteOptions& fresh);
+    void on_health(OriginLink& link, const ServerHealth& health);
+
+    // Offers (offers.cpp)
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
-    void on_health(OriginLink& link, const ServerHealth& health);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
     void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
@@ -167,9 +171,8 @@ private:
     void reconsider_offers();
     void reconsider_offers_of(const std::string& name);
     void listen_again(OriginLink& link);
-    void change_services(const RemoteOptions& fresh);
     std::size_t usable_descriptors() const;
-    void must_leave_room(const OriginLink& link) const;
+    void must_leave_room(const OriginLink& link, std::size_t leaving) const;
 
     // The control address (callers.cpp)
     // A connection to the control address, and what it has proved so far.

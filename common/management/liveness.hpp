@@ -2,15 +2,20 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "common/management/metrics.hpp"
+#include "common/management/process_metrics.hpp"
 #include "common/management/router.hpp"
 
 namespace tunnel {
 
-// GET /ping, as threshold has it, and GET /healthz: whoever answers them lives.
-void add_liveness(Router& router);
+// GET /ping, as threshold has it, and GET /healthz: whoever answers them lives. GET /ready and GET
+// /metrics as these say, to which the process's own metrics are added.
+Router status_router(std::function<Response()> readiness, std::function<void(Metrics&)> add_metrics,
+                     std::shared_ptr<const ProcessMetrics> process);
 
 // Pairs of each worker of the relay.
 void add_relay_loads(const std::vector<std::size_t>& loads, Metrics& metrics);

@@ -11,6 +11,7 @@
 
 #include "common/relay/pair.hpp"
 #include "tests/support/joined.hpp"
+#include "tests/support/stream_frames.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -158,6 +159,30 @@ TEST_CASE("a pair without a limit is not held up by one that has used its own up
     });
     CHECK(free.right.receive_all().size() == 20 << 20);
     CHECK_FALSE(limited.right.readable_within(0ms));
+}
+
+TEST_CASE("a stream is taken on, and goes on, however long the queue of the other way is")
+{
+    RelayOptions options = plain_relay();
+    options.start_timeout = 2s;
+    Relay relay(options);
+    const auto slow = limit(10'000);
+    use_up(*slow, 60s);
+    Ends ends;
+    prepare_for_relay(ends.first.get());
+    prepare_for_relay(ends.second.get());
+    Framed second;
+    second.socket = std::move(ends.second);
+    second.awaits_start = true;
+    relay.hand_over(std::move(ends.first), std::move(second), [](const Flow&) {},
+                    {0, {{}, {slow}}});
+    Joined joined = ends.joined();
+    joined.left.send("one");
+    CHECK(joined.right.receive(6) == data_frame("one")); // only looked at until it is taken on
+    joined.right.send(start_frame + data_frame("answer"));
+    joined.left.send("two");
+    CHECK(joined.right.receive(6) == data_frame("two"));
+    CHECK_FALSE(joined.left.readable_within(100ms)); // this has to wait
 }
 
 TEST_CASE("a reset does not wait for the turn of the bytes before it")

@@ -179,6 +179,9 @@ TEST_CASE("an origin proxy that opens all it can leaves descriptors for others, 
     CHECK(no.reason == DeclineReason::too_many);
     CHECK(no.text.find(fmt::format("{} of this origin proxy", opened)) != std::string::npos);
     CHECK(opened >= 5);
+    // One may still move, and hears of that alone.
+    const auto moved = roof.opened("s1", fmt::format(":{}", range.last));
+    CHECK(moved.outside_address == fmt::format("127.0.0.1:{}", range.last));
     CHECK(offer(cellar, opened));
     CHECK(offer(cellar, opened + 1));
     Stream visitor = Stream::connect({asio::ip::address_v4::loopback(), range.first});

@@ -245,6 +245,28 @@ TEST_CASE("the program gives up when all remote proxies have been given up, and 
     CHECK(played.proxy->proxy().gave_up());
 }
 
+TEST_CASE("a reload that finds one remote proxy gone again tries the others before it gives up")
+{
+    Server third;
+    Played played([&](OriginOptions& options) {
+        options.max_retries = 0;
+        options.remote_proxies.push_back({address_of(third)});
+    });
+    Stream control = welcome(played.other);
+    const Address gone = address_of(played.one);
+    accept_control(played.one).reset();
+    accept_control(third).reset();
+    CHECK_FALSE(third.pending_within(100ms));
+    {
+        const Server closed = std::move(played.one); // so that a dial fails at once
+    }
+    played.options.remote_proxies = {{gone}, {address_of(third)}};
+    CHECK(played.reload(played.options) == "");
+    Stream again = welcome(third);
+    CHECK(played.visit(third, again).is_served());
+    CHECK_FALSE(played.proxy->ended());
+}
+
 TEST_CASE("a remote proxy that is given up is named in one error")
 {
     const std::string log = log_of([] {
