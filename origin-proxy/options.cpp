@@ -14,19 +14,6 @@ namespace tunnel {
 
 namespace {
 
-bool read_proxy_protocol(const std::string& text, ProxyProtocol& value)
-{
-    if (text == "off")
-        value = ProxyProtocol::off;
-    else if (text == "v1")
-        value = ProxyProtocol::v1;
-    else if (text == "v2")
-        value = ProxyProtocol::v2;
-    else
-        return false;
-    return true;
-}
-
 void add_tables(CommandLine& line, OriginOptions& options)
 {
     const auto take = [&options](const Setting& table, Problems& problems) {
@@ -73,11 +60,8 @@ void complete(const CommandLine& line, OriginOptions& options)
 {
     if (!line.has("--service"))
         return;
-    for (OriginService& each : options.services) {
-        each.proxy_protocol = options.proxy_protocol;
-        each.bandwidth = options.bandwidth;
-        each.health_check = options.health_check;
-    }
+    for (OriginService& each : options.services)
+        take_rules(each, options);
 }
 
 void add_flags(CommandLine& line, OriginOptions& options)
@@ -101,8 +85,9 @@ void add_flags(CommandLine& line, OriginOptions& options)
     line.add_choice("--proxy-protocol",
                     "Tell the origin server who the visitor is, by a header of the PROXY protocol "
                     "before its first byte: off, v1 or v2",
-                    "off", "off, v1 or v2", [&options](const std::string& text) {
-                        return read_proxy_protocol(text, options.proxy_protocol);
+                    "off", "", [&options](const std::string& text) {
+                        options.proxy_protocol = read_proxy_protocol(text);
+                        return true;
                     });
     add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin);
@@ -180,6 +165,13 @@ std::vector<std::filesystem::path> OriginOptions::files_to_read_again() const
 std::vector<std::filesystem::path> OriginOptions::files_to_watch() const
 {
     return with_trust_of_each(tunnel::files_to_watch(common, trust), *this);
+}
+
+void take_rules(OriginService& service, const OriginOptions& options)
+{
+    service.proxy_protocol = options.proxy_protocol;
+    service.bandwidth = options.bandwidth;
+    service.health_check = options.health_check;
 }
 
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)

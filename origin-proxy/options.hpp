@@ -55,6 +55,9 @@ struct OriginOptions {
     std::vector<std::filesystem::path> files_to_watch() const;
 };
 
+// Gives the service what the options say of every service that says nothing else.
+void take_rules(OriginService& service, const OriginOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code.
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options);

@@ -1,7 +1,6 @@
 // Services as the command line names them.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,9 +11,6 @@ namespace tunnel {
 
 // How one is written.
 inline constexpr std::string_view service_syntax = "NAME=HOST:PORT[@[HOST:]PORT]";
-
-// Of one origin proxy. So many offers fit the control connection's outbox at once.
-inline constexpr std::size_t most_services = 1000;
 
 // "NAME=HOST:PORT" is served where the remote proxy's options say; with "@HOST:PORT" or "@PORT"
 // behind it there, and port 0 is any that is free. "NAME=HOST:FIRST-LAST@FIRST-LAST" is one service

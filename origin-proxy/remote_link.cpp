@@ -19,8 +19,9 @@ std::vector<OriginService> services_of(const OriginOptions& options)
 {
     if (!options.services.empty())
         return options.services;
-    return {{std::string(default_service), options.origin_server_address, std::nullopt,
-             options.proxy_protocol, options.bandwidth, options.health_check}};
+    OriginService only{std::string(default_service), options.origin_server_address};
+    take_rules(only, options);
+    return {only};
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/net/address.hpp"
 #include "common/net/server_address.hpp"
@@ -15,6 +16,9 @@ namespace tunnel {
 // What goes to the origin server before a visitor's first byte, so that it learns the visitor's
 // address: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+
+// "off", "v1" or "v2". Throws std::invalid_argument.
+ProxyProtocol read_proxy_protocol(std::string_view text);
 
 struct OriginService {
     std::string name;

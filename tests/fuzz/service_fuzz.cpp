@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "origin-proxy/parse_service.hpp"
+#include "origin-proxy/servers.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -63,28 +63,11 @@ TEST_CASE("bytes arrive unchanged and no faster than the limit, each way under i
     Relay relay(options);
     const auto began = Clock::now();
     Joined joined = join(relay, {{limit(up_rate)}, {limit(down_rate), limit(100'000'000)}});
-    const std::string up = random_text(1 << 20, 1);
-    const std::string down = random_text(12 << 20, 2);
-    auto sending_up = std::async(std::launch::async, [&] {
-        send_in_pieces(joined.left, up, 3);
-        joined.left.finish();
-    });
-    auto sending_down = std::async(std::launch::async, [&] {
-        send_in_pieces(joined.right, down, 4);
-        joined.right.finish();
-    });
-    auto received_down = std::async(std::launch::async, [&] {
-        std::string all = joined.left.receive_all();
-        CHECK(all.size() <= most(down_rate, began));
-        return all;
-    });
-    CHECK((joined.right.receive_all() == up));
-    CHECK(up.size() <= most(up_rate, began));
-    CHECK((received_down.get() == down));
-    const Flow flow = end_of(joined);
-    CHECK(flow.end == End::finished);
-    CHECK(flow.first_to_second == up.size());
-    CHECK(flow.second_to_first == down.size());
+    check_exchange(joined, random_text(1 << 20, 1), random_text(12 << 20, 2),
+                   [began](std::size_t up, std::size_t down) {
+                       CHECK(up <= most(up_rate, began));
+                       CHECK(down <= most(down_rate, began));
+                   });
 }
 
 TEST_CASE("pairs of several threads keep a limit together, and each gets its part of it")

@@ -16,23 +16,7 @@ TEST_CASE("bytes arrive unchanged, both ways at once, in pieces of any size")
 {
     Relay relay(plain_relay());
     Joined joined = join(relay);
-    const std::string up = random_text(24 << 20, 1);
-    const std::string down = random_text(24 << 20, 2);
-    auto sending_up = std::async(std::launch::async, [&] {
-        send_in_pieces(joined.left, up, 3);
-        joined.left.finish();
-    });
-    auto sending_down = std::async(std::launch::async, [&] {
-        send_in_pieces(joined.right, down, 4);
-        joined.right.finish();
-    });
-    auto received_down = std::async(std::launch::async, [&] { return joined.left.receive_all(); });
-    CHECK((joined.right.receive_all() == up));
-    CHECK((received_down.get() == down));
-    const Flow flow = end_of(joined);
-    CHECK(flow.end == End::finished);
-    CHECK(flow.first_to_second == up.size());
-    CHECK(flow.second_to_first == down.size());
+    check_exchange(joined, random_text(24 << 20, 1), random_text(24 << 20, 2));
 }
 
 TEST_CASE("the end of one direction is passed on and the other lives")

@@ -1,5 +1,6 @@
 #include "tests/support/joined.hpp"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 
 #include <random>
@@ -45,6 +46,33 @@ void send_in_pieces(Stream& stream, const std::string& text, std::uint32_t seed)
         stream.send(std::string_view(text).substr(at, size));
         at += size;
     }
+}
+
+void check_exchange(Joined& joined, const std::string& up, const std::string& down,
+                    const std::function<void(std::size_t up, std::size_t down)>& told)
+{
+    auto sending_up = std::async(std::launch::async, [&] {
+        send_in_pieces(joined.left, up, 3);
+        joined.left.finish();
+    });
+    auto sending_down = std::async(std::launch::async, [&] {
+        send_in_pieces(joined.right, down, 4);
+        joined.right.finish();
+    });
+    auto received_down = std::async(std::launch::async, [&] {
+        std::string all = joined.left.receive_all();
+        if (told)
+            told(0, all.size());
+        return all;
+    });
+    CHECK((joined.right.receive_all() == up));
+    if (told)
+        told(up.size(), 0);
+    CHECK((received_down.get() == down));
+    const Flow flow = end_of(joined);
+    CHECK(flow.end == End::finished);
+    CHECK(flow.first_to_second == up.size());
+    CHECK(flow.second_to_first == down.size());
 }
 
 std::size_t fill(Stream& stream)

@@ -1,6 +1,7 @@
 // Two connections joined by a relay.
 #pragma once
 
+#include <functional>
 #include <future>
 
 #include "common/relay/relay.hpp"
@@ -40,6 +41,12 @@ Flow end_of(Joined& joined);
 
 // Sends `text` in pieces of random sizes.
 void send_in_pieces(Stream& stream, const std::string& text, std::uint32_t seed);
+
+// From the left to the right and back, at once, in pieces of random sizes; each side ends when it
+// has sent all. Checks that both arrive unchanged and that the pair ends well. `told` is called
+// when one has arrived, with how much.
+void check_exchange(Joined& joined, const std::string& up, const std::string& down,
+                    const std::function<void(std::size_t up, std::size_t down)>& told = {});
 
 // Sends until the other end, which does not read, takes no more; answers how much that was.
 std::size_t fill(Stream& stream);

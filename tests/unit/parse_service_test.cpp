@@ -4,6 +4,7 @@
 #include <string>
 
 #include "origin-proxy/parse_service.hpp"
+#include "origin-proxy/servers.hpp"
 
 using namespace tunnel;
 
@@ -61,17 +62,18 @@ TEST_CASE("a range of ports is a service for each, side by side")
 
 TEST_CASE("ranges that do not fit each other, or are too large, are refused")
 {
-    for (const auto text : {"a=b:1-2@1-3", "a=b:1-2@1", "a=b:1@1-2", "a=b:1-2@0", "a=b:1@1-1"}) {
+    CHECK(contains(objection("a=b:1-2@1-3"), "has 3 ports outside for 2 of the origin server"));
+    for (const auto text : {"a=b:1-2@1", "a=b:1@1-2", "a=b:1-2@0", "a=b:1@1-1"}) {
         CAPTURE(text);
-        CHECK(contains(objection(text), "different sizes"));
+        CHECK(contains(objection(text), "has a range of ports on one side only"));
     }
     for (const auto text : {"a=b:2-1", "a=b:0-1", "a=b:1-2@0-1", "a=b:1-", "a=b:1-65536",
                             "a=b:1-2-3", "a=b:1--2", "a=b:1-+2", "a=b:1- 2", "a=b:1-2x"}) {
         CAPTURE(text);
-        CHECK(contains(objection(text), "has no range of ports"));
+        CHECK(contains(objection(text), "ports side by side, which begin at 1 or above"));
     }
-    CHECK(contains(objection("a=b:1-1001"), "has 1001 ports, and 1000 are the most"));
-    CHECK(contains(objection("a=b:1-1000@1-1001"), "has 1001 ports"));
+    CHECK(contains(objection("a=b:1-1001"), "is not 1000 ports or fewer"));
+    CHECK(contains(objection("a=b:1-1000@1-1001"), "is not 1000 ports or fewer"));
 }
 
 TEST_CASE("a service whose name is none is refused")
