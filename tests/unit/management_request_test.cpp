@@ -63,10 +63,9 @@ TEST_CASE("a request is taken apart, however its bytes come")
 
 TEST_CASE("requests that come together are read one after the other")
 {
-    const std::string chunked =
-        put("Transfer-Encoding: chunked\r\n", "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
+    const std::string body = put("Content-Length: 3\r\n", "abc");
     RequestReader reader;
-    REQUIRE(reader.put(std::string(ping) + chunked + std::string(ping)) == Progress::whole);
+    REQUIRE(reader.put(std::string(ping) + body + std::string(ping)) == Progress::whole);
     CHECK(reader.request().method == Method::get);
     REQUIRE(reader.next() == Progress::whole);
     CHECK(reader.request().body == "abc");
@@ -111,15 +110,19 @@ TEST_CASE("bodies whose end others could find elsewhere are refused")
     CHECK(refused(put("Content-Length: -1\r\n", "a")) == 400);
     CHECK(refused(put("Content-Length: 99999999999999999999\r\n", "a")) == 400);
     CHECK(refused(put("Content-Length : 1\r\n", "a")) == 400);
-    CHECK(refused(put("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n")) == 501);
-    CHECK(refused(put("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")) == 501);
-    CHECK(refused(put("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-                      "0\r\n\r\n")) == 400);
     CHECK(refused("PUT / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") ==
           400);
-    CHECK(refused(put("Transfer-Encoding: chunked\r\n", "-1\r\n\r\n")) == 400);
-    CHECK(refused(put("Transfer-Encoding: chunked\r\n", "ffffffffffffffffff\r\n")) == 400);
-    CHECK(refused(put("Transfer-Encoding: chunked\r\n", "1\r\nabc\r\n")) == 400);
+}
+
+TEST_CASE("a body in chunks is refused, whatever the chunks and trailers are")
+{
+    const std::string chunked = "Transfer-Encoding: chunked\r\n";
+    CHECK(refused(put(chunked, "1\r\na\r\n0\r\n\r\n")) == 411);
+    CHECK(refused(put(chunked, "0\r\nTransfer-Encoding: chunked\r\n\r\n")) == 411);
+    CHECK(refused(put(chunked, "-1\r\n\r\n")) == 411);
+    CHECK(refused(put("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n")) == 411);
+    CHECK(refused(put("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n")) == 411);
+    CHECK(refused(put(chunked + chunked, "0\r\n\r\n")) >= 400);
 }
 
 TEST_CASE("heads that others could read in another way are refused")
@@ -204,22 +207,6 @@ TEST_CASE("what is too long or too much is refused, and what just fits is taken"
     CHECK(refused_body(put("Content-Length: 4\r\n", "1234")) == 0);
     CHECK(refused_body(put("Content-Length: 5\r\n", "")) == 413);
     CHECK(refused_body(put("Content-Length: 1000000000\r\n", "")) == 413);
-    const std::string chunked = "Transfer-Encoding: chunked\r\n";
-    CHECK(refused_body(put(chunked, "4\r\n1234\r\n0\r\n\r\n")) == 0);
-    CHECK(refused_body(put(chunked, "5\r\n")) == 413);
-    CHECK(refused_body(put(chunked, "3\r\n123\r\n2\r\n")) == 413);
-    CHECK(refused_body(put(chunked, fmt::format("1;{}", std::string(10'000, 'x')))) == 400);
-    CHECK(refused_body(put(chunked, fmt::format("0\r\nA: {}", std::string(10'000, 'x')))) == 400);
-}
-
-TEST_CASE("trailers change nothing of the request")
-{
-    RequestReader reader;
-    reader.put(
-        put("Transfer-Encoding: chunked\r\n", "0\r\nAuthorization: Bearer x\r\nHost: b\r\n\r\n"));
-    REQUIRE(reader.progress() == Progress::whole);
-    CHECK(reader.request().host == "a");
-    CHECK(reader.request().authorization == "");
 }
 
 TEST_CASE("after something wrong nothing has a meaning any more")
