@@ -217,6 +217,7 @@ awaitable<void> RemoteLink::follow()
     if (shared_.offering)
         log_in.features.emplace_back(services);
     log_in.features.emplace_back(health_checks);
+    log_in.features.emplace_back(visitor_headers);
     Tls tls;
     co_await agree(socket, tls, log_in);
 

@@ -39,6 +39,8 @@ std::optional<tcp::endpoint> parse_endpoint(std::string_view text)
 
 std::string visitor_header(ProxyProtocol protocol, const Announce& announce)
 {
+    if (protocol == ProxyProtocol::off && announce.wants_header)
+        protocol = ProxyProtocol::v1;
     if (protocol == ProxyProtocol::off)
         return {};
     const auto visitor = parse_endpoint(announce.visitor);

@@ -8,17 +8,20 @@ namespace tunnel {
 // Of a service that it offers or serves; what it says of others is nobody's concern.
 void RemoteProxy::on_health(OriginLink& link, const ServerHealth& health)
 {
-    const auto found = services_.find(health.service);
-    PublicService::Server* const server =
-        found == services_.end() ? nullptr : found->second->server(&link);
-    if (server == nullptr && !link.offers.contains(health.service))
+    std::vector<PublicService::Server*> servers;
+    for (const auto& [name, service] : services_) {
+        PublicService::Server* const its = service->server(&link);
+        if (its != nullptr && service->options.offer() == health.service)
+            servers.push_back(its);
+    }
+    if (servers.empty() && !link.offers.contains(health.service))
         return;
     if (health.state != ServerState::well && health.state != ServerState::ill)
         return; // of a later version
     const bool is_ill = health.state == ServerState::ill;
     const bool news =
         is_ill ? link.ill.insert(health.service).second : link.ill.erase(health.service) > 0;
-    if (server != nullptr) {
+    for (PublicService::Server* const server : servers) {
         server->is_ill = is_ill;
         if (!is_ill)
             server->refused.reset(); // it takes connections

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/net/socket.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 
 namespace tunnel {
@@ -23,11 +24,32 @@ RemoteStatus RemoteProxy::status() const
         services_, [](const auto& entry) { return entry.second->options.required; });
     for (const auto& [name, service] : services_) {
         const bool expected = any_required ? service->options.required : !service->owner;
-        status.services.push_back(
-            {name, service->limits.present(), service->servers.size(), expected, service->counts});
+        RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
+            name, service->limits.present(), service->servers.size(), expected, service->counts});
+        its.outside = to_string(service->outside.endpoint());
+        its.from = service->tunnel  ? RemoteStatus::From::management
+                   : service->owner ? RemoteStatus::From::origin
+                                    : RemoteStatus::From::options;
+        its.drained = service->drained;
+        its.is_open = service->outside.is_open();
+        for (const PublicService::Server& server : service->servers)
+            its.served_by.push_back(*server.link->name);
     }
-    for (const OriginLink* const link : links_)
-        status.origins.push_back({link->identity.name, link->connection.round_trip()});
+    for (const OriginLink* const link : links_) {
+        RemoteStatus::Origin& its = status.origins.emplace_back(
+            RemoteStatus::Origin{*link->name, link->connection.round_trip()});
+        its.address = link->address;
+        its.version = link->version;
+        its.encrypted = link->encrypted;
+        its.drained = link->drained;
+        its.age = Clock::now() - link->since;
+        its.visitors = *link->visitors;
+        its.parked = link->parked.size();
+        for (const auto& [name, service] : services_) {
+            if (service->server(link) != nullptr)
+                its.services.push_back(name);
+        }
+    }
     for (std::size_t i = 0; i < refusal_kinds; ++i)
         status.visitors_refused.push_back({refusal_names[i], refusals_[i].total()});
     status.visitors_refused.insert(status.visitors_refused.end(),

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/asio.hpp"
 #include "common/management/histogram.hpp"
 #include "common/units.hpp"
 
@@ -34,17 +35,33 @@ struct ServiceCounts {
 
 // How it is at one moment.
 struct RemoteStatus {
+    // Who has said that there is such a service.
+    enum class From : std::uint8_t { options, origin, management };
+
     struct Service {
         std::string name;
         std::size_t visitors = 0; // who are here
         std::size_t origins = 0;  // origin proxies that serve it
         bool expected = false;    // without one of them this program is not ready
         ServiceCounts counts{};
+        std::string outside{}; // "ip:port"
+        From from{};
+        bool drained = false;
+        bool is_open = false; // visitors can connect
+        std::vector<std::string> served_by{};
     };
 
     struct Origin {
-        std::string name; // empty, if it was asked for nothing
+        std::string name; // as it is shown
         std::optional<microseconds> round_trip{};
+        std::string address{}; // "ip:port"
+        std::string version{};
+        bool encrypted = false;
+        bool drained = false;
+        Clock::duration age{};
+        std::size_t visitors = 0;
+        std::size_t parked = 0;
+        std::vector<std::string> services{}; // that it serves
     };
 
     struct Refused {
@@ -63,6 +80,24 @@ struct RemoteStatus {
     std::size_t parked = 0;
     std::vector<std::size_t> relay_loads{}; // pairs of each worker
     RemoteCounts counts{};
+};
+
+// One visitor, as the list of them has it.
+struct VisitorStatus {
+    std::uint64_t id = 0;
+    std::string address; // "ip:port"
+    std::string service;
+    std::string origin{}; // the origin proxy's name, as it is shown; empty: none yet
+    bool is_relayed = false;
+    Clock::duration age{};
+    std::uint64_t to_origin = 0; // bytes so far
+    std::uint64_t to_visitor = 0;
+};
+
+// Which visitors are asked for. What is not set is not looked at.
+struct VisitorFilter {
+    std::optional<std::string> service{};
+    std::optional<std::string> origin{};
 };
 
 } // namespace tunnel

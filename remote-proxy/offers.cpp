@@ -85,16 +85,17 @@ void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
     link.offers.erase(name);
     link.ill.erase(name);
-    const auto found = services_.find(name);
-    if (found == services_.end())
-        return;
-    const ServicePointer service = found->second;
-    if (service->server(&link) == nullptr)
-        return;
-    leave(*service, link);
-    if (service->owner) {
-        retire(service, "withdrawn by its origin proxy");
-        reconsider_offers_of(name);
+    std::vector<ServicePointer> served;
+    for (const auto& [key, service] : services_) {
+        if (service->options.offer() == name && service->server(&link) != nullptr)
+            served.push_back(service);
+    }
+    for (const ServicePointer& service : served) {
+        leave(*service, link);
+        if (service->owner) {
+            retire(service, "withdrawn by its origin proxy");
+            reconsider_offers_of(name);
+        }
     }
 }
 
@@ -158,6 +159,17 @@ bool RemoteProxy::may_log(const std::string& origin, const std::string& service)
 
 // Serves it, if that may be; throws std::system_error if it cannot listen.
 Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::string& wanted)
+{
+    const auto where = serve_tunnels(link, name);
+    Frame frame = answer_by_rules(link, name, wanted);
+    if (where && std::holds_alternative<Declined>(frame))
+        return Opened{name, *where};
+    return frame;
+}
+
+// The same, but for tunnels.
+Frame RemoteProxy::answer_by_rules(OriginLink& link, const std::string& name,
+                                   const std::string& wanted)
 {
     if (!is_service_name(name))
         return declined(name, DeclineReason::not_allowed, std::string(plain_name_syntax));

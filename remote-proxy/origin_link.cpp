@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/net/socket.hpp"
+#include "remote-proxy/tunnels.hpp"
 
 namespace tunnel {
 
@@ -27,16 +28,22 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
       number(next_number()),
       origin(id),
       identity(std::move(who)),
+      name(std::make_shared<const std::string>(
+          identity.name.empty() ? std::string(nameless_client) : identity.name)),
       parked(std::move(parking_space)),
       visitors(std::make_shared<std::size_t>(0)),
       address(to_string(connection.peer()))
 {
 }
 
-void OriginLink::announce(const Ticket& ticket, const Visitor& visitor, const std::string& service)
+void OriginLink::announce(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
 {
-    const Announce frame{ticket, visitor.address, service, visitor.outside};
-    connection.post(frame);
+    connection.post(announcement(ticket, visitor, service));
+}
+
+Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
+{
+    return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
 }
 
 std::uint64_t group_of(std::string_view name)

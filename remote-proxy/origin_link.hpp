@@ -13,6 +13,7 @@
 #include "common/security/key.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/replay_window.hpp"
+#include "remote-proxy/service_options.hpp"
 #include "remote-proxy/visitor.hpp"
 
 namespace tunnel {
@@ -38,7 +39,7 @@ struct OriginLink {
                Identity who, ParkingSpace parking_space);
 
     // Tells the origin proxy of a visitor.
-    void announce(const Ticket& ticket, const Visitor& visitor, const std::string& service);
+    void announce(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
 
     ControlConnection connection;
     const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
@@ -48,6 +49,12 @@ struct OriginLink {
     std::optional<SessionId> session;      // if its data connections are framed
     bool parking = false;                  // and it wants them back
     bool offers_services = false;          // one by one; else it has the one of its log-in
+    bool sends_headers = false;            // that an announcement asks for
+    bool drained = false;                  // takes no new visitors
+    bool encrypted = false;
+    std::string version{};                 // of its program
+    std::shared_ptr<const std::string> name; // as it is shown
+    Clock::time_point since = Clock::now();
     ParkedConnections parked;              // of the session
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
@@ -59,6 +66,9 @@ struct OriginLink {
     std::string address;                   // "ip:port"
     std::string goodbye;                   // the words it left with, empty if it has not
 };
+
+// What is said of it.
+Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
 
 // Names the visitors that an origin proxy serves, for Relay::end_group().
 std::uint64_t group_of(std::string_view name);

@@ -9,6 +9,7 @@
 
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/management/json.hpp"
 #include "common/net/socket.hpp"
 #include "common/security/proof.hpp"
 #include "remote-proxy/counted.hpp"
@@ -59,6 +60,9 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
         rejection = Reject{RejectReason::not_trusted, "its secret is no longer good"};
     if (rejection) {
         count(rejections_, caller.peer, rejection->text);
+        if (events_.is_heard())
+            events_.publish("log_in_rejected", to_line(Json{{"address", caller.peer},
+                                                            {"reason", rejection->text}}));
         co_await say_last(caller.wire(), encode(*rejection));
         co_return;
     }
@@ -128,7 +132,8 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
 // name has a place of its own.
 std::string RemoteProxy::place_of(const std::string& name) const
 {
-    const bool only_one = !has_names_ && options_.allow_ports.empty();
+    const bool only_one =
+        !has_names_ && options_.allow_ports.empty() && options_.outside_address.has_value();
     return only_one ? std::string() : name;
 }
 
@@ -297,6 +302,11 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         link.session = SessionId{random_bytes()};
     welcome.session = link.session;
     link.offers_services = offers_services(log_in);
+    link.sends_headers =
+        std::ranges::find(log_in.features, visitor_headers) != log_in.features.end();
+    link.version = log_in.program_version;
+    link.encrypted = encrypted;
+    link.drained = kept_.drained_origins.contains(*link.name);
     const ServicePointer service =
         link.offers_services ? nullptr : named_service(log_in, link.identity);
     if (link.offers_services)
@@ -307,6 +317,11 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         welcome.features.emplace_back(health_checks);
     link.connection.post(welcome);
     ++counts_.log_ins;
+    note_client(*link.name, true);
+    if (events_.is_heard())
+        events_.publish("origin_came", to_line(Json{{"origin", *link.name},
+                                                    {"address", link.address},
+                                                    {"version", link.version}}));
     log::info("origin proxy logged in", {{"origin", link.address},
                                          {"name", link.identity.name},
                                          {"encrypted", encrypted ? "yes" : "no"},
@@ -330,6 +345,11 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         reason = error.what();
     }
     lose(link);
+    if (events_.is_heard())
+        events_.publish("origin_left",
+                        to_line(Json{{"origin", *link.name},
+                                     {"address", link.address},
+                                     {"reason", link.goodbye.empty() ? reason : link.goodbye}}));
     if (!link.goodbye.empty())
         log::info("origin proxy left", {{"origin", link.address}, {"reason", link.goodbye}});
     else
@@ -372,6 +392,7 @@ void RemoteProxy::lose(OriginLink& link)
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
         former_sessions_.front() = *link.session;
     }
+    note_client(*link.name, origin_named(*link.name) != nullptr);
     link.parked.clear();
     room_.revoke_tickets(link.number);
     std::vector<ServicePointer> served;

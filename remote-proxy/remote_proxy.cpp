@@ -76,6 +76,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       failed_log_ins_(options.visitor_rules.trusted),
       parking_space_(parking_capacity(options.descriptor_limit)),
       origin_bandwidths_(options.bandwidth_per_origin),
+      events_(io.get_executor()),
       visitor_left_(io.get_executor()),
       holder_spoke_(io.get_executor()),
       clock_(io.get_executor()),
@@ -162,6 +163,7 @@ void RemoteProxy::stop_now()
         link->parked.clear();
     while (auto visitor = room_.expire(Clock::time_point::max()))
         turn_away(std::move(*visitor), "cut by the shutdown");
+    events_.close();
     tasks_.cancel();
 }
 
@@ -186,6 +188,7 @@ bool RemoteProxy::reload()
     }
     cut_off_the_untrusted();
     reconsider_offers();
+    open_missing_tunnels();
     return true;
 }
 
@@ -239,7 +242,7 @@ void RemoteProxy::end_outages(Clock::time_point now)
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", to_string(service->outside.endpoint())}});
         service->outside.shut();
-        if (service->owner) {
+        if (service->owner && service->servers.empty()) {
             const std::string name = service->options.name;
             retire(service, "its origin proxy did not come back");
             reconsider_offers_of(name);

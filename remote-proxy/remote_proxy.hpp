@@ -14,6 +14,7 @@
 
 #include "common/asio.hpp"
 #include "common/loop.hpp"
+#include "common/management/events.hpp"
 #include "common/net/listener.hpp"
 #include "common/net/socket.hpp"
 #include "common/protocol/wire.hpp"
@@ -23,6 +24,7 @@
 #include "common/task_group.hpp"
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/kept.hpp"
 #include "remote-proxy/line_allowance.hpp"
 #include "remote-proxy/management_status.hpp"
 #include "remote-proxy/options.hpp"
@@ -100,8 +102,46 @@ public:
     // How it is now, for the management interface (management_status.cpp).
     RemoteStatus status() const;
 
+    // Up to `limit` visitors with a higher number than `after`, by their numbers.
+    std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
+                                              const VisitorFilter& filter) const;
+
+    // What the management interface may change (steering.cpp). All of them throw SteeringError if
+    // that cannot be done, and then nothing has changed.
+
+    // These are the tunnels from now on. One that is there already stays as it is, and one of the
+    // same address changes without that being shut; visitors who are being served go on in any
+    // case. A new one's origin proxy must be logged in.
+    void set_tunnels(const std::vector<PublicTunnel>& wanted);
+
+    // A service takes no more visitors, or takes them again; those who are here go on.
+    void drain_service(const std::string& name, bool drained);
+
+    // The same, but those who are here are reset.
+    void close_service(const std::string& name);
+
+    // An origin proxy, by the name that it is shown by, gets no more visitors, or gets them again.
+    void drain_origin(const std::string& name, bool drained);
+
+    // Ends its control connection and resets its visitors. It may come back at once.
+    void close_origin(const std::string& name);
+
+    // Resets one.
+    void close_visitor(std::uint64_t id);
+
+    // What of it is to be kept beyond a restart, and what a former run has kept.
+    const Kept& kept() const { return kept_; }
+
+    void restore(Kept kept);
+
+    // Origin proxies that have been here, by name, and whether they are.
+    const std::map<std::string, bool>& clients() const { return clients_; }
+
+    // What happens.
+    EventHub& events() { return events_; }
+
     // Visitors that are here, waiting or being served.
-    std::size_t visitors() const { return unidentified_ + room_.size() + relayed_; }
+    std::size_t visitors() const { return unidentified_ + room_.size() + relayed_.size(); }
 
     // Data connections that wait for a visitor.
     std::size_t parked() const { return parking_space_.taken(); }
@@ -115,6 +155,12 @@ private:
         bool probing = false;    // the holder is being asked whether it is still there
         bool contending = false; // somebody waits until it may take it over
         LineAllowance lines{};   // about its services
+    };
+
+    // A visitor in the hands of the relay.
+    struct Relayed {
+        Visitor visitor;
+        PairView view{};
     };
 
     static constexpr int accept_batch = 64; // connections, then others have a turn
@@ -137,6 +183,10 @@ private:
     void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
     bool may_wait_again(const Visitor& visitor) const;
     void turn_away(Visitor visitor, std::string_view why);
+    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
+                  std::string_view how);
+    void note_refusal(const PublicService& service, std::string_view address,
+                      std::string_view reason, bool is_limit);
     void tell_visitors(PublicService& service);
     OriginLink* link_of(std::uint64_t number) const;
     PairLimits limits_of(const Visitor& visitor) const;
@@ -153,6 +203,21 @@ private:
     void change_services(const RemoteOptions& fresh);
     void on_health(OriginLink& link, const ServerHealth& health);
 
+    // Steering (steering.cpp)
+    ServicePointer service_named(const std::string& name) const;
+    OriginLink* origin_named(std::string_view name) const;
+    void must_fit(const std::vector<PublicTunnel>& wanted) const;
+    void open_tunnel(const PublicTunnel& tunnel, Listener listener);
+    void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);
+    std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name);
+    void give_way_to(const std::vector<RemoteService>& wanted);
+    void open_missing_tunnels();
+    RemoteService options_of(const PublicTunnel& tunnel) const;
+    void begin_again(PublicService& service);
+    void end_relayed(const std::function<bool(const Visitor&)>& which);
+    void dismiss_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
+    void note_client(const std::string& name, bool is_here);
+
     // Offers (offers.cpp)
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
@@ -162,6 +227,7 @@ private:
               bool asked = false);
     bool may_log(const std::string& origin, const std::string& service);
     Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
+    Frame answer_by_rules(OriginLink& link, const std::string& name, const std::string& wanted);
     std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
                                          const std::string& wanted) const;
     std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
@@ -251,9 +317,13 @@ private:
     OriginBandwidths origin_bandwidths_;
     std::vector<OriginLink*> links_; // each lives in a coroutine serve_origin
     std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
-    std::size_t relayed_ = 0;
+    std::uint64_t latest_visitor_ = 0;
+    std::map<std::uint64_t, Relayed*> relayed_; // by their numbers; the relay has them
     std::size_t rejected_ = 0;
     RemoteCounts counts_;
+    Kept kept_;
+    std::map<std::string, bool> clients_;
+    EventHub events_;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};
     bool stopping_ = false;

@@ -11,7 +11,8 @@ namespace {
 bool may_have(const PublicService::Server& server, const Visitor& visitor)
 {
     const OriginId& origin = server.link->origin;
-    return (!visitor.sent_to || *visitor.sent_to == origin) &&
+    const bool takes_it = visitor.sent_to ? *visitor.sent_to == origin : !server.link->drained;
+    return takes_it &&
            std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
 }
 
@@ -92,6 +93,11 @@ PublicService::Server* PublicService::server(std::uint64_t link_number)
     const auto found = std::ranges::find_if(
         servers, [link_number](const Server& each) { return each.link->number == link_number; });
     return found == servers.end() ? nullptr : &*found;
+}
+
+bool PublicService::is_served() const
+{
+    return std::ranges::any_of(servers, [](const Server& each) { return !each.link->drained; });
 }
 
 bool PublicService::allows(std::string_view origin) const

@@ -12,6 +12,7 @@
 #include "remote-proxy/management_status.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/service_options.hpp"
+#include "remote-proxy/tunnels.hpp"
 #include "remote-proxy/visitor.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
@@ -54,6 +55,9 @@ struct PublicService {
     Server* server(const OriginLink* link);
     Server* server(std::uint64_t link_number);
 
+    // Somebody serves it who takes visitors.
+    bool is_served() const;
+
     // Whether an origin proxy of this name may serve it.
     bool allows(std::string_view origin) const;
 
@@ -64,6 +68,9 @@ struct PublicService {
     // An origin proxy asked for it, by this name; it ends when that one is gone for good. Else it
     // stands in the options.
     std::optional<std::string> owner{};
+    // The management interface asked for it.
+    std::optional<PublicTunnel> tunnel{};
+    bool drained = false; // takes no visitors, as the management interface has said
     Listener outside;
     VisitorLimits limits;
     SharedLimits bandwidth;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/log.hpp"
+#include "common/management/json.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel {
@@ -31,7 +32,10 @@ RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, List
     auto service = std::make_shared<PublicService>(io_.get_executor(), std::move(options),
                                                    std::move(listener), ++latest_service_);
     service->owner = std::move(owner);
+    service->drained = kept_.drained_services.contains(service->options.name);
     services_[service->options.name] = service;
+    if (events_.is_heard())
+        events_.publish("service_opened", to_line(Json{{"service", *service->name}}));
     tasks_.spawn("accepting visitors", accept_visitors(service));
     return service;
 }
@@ -47,8 +51,15 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why,
     service->outside.close();
     service->opened.notify();
     services_.erase(name);
+    if (events_.is_heard())
+        events_.publish("service_closed", to_line(Json{{"service", name}, {"reason", why}}));
     for (const PublicService::Server& server : std::exchange(service->servers, {})) {
         OriginLink& link = *server.link;
+        if (service->tunnel) { // it may have the same service still, elsewhere
+            if (link.offers.contains(service->options.offer()))
+                consider(link, service->options.offer());
+            continue;
+        }
         const auto offered = link.offers.find(name);
         if (!link.offers_services) {
             link.connection.finish("its service is gone");
@@ -66,10 +77,18 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why,
 // Throws std::system_error if it cannot listen.
 void RemoteProxy::serve(PublicService& service, OriginLink& link)
 {
-    if (!stopping_)
+    if (!stopping_ && !service.drained && !link.drained)
         service.outside.open();
     if (service.server(&link) == nullptr)
-        service.servers.push_back({&link, 0, {}, link.ill.contains(service.options.name)});
+        service.servers.push_back({&link, 0, {}, link.ill.contains(service.options.offer())});
+    begin_again(service);
+}
+
+// Somebody is there who may take its visitors.
+void RemoteProxy::begin_again(PublicService& service)
+{
+    if (!service.is_served())
+        return;
     service.outage_ends.reset();
     service.opened.notify();
     tell_visitors(service);
@@ -78,7 +97,7 @@ void RemoteProxy::serve(PublicService& service, OriginLink& link)
 void RemoteProxy::leave(PublicService& service, OriginLink& link)
 {
     std::erase_if(service.servers, [&link](const auto& server) { return server.link == &link; });
-    if (!service.servers.empty()) {
+    if (service.is_served()) {
         tell_visitors(service);
         return;
     }
@@ -91,6 +110,7 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
 void RemoteProxy::change_services(const RemoteOptions& fresh)
 {
     const std::vector<RemoteService> wanted = services_of(fresh);
+    give_way_to(wanted);
     const auto stays = [this](const RemoteService& service) {
         const auto found = services_.find(service.name);
         return found != services_.end() && !found->second->owner &&
@@ -100,6 +120,8 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     for (const auto& [name, service] : services_) {
         const auto same = std::ranges::find(wanted, name, &RemoteService::name);
         const bool named = same != wanted.end();
+        if (service->tunnel)
+            continue;
         if (service->owner ? named : !named || !stays(*same))
             leaving.push_back(service);
     }
@@ -134,7 +156,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     for (auto& [service, listener] : coming)
         add_service(std::move(service), std::move(listener), std::nullopt);
     for (const auto& [name, service] : services_) {
-        if (!service->owner)
+        if (!service->owner && !service->tunnel)
             continue;
         RemoteService opened = service->options;
         take_rules(opened, fresh);

@@ -77,6 +77,8 @@ struct Visitor {
     std::shared_ptr<SharedLimits> origin_bandwidth{};
     std::vector<OriginId> refused_by{};
     Guard guard = nullptr; // of its first bytes
+    std::uint64_t id = 0;  // of this run of the remote proxy, from 1; of no other visitor
+    std::shared_ptr<const std::string> origin_name{}; // of whom it was announced to last
 };
 
 } // namespace tunnel

@@ -10,6 +10,7 @@
 
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/management/json.hpp"
 #include "common/net/socket.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/framing.hpp"
@@ -36,6 +37,8 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     bytes.append(there.data(), count);
     return count;
 }
+
+constexpr const char* closed_by_management = "closed by the management interface";
 
 // Lets no header of the PROXY protocol pass.
 Beginning no_proxy_header(std::string_view first)
@@ -130,7 +133,9 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
                     service.outside.is_open();
          ++i) {
         if (auto accepted = service.outside.accept(error)) {
-            count(overflow_, to_string(accepted->peer), "no descriptors left for more visitors");
+            constexpr std::string_view why = "no descriptors left for more visitors";
+            count(overflow_, to_string(accepted->peer), why);
+            note_refusal(service, to_string(accepted->peer), why, true);
             reset(accepted->socket);
         }
     }
@@ -188,6 +193,9 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
                        {{"peer", to_string(accepted.peer)}});
         else
             count(headless_, to_string(accepted.peer), error.code().message());
+        if (error.code() != asio::error::eof)
+            note_refusal(*service, to_string(accepted.peer), "no header of the PROXY protocol",
+                         false);
         reset(accepted.socket);
         co_return;
     }
@@ -205,11 +213,13 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
     if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
         count(refusals_[static_cast<std::size_t>(*refusal)], to_string(accepted.peer),
               describe(*refusal));
+        note_refusal(*service, to_string(accepted.peer), describe(*refusal), true);
         reset(accepted.socket);
         return;
     }
     if (!has_room_for(*service)) {
         count(overflow_, to_string(accepted.peer), "too many visitors wait");
+        note_refusal(*service, to_string(accepted.peer), "too many visitors wait", true);
         reset(accepted.socket);
         return;
     }
@@ -222,6 +232,11 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
     visitor.service_name = service->name;
     visitor.outside = std::move(outside);
     visitor.guard = guard;
+    visitor.id = ++latest_visitor_;
+    if (events_.is_heard())
+        events_.publish("visitor_opened", to_line(Json{{"id", visitor.id},
+                                                       {"address", visitor.address},
+                                                       {"service", *visitor.service_name}}));
     OriginLink* const link = service->choose(visitor, now);
     if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
         admit_at_once(*service, *link, std::move(visitor), std::move(*connection));
@@ -244,9 +259,7 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
                                 Framed connection)
 {
     visitor.ticket = Ticket{random_bytes()};
-    const Announce announce{*visitor.ticket, visitor.address, service.options.name,
-                            visitor.outside};
-    std::string bytes = encode(announce);
+    std::string bytes = encode(announcement(*visitor.ticket, visitor, service.options));
     visitor.told_to = link.number;
     visitor.origin_bandwidth = link.bandwidth;
     // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
@@ -260,6 +273,7 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
         return;
     }
     visitor.sent_to = link.origin;
+    visitor.origin_name = link.name;
     visitor.sent_to_group = group_of(link.identity.name);
     visitor.share = Share(link.visitors);
     service.told(link);
@@ -280,15 +294,16 @@ void RemoteProxy::tell_visitors(PublicService& service)
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
             visitor.told_to = link->number;
+            visitor.origin_name = link->name;
             visitor.origin_bandwidth = link->bandwidth;
             visitor.share = Share(link->visitors);
             service.told(*link);
-            link->announce(ticket, visitor, service.options.name);
+            link->announce(ticket, visitor, service.options);
             return true;
         }
         if (visitor.sent_to && service.is_replaced(visitor))
             hopeless.emplace_back(ticket, "its first bytes went to an origin proxy that is gone");
-        else if (!visitor.sent_to)
+        else if (!visitor.sent_to && service.is_served())
             hopeless.emplace_back(ticket, "refused by every origin proxy");
         else
             return false; // that one may come back
@@ -305,21 +320,25 @@ void RemoteProxy::tell_visitors(PublicService& service)
 void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session,
                         std::uint64_t group)
 {
-    ++relayed_;
     PairOptions pair_options{group, limits_of(visitor), visitor.guard};
     counts_.pairing.observe(Clock::now() - visitor.arrived);
-    const auto known = std::make_shared<Visitor>(std::move(visitor));
+    const auto known = std::make_shared<Relayed>(std::move(visitor));
+    pair_options.view = &known->view;
+    // Most come in the order of their numbers.
+    relayed_.emplace_hint(relayed_.end(), known->visitor.id, known.get());
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
-            --relayed_;
-            on_relay_end(std::move(*known), std::move(flow));
+            relayed_.erase(known->visitor.id);
+            if (flow.end == End::cut_off && known->view.unwanted)
+                flow.refusal = closed_by_management;
+            on_relay_end(std::move(known->visitor), std::move(flow));
         });
     };
     if (session)
-        relay_.hand_over(std::move(known->socket), std::move(data), std::move(done),
+        relay_.hand_over(std::move(known->visitor.socket), std::move(data), std::move(done),
                          std::move(pair_options));
     else
-        relay_.hand_over(std::move(known->socket), std::move(data.socket), std::move(done),
+        relay_.hand_over(std::move(known->visitor.socket), std::move(data.socket), std::move(done),
                          std::move(pair_options));
 }
 
@@ -358,6 +377,8 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
         return;
     }
     std::string how = describe(flow.end, "visitor", "origin side");
+    if (flow.end == End::cut_off && !flow.refusal.empty())
+        how = flow.refusal;
     if (flow.end == End::start_timeout) {
         how = not_in_time();
         ++counts_.late;
@@ -383,8 +404,38 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
         service->counts.to_visitor += flow.second_to_first;
     }
     visitor_left_.notify();
-    log_visitor_end(visitor.address, flow.first_to_second, flow.second_to_first,
-                    Clock::now() - visitor.arrived, how, shown_name(visitor.service_name));
+    note_end(visitor, flow.first_to_second, flow.second_to_first, how);
+}
+
+void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
+                           std::string_view how)
+{
+    const auto duration = Clock::now() - visitor.arrived;
+    log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name));
+    if (!events_.is_heard())
+        return;
+    Json event{{"id", visitor.id},
+               {"address", visitor.address},
+               {"service", *visitor.service_name},
+               {"origin", nullptr},
+               {"bytes_to_origin", up},
+               {"bytes_to_visitor", down},
+               {"seconds", std::chrono::duration<double>(duration).count()},
+               {"reason", how}};
+    if (visitor.origin_name)
+        event["origin"] = *visitor.origin_name;
+    events_.publish("visitor_closed", to_line(event));
+}
+
+// Of one that was not let in.
+void RemoteProxy::note_refusal(const PublicService& service, std::string_view address,
+                               std::string_view reason, bool is_limit)
+{
+    if (events_.is_heard())
+        events_.publish("visitor_refused", to_line(Json{{"address", address},
+                                                        {"service", *service.name},
+                                                        {"reason", reason},
+                                                        {"limit", is_limit}}));
 }
 
 void RemoteProxy::note_success(PublicService& service, const Visitor& visitor)
@@ -452,8 +503,7 @@ void RemoteProxy::turn_away(Visitor visitor, std::string_view why)
 {
     reset(visitor.socket);
     visitor_left_.notify();
-    log_visitor_end(visitor.address, 0, 0, Clock::now() - visitor.arrived, why,
-                    shown_name(visitor.service_name));
+    note_end(visitor, 0, 0, why);
 }
 
 } // namespace tunnel

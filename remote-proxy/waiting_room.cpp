@@ -157,6 +157,40 @@ std::optional<Visitor> WaitingRoom::expire(Clock::time_point before)
     return std::nullopt;
 }
 
+void WaitingRoom::for_each(const std::function<void(const Visitor&)>& look) const
+{
+    for (const Seat& seat : told_)
+        look(seat.visitor);
+    for (const auto& [service, seats] : untold_) {
+        for (const Seat& seat : seats)
+            look(seat.visitor);
+    }
+}
+
+std::vector<Visitor>
+WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)
+{
+    std::vector<Visitor> gone;
+    for (auto next = told_.begin(); next != told_.end();) {
+        const auto seat = next++;
+        if (which(seat->visitor))
+            gone.push_back(take_told(seat));
+    }
+    for (auto queue = untold_.begin(); queue != untold_.end();) {
+        Seats& seats = queue->second;
+        for (auto next = seats.begin(); next != seats.end();) {
+            const auto seat = next++;
+            if (!which(seat->visitor))
+                continue;
+            gone.push_back(std::move(seat->visitor));
+            seats.erase(seat);
+            leave(queue->first);
+        }
+        queue = seats.empty() ? untold_.erase(queue) : std::next(queue);
+    }
+    return gone;
+}
+
 Visitor WaitingRoom::take_told(Seats::iterator seat)
 {
     by_ticket_.erase(seat->ticket);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "common/asio.hpp"
 #include "common/protocol/ids.hpp"
@@ -83,6 +84,12 @@ public:
 
     // Takes out a visitor that arrived at `before` or earlier.
     std::optional<Visitor> expire(Clock::time_point before);
+
+    // All that wait, in no order.
+    void for_each(const std::function<void(const Visitor&)>& look) const;
+
+    // Takes out those of whom `which` says so, claimed or not.
+    std::vector<Visitor> dismiss_if(const std::function<bool(const Visitor&)>& which);
 
 private:
     struct Seat {

@@ -14,7 +14,7 @@ struct Reason {
     std::string_view words;
 };
 
-constexpr std::array<Reason, 21> reasons{{{200, "OK"},
+constexpr std::array<Reason, 23> reasons{{{200, "OK"},
                                           {204, "No Content"},
                                           {400, "Bad Request"},
                                           {401, "Unauthorized"},
@@ -34,7 +34,9 @@ constexpr std::array<Reason, 21> reasons{{{200, "OK"},
                                           {503, "Service Unavailable"},
                                           {505, "HTTP Version Not Supported"},
                                           {201, "Created"},
-                                          {202, "Accepted"}}};
+                                          {202, "Accepted"},
+                                          {411, "Length Required"},
+                                          {507, "Insufficient Storage"}}};
 
 std::string_view reason_of(unsigned status)
 {
@@ -49,7 +51,10 @@ std::string_view reason_of(unsigned status)
 
 Response refusal(unsigned status, std::string_view why)
 {
-    return {status, fmt::format("{} {}: {}\n", status, reason_of(status), why)};
+    Response response;
+    response.status = status;
+    response.body = fmt::format("{} {}: {}\n", status, reason_of(status), why);
+    return response;
 }
 
 std::string encode(const Response& response, const Sending& sending)
@@ -57,7 +62,9 @@ std::string encode(const Response& response, const Sending& sending)
     std::string bytes =
         fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S GMT}\r\n", response.status,
                     reason_of(response.status), fmt::gmtime(sending.now));
-    if (response.status != 204)
+    if (response.events)
+        bytes += "Content-Type: text/event-stream\r\n";
+    else if (response.status != 204)
         bytes += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", response.content_type,
                              response.body.size());
     // It tells of this moment alone, and nothing of it is ever a page.

@@ -3,18 +3,28 @@
 
 #include <cstdint>
 #include <ctime>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "common/asio.hpp"
+
 namespace tunnel {
+
+class EventStream;
 
 struct Response {
     unsigned status = 200;
     std::string body{};
     std::string_view content_type = "text/plain; charset=utf-8";
     std::vector<std::pair<std::string_view, std::string>> headers{}; // further ones
+    // What is answered in the place of all this, when that is known. Must not throw.
+    std::function<awaitable<Response>()> later{};
+    // The body, which goes on until one side ends it.
+    std::shared_ptr<EventStream> events{};
 };
 
 // "404 Not Found: why", as the body too.
@@ -26,6 +36,9 @@ struct Sending {
     bool keep_alive = false; // another request may follow
     std::time_t now = 0;
 };
+
+// How often a stream without events says that it lives.
+inline constexpr std::string_view still_here = ": nothing yet\n\n";
 
 // The bytes of it.
 std::string encode(const Response& response, const Sending& sending);

@@ -1,5 +1,6 @@
 #include "common/management/router.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -32,6 +33,19 @@ std::string_view name_of(Method method)
     return "";
 }
 
+bool is_any(std::string_view segment)
+{
+    return segment.starts_with('{') && segment.ends_with('}');
+}
+
+bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& segments)
+{
+    return std::ranges::equal(pattern, segments,
+                              [](std::string_view expected, std::string_view segment) {
+                                  return is_any(expected) ? !segment.empty() : expected == segment;
+                              });
+}
+
 } // namespace
 
 void Router::add(Method method, std::string_view path, Handler handler)
@@ -49,7 +63,7 @@ std::variant<const Router::Handler*, Response> Router::find(const Request& reque
     const Method wanted = request.method == Method::head ? Method::get : request.method;
     std::string allowed;
     for (const Route& route : routes_) {
-        if (route.segments != request.segments)
+        if (!fits(route.segments, request.segments))
             continue;
         if (route.method == wanted)
             return &route.handler;

@@ -17,7 +17,9 @@ class Router {
 public:
     using Handler = std::function<Response(const Request&)>;
 
-    // `path` is as in "/v1/services". Whoever takes GET takes HEAD too.
+    // `path` is as in "/v1/services/{name}": a segment in braces stands for any that is not empty,
+    // and the handler finds it in the request. Whoever takes GET takes HEAD too. One path must not
+    // be two routes' of the same method.
     void add(Method method, std::string_view path, Handler handler);
 
     // Who answers it; or why nobody does: 404, 405 with Allow, 501.

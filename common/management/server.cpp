@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/log.hpp"
+#include "common/management/events.hpp"
 #include "common/net/listener.hpp"
 #include "common/process.hpp"
 
@@ -162,15 +163,21 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
     auto patience = limits_.head;
     try {
         for (;;) {
-            const auto response = co_await next_answer(client, reader, Clock::now() + patience);
+            auto response = co_await next_answer(client, reader, Clock::now() + patience);
             if (!response)
                 co_return;
+            if (response->later) {
+                const auto later = std::move(response->later);
+                *response = co_await later();
+            }
             const bool is_whole = reader.progress() == Progress::whole;
             Sending sending;
-            sending.keep_alive = is_whole && reader.request().keep_alive;
+            sending.keep_alive = is_whole && reader.request().keep_alive && !response->events;
             sending.head_only = is_whole && reader.request().method == Method::head;
             sending.now = std::time(nullptr);
             co_await client.write(encode(*response, sending), Clock::now() + limits_.write);
+            if (response->events && !sending.head_only)
+                co_await send_events(client, *response->events);
             if (!sending.keep_alive)
                 break;
             reader.next();
@@ -182,6 +189,17 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
         if (error.code() == asio::error::operation_aborted)
             throw;
         log::debug("lost a management connection", {{"reason", error.what()}});
+    }
+}
+
+awaitable<void> ManagementServer::send_events(ManagementClient& client, EventStream& events)
+{
+    while (!events.is_closed()) {
+        std::string bytes = co_await events.take(Clock::now() + limits_.idle);
+        // A client that has gone shows when it is written to.
+        if (bytes.empty())
+            bytes = still_here;
+        co_await client.write(std::move(bytes), Clock::now() + limits_.write);
     }
 }
 

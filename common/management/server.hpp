@@ -24,7 +24,7 @@ struct ManagementLimits {
     milliseconds head = std::chrono::seconds(5);
     milliseconds body = std::chrono::seconds(10);
     milliseconds write = std::chrono::seconds(10);
-    milliseconds idle = std::chrono::seconds(15);    // between two requests
+    milliseconds idle = std::chrono::seconds(15);    // between two requests, or events
     milliseconds farewell = std::chrono::seconds(1); // for the client to close
 };
 
@@ -76,6 +76,7 @@ private:
     awaitable<void> read_body(ManagementClient& client, RequestReader& reader);
     std::optional<Response> objection(const Request& request) const;
     Response answer(const Request& request) const;
+    awaitable<void> send_events(ManagementClient& client, EventStream& events);
 
     asio::io_context& io_;
     const ManagementLimits limits_;

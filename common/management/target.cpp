@@ -24,7 +24,9 @@ bool is_visible(char c)
     return c > ' ' && c < '\x7f';
 }
 
-std::optional<std::string> decoded(std::string_view segment)
+} // namespace
+
+std::optional<std::string> decode_segment(std::string_view segment)
 {
     std::string text;
     while (!segment.empty()) {
@@ -44,8 +46,6 @@ std::optional<std::string> decoded(std::string_view segment)
     return text;
 }
 
-} // namespace
-
 std::optional<Target> parse_target(std::string_view text)
 {
     if (!text.starts_with('/') || text.find('#') != std::string_view::npos ||
@@ -57,7 +57,7 @@ std::optional<Target> parse_target(std::string_view text)
     std::string_view rest = text.substr(1, question - 1);
     for (;;) {
         const std::size_t end = rest.find('/');
-        auto segment = decoded(rest.substr(0, end));
+        auto segment = decode_segment(rest.substr(0, end));
         if (!segment)
             return std::nullopt;
         target.segments.push_back(std::move(*segment));

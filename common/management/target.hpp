@@ -18,4 +18,7 @@ struct Target {
 // nor ".." means anything: there is one way to write each path.
 std::optional<Target> parse_target(std::string_view text);
 
+// One segment or value, percent-decoded; nullopt: badly encoded, or with control characters.
+std::optional<std::string> decode_segment(std::string_view segment);
+
 } // namespace tunnel

@@ -30,6 +30,7 @@ enum class Tag : std::uint8_t {
     proof = 17,
     number = 18,
     state = 19,
+    header = 20, // 1: of the PROXY protocol's v1
 };
 
 constexpr std::size_t field_header_size = 3;
@@ -141,6 +142,8 @@ struct Encoder {
         Writer writer(FrameKind::announce);
         if (!announce.outside.empty())
             writer.text(Tag::outside_address, announce.outside);
+        if (announce.wants_header)
+            writer.number(Tag::header, 1, 1);
         writer.bytes(Tag::ticket, announce.ticket.bytes);
         writer.text(Tag::visitor, announce.visitor);
         writer.text(Tag::service, announce.service);
@@ -396,7 +399,8 @@ Frame read(FrameKind kind, Fields& fields)
                       fields.text(Tag::text)};
     case FrameKind::announce:
         return Announce{Ticket{fields.random(Tag::ticket)}, fields.text(Tag::visitor),
-                        fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address)};
+                        fields.text(Tag::service), fields.text_or_nothing(Tag::outside_address),
+                        fields.has(Tag::header) && fields.number(Tag::header, 1) == 1};
     case FrameKind::dial_back:
         return DialBack{Ticket{fields.random(Tag::ticket)},
                         fields.has(Tag::proof) ? std::optional(fields.proof()) : std::nullopt};

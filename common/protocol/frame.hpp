@@ -36,6 +36,9 @@ inline constexpr std::string_view services = "services";
 // well, if it checks them.
 inline constexpr std::string_view health_checks = "health-checks";
 
+// A feature of a log-in: an announcement may ask for a header of the PROXY protocol.
+inline constexpr std::string_view visitor_headers = "visitor-headers";
+
 // The service of those who name none.
 inline constexpr std::string_view default_service = "default";
 
@@ -127,6 +130,9 @@ struct Announce {
     std::string visitor; // "ip:port"
     std::string service;
     std::string outside{}; // "ip:port" that the visitor connected to; empty: of an older one
+    // The origin server is to be told of the visitor by a header of the PROXY protocol, v1, if
+    // the origin proxy has not been told which it wants; where it has the feature.
+    bool wants_header = false;
 
     friend bool operator==(const Announce&, const Announce&) = default;
 };

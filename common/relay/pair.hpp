@@ -213,6 +213,7 @@ struct Pair {
     Timers::iterator timer;      // valid while `timed`
     Timers::iterator turn;       // valid while `throttled`
     std::uint64_t group = 0;     // see Relay::end_group()
+    PairView* view = nullptr;    // null: nobody looks
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::size_t place = 0;       // in the worker's list of pairs
     bool timed = false;

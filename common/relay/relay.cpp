@@ -37,11 +37,18 @@ void Relay::end_group(std::uint64_t group)
         worker->end_group(group);
 }
 
+void Relay::end_unwanted()
+{
+    for (const auto& worker : workers_)
+        worker->end_unwanted();
+}
+
 // To the worker with the fewest pairs, and of those to the first: with few pairs most of them
 // sleep, and one is awake already.
 void Relay::hand_over(std::unique_ptr<Pair> pair, PairOptions options)
 {
     pair->group = options.group;
+    pair->view = options.view;
     pair->forth.guard(options.guard);
     pair->forth.limit(std::move(options.limits.first_to_second));
     pair->back.limit(std::move(options.limits.second_to_first));

@@ -76,6 +76,14 @@ struct Flow {
     std::string refusal{}; // refused: the body of the frame
 };
 
+// What whoever handed a pair over sees of it while it lives, and may want of it. From any thread.
+struct PairView {
+    // Bytes that have been passed on, a little late.
+    std::atomic<std::uint64_t> first_to_second = 0;
+    std::atomic<std::uint64_t> second_to_first = 0;
+    std::atomic<bool> unwanted = false; // for Relay::end_unwanted()
+};
+
 // What else is to be known of a pair.
 struct PairOptions {
     std::uint64_t group = 0; // for Relay::end_group()
@@ -83,6 +91,7 @@ struct PairOptions {
     // No byte of the first socket is passed on, nor taken, while its beginning is undecided; the
     // other way goes on meanwhile. A stream that ends then is allowed.
     Guard guard = nullptr;
+    PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
 };
 
 struct RelayOptions {
@@ -133,6 +142,9 @@ public:
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
     // from any thread, or with a lent one only from that.
     void end_group(std::uint64_t group);
+
+    // The same, of all pairs whose view says that they are unwanted.
+    void end_unwanted();
 
     // With a lent thread, only from that one: does what is ready, without waiting. Whether there
     // was anything.

@@ -124,26 +124,37 @@ void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
 
 void Relay::Worker::end_group(std::uint64_t group)
 {
+    end_from_anywhere([group](const Pair& pair) { return pair.group == group; });
+}
+
+void Relay::Worker::end_unwanted()
+{
+    end_from_anywhere(
+        [](const Pair& pair) { return pair.view != nullptr && pair.view->unwanted; });
+}
+
+void Relay::Worker::end_from_anywhere(Which which)
+{
     if (!thread_.joinable()) {
-        end_those_of(group);
+        end_those(which);
         graveyard_.clear();
         return;
     }
     {
         const std::lock_guard lock(mutex_);
-        groups_to_end_.push_back(group);
+        to_end_.push_back(std::move(which));
         has_news_ = true;
     }
     if (asleep_.exchange(false))
         wake();
 }
 
-void Relay::Worker::end_those_of(std::uint64_t group)
+void Relay::Worker::end_those(const Which& which)
 {
     // What has been looked at is not moved by an end: the last takes the place of the one that
     // ends.
     for (std::size_t i = pairs_.size(); i-- > 0;) {
-        if (pairs_[i]->group == group)
+        if (which(*pairs_[i]))
             end(*pairs_[i], End::cut_off);
     }
 }
@@ -279,20 +290,20 @@ void Relay::Worker::end_all()
 bool Relay::Worker::take_inbox()
 {
     std::vector<std::unique_ptr<Pair>> arrived;
-    std::vector<std::uint64_t> groups;
+    std::vector<Which> unwanted;
     bool stopping = false;
     {
         const std::lock_guard lock(mutex_);
         arrived.swap(inbox_);
-        groups.swap(groups_to_end_);
+        unwanted.swap(to_end_);
         has_news_ = false;
         stopping = stopping_;
     }
     last_event_ = now_;
     for (auto& pair : arrived)
         adopt(std::move(pair));
-    for (const std::uint64_t group : groups)
-        end_those_of(group);
+    for (const Which& which : unwanted)
+        end_those(which);
     graveyard_.clear();
     return stopping;
 }
@@ -374,8 +385,13 @@ void Relay::Worker::progress(Pair& pair)
         end(pair, End::finished);
         return;
     }
-    if (pair.forth.bytes() + pair.back.bytes() != before)
+    if (pair.forth.bytes() + pair.back.bytes() != before) {
         pair.last_byte = now_;
+        if (pair.view != nullptr) {
+            pair.view->first_to_second.store(pair.forth.bytes(), std::memory_order_relaxed);
+            pair.view->second_to_first.store(pair.back.bytes(), std::memory_order_relaxed);
+        }
+    }
     if (pair.half_closed())
         no_longer_load(pair);
     if (pair.half_closed() != was_half_closed && !pair.forth.awaits_start()) {

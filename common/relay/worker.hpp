@@ -31,6 +31,9 @@ public:
     // From any thread, or a lent one: ends the pairs of a group.
     void end_group(std::uint64_t group);
 
+    // The same of those that are unwanted.
+    void end_unwanted();
+
     // From any thread: ends all pairs and the thread, and waits for it.
     void stop();
 
@@ -42,6 +45,7 @@ public:
 
 private:
     using Events = std::array<epoll_event, 256>;
+    using Which = std::function<bool(const Pair& pair)>;
 
     // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
     static constexpr std::uintptr_t second_bit = 1;
@@ -56,7 +60,8 @@ private:
     void work(std::span<const epoll_event> events);
     void on_event(const epoll_event& event);
     void end_all();
-    void end_those_of(std::uint64_t group);
+    void end_those(const Which& which);
+    void end_from_anywhere(Which which);
     bool take_inbox();
     void adopt(std::unique_ptr<Pair> pair);
     bool watch(int descriptor, std::uintptr_t tag);
@@ -98,7 +103,7 @@ private:
 
     std::mutex mutex_; // guards the next three
     std::vector<std::unique_ptr<Pair>> inbox_;
-    std::vector<std::uint64_t> groups_to_end_;
+    std::vector<Which> to_end_;
     bool stopping_ = false;
     std::atomic<bool> has_news_ = false; // in one of them; written under the mutex
     std::atomic<bool> asleep_ = false;   // so it must be woken for news

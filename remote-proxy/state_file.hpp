@@ -1,0 +1,42 @@
+// The file in which a change by the management interface outlives the process.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <asio/thread_pool.hpp>
+
+#include "common/asio.hpp"
+#include "remote-proxy/kept.hpp"
+
+namespace tunnel {
+
+// Written as a whole beside the old one, synchronized with the disk and put in its place, so that
+// at any moment one of the two is there. A disk may take long, so that is done on a thread of its
+// own, one change after the other.
+class StateFile {
+public:
+    explicit StateFile(std::string path);
+    ~StateFile();
+
+    // What it holds; nothing if it is not there. Throws std::runtime_error that names the file.
+    Kept read() const;
+
+    // Has replaced the file when it returns; throws std::system_error that names it. The thread
+    // begins with the first one.
+    awaitable<void> write(Kept kept);
+
+    // Waits for what is being written; run the io_context dry afterwards.
+    void finish();
+
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+    std::unique_ptr<asio::thread_pool> disk_;
+};
+
+// Both for tests too. Throws std::system_error that names the file.
+void replace_file(const std::string& path, const std::string& text);
+
+} // namespace tunnel

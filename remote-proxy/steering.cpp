@@ -1,0 +1,429 @@
+// What the management interface changes at the remote proxy while it runs.
+#include "remote-proxy/remote_proxy.hpp"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "common/error.hpp"
+#include "common/log.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::string_view closed_by_management = "closed by the management interface";
+
+Address address_of(const PublicTunnel& tunnel)
+{
+    return {tunnel.listen_address.to_string(), tunnel.listen_port};
+}
+
+// Both cannot be listened at.
+bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
+{
+    return one.port() == other.port() &&
+           (one.address() == other.address() || one.address().is_unspecified() ||
+            other.address().is_unspecified());
+}
+
+// In threshold's words, as far as it has some.
+[[noreturn]] void cannot_listen(const std::system_error& error)
+{
+    if (error.code() == std::errc::address_in_use)
+        throw SteeringError(409, error.what());
+    if (error.code() == std::errc::address_not_available)
+        throw SteeringError(400, error.what());
+    throw SteeringError(500, error.what());
+}
+
+} // namespace
+
+// ---- Tunnels
+
+RemoteService RemoteProxy::options_of(const PublicTunnel& tunnel) const
+{
+    RemoteService service{tunnel.key(), address_of(tunnel)};
+    take_rules(service, options_);
+    service.origins = {tunnel.client};
+    service.offered_as = tunnel.service;
+    service.wants_header = tunnel.proxy_protocol;
+    return service;
+}
+
+// What can be said before anything is tried. Throws SteeringError.
+void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
+{
+    for (const PublicTunnel& each : wanted) {
+        for (const auto& [name, service] : services_) {
+            if (!service->tunnel && overlap(service->outside.endpoint(), each.endpoint()))
+                throw SteeringError(
+                    409, fmt::format("{} is the address of the service \"{}\", which {}; that can "
+                                     "be drained, but not be given another meaning here",
+                                     each.key(), name,
+                                     service->owner ? "an origin proxy has opened"
+                                                    : "the options name"));
+        }
+        if (std::ranges::find(kept_.tunnels, each) != kept_.tunnels.end())
+            continue; // its origin proxy may be away
+        const OriginLink* const link = origin_named(each.client);
+        if (link == nullptr)
+            throw SteeringError(
+                404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
+                                 clients_.contains(each.client) ? "not connected" : "not known"));
+        if (each.proxy_protocol && !link->sends_headers)
+            throw SteeringError(501, fmt::format("the client \"{}\" is too old to send a header of "
+                                                 "the PROXY protocol because it is asked for one "
+                                                 "here: give its own service --proxy-protocol",
+                                                 log::escape(each.client)));
+    }
+    std::size_t coming = 0;
+    std::size_t leaving = 0;
+    for (const PublicTunnel& each : wanted)
+        coming += services_.contains(each.key()) ? 0 : 1;
+    for (const auto& [name, service] : services_)
+        leaving += service->tunnel ? 1 : 0;
+    if (services_.size() + coming > usable_descriptors() / 4 + leaving)
+        throw SteeringError(507, "there are too few descriptors for so many: raise the remote "
+                                 "proxy's limit of them");
+}
+
+void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
+{
+    if (stopping_)
+        throw SteeringError(503, "shutting down");
+    must_fit(wanted);
+    std::vector<ServicePointer> leaving;
+    for (const auto& [name, service] : services_) {
+        if (service->tunnel && std::ranges::find(wanted, name, &PublicTunnel::key) == wanted.end())
+            leaving.push_back(service);
+    }
+    // One that overlaps with one that goes, such as all addresses' with one of them, can be had
+    // only afterwards.
+    const auto is_held = [&leaving](const PublicTunnel& tunnel) {
+        return std::ranges::any_of(leaving, [&tunnel](const ServicePointer& service) {
+            return overlap(service->outside.endpoint(), tunnel.endpoint());
+        });
+    };
+    std::vector<std::pair<PublicTunnel, Listener>> coming;
+    std::vector<PublicTunnel> late;
+    try {
+        for (const PublicTunnel& each : wanted) {
+            if (services_.contains(each.key()))
+                continue;
+            if (is_held(each))
+                late.push_back(each);
+            else
+                coming.emplace_back(each, listen(address_of(each)));
+        }
+    } catch (const std::system_error& error) {
+        cannot_listen(error);
+    }
+    const std::vector<PublicTunnel> former = std::exchange(kept_.tunnels, wanted);
+    for (const ServicePointer& service : leaving)
+        retire(service, closed_by_management);
+    for (auto& [tunnel, listener] : coming)
+        open_tunnel(tunnel, std::move(listener));
+    for (const PublicTunnel& each : wanted) {
+        const auto found = services_.find(each.key());
+        if (found != services_.end() && *found->second->tunnel != each)
+            change_tunnel(found->second, each);
+    }
+    try {
+        for (const PublicTunnel& each : late)
+            open_tunnel(each, listen(address_of(each)));
+    } catch (const std::system_error& error) {
+        // The rest is done. It is tried again with the next change, and at a reload.
+        cannot_listen(error);
+    }
+}
+
+void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)
+{
+    const auto service = add_service(options_of(tunnel), std::move(listener), std::nullopt);
+    service->tunnel = tunnel;
+    log::info("tunnel opened", {{"outside", tunnel.key()},
+                                {"service", tunnel.service},
+                                {"name", tunnel.client}});
+    if (OriginLink* const link = origin_named(tunnel.client);
+        link != nullptr && link->offers.contains(tunnel.service))
+        consider(*link, tunnel.service);
+}
+
+// The address stays open, and whoever has come and was not told of to anybody yet is served as it
+// says now.
+void RemoteProxy::change_tunnel(const ServicePointer& service, const PublicTunnel& wanted)
+{
+    const std::string former = service->options.offer();
+    service->tunnel = wanted;
+    service->change(options_of(wanted));
+    log::info("tunnel changed", {{"outside", wanted.key()},
+                                 {"service", wanted.service},
+                                 {"name", wanted.client}});
+    std::vector<OriginLink*> links;
+    for (const PublicService::Server& server : service->servers)
+        links.push_back(server.link);
+    for (OriginLink* const link : links) {
+        if (*link->name == wanted.client && former == wanted.service)
+            continue;
+        leave(*service, *link);
+        if (link->offers.contains(former))
+            consider(*link, former);
+    }
+    if (OriginLink* const link = origin_named(wanted.client);
+        link != nullptr && link->offers.contains(wanted.service))
+        consider(*link, wanted.service);
+}
+
+// Lets an origin proxy serve the tunnels that are meant for it. Where the first of them is; nullopt:
+// there is none.
+std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const std::string& name)
+{
+    std::optional<std::string> where;
+    std::vector<ServicePointer> its;
+    for (const auto& [key, service] : services_) {
+        if (service->tunnel && service->tunnel->client == *link.name &&
+            service->tunnel->service == name)
+            its.push_back(service);
+    }
+    for (const ServicePointer& service : its) {
+        try {
+            serve(*service, link);
+            if (!where)
+                where = to_string(service->outside.endpoint());
+        } catch (const std::system_error& error) {
+            log::error("a tunnel cannot be opened", {{"reason", error.what()}});
+        }
+    }
+    return where;
+}
+
+// What the options name has its address before all tunnels.
+void RemoteProxy::give_way_to(const std::vector<RemoteService>& wanted)
+{
+    std::vector<ServicePointer> leaving;
+    for (const RemoteService& each : wanted) {
+        const auto endpoint = endpoint_to_listen(io_, each.outside_address);
+        for (const auto& [name, service] : services_) {
+            if (service->tunnel && overlap(service->outside.endpoint(), endpoint))
+                leaving.push_back(service);
+        }
+    }
+    for (const ServicePointer& service : leaving) {
+        if (service->retired)
+            continue;
+        log::warn("a tunnel gives way to a service of the options",
+                  {{"outside", service->options.name}});
+        std::erase(kept_.tunnels, *service->tunnel);
+        retire(service, "the options name a service at its address");
+    }
+}
+
+// Of those that are wanted.
+void RemoteProxy::open_missing_tunnels()
+{
+    for (const PublicTunnel& each : kept_.tunnels) {
+        if (services_.contains(each.key()))
+            continue;
+        try {
+            open_tunnel(each, listen(address_of(each)));
+        } catch (const std::system_error& error) {
+            log::error("a tunnel is missing until the next change or reload",
+                       {{"outside", each.key()}, {"reason", error.what()}});
+        }
+    }
+}
+
+void RemoteProxy::restore(Kept kept)
+{
+    kept_ = std::move(kept);
+    for (const auto& [name, service] : services_)
+        service->drained = kept_.drained_services.contains(name);
+    open_missing_tunnels();
+}
+
+// ---- Services
+
+RemoteProxy::ServicePointer RemoteProxy::service_named(const std::string& name) const
+{
+    const auto found = services_.find(name);
+    if (found == services_.end())
+        throw SteeringError(404, fmt::format("there is no service \"{}\"", log::escape(name)));
+    return found->second;
+}
+
+void RemoteProxy::drain_service(const std::string& name, bool drained)
+{
+    const ServicePointer service = service_named(name);
+    if (service->drained == drained)
+        return;
+    if (!drained && service->is_served() && !stopping_) {
+        try {
+            service->outside.open();
+        } catch (const std::system_error& error) {
+            cannot_listen(error);
+        }
+    }
+    service->drained = drained;
+    log::info(drained ? "service drained" : "service resumed", {{"service", name}});
+    if (!drained) {
+        kept_.drained_services.erase(name);
+        begin_again(*service);
+        return;
+    }
+    kept_.drained_services.insert(name);
+    // Whoever has connected already came before.
+    std::error_code error;
+    for (int i = 0; i < accept_batch && service->outside.is_open() && !error &&
+                    visitors() < visitor_capacity();
+         ++i) {
+        if (auto accepted = service->outside.accept(error))
+            welcome(service, std::move(*accepted));
+    }
+    service->outside.shut();
+}
+
+void RemoteProxy::close_service(const std::string& name)
+{
+    drain_service(name, true);
+    const std::uint64_t number = service_named(name)->number;
+    const auto is_its = [number](const Visitor& visitor) {
+        return visitor.service_number == number;
+    };
+    end_relayed(is_its);
+    dismiss_waiting(is_its, closed_by_management);
+}
+
+// ---- Origin proxies
+
+OriginLink* RemoteProxy::origin_named(std::string_view name) const
+{
+    const auto found = std::ranges::find_if(
+        links_, [name](const OriginLink* link) { return *link->name == name; });
+    return found == links_.end() ? nullptr : *found;
+}
+
+void RemoteProxy::drain_origin(const std::string& name, bool drained)
+{
+    OriginLink* const link = origin_named(name);
+    if (link == nullptr && !(!drained && kept_.drained_origins.contains(name)))
+        throw SteeringError(404,
+                            fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
+    if (drained)
+        kept_.drained_origins.insert(name);
+    else
+        kept_.drained_origins.erase(name);
+    if (link == nullptr || std::exchange(link->drained, drained) == drained)
+        return;
+    log::info(drained ? "origin proxy drained" : "origin proxy resumed", {{"name", name}});
+    std::vector<ServicePointer> its;
+    for (const auto& [key, service] : services_) {
+        if (service->server(link) != nullptr)
+            its.push_back(service);
+    }
+    for (const ServicePointer& service : its) {
+        try {
+            if (!drained) {
+                serve(*service, *link);
+            } else if (!service->is_served()) { // nobody is left, and nobody is waited for
+                service->outage_ends = Clock::now();
+                be_woken_at(*service->outage_ends);
+            }
+        } catch (const std::system_error& error) {
+            log::error("a service cannot be opened again",
+                       {{"service", *service->name}, {"reason", error.what()}});
+        }
+    }
+}
+
+void RemoteProxy::close_origin(const std::string& name)
+{
+    OriginLink* const link = origin_named(name);
+    if (link == nullptr)
+        throw SteeringError(404,
+                            fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
+    const auto of_it = link->name;
+    link->connection.finish(std::string(closed_by_management));
+    lose(*link);
+    end_relayed([&of_it](const Visitor& visitor) {
+        return visitor.origin_name && *visitor.origin_name == *of_it;
+    });
+}
+
+void RemoteProxy::note_client(const std::string& name, bool is_here)
+{
+    constexpr std::size_t most_clients = 4096;
+    clients_[name] = is_here;
+    if (clients_.size() > most_clients)
+        std::erase_if(clients_, [](const auto& entry) { return !entry.second; });
+}
+
+// ---- Visitors
+
+void RemoteProxy::close_visitor(std::uint64_t id)
+{
+    const auto is_it = [id](const Visitor& visitor) { return visitor.id == id; };
+    if (relayed_.contains(id)) {
+        end_relayed(is_it);
+        return;
+    }
+    const std::size_t before = room_.size();
+    dismiss_waiting(is_it, closed_by_management);
+    if (room_.size() == before)
+        throw SteeringError(404, fmt::format("there is no visitor {}", id));
+}
+
+void RemoteProxy::end_relayed(const std::function<bool(const Visitor&)>& which)
+{
+    bool any = false;
+    for (const auto& [id, relayed] : relayed_) {
+        if (which(relayed->visitor)) {
+            relayed->view.unwanted = true;
+            any = true;
+        }
+    }
+    if (any)
+        relay_.end_unwanted();
+}
+
+void RemoteProxy::dismiss_waiting(const std::function<bool(const Visitor&)>& which,
+                                  std::string_view why)
+{
+    for (Visitor& visitor : room_.dismiss_if(which))
+        turn_away(std::move(visitor), why);
+}
+
+std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std::size_t limit,
+                                                       const VisitorFilter& filter) const
+{
+    const auto now = Clock::now();
+    std::vector<VisitorStatus> found;
+    const auto look = [&](const Visitor& visitor, const PairView* view) {
+        const std::string_view origin = visitor.origin_name ? *visitor.origin_name : "";
+        if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name) ||
+            (filter.origin && *filter.origin != origin))
+            return;
+        VisitorStatus& status = found.emplace_back(VisitorStatus{
+            visitor.id, visitor.address, *visitor.service_name, std::string(origin)});
+        status.age = now - visitor.arrived;
+        if (view == nullptr)
+            return;
+        status.is_relayed = true;
+        status.to_origin = view->first_to_second.load(std::memory_order_relaxed);
+        status.to_visitor = view->second_to_first.load(std::memory_order_relaxed);
+    };
+    room_.for_each([&look](const Visitor& visitor) { look(visitor, nullptr); });
+    const std::size_t waiting = found.size();
+    for (auto next = relayed_.upper_bound(after);
+         next != relayed_.end() && found.size() < waiting + limit; ++next)
+        look(next->second->visitor, &next->second->view);
+    std::ranges::sort(found, {}, &VisitorStatus::id);
+    if (found.size() > limit)
+        found.resize(limit);
+    return found;
+}
+
+} // namespace tunnel

@@ -1,0 +1,69 @@
+// Listeners that the management interface is told of, in threshold's form.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/asio.hpp"
+#include "common/management/json.hpp"
+
+namespace tunnel {
+
+// Who has no name, since there is no secret or certificate to know him by, is called so.
+inline constexpr std::string_view nameless_client = "origin";
+
+// One entry of PUT /tunnels.
+struct PublicTunnel {
+    bool proxy_protocol = false; // the origin server wants a header, v1
+    asio::ip::address listen_address{};
+    std::string hostname_glob{}; // kept and shown; nothing is routed by it
+    std::uint16_t listen_port = 0;
+    std::string service{}; // what the origin proxy calls it
+    std::string client{};  // name of the origin proxy
+
+    tcp::endpoint endpoint() const { return {listen_address, listen_port}; }
+
+    // "ip:port", the name of the service that it is. No origin proxy can offer one that is called
+    // so.
+    std::string key() const;
+
+    friend bool operator==(const PublicTunnel&, const PublicTunnel&) = default;
+};
+
+// As many as one origin proxy may offer services.
+inline constexpr std::size_t most_tunnels = 1000;
+
+// Why something cannot be done that the management interface was asked to do.
+class SteeringError : public std::runtime_error {
+public:
+    // `status` as HTTP has it, `why` a sentence without an end.
+    SteeringError(unsigned status, const std::string& why)
+        : std::runtime_error(why), status_(status)
+    {
+    }
+
+    unsigned status() const { return status_; }
+
+private:
+    unsigned status_;
+};
+
+// Throws SteeringError: 422 if it is no list of tunnels, 400 if an address is none, 501 if two have
+// the same.
+std::vector<PublicTunnel> parse_tunnels(std::string_view text);
+
+// The same of a part of a document. What is wrong is said with where it stands in the list.
+std::vector<PublicTunnel> parse_tunnels(const Json& list);
+
+// As they are written.
+Json to_json(const std::vector<PublicTunnel>& tunnels);
+
+// The text as JSON without surprises: no comments, no key twice, not deeper than a few levels.
+// Throws SteeringError 422.
+Json parse_json(std::string_view text);
+
+} // namespace tunnel
