@@ -17,6 +17,9 @@ struct SandboxNeeds {
     // A file to be removed at the end, if there is one: files in its folder may be removed then, as
     // far as this user may.
     std::filesystem::path removed{};
+    // A file to be replaced by a new one, if there is one: files in its folder may be made, written
+    // and removed then. There should be no others in it.
+    std::filesystem::path replaced{};
 };
 
 // From here on this thread and those that it starts, and the files they open: no capability is left

@@ -9,8 +9,9 @@
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
-#include "remote-proxy/management.hpp"
+#include "remote-proxy/management_routes.hpp"
 #include "remote-proxy/remote_proxy.hpp"
+#include "remote-proxy/state_file.hpp"
 
 namespace {
 
@@ -50,11 +51,15 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::RemoteProxy::Prepared prepared(io, options);
     auto management = tunnel::prepare_management(io, options.common.management,
                                                  options.descriptor_limit, "remote-proxy");
+    std::optional<tunnel::StateFile> state;
+    tunnel::Kept kept;
+    if (!options.state_file.empty())
+        kept = state.emplace(options.state_file).read();
     if (options.trust.has_private_files() || options.common.management.has_tokens())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {tunnel::files_to_read_again(options.common, options.trust),
-                           options.common.management.socket_file()});
+                           options.common.management.socket_file(), options.state_file});
     options.common.congestion.must_be_allowed();
     std::optional<tunnel::Tokens> tokens;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
@@ -64,9 +69,17 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         options = std::move(fresh);
         return options;
     });
-    const auto reload = [&] {
-        if (proxy.reload() && management)
+    proxy.restore(std::move(kept));
+    const auto reload_and_say = [&](std::string& problems) {
+        if (!proxy.reload(&problems))
+            return false;
+        if (management)
             management->server.change(std::exchange(tokens, std::nullopt));
+        return true;
+    };
+    const auto reload = [&] {
+        std::string logged;
+        reload_and_say(logged);
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(
@@ -78,8 +91,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             reload);
     proxy.start();
     if (management)
-        management->server.start(
-            tunnel::remote_management([&proxy] { return proxy.status(); }, management->process));
+        management->server.start(tunnel::remote_management(
+            {proxy, reload_and_say, state ? &*state : nullptr}, management->process));
     tunnel::print_ready(fmt::format("ready control={}{}",
                                     tunnel::to_string(proxy.control_endpoint()),
                                     outside_addresses(proxy)));
@@ -88,6 +101,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         proxy.run_some();
     if (management)
         management->server.stop();
+    if (state)
+        state->finish();
     io.poll(); // the last visitors' log lines
     return 0;
 }

@@ -97,12 +97,4 @@ void add_metrics(const RemoteStatus& status, Metrics& metrics)
     add_relay_loads(status.relay_loads, metrics);
 }
 
-Router remote_management(std::function<RemoteStatus()> status,
-                         std::shared_ptr<const ProcessMetrics> process)
-{
-    return status_router([status] { return readiness(status()); },
-                         [status](Metrics& metrics) { add_metrics(status(), metrics); },
-                         std::move(process));
-}
-
 } // namespace tunnel

@@ -22,6 +22,7 @@ RemoteStatus RemoteProxy::status() const
     status.stopping = stopping_;
     const bool any_required = std::ranges::any_of(
         services_, [](const auto& entry) { return entry.second->options.required; });
+    std::map<const OriginLink*, std::vector<std::string>> services_of_link;
     for (const auto& [name, service] : services_) {
         const bool expected = any_required ? service->options.required : !service->owner;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
@@ -32,8 +33,10 @@ RemoteStatus RemoteProxy::status() const
                                     : RemoteStatus::From::options;
         its.drained = service->drained;
         its.is_open = service->outside.is_open();
-        for (const PublicService::Server& server : service->servers)
+        for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(*server.link->name);
+            services_of_link[server.link].push_back(name);
+        }
     }
     for (const OriginLink* const link : links_) {
         RemoteStatus::Origin& its = status.origins.emplace_back(
@@ -45,10 +48,7 @@ RemoteStatus RemoteProxy::status() const
         its.age = Clock::now() - link->since;
         its.visitors = *link->visitors;
         its.parked = link->parked.size();
-        for (const auto& [name, service] : services_) {
-            if (service->server(link) != nullptr)
-                its.services.push_back(name);
-        }
+        its.services = std::move(services_of_link[link]);
     }
     for (std::size_t i = 0; i < refusal_kinds; ++i)
         status.visitors_refused.push_back({refusal_names[i], refusals_[i].total()});

@@ -11,6 +11,7 @@
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
+#include "remote-proxy/state_file.hpp"
 #include "remote-proxy/trusted_origins.hpp"
 
 namespace tunnel {
@@ -21,8 +22,12 @@ namespace {
 std::string wrong_services(const CommandLine& line, const RemoteOptions& options)
 {
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
-        !line.has("services"))
-        return "--outside-addr, --service or --allow-ports is required";
+        !line.has("services") && !options.common.management.address)
+        return "--outside-addr, --service or --allow-ports is required, or a --management-addr "
+               "where tunnels can be asked for";
+    if (!options.state_file.empty() && !options.common.management.address)
+        return "--state-file keeps what the management interface changes: give --management-addr "
+               "too";
     if (!line.has("--service")) // the tables of a file have been looked at
         return {};
     std::set<std::string_view> names;
@@ -56,6 +61,8 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     line.on_check([&options] {
         const TrustedOrigins trusted(options.trust);
         const Tokens tokens(options.common.management);
+        if (!options.state_file.empty())
+            StateFile(options.state_file).read();
     });
 }
 
@@ -120,6 +127,9 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                         options.foreign_header = read_foreign_header(text);
                         return true;
                     });
+    line.add_file("--state-file", options.state_file,
+                  "Keeps what the management interface changes beyond a restart; JSON, made if it "
+                  "is not there");
     line.add(options.common);
     add_tables(line, options);
 }

@@ -31,6 +31,7 @@ struct RemoteOptions {
     ServiceRates bandwidth;
     // Of one origin proxy, by its name; "" is for those who are not named here.
     std::map<std::string, Rates> bandwidth_per_origin;
+    std::string state_file; // what the management interface changes; empty: it is not kept
     // Not flags: what the tests make shorter.
     milliseconds handshake_timeout = std::chrono::seconds(5);
     milliseconds probe_timeout = std::chrono::seconds(2);

@@ -167,7 +167,7 @@ void RemoteProxy::stop_now()
     tasks_.cancel();
 }
 
-bool RemoteProxy::reload()
+bool RemoteProxy::reload(std::string* problems)
 {
     std::vector<std::string> gone;
     try {
@@ -178,6 +178,8 @@ bool RemoteProxy::reload()
         trust_ = std::move(trust);
     } catch (const std::runtime_error& error) {
         complain_of_reload(error);
+        if (problems != nullptr)
+            *problems = error.what();
         return false;
     }
     log::info("reloaded");

@@ -75,9 +75,9 @@ public:
 
     // Reads the options again, and the files that say whom to trust. Whoever is trusted no longer
     // is cut off, and a service that is gone takes no more visitors; all others notice nothing. If
-    // anything is wrong with them, nothing changes, and it answers false. Of the options only the
-    // services and the rights of origin proxies change.
-    bool reload();
+    // anything is wrong with them, nothing changes, and it answers false, and puts into `problems`
+    // what is wrong. Of the options only the services and the rights of origin proxies change.
+    bool reload(std::string* problems = nullptr);
 
     // Anyone who reaches the control address may become the origin proxy.
     bool trusts_anyone() const { return trust_.trusts_anyone(); }
@@ -134,8 +134,14 @@ public:
 
     void restore(Kept kept);
 
-    // Origin proxies that have been here, by name, and whether they are.
-    const std::map<std::string, bool>& clients() const { return clients_; }
+    // An origin proxy that is here, or has been.
+    struct Client {
+        bool is_here = false;
+        bool has_left = false; // before it came, or now
+    };
+
+    // By their names, as they are shown.
+    const std::map<std::string, Client>& clients() const { return clients_; }
 
     // What happens.
     EventHub& events() { return events_; }
@@ -322,7 +328,7 @@ private:
     std::size_t rejected_ = 0;
     RemoteCounts counts_;
     Kept kept_;
-    std::map<std::string, bool> clients_;
+    std::map<std::string, Client> clients_;
     EventHub events_;
     // Whose data connections may still be on their way.
     std::array<SessionId, 8> former_sessions_{};

@@ -356,9 +356,11 @@ void RemoteProxy::close_origin(const std::string& name)
 void RemoteProxy::note_client(const std::string& name, bool is_here)
 {
     constexpr std::size_t most_clients = 4096;
-    clients_[name] = is_here;
+    Client& client = clients_[name];
+    client.has_left = client.has_left || (client.is_here && !is_here);
+    client.is_here = is_here;
     if (clients_.size() > most_clients)
-        std::erase_if(clients_, [](const auto& entry) { return !entry.second; });
+        std::erase_if(clients_, [](const auto& entry) { return !entry.second.is_here; });
 }
 
 // ---- Visitors

@@ -141,11 +141,6 @@ Json parse_json(std::string_view text)
     }
 }
 
-std::vector<PublicTunnel> parse_tunnels(std::string_view text)
-{
-    return parse_tunnels(parse_json(text));
-}
-
 std::vector<PublicTunnel> parse_tunnels(const Json& list)
 {
     if (!list.is_array())

@@ -53,10 +53,7 @@ private:
 };
 
 // Throws SteeringError: 422 if it is no list of tunnels, 400 if an address is none, 501 if two have
-// the same.
-std::vector<PublicTunnel> parse_tunnels(std::string_view text);
-
-// The same of a part of a document. What is wrong is said with where it stands in the list.
+// the same. What is wrong is said with where it stands in the list.
 std::vector<PublicTunnel> parse_tunnels(const Json& list);
 
 // As they are written.

@@ -28,6 +28,7 @@ struct RulesetAttributes {
 
 constexpr std::uint64_t scope_abstract_unix_socket = 1 << 0;
 constexpr std::uint64_t scope_signal = 1 << 1;
+constexpr std::uint64_t truncate_file = 1 << 14;
 
 constexpr std::uint64_t read_file = LANDLOCK_ACCESS_FS_READ_FILE;
 constexpr std::uint64_t read_all = read_file | LANDLOCK_ACCESS_FS_READ_DIR;
@@ -85,7 +86,8 @@ constexpr std::array<const char*, 32> of_look_ups{"/etc/resolv.conf",
 class Ruleset {
 public:
     explicit Ruleset(const RulesetAttributes& attributes)
-        : descriptor_(static_cast<int>(
+        : handled_(attributes.handled_access_fs),
+          descriptor_(static_cast<int>(
               ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)))
     {
     }
@@ -126,6 +128,18 @@ public:
         allow_folder(fs::weakly_canonical(path, error).parent_path());
     }
 
+    // Writes it aside and renames it, which asks for all this at the folder.
+    void allow_replacing(const fs::path& path) const
+    {
+        std::error_code error;
+        const fs::path folder = fs::absolute(path, error).parent_path();
+        const Fd place(::open(folder.c_str(), O_PATH | O_CLOEXEC));
+        if (place.is_open())
+            allow(place, handled_ & (read_all | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                     LANDLOCK_ACCESS_FS_MAKE_REG |
+                                     LANDLOCK_ACCESS_FS_REMOVE_FILE | truncate_file));
+    }
+
     bool restrict_this_thread() const
     {
         return ::syscall(SYS_landlock_restrict_self, descriptor_.get(), 0) == 0;
@@ -147,6 +161,7 @@ private:
             allow_reading(folder);
     }
 
+    std::uint64_t handled_;
     Fd descriptor_;
 };
 
@@ -177,6 +192,8 @@ std::error_code restrict_files(const SandboxNeeds& needs)
         rules.allow_reading_again(path);
     if (!needs.removed.empty())
         rules.allow_removing(needs.removed);
+    if (!needs.replaced.empty())
+        rules.allow_replacing(needs.replaced);
     return rules.restrict_this_thread() ? std::error_code() : last_error();
 }
 

@@ -150,6 +150,14 @@ std::error_code restrict_system_calls(const SandboxNeeds& needs)
         filter.allow(SCMP_SYS(unlink));
         filter.allow(SCMP_SYS(unlinkat));
     }
+    if (!needs.replaced.empty()) {
+        filter.allow(SCMP_SYS(openat),
+                     argument_is(2, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+                                 O_ACCMODE | O_CREAT | O_TRUNC | O_NOFOLLOW));
+        filter.allow(SCMP_SYS(fsync));
+        for (const int call : {SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2)})
+            filter.allow(call);
+    }
     // abort() signals its own thread.
     filter.allow(SCMP_SYS(tgkill), argument_is(0, static_cast<unsigned>(::getpid())));
     // Threads, and no processes. What clone3() is to make stands in memory, where a filter cannot

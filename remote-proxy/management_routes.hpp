@@ -1,0 +1,28 @@
+// What the management interface of the remote proxy answers and changes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/management/process_metrics.hpp"
+#include "common/management/router.hpp"
+
+namespace tunnel {
+
+class RemoteProxy;
+class StateFile;
+
+// Whom the requests are about. All of it outlives the router.
+struct Managed {
+    RemoteProxy& proxy;
+    // False, and what is wrong, if the options cannot be read.
+    std::function<bool(std::string& problems)> reload;
+    StateFile* state = nullptr; // null: changes hold until the program ends
+};
+
+// All routes: those that both programs have, threshold's, and our own below /v1. What they are,
+// docs/openapi-remote-proxy.yaml says.
+Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> process);
+
+} // namespace tunnel
