@@ -98,12 +98,15 @@ void complain_of_reload(const std::runtime_error& error)
         log::error("cannot reload, so nothing has changed", {{"reason", line}});
 }
 
-void reload_or_complain(const std::function<void()>& reload)
+bool reload_or_complain(std::string& problems, const std::function<void()>& reload)
 {
     try {
         reload();
+        return true;
     } catch (const std::runtime_error& error) {
         complain_of_reload(error);
+        problems = error.what();
+        return false;
     }
 }
 

@@ -31,8 +31,8 @@ void watch_signals(asio::signal_set& signals, SignalActions actions);
 // Logs each line of what is wrong, after which the program stays as it was.
 void complain_of_reload(const std::runtime_error& error);
 
-// Calls `reload`, and complains if it throws.
-void reload_or_complain(const std::function<void()>& reload);
+// Calls `reload`. If it throws, complains, puts what is wrong into `problems`, and answers false.
+bool reload_or_complain(std::string& problems, const std::function<void()>& reload);
 
 // The words of the command line, as main() got them.
 struct Arguments {

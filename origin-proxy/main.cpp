@@ -62,8 +62,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         tunnel::print_ready(ready_line(latest, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
-    const auto reload = [&] {
-        tunnel::reload_or_complain([&] {
+    const auto reload_and_say = [&](std::string& problems) {
+        return tunnel::reload_or_complain(problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
             std::optional<tunnel::Tokens> tokens;
             if (management) // all that may fail comes first
@@ -74,6 +74,10 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
                 management->server.change(std::move(tokens));
         });
     };
+    const auto reload = [&] {
+        std::string logged;
+        reload_and_say(logged);
+    };
     asio::signal_set signals(io);
     tunnel::watch_signals(
         signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
@@ -83,8 +87,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
             io, [&latest] { return latest.files_to_watch(); }, reload);
     proxy.start();
     if (management)
-        management->server.start(
-            tunnel::origin_management([&proxy] { return proxy.status(); }, management->process));
+        management->server.start(tunnel::origin_management([&proxy] { return proxy.status(); },
+                                                           reload_and_say, management->process));
     while (!proxy.stopped())
         proxy.run_some();
     if (management)

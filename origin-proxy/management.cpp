@@ -1,8 +1,12 @@
 #include "origin-proxy/management.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "common/management/json.hpp"
 #include "common/management/liveness.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 
@@ -13,8 +17,21 @@ OriginStatus OriginProxy::status() const
     OriginStatus status;
     status.stopping = stopping_;
     for (const auto& link : links_)
-        status.links.push_back(
-            {to_string(link->address()), link->logged_in(), link->log_ins(), link->round_trip()});
+        status.links.push_back({to_string(link->address()), link->logged_in(), link->log_ins(),
+                                link->round_trip(), link->visitors(), link->parked()});
+    std::map<std::string, std::size_t> place_of;
+    for (const auto& service : shared_.services.all()) {
+        OriginStatus::Service& its = status.services.emplace_back(OriginStatus::Service{
+            service->options.name, to_string(service->options.origin_server_address)});
+        place_of[its.name] = status.services.size() - 1;
+    }
+    for (const auto& link : links_) {
+        for (const Opened& opened : link->opened()) {
+            if (const auto place = place_of.find(opened.service); place != place_of.end())
+                status.services[place->second].outside.push_back(
+                    {to_string(link->address()), opened.outside_address});
+        }
+    }
     status.visitors = visitors();
     status.parked = parked();
     status.relay_loads = shared_.relay.loads();
@@ -80,12 +97,69 @@ void add_metrics(const OriginStatus& status, Metrics& metrics)
     add_relay_loads(status.relay_loads, metrics);
 }
 
+namespace {
+
+Json to_json(const OriginStatus::Link& link)
+{
+    Json json{{"name", link.remote},       {"state", link.logged_in ? "logged-in" : "away"},
+              {"log_ins", link.log_ins},   {"round_trip_seconds", nullptr},
+              {"visitors", link.visitors}, {"parked", link.parked}};
+    if (link.round_trip)
+        json["round_trip_seconds"] = std::chrono::duration<double>(*link.round_trip).count();
+    return json;
+}
+
+Json to_json(const OriginStatus::Service& service)
+{
+    Json outside = Json::array();
+    for (const OriginStatus::Outside& each : service.outside)
+        outside.push_back({{"remote", each.remote}, {"address", each.address}});
+    return {{"name", service.name},
+            {"origin_server", service.origin_server},
+            {"outside", std::move(outside)}};
+}
+
+constexpr auto as_json = [](const auto& each) { return to_json(each); };
+
+Json summary(const OriginStatus& status)
+{
+    Json remotes = Json::array();
+    for (const OriginStatus::Link& link : status.links)
+        remotes.push_back(to_json(link));
+    return {{"program", "origin-proxy"},
+            {"version", TUNNEL_VERSION},
+            {"ready", readiness(status).status == 200},
+            {"stopping", status.stopping},
+            {"visitors", status.visitors},
+            {"parked", status.parked},
+            {"services", status.services.size()},
+            {"visitors_total", status.counts.visitors},
+            {"bytes_to_origin", status.counts.to_origin},
+            {"bytes_to_visitor", status.counts.to_visitor},
+            {"failed_dials", status.counts.failed_dials},
+            {"remotes", std::move(remotes)}};
+}
+
+} // namespace
+
 Router origin_management(std::function<OriginStatus()> status,
+                         std::function<bool(std::string&)> reload,
                          std::shared_ptr<const ProcessMetrics> process)
 {
-    return status_router([status] { return readiness(status()); },
-                         [status](Metrics& metrics) { add_metrics(status(), metrics); },
-                         std::move(process));
+    Router router = status_router([status] { return readiness(status()); },
+                                  [status](Metrics& metrics) { add_metrics(status(), metrics); },
+                                  std::move(process));
+    router.add(Method::get, "/v1/status",
+               [status](const Request&) { return json_response(summary(status())); });
+    router.add(Method::get, "/v1/services", [status](const Request& request) {
+        return page_of_named("services", status().services, request, as_json);
+    });
+    router.add(Method::get, "/v1/services/{name}", [status](const Request& request) {
+        return one_of_named(status().services, request.segments.at(2), as_json);
+    });
+    router.add(Method::post, "/v1/reload",
+               [reload = std::move(reload)](const Request&) { return answer_reload(reload); });
+    return router;
 }
 
 } // namespace tunnel

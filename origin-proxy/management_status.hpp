@@ -31,10 +31,25 @@ struct OriginStatus {
         bool logged_in = false;
         std::uint64_t log_ins = 0;
         std::optional<microseconds> round_trip{};
+        std::size_t visitors = 0; // being connected or served
+        std::size_t parked = 0;
+    };
+
+    // Where visitors of a service connect to, at one remote proxy.
+    struct Outside {
+        std::string remote;
+        std::string address;
+    };
+
+    struct Service {
+        std::string name;
+        std::string origin_server;
+        std::vector<Outside> outside{}; // where it is open
     };
 
     bool stopping = false;
     std::vector<Link> links{};
+    std::vector<Service> services{};
     std::size_t visitors = 0; // being connected or served
     std::size_t parked = 0;
     std::vector<std::size_t> relay_loads{}; // pairs of each worker

@@ -329,9 +329,19 @@ void RemoteLink::on_welcome(const Welcome& welcome)
                             {"version", welcome.program_version}});
     if (session_.framed && parking_.wanted())
         parking_.open(session_);
+    outside_address_ = welcome.outside_address;
     begin_services(welcome);
     checking_ = std::ranges::find(welcome.features, health_checks) != welcome.features.end();
     check_servers();
+}
+
+std::vector<Opened> RemoteLink::opened() const
+{
+    if (!logged_in())
+        return {};
+    if (shared_.offering)
+        return offers_.opened();
+    return {Opened{std::string(default_service), outside_address_}};
 }
 
 // After the offers of those of which it tells.

@@ -102,6 +102,9 @@ public:
 
     std::uint64_t log_ins() const { return log_ins_; }
 
+    // The services that the remote proxy has said to be open, while it is there.
+    std::vector<Opened> opened() const;
+
     // Nothing without a control connection.
     std::optional<microseconds> round_trip() const
     {
@@ -181,7 +184,8 @@ private:
     Tickets taken_;
     Tickets told_;
     std::uint64_t log_ins_ = 0;
-    bool welcome_ = false; // said on the latest control connection
+    std::string outside_address_; // of the one service, where they are not offered
+    bool welcome_ = false;        // said on the latest control connection
     bool reconnect_ = false;
     bool starting_ = false; // visits
     bool stopping_ = false;

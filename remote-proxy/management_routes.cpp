@@ -44,7 +44,9 @@ Json to_json(const RemoteStatus::Service& service)
     return {{"name", service.name},
             {"outside", service.outside},
             {"from", name_of(service.from)},
-            {"state", service.drained ? "drained" : service.is_open ? "open" : "closed"},
+            {"state", service.drained   ? "drained"
+                      : service.is_open ? "open"
+                                        : "closed"},
             {"origins", service.served_by},
             {"visitors", service.visitors},
             {"visitors_total", service.counts.visitors},
@@ -84,33 +86,7 @@ Json to_json(const VisitorStatus& visitor)
     return json;
 }
 
-// A page of those that have names, in the order of these.
-template <class Named>
-Response page_of_named(std::string_view key, std::vector<Named> all, const Page& page)
-{
-    std::ranges::sort(all, {}, &Named::name);
-    Json entries = Json::array();
-    std::optional<std::string> next;
-    for (const Named& each : all) {
-        if (!page.after.empty() && each.name <= page.after)
-            continue;
-        if (entries.size() == page.limit) {
-            next = entries.back().at("name").template get<std::string>();
-            break;
-        }
-        entries.push_back(to_json(each));
-    }
-    return json_response(list(key, std::move(entries), next));
-}
-
-template <class Named>
-Response one_of_named(const std::vector<Named>& all, const std::string& name)
-{
-    const auto found = std::ranges::find(all, name, &Named::name);
-    if (found == all.end())
-        return refusal(404, fmt::format("there is no \"{}\"", log::escape(name)));
-    return json_response(to_json(*found));
-}
+constexpr auto as_json = [](const auto& each) { return to_json(each); };
 
 std::optional<std::uint64_t> id_of(std::string_view text)
 {
@@ -146,7 +122,7 @@ public:
             constexpr const char* here = "ClientConnected";
             constexpr const char* gone = "ClientDisconnected";
             all[name] = {{"CurrentState", client.is_here ? here : gone},
-                         {"LastState", !client.is_here    ? here
+                         {"LastState", !client.is_here   ? here
                                        : client.has_left ? gone
                                                          : "ClientUnknown"}};
         }
@@ -179,28 +155,32 @@ public:
                               {"kept", kept()}});
     }
 
-    Response services(const Page& page) const
+    Response services(const Request& request) const
     {
-        return page_of_named("services", proxy().status().services, page);
+        return page_of_named("services", proxy().status().services, request, as_json);
     }
 
-    Response origins(const Page& page) const
+    Response origins(const Request& request) const
     {
-        return page_of_named("origins", proxy().status().origins, page);
+        return page_of_named("origins", proxy().status().origins, request, as_json);
     }
 
     Response service(const Request& request) const
     {
-        return one_of_named(proxy().status().services, named_in(request));
+        return one_of_named(proxy().status().services, named_in(request), as_json);
     }
 
     Response origin(const Request& request) const
     {
-        return one_of_named(proxy().status().origins, named_in(request));
+        return one_of_named(proxy().status().origins, named_in(request), as_json);
     }
 
-    Response visitors(const Request& request, const Page& page) const
+    Response visitors(const Request& request) const
     {
+        const auto asked = page_of(request);
+        if (const auto* const wrong = std::get_if<Response>(&asked))
+            return *wrong;
+        const Page& page = std::get<Page>(asked);
         const auto after = page.after_number();
         if (!after)
             return refusal(400, "after is the number of a visitor");
@@ -223,7 +203,7 @@ public:
         const std::uint64_t id = visitor_in(request);
         const auto found = proxy().visitors_after(id - 1, 1, {});
         if (found.empty() || found.front().id != id)
-            return refusal(404, fmt::format("there is no visitor {}", id));
+            return no_such(named_in(request));
         return json_response(to_json(found.front()));
     }
 
@@ -242,8 +222,8 @@ public:
     Response drain_origin(const Request& request, bool drained)
     {
         proxy().drain_origin(named_in(request), drained);
-        return changed(json_response(
-            {{"name", named_in(request)}, {"state", drained ? "drained" : "open"}}));
+        return changed(
+            json_response({{"name", named_in(request)}, {"state", drained ? "drained" : "open"}}));
     }
 
     Response close_origin(const Request& request)
@@ -261,11 +241,9 @@ public:
 
     Response reload()
     {
-        std::string problems;
-        if (!managed_.reload(problems))
-            return refusal(422, fmt::format("nothing has changed: {}", problems));
+        Response answer = answer_reload(managed_.reload);
         // A tunnel may have given way.
-        return changed(json_response({{"reloaded", true}}));
+        return answer.status == 200 ? changed(std::move(answer)) : answer;
     }
 
     Response events() const
@@ -280,10 +258,7 @@ public:
 private:
     RemoteProxy& proxy() const { return managed_.proxy; }
 
-    std::string_view kept() const
-    {
-        return managed_.state != nullptr ? "state-file" : "this-run";
-    }
+    std::string_view kept() const { return managed_.state != nullptr ? "state-file" : "this-run"; }
 
     // The answer to a change, once that is on the disk.
     Response changed(Response answer) const
@@ -305,8 +280,8 @@ private:
             if (failure.empty())
                 co_return answer;
             log::error("a change is not kept", {{"reason", failure}});
-            co_return refusal(507, fmt::format("it is done, and holds for this run only: {}",
-                                               failure));
+            co_return refusal(507,
+                              fmt::format("it is done, and holds for this run only: {}", failure));
         };
         return later;
     }
@@ -328,26 +303,14 @@ Answer guarded(Answer answer)
     };
 }
 
-Answer paged(std::function<Response(const Request&, const Page&)> answer)
-{
-    return guarded([answer = std::move(answer)](const Request& request) {
-        const auto page = page_of(request);
-        if (const auto* const wrong = std::get_if<Response>(&page))
-            return *wrong;
-        return answer(request, std::get<Page>(page));
-    });
-}
-
 } // namespace
 
 Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> process)
 {
     RemoteProxy& proxy = managed.proxy;
-    Router router = status_router([&proxy] { return readiness(proxy.status()); },
-                                  [&proxy](Metrics& metrics) {
-                                      add_metrics(proxy.status(), metrics);
-                                  },
-                                  std::move(process));
+    Router router = status_router(
+        [&proxy] { return readiness(proxy.status()); },
+        [&proxy](Metrics& metrics) { add_metrics(proxy.status(), metrics); }, std::move(process));
     const auto routes = std::make_shared<Routes>(std::move(managed));
     const auto get = [&router](std::string_view path, Answer answer) {
         router.add(Method::get, path, guarded(std::move(answer)));
@@ -357,51 +320,32 @@ Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> 
     };
     get("/clients", [routes](const Request&) { return routes->clients(); });
     get("/tunnels", [routes](const Request&) { return routes->tunnels(); });
-    router.add(Method::put, "/tunnels", guarded([routes](const Request& request) {
-                   return routes->put_tunnels(request);
-               }));
+    router.add(Method::put, "/tunnels",
+               guarded([routes](const Request& request) { return routes->put_tunnels(request); }));
     get("/v1/status", [routes](const Request&) { return routes->status(); });
-    get("/v1/services", paged([routes](const Request&, const Page& page) {
-            return routes->services(page);
-        }));
-    get("/v1/services/{name}", [routes](const Request& request) {
-        return routes->service(request);
-    });
-    get("/v1/origins", paged([routes](const Request&, const Page& page) {
-            return routes->origins(page);
-        }));
-    get("/v1/origins/{name}", [routes](const Request& request) {
-        return routes->origin(request);
-    });
-    get("/v1/visitors", paged([routes](const Request& request, const Page& page) {
-            return routes->visitors(request, page);
-        }));
-    get("/v1/visitors/{id}", [routes](const Request& request) {
-        return routes->visitor(request);
-    });
+    get("/v1/services", [routes](const Request& request) { return routes->services(request); });
+    get("/v1/services/{name}",
+        [routes](const Request& request) { return routes->service(request); });
+    get("/v1/origins", [routes](const Request& request) { return routes->origins(request); });
+    get("/v1/origins/{name}", [routes](const Request& request) { return routes->origin(request); });
+    get("/v1/visitors", [routes](const Request& request) { return routes->visitors(request); });
+    get("/v1/visitors/{id}", [routes](const Request& request) { return routes->visitor(request); });
     get("/v1/events", [routes](const Request&) { return routes->events(); });
     post("/v1/reload", [routes](const Request&) { return routes->reload(); });
-    post("/v1/services/{name}/drain", [routes](const Request& request) {
-        return routes->drain_service(request, true);
-    });
-    post("/v1/services/{name}/resume", [routes](const Request& request) {
-        return routes->drain_service(request, false);
-    });
-    post("/v1/services/{name}/close", [routes](const Request& request) {
-        return routes->close_service(request);
-    });
-    post("/v1/origins/{name}/drain", [routes](const Request& request) {
-        return routes->drain_origin(request, true);
-    });
-    post("/v1/origins/{name}/resume", [routes](const Request& request) {
-        return routes->drain_origin(request, false);
-    });
-    post("/v1/origins/{name}/close", [routes](const Request& request) {
-        return routes->close_origin(request);
-    });
-    post("/v1/visitors/{id}/close", [routes](const Request& request) {
-        return routes->close_visitor(request);
-    });
+    post("/v1/services/{name}/drain",
+         [routes](const Request& request) { return routes->drain_service(request, true); });
+    post("/v1/services/{name}/resume",
+         [routes](const Request& request) { return routes->drain_service(request, false); });
+    post("/v1/services/{name}/close",
+         [routes](const Request& request) { return routes->close_service(request); });
+    post("/v1/origins/{name}/drain",
+         [routes](const Request& request) { return routes->drain_origin(request, true); });
+    post("/v1/origins/{name}/resume",
+         [routes](const Request& request) { return routes->drain_origin(request, false); });
+    post("/v1/origins/{name}/close",
+         [routes](const Request& request) { return routes->close_origin(request); });
+    post("/v1/visitors/{id}/close",
+         [routes](const Request& request) { return routes->close_visitor(request); });
     return router;
 }
 

@@ -28,15 +28,16 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
       number(next_number()),
       origin(id),
       identity(std::move(who)),
-      name(std::make_shared<const std::string>(
-          identity.name.empty() ? std::string(nameless_client) : identity.name)),
+      name(std::make_shared<const std::string>(identity.name.empty() ? std::string(nameless_client)
+                                                                     : identity.name)),
       parked(std::move(parking_space)),
       visitors(std::make_shared<std::size_t>(0)),
       address(to_string(connection.peer()))
 {
 }
 
-void OriginLink::announce(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
+void OriginLink::announce(const Ticket& ticket, const Visitor& visitor,
+                          const RemoteService& service)
 {
     connection.post(announcement(ticket, visitor, service));
 }

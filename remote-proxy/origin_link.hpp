@@ -45,14 +45,14 @@ struct OriginLink {
     const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
     OriginId origin;
     Identity identity;
-    std::string place;                     // only one link has it at a time
-    std::optional<SessionId> session;      // if its data connections are framed
-    bool parking = false;                  // and it wants them back
-    bool offers_services = false;          // one by one; else it has the one of its log-in
-    bool sends_headers = false;            // that an announcement asks for
-    bool drained = false;                  // takes no new visitors
+    std::string place;                // only one link has it at a time
+    std::optional<SessionId> session; // if its data connections are framed
+    bool parking = false;             // and it wants them back
+    bool offers_services = false;     // one by one; else it has the one of its log-in
+    bool sends_headers = false;       // that an announcement asks for
+    bool drained = false;             // takes no new visitors
     bool encrypted = false;
-    std::string version{};                 // of its program
+    std::string version{};                   // of its program
     std::shared_ptr<const std::string> name; // as it is shown
     Clock::time_point since = Clock::now();
     ParkedConnections parked;              // of the session

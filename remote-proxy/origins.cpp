@@ -61,8 +61,8 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
     if (rejection) {
         count(rejections_, caller.peer, rejection->text);
         if (events_.is_heard())
-            events_.publish("log_in_rejected", to_line(Json{{"address", caller.peer},
-                                                            {"reason", rejection->text}}));
+            events_.publish("log_in_rejected",
+                            to_line(Json{{"address", caller.peer}, {"reason", rejection->text}}));
         co_await say_last(caller.wire(), encode(*rejection));
         co_return;
     }

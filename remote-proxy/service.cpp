@@ -12,8 +12,7 @@ bool may_have(const PublicService::Server& server, const Visitor& visitor)
 {
     const OriginId& origin = server.link->origin;
     const bool takes_it = visitor.sent_to ? *visitor.sent_to == origin : !server.link->drained;
-    return takes_it &&
-           std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+    return takes_it && std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
 }
 
 } // namespace

@@ -43,9 +43,10 @@ struct RemoteService {
     // says who the visitor is.
     std::vector<Cidr> accept_proxy_from{};
     ForeignHeader foreign_header = ForeignHeader::data; // from anybody else
-    bool required = false; // the program is not ready before somebody serves it
-    std::string offered_as{};  // the origin proxies' name for it; empty: the same
-    bool wants_header = false; // of the PROXY protocol, of origin proxies that send none by themselves
+    bool required = false;    // the program is not ready before somebody serves it
+    std::string offered_as{}; // the origin proxies' name for it; empty: the same
+    bool wants_header =
+        false; // of the PROXY protocol, of origin proxies that send none by themselves
 
     // What origin proxies call it.
     const std::string& offer() const { return offered_as.empty() ? name : offered_as; }

@@ -41,8 +41,8 @@ void replace_file(const std::string& path, const std::string& text)
 {
     const std::string aside = path + ".new";
     {
-        const Fd file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                             0600));
+        const Fd file(
+            ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (!file.is_open())
             fail_at(aside);
         write_all(file, text, aside);
@@ -79,17 +79,16 @@ Kept StateFile::read() const
     }
 }
 
-awaitable<void> StateFile::write(Kept kept)
+awaitable<void> StateFile::write_text(std::string text)
 {
     if (!disk_)
         disk_ = std::make_unique<asio::thread_pool>(1);
-    co_await asio::co_spawn(
-        *disk_,
-        [path = path_, text = to_text(kept)]() -> awaitable<void> {
-            replace_file(path, text);
-            co_return;
-        },
-        use_awaitable);
+    // A name of its own: g++ 12 would destroy it twice.
+    auto replace = [path = path_, text = std::move(text)]() -> awaitable<void> {
+        replace_file(path, text);
+        co_return;
+    };
+    co_await asio::co_spawn(*disk_, std::move(replace), use_awaitable);
 }
 
 void StateFile::finish()

@@ -24,7 +24,7 @@ public:
 
     // Has replaced the file when it returns; throws std::system_error that names it. The thread
     // begins with the first one.
-    awaitable<void> write(Kept kept);
+    awaitable<void> write(const Kept& kept) { return write_text(to_text(kept)); }
 
     // Waits for what is being written; run the io_context dry afterwards.
     void finish();
@@ -32,6 +32,8 @@ public:
     const std::string& path() const { return path_; }
 
 private:
+    awaitable<void> write_text(std::string text);
+
     std::string path_;
     std::unique_ptr<asio::thread_pool> disk_;
 };

@@ -145,9 +145,8 @@ void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)
 {
     const auto service = add_service(options_of(tunnel), std::move(listener), std::nullopt);
     service->tunnel = tunnel;
-    log::info("tunnel opened", {{"outside", tunnel.key()},
-                                {"service", tunnel.service},
-                                {"name", tunnel.client}});
+    log::info("tunnel opened",
+              {{"outside", tunnel.key()}, {"service", tunnel.service}, {"name", tunnel.client}});
     if (OriginLink* const link = origin_named(tunnel.client);
         link != nullptr && link->offers.contains(tunnel.service))
         consider(*link, tunnel.service);
@@ -160,9 +159,8 @@ void RemoteProxy::change_tunnel(const ServicePointer& service, const PublicTunne
     const std::string former = service->options.offer();
     service->tunnel = wanted;
     service->change(options_of(wanted));
-    log::info("tunnel changed", {{"outside", wanted.key()},
-                                 {"service", wanted.service},
-                                 {"name", wanted.client}});
+    log::info("tunnel changed",
+              {{"outside", wanted.key()}, {"service", wanted.service}, {"name", wanted.client}});
     std::vector<OriginLink*> links;
     for (const PublicService::Server& server : service->servers)
         links.push_back(server.link);
@@ -178,8 +176,8 @@ void RemoteProxy::change_tunnel(const ServicePointer& service, const PublicTunne
         consider(*link, wanted.service);
 }
 
-// Lets an origin proxy serve the tunnels that are meant for it. Where the first of them is; nullopt:
-// there is none.
+// Lets an origin proxy serve the tunnels that are meant for it. Where the first of them is;
+// nullopt: there is none.
 std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const std::string& name)
 {
     std::optional<std::string> where;
@@ -310,8 +308,7 @@ void RemoteProxy::drain_origin(const std::string& name, bool drained)
 {
     OriginLink* const link = origin_named(name);
     if (link == nullptr && !(!drained && kept_.drained_origins.contains(name)))
-        throw SteeringError(404,
-                            fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
+        throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     if (drained)
         kept_.drained_origins.insert(name);
     else
@@ -343,8 +340,7 @@ void RemoteProxy::close_origin(const std::string& name)
 {
     OriginLink* const link = origin_named(name);
     if (link == nullptr)
-        throw SteeringError(404,
-                            fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
+        throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     const auto of_it = link->name;
     link->connection.finish(std::string(closed_by_management));
     lose(*link);
@@ -408,8 +404,8 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
         if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name) ||
             (filter.origin && *filter.origin != origin))
             return;
-        VisitorStatus& status = found.emplace_back(VisitorStatus{
-            visitor.id, visitor.address, *visitor.service_name, std::string(origin)});
+        VisitorStatus& status = found.emplace_back(
+            VisitorStatus{visitor.id, visitor.address, *visitor.service_name, std::string(origin)});
         status.age = now - visitor.arrived;
         if (view == nullptr)
             return;

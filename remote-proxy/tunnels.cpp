@@ -136,8 +136,8 @@ Json parse_json(std::string_view text)
     try {
         return Json::parse(text, look);
     } catch (const Json::exception& error) {
-        throw SteeringError(not_such_a_list, fmt::format("this is no JSON: {}",
-                                                         log::escape(error.what())));
+        throw SteeringError(not_such_a_list,
+                            fmt::format("this is no JSON: {}", log::escape(error.what())));
     }
 }
 

@@ -167,8 +167,7 @@ void WaitingRoom::for_each(const std::function<void(const Visitor&)>& look) cons
     }
 }
 
-std::vector<Visitor>
-WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)
+std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)
 {
     std::vector<Visitor> gone;
     for (auto next = told_.begin(); next != told_.end();) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "common/log.hpp"
 #include "common/management/target.hpp"
 
 namespace tunnel {
@@ -31,6 +32,19 @@ std::string to_line(const Json& json)
 Response json_response(const Json& json, unsigned status)
 {
     return {status, to_line(json) + '\n', "application/json"};
+}
+
+Response no_such(std::string_view name)
+{
+    return refusal(404, fmt::format("there is no \"{}\"", log::escape(name)));
+}
+
+Response answer_reload(const std::function<bool(std::string& problems)>& reload)
+{
+    std::string problems;
+    if (!reload(problems))
+        return refusal(422, fmt::format("nothing has changed: {}", problems));
+    return json_response({{"reloaded", true}});
 }
 
 std::optional<std::uint64_t> Page::after_number() const

@@ -129,8 +129,7 @@ void Relay::Worker::end_group(std::uint64_t group)
 
 void Relay::Worker::end_unwanted()
 {
-    end_from_anywhere(
-        [](const Pair& pair) { return pair.view != nullptr && pair.view->unwanted; });
+    end_from_anywhere([](const Pair& pair) { return pair.view != nullptr && pair.view->unwanted; });
 }
 
 void Relay::Worker::end_from_anywhere(Which which)

@@ -136,8 +136,8 @@ public:
         const Fd place(::open(folder.c_str(), O_PATH | O_CLOEXEC));
         if (place.is_open())
             allow(place, handled_ & (read_all | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                                     LANDLOCK_ACCESS_FS_MAKE_REG |
-                                     LANDLOCK_ACCESS_FS_REMOVE_FILE | truncate_file));
+                                     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                                     truncate_file));
     }
 
     bool restrict_this_thread() const

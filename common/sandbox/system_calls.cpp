@@ -151,9 +151,8 @@ std::error_code restrict_system_calls(const SandboxNeeds& needs)
         filter.allow(SCMP_SYS(unlinkat));
     }
     if (!needs.replaced.empty()) {
-        filter.allow(SCMP_SYS(openat),
-                     argument_is(2, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-                                 O_ACCMODE | O_CREAT | O_TRUNC | O_NOFOLLOW));
+        filter.allow(SCMP_SYS(openat), argument_is(2, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
+                                                   O_ACCMODE | O_CREAT | O_TRUNC | O_NOFOLLOW));
         filter.allow(SCMP_SYS(fsync));
         for (const int call : {SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2)})
             filter.allow(call);

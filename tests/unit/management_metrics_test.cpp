@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/management/liveness.hpp"
 #include "origin-proxy/management.hpp"
 #include "remote-proxy/management.hpp"
 #include "tests/support/temporary_file.hpp"
@@ -42,13 +43,14 @@ RemoteStatus served_status()
 
 Router remote(const RemoteStatus& status)
 {
-    return remote_management([status] { return status; },
-                             std::make_shared<const ProcessMetrics>("remote-proxy"));
+    return status_router([status] { return readiness(status); },
+                         [status](Metrics& metrics) { add_metrics(status, metrics); },
+                         std::make_shared<const ProcessMetrics>("remote-proxy"));
 }
 
 Router origin(const OriginStatus& status)
 {
-    return origin_management([status] { return status; },
+    return origin_management([status] { return status; }, [](std::string&) { return true; },
                              std::make_shared<const ProcessMetrics>("origin-proxy"));
 }
 

@@ -99,7 +99,8 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 2:
         return Reject{RejectReason{random.number<std::uint8_t>()}, random.text()};
     case 3:
-        return Announce{Ticket{random.bytes()}, random.text(), random.text(), random.text(), random.number<std::uint8_t>() % 2 == 0};
+        return Announce{Ticket{random.bytes()}, random.text(), random.text(), random.text(),
+                        random.number<std::uint8_t>() % 2 == 0};
     case 4:
         return DialBack{Ticket{random.bytes()}, random.maybe(random.proof())};
     case 5:
