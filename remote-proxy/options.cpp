@@ -23,8 +23,7 @@ std::string wrong_services(const CommandLine& line, const RemoteOptions& options
 {
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
         !line.has("services") && !options.common.management.address)
-        return "--outside-addr, --service or --allow-ports is required, or a --management-addr "
-               "where tunnels can be asked for";
+        return "--outside-addr, --service, --allow-ports or --management-addr is required";
     if (!options.state_file.empty() && !options.common.management.address)
         return "--state-file keeps what the management interface changes: give --management-addr "
                "too";

@@ -2,6 +2,7 @@
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <ranges>
 #include <utility>
 
@@ -33,9 +34,9 @@ bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
 // In threshold's words, as far as it has some.
 [[noreturn]] void cannot_listen(const std::system_error& error)
 {
-    if (error.code() == std::errc::address_in_use)
+    if (error.code() == asio::error::address_in_use)
         throw SteeringError(409, error.what());
-    if (error.code() == std::errc::address_not_available)
+    if (error.code().value() == EADDRNOTAVAIL) // which asio has no name for
         throw SteeringError(400, error.what());
     throw SteeringError(500, error.what());
 }
@@ -400,7 +401,8 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
     const auto now = Clock::now();
     std::vector<VisitorStatus> found;
     const auto look = [&](const Visitor& visitor, const PairView* view) {
-        const std::string_view origin = visitor.origin_name ? *visitor.origin_name : "";
+        const std::string_view origin =
+            visitor.origin_name ? std::string_view(*visitor.origin_name) : "";
         if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name) ||
             (filter.origin && *filter.origin != origin))
             return;
