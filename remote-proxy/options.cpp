@@ -59,7 +59,10 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     line.check([&line, &options] { return wrong_services(line, options); });
     line.on_check([&options] {
         const TrustedOrigins trusted(options.trust);
-        const Tokens tokens(options.common.management);
+        const ManagementOptions& management = options.common.management;
+        const Tokens tokens(management);
+        if (management.certificate.given())
+            TlsContext::accepts(management.certificate, management.client_ca_file);
         if (!options.state_file.empty())
             StateFile(options.state_file).read();
     });
