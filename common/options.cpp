@@ -102,19 +102,30 @@ CommandLine::CommandLine(std::string program, const std::string& description)
     app_->set_version_flag("-V,--version", program_ + " " TUNNEL_VERSION,
                            "Print the version and exit");
     app_->get_formatter()->column_width(46);
-    app_->footer(
-        program_ +
-        " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
-        "Every flag may also be set by the environment variable named beside it, or by its "
-        "name without dashes in the file of --config; the command line wins over the "
-        "environment, and that over the file.\n" +
-        program_ + " check ... says \"ok\" or all that is wrong with flags and files, " + program_ +
-        " print-config ... what holds, as such a file.\nExit status: 0 after a clean stop, 1 after "
-        "a failure, 2 "
-        "after a wrong command line or configuration.");
+    app_->footer([this] { return footer(); });
 }
 
 CommandLine::~CommandLine() = default;
+
+std::string CommandLine::footer() const
+{
+    std::string asking;
+    for (const CommandForm& form : commands_) {
+        asking += fmt::format("{} {}", program_, form.word);
+        for (const CommandForm::Part& part : form.parts)
+            asking += part.name.starts_with('-') ? "" : " " + part.name;
+        asking += fmt::format(" ... {}\n", form.help);
+    }
+    return program_ +
+           " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
+           "Every flag may also be set by the environment variable named beside it, or by its "
+           "name without dashes in the file of --config; the command line wins over the "
+           "environment, and that over the file.\n" +
+           program_ + " check ... says \"ok\" or all that is wrong with flags and files, " +
+           program_ + " print-config ... what holds, as such a file.\n" + asking +
+           "Exit status: 0 after a clean stop, 1 after a failure, 2 after a wrong command line or "
+           "configuration.";
+}
 
 CommandLine::Flag& CommandLine::add_text(const std::string& name, const std::string& help,
                                          const std::string& type, const std::string& shown_default,
@@ -433,6 +444,37 @@ void CommandLine::add_table(const std::string& name, ReadTable read, const std::
     tables_.push_back({name, std::move(read), flag, in_file});
 }
 
+void CommandLine::add_command(CommandForm form)
+{
+    commands_.push_back(std::move(form));
+}
+
+// Its own flags come before those of the program that have the same names.
+void CommandLine::expect(const CommandForm& form)
+{
+    CLI::App& command = *app_->add_subcommand(form.word, form.help);
+    command.fallthrough();
+    command.footer("Asks the program that runs, at --management-addr and with the token of "
+                   "--management-token-file or --management-read-token-file; as these are given "
+                   "here, in the environment, or in the file of --config.");
+    for (const CommandForm::Part& part : form.parts) {
+        if (bool* const* const is_on = std::get_if<bool*>(&part.value)) {
+            command.add_flag(part.name, **is_on, part.help);
+            continue;
+        }
+        std::string& text = *std::get<std::string*>(part.value);
+        const auto read = [&text, name = part.name](const std::string& given) {
+            if (given.empty())
+                throw CLI::ValidationError(fmt::format("{}: \"\" is no name", name));
+            text = given;
+        };
+        CLI::Option& option = *command.add_option_function<std::string>(part.name, read, part.help);
+        option.type_name(part.name.starts_with('-') ? "NAME" : "")->take_last();
+        option.required(!part.name.starts_with('-'));
+    }
+    common_->command.word = form.word;
+}
+
 void CommandLine::check(std::function<std::string()> contradiction)
 {
     contradiction_ = std::move(contradiction);
@@ -486,6 +528,11 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
     if (argc == 2 && std::string_view(argv[1]) == "gen-secret")
         return print_secret();
+    if (argc > 1) {
+        const auto form = std::ranges::find(commands_, argv[1], &CommandForm::word);
+        if (form != commands_.end())
+            expect(*form);
+    }
     std::vector<const char*> words(argv, argv + argc);
     std::string_view command;
     if (argc > 1 && std::ranges::find(commands, std::string_view(argv[1])) != commands.end()) {

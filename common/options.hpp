@@ -12,6 +12,7 @@
 
 #include "common/configuration/files.hpp"
 #include "common/log.hpp"
+#include "common/management/command.hpp"
 #include "common/management/options.hpp"
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
@@ -47,6 +48,7 @@ struct CommonOptions {
     bool watch = false; // reload when one of the files has changed
     ConfigurationFiles files;
     ManagementOptions management;
+    Command command; // else the program starts
 };
 
 // Every file that is read again at a reload, and the folders in which there may be more.
@@ -120,6 +122,11 @@ public:
     void add_table(const std::string& name, ReadTable read, const std::string& flag = {},
                    InFile in_file = InFile::one_of_both);
 
+    // A command, after add(CommonOptions). What it is given there is not heard of the program's own
+    // flags of the same names; nothing that the program needs to start is required with it, but
+    // where the one that runs is asked.
+    void add_command(CommandForm form);
+
     // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
 
@@ -161,6 +168,8 @@ private:
                    std::function<bool(const std::string&)> read);
 
     void read_secret();
+    std::string footer() const;
+    void expect(const CommandForm& form);
 
     // Command line, environment and file. Throws CLI::ParseError, or std::runtime_error.
     void read(int argc, const char* const* argv);
@@ -181,6 +190,7 @@ private:
     std::string config_; // the file
     std::vector<std::unique_ptr<Flag>> flags_;
     std::vector<Table> tables_;
+    std::vector<CommandForm> commands_;
     std::string printed_tables_; // those that hold, as TOML without secrets
     std::function<std::string()> contradiction_;
     std::function<void()> read_files_;

@@ -81,6 +81,11 @@ bool CommandLine::holds(const Table& table, const Setting& settings, Problems& p
 
 void CommandLine::look_for_contradictions(Problems& problems) const
 {
+    if (common_ != nullptr && common_->command.is_given()) {
+        if (const std::string wrong = common_->management.objection_to_asking(); !wrong.empty())
+            problems.add(wrong);
+        return;
+    }
     for (const auto& flag : flags_) {
         if (!flag->required || flag->is_given())
             continue;

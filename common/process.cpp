@@ -57,6 +57,8 @@ void wait_for_signal(asio::signal_set& signals, std::shared_ptr<SignalActions> a
             return;
         if (signal == SIGHUP)
             actions->hang_up();
+        else if (signal == SIGUSR1)
+            actions->tell();
         else
             std::exchange(actions->stop_gently, actions->stop_now)();
         wait_for_signal(signals, actions);
@@ -88,6 +90,7 @@ void watch_signals(asio::signal_set& signals, SignalActions actions)
     signals.add(SIGTERM);
     signals.add(SIGINT);
     signals.add(SIGHUP);
+    signals.add(SIGUSR1);
     wait_for_signal(signals, std::make_shared<SignalActions>(std::move(actions)));
 }
 

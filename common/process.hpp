@@ -23,6 +23,7 @@ struct SignalActions {
     std::function<void()> stop_gently; // the first SIGTERM or SIGINT
     std::function<void()> stop_now;    // the second
     std::function<void()> hang_up;     // SIGHUP
+    std::function<void()> tell;        // SIGUSR1
 };
 
 // Calls the actions from `signals`, which must be empty, until it is destroyed or cancelled.

@@ -10,8 +10,10 @@
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
+#include "origin-proxy/commands.hpp"
 #include "origin-proxy/management.hpp"
 #include "origin-proxy/origin_proxy.hpp"
+#include "origin-proxy/status_log.hpp"
 
 namespace {
 
@@ -79,8 +81,9 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         reload_and_say(logged);
     };
     asio::signal_set signals(io);
-    tunnel::watch_signals(
-        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
+    tunnel::watch_signals(signals,
+                          {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
+                           reload, [&proxy] { tunnel::log_status(proxy.status()); }});
     std::optional<tunnel::FileWatch> watch;
     if (options.common.watch)
         watch.emplace(
@@ -105,6 +108,8 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
+    if (options.common.command.is_given())
+        return tunnel::ask_origin_proxy(options.common.command, options.common.management);
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&options, argc, argv](asio::io_context& io) {

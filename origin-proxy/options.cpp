@@ -120,6 +120,12 @@ void add_flags(CommandLine& line, OriginOptions& options)
     line.add_switch("--tls-insecure", options.trust.insecure,
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
+    Command& command = options.common.command;
+    line.add_command(
+        {"status",
+         "shows how the program does that runs, with its remote proxies and services",
+         {{"--json", "Print JSON instead of a table", &command.json},
+          {"--watch", "Print it anew each second, on a terminal in place", &command.watch}}});
     add_tables(line, options);
     line.check([&line, &options] { return contradiction(line, options); });
 }

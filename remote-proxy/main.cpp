@@ -9,9 +9,11 @@
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/sandbox.hpp"
+#include "remote-proxy/commands.hpp"
 #include "remote-proxy/management_routes.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "remote-proxy/state_file.hpp"
+#include "remote-proxy/status_log.hpp"
 
 namespace {
 
@@ -83,7 +85,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(
-        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload});
+        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload,
+                  [&proxy] { tunnel::log_status(proxy.status(), proxy.visitors()); }});
     std::optional<tunnel::FileWatch> watch;
     if (options.common.watch)
         watch.emplace(
@@ -115,6 +118,8 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
     tunnel::log::configure(options.common.log_level, options.common.log_format);
+    if (options.common.command.is_given())
+        return tunnel::ask_remote_proxy(options.common.command, options.common.management);
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&options, argc, argv](asio::io_context& io) {

@@ -68,6 +68,30 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     });
 }
 
+void add_commands(CommandLine& line, Command& command)
+{
+    const CommandForm::Part json{"--json", "Print JSON instead of a table", &command.json};
+    const CommandForm::Part watch{"--watch", "Print it anew each second, on a terminal in place",
+                                  &command.watch};
+    const CommandForm::Part is_origin{"--origin", "NAME is an origin proxy's", &command.is_origin};
+    const CommandForm::Part name{"NAME", "A service", &command.name};
+    line.add_command({"status",
+                      "shows how the program does that runs, with its services and "
+                      "origin proxies",
+                      {json, watch}});
+    line.add_command({"visitors",
+                      "shows who is here",
+                      {{"--service", "Those of this service alone", &command.service},
+                       {"--origin", "Those of this origin proxy alone", &command.origin},
+                       json,
+                       watch}});
+    line.add_command({"drain",
+                      "lets no more visitors come to a service, or to an origin proxy with "
+                      "--origin; those who are here go on",
+                      {name, is_origin, json}});
+    line.add_command({"resume", "lets them come again", {name, is_origin, json}});
+}
+
 void add_flags(CommandLine& line, RemoteOptions& options)
 {
     line.add("--control-addr", options.control_address,
@@ -133,6 +157,7 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                   "Keeps what the management interface changes beyond a restart; JSON, made if it "
                   "is not there");
     line.add(options.common);
+    add_commands(line, options.common.command);
     add_tables(line, options);
 }
 

@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 #include <strings.h>
 
-#include "common/security/file.hpp"
-
 namespace tunnel {
 
 namespace {
@@ -63,9 +61,8 @@ bool changes_nothing(Method method)
     return method == Method::get || method == Method::head;
 }
 
-} // namespace
-
-Key parse_token(std::string_view text, std::string_view where)
+// It, without the spaces and line ends around it. Throws std::runtime_error.
+std::string_view token_of(std::string_view text, std::string_view where)
 {
     while (!text.empty() && is_space(text.front()))
         text.remove_prefix(1);
@@ -77,7 +74,20 @@ Key parse_token(std::string_view text, std::string_view where)
             fmt::format("{}: a token for management is one word of {} to {} characters; make one "
                         "with: remote-proxy gen-secret > FILE",
                         where, shortest_token, longest_token));
-    return key_of(text);
+    return text;
+}
+
+} // namespace
+
+Key parse_token(std::string_view text, std::string_view where)
+{
+    return key_of(token_of(text, where));
+}
+
+PrivateText token_in(const std::string& path)
+{
+    const PrivateText text = read_file(path, largest_file);
+    return PrivateText(std::string(token_of(text.view(), path)));
 }
 
 Tokens::Tokens(const ManagementOptions& options)

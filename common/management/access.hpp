@@ -8,6 +8,7 @@
 #include "common/management/options.hpp"
 #include "common/management/request.hpp"
 #include "common/management/response.hpp"
+#include "common/security/file.hpp"
 #include "common/security/key.hpp"
 
 namespace tunnel {
@@ -30,6 +31,9 @@ private:
     std::optional<Key> admin_;
     std::optional<Key> reader_;
 };
+
+// The token in a file, to be sent. Throws as Tokens does; does not warn if others may read it.
+PrivateText token_in(const std::string& path);
 
 // A token as a file has it, spaces and line ends around it aside; for Tokens and tests.
 Key parse_token(std::string_view text, std::string_view where);

@@ -78,6 +78,24 @@ std::string ManagementOptions::contradiction() const
     return {};
 }
 
+std::string ManagementOptions::objection_to_asking() const
+{
+    if (!address)
+        return "--management-addr is required, with what the program that is to be asked has there "
+               "itself; or --config with its file, if it is in that. A program without it cannot "
+               "be "
+               "asked";
+    if (address->path.empty() && address->address.port == 0)
+        return fmt::format("--management-addr {} is any free port: give the one that the log of "
+                           "the program says, in the line \"management\"",
+                           to_string(*address));
+    if (certificate.given())
+        return fmt::format("--management-addr {} is HTTPS, which commands do not speak yet: ask "
+                           "with curl --cacert FILE https://{}/v1/status, or listen at unix:PATH",
+                           to_string(*address), to_string(*address));
+    return {};
+}
+
 std::string way_out_for_open_address(std::string_view where)
 {
     return fmt::format("--management-addr {} is for other machines too, and without a token "

@@ -51,6 +51,9 @@ struct ManagementOptions {
 
     // What cannot go together, in words that say so; empty: nothing.
     std::string contradiction() const;
+
+    // Why a program that runs cannot be asked there, in the same way.
+    std::string objection_to_asking() const;
 };
 
 // Why nobody may listen for it without a token or a client's certificate at an address that others

@@ -1,5 +1,5 @@
-// The only file that includes Boost: Beast's parser needs Boost.Asio's buffers, and nothing is
-// linked.
+// With response_reader.cpp the only file that includes Boost: Beast's parser needs Boost.Asio's
+// buffers, and nothing is linked.
 #include "common/management/request_reader.hpp"
 
 #include <algorithm>

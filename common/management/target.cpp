@@ -46,6 +46,24 @@ std::optional<std::string> decode_segment(std::string_view segment)
     return text;
 }
 
+std::string encode_segment(std::string_view text)
+{
+    static constexpr std::string_view digits = "0123456789ABCDEF";
+    static constexpr std::string_view others = "-._~";
+    std::string segment;
+    for (const char c : text) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        const bool is_unreserved = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                                   (c >= 'a' && c <= 'z') ||
+                                   others.find(c) != std::string_view::npos;
+        if (is_unreserved)
+            segment += c;
+        else
+            segment.append({'%', digits[byte >> 4U], digits[byte & 0xfU]});
+    }
+    return segment;
+}
+
 std::optional<Target> parse_target(std::string_view text)
 {
     if (!text.starts_with('/') || text.find('#') != std::string_view::npos ||

@@ -21,4 +21,7 @@ std::optional<Target> parse_target(std::string_view text);
 // One segment or value, percent-decoded; nullopt: badly encoded, or with control characters.
 std::optional<std::string> decode_segment(std::string_view segment);
 
+// What decode_segment turns back into `text`, and would be understood in a query as well.
+std::string encode_segment(std::string_view text);
+
 } // namespace tunnel

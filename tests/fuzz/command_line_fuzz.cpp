@@ -58,8 +58,9 @@ void check(const RemoteOptions& options)
     check(options.control_address);
     if (options.outside_address)
         check(*options.outside_address);
-    require(options.outside_address || !options.services.empty() || !options.allow_ports.empty(),
-            "there is something to serve");
+    require(options.outside_address || !options.services.empty() || !options.allow_ports.empty() ||
+                options.common.management.address,
+            "there is something to serve, or may be");
     require(is_from(milliseconds(1), options.pairing_timeout), "pairing takes time");
     require(options.max_waiting >= 1 && options.max_waiting <= 12'000, "some may wait");
 }
@@ -89,6 +90,15 @@ void check(const OriginOptions& options)
     require(options.parked_connections.value_or(0) <= 256, "not too many are parked");
 }
 
+// All that a command needs.
+void check_asking(const CommonOptions& options)
+{
+    check(options);
+    require(options.management.address.has_value(), "it is known whom to ask");
+    require(!options.command.word.starts_with('d') || !options.command.name.empty(),
+            "drain has been told whom");
+}
+
 template <class Options>
 void parse_and_check(const std::vector<std::string>& arguments)
 {
@@ -99,7 +109,9 @@ void parse_and_check(const std::vector<std::string>& arguments)
     pointers.push_back(nullptr); // as main() gets them
     Options options;
     const auto code = parse(count, pointers.data(), options);
-    if (!code)
+    if (!code && options.common.command.is_given())
+        check_asking(options.common);
+    else if (!code)
         check(options);
     else if (*code == 0)
         require(count > 1, "only a flag or a command makes a program end well");

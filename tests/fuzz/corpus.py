@@ -221,6 +221,9 @@ SEEDS = {
         "network-that-is-none": b"r\0--control-addr=:1\0--outside-addr=:2\0--allow=10.0.0.1/8\0",
         "check": b"remote-proxy\0check\0--control-addr=:1\0--outside-addr=:2\0--allow-ports=1-2,9\0--watch\0",
         "print-config": b"origin-proxy\0print-config\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0",
+        "status": b"origin-proxy\0status\0--management-addr=unix:/x\0--json\0--watch\0",
+        "visitors": b"remote-proxy\0visitors\0--management-addr\0:1\0--service=a\0--origin\0b\0",
+        "drain": b"remote-proxy\0drain\0--management-addr=:1\0a\0--origin\0", "resume": b"r\0resume\0",
         "config": b"origin-proxy\0--config\0/nowhere/c.toml\0",
         "help": b"remote-proxy\0--help\0", "version": b"origin-proxy\0-V\0",
         "unknown-flag": b"origin-proxy\0--no-such-flag\0x\0", "no-value": b"o\0--spin\0",
@@ -308,6 +311,19 @@ SEEDS = {
         "byte-by-byte": STREAMS["next-stream-behind-it"] + BYTE_BY_BYTE + b"\1\0\1",
         "raw-in-a-small-buffer": STREAMS["raw"] + UNEVEN + b"\1\x20\1",
         "more-than-the-receiver-takes": frame(DATA, b"x" * 9000) + frame(END) + WHOLE + b"\0\xff\0",
+    },
+    "management_answer": {
+        name: bytes_ + pieces
+        for name, bytes_, pieces in (
+            ("ok", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTunnel-Kept: state-file\r\n\r\n{}", WHOLE),
+            ("refusal", b"HTTP/1.1 404 Not Found\r\nContent-Length: 14\r\n\r\n404 Not Found\n", BYTE_BY_BYTE),
+            ("empty", b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", UNEVEN),
+            ("chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", UNEVEN),
+            ("without-a-length", b"HTTP/1.1 200 OK\r\n\r\n{}", WHOLE),
+            ("cut-short", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", WHOLE),
+            ("too-long", b"HTTP/1.1 200 OK\r\nContent-Length: 257\r\n\r\n" + b"x" * 257, UNEVEN),
+            ("another-protocol", b"SSH-2.0-OpenSSH_9.2\r\n", BYTE_BY_BYTE),
+        )
     },
     "management_request": {
         name: bytes_ + pieces

@@ -1,0 +1,38 @@
+// What is asked of a program that runs already, by a word in the place of the first flag.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tunnel {
+
+// As the command line has it.
+struct Command {
+    std::string word{}; // "status"; empty: nothing is asked, the program is to start
+    std::string name{}; // whom it is about
+    std::string service{};
+    std::string origin{};
+    bool is_origin = false; // `name` is that of an origin proxy
+    bool json = false;
+    bool watch = false;
+
+    bool is_given() const { return !word.empty(); }
+};
+
+// How one is written, for CommandLine.
+struct CommandForm {
+    // A flag with a text or without one; or, without dashes, a word that must be there.
+    struct Part {
+        std::string name;
+        std::string help;
+        std::variant<bool*, std::string*> value;
+    };
+
+    std::string word;
+    std::string help;
+    std::vector<Part> parts;
+};
+
+} // namespace tunnel

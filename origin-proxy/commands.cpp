@@ -1,0 +1,84 @@
+#include "origin-proxy/commands.hpp"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "common/log.hpp"
+#include "common/management/fields.hpp"
+#include "common/management/running_program.hpp"
+#include "common/management/show.hpp"
+#include "common/management/table.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr auto right = Table::Align::right;
+
+std::string head(const Json& status, const RunningProgram& running)
+{
+    std::string ready = "ready";
+    if (!status.at("ready").get<bool>())
+        ready = fmt::format("NOT READY ({})", running.why_not_ready());
+    return fmt::format("{} {} at {}: {}\n{}, {}\nso far {}, {} to origin servers, {} to visitors, "
+                       "{} to origin servers\n",
+                       running.name(), log::escape(text_in(status, "version")), running.where(),
+                       ready, counted(number_in(status, "visitors"), "visitor"),
+                       counted(number_in(status, "parked"), "parked connection"),
+                       counted(number_in(status, "visitors_total"), "visitor"),
+                       bytes_in(status, "bytes_to_origin"), bytes_in(status, "bytes_to_visitor"),
+                       counted(number_in(status, "failed_dials"), "failed connection"));
+}
+
+std::string remotes_table(const Json& remotes)
+{
+    Table table({{"REMOTE PROXY"},
+                 {"STATE"},
+                 {"LOG-INS", right},
+                 {"ROUND TRIP", right},
+                 {"VISITORS", right},
+                 {"PARKED", right}});
+    for (const Json& each : remotes)
+        table.add({text_in(each, "name"), text_in(each, "state"), count_in(each, "log_ins"),
+                   round_trip_in(each), count_in(each, "visitors"), count_in(each, "parked")});
+    return table.text();
+}
+
+// A line for each place where one is open.
+std::string services_table(const Json& services)
+{
+    Table table({{"SERVICE"}, {"ORIGIN SERVER"}, {"REMOTE PROXY"}, {"OUTSIDE"}});
+    for (const Json& each : services) {
+        const std::string name = text_in(each, "name");
+        const std::string server = text_in(each, "origin_server");
+        const Json& outside = each.at("outside");
+        for (const Json& place : outside)
+            table.add({name, server, text_in(place, "remote"), text_in(place, "address")});
+        if (outside.empty())
+            table.add({name, server, "", ""});
+    }
+    return table.empty() ? "There are no services.\n" : table.text();
+}
+
+std::string status(const Command& command, const RunningProgram& running)
+{
+    Json all;
+    all["status"] = running.get("/v1/status");
+    running.expect_itself(all["status"]);
+    all["services"] = running.all("services");
+    if (command.json)
+        return to_line(all) + '\n';
+    return fmt::format("{}\n{}\n{}", head(all["status"], running),
+                       remotes_table(all["status"].at("remotes")), services_table(all["services"]));
+}
+
+} // namespace
+
+int ask_origin_proxy(const Command& command, const ManagementOptions& options)
+{
+    const RunningProgram running("origin-proxy", options);
+    return show(command, running.name(), [&] { return status(command, running); });
+}
+
+} // namespace tunnel

@@ -1,0 +1,12 @@
+// What `origin-proxy status` does.
+#pragma once
+
+#include "common/management/command.hpp"
+#include "common/management/options.hpp"
+
+namespace tunnel {
+
+// Asks the origin proxy that runs; the exit code. The options have an address.
+int ask_origin_proxy(const Command& command, const ManagementOptions& options);
+
+} // namespace tunnel

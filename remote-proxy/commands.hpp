@@ -1,0 +1,12 @@
+// What `remote-proxy status` and the other commands do.
+#pragma once
+
+#include "common/management/command.hpp"
+#include "common/management/options.hpp"
+
+namespace tunnel {
+
+// Asks the remote proxy that runs; the exit code. The options have an address.
+int ask_remote_proxy(const Command& command, const ManagementOptions& options);
+
+} // namespace tunnel
