@@ -302,6 +302,13 @@ class Visitors(Two):
         for path in ("services", "origins"):
             self.assertEqual(self.api.ask("GET", f"/v1/{path}?limit=0").status, 400, path)
 
+    def test_a_badly_encoded_query_is_400_and_not_taken_for_none(self):
+        with Guest(self.web):
+            for query in ("service=%zz", "service=%0a", "origin=%f", "limit=%31%", "after=%00"):
+                answer = self.api.ask("GET", f"/v1/visitors?{query}")
+                with self.subTest(query):
+                    self.assertEqual(answer.status, 400, answer)
+
     def test_services_come_in_pages_by_name(self):
         first = self.api.get("/v1/services?limit=1")
         self.assertEqual(([each["name"] for each in first["services"]], first["next"]), (["mail"], "mail"))
