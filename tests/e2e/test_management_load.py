@@ -140,13 +140,15 @@ class Load(unittest.TestCase):
                 where = address_of(tunnel, tunnel.remote)
                 api, pid = Api(where), tunnel.remote.pid
                 quiet = self.measured(tunnel.outside, lambda: None)
-                # Where a client could block the loop it would be for a second and more.
-                bounds = [5 * each + (0.5 if SLOW else 0.05) for each in quiet]
-                calm, memory, most = descriptors(pid), resident_kib(pid), 0
+                # The crowd takes processor time too, and the machine may have little of it; whoever could block the loop
+                # would do so for the seconds that each of them is given.
+                bounds = [5 * each + (1.0 if SLOW else 0.25) for each in quiet]
+                calm, memory = descriptors(pid), resident_kib(pid)
+                most, largest = calm, memory
 
                 def look():
-                    nonlocal most
-                    most = max(most, descriptors(pid))
+                    nonlocal most, largest
+                    most, largest = max(most, descriptors(pid)), max(largest, resident_kib(pid))
 
                 for kind in _KINDS:
                     with self.subTest(kind):
@@ -164,10 +166,10 @@ class Load(unittest.TestCase):
                 self.assertLess(most, calm + MOST_CONNECTIONS + 16)
                 self.assertGreater(most, calm + MOST_CONNECTIONS // 2)
                 poll(lambda: descriptors(pid) <= calm + 2, "the descriptors are free again")
-                grown = resident_kib(pid) - memory
-                print(f"descriptors {calm}, at most {most}; grown by {grown} KiB")
-                # A body that is allowed, for each connection.
-                self.assertLess(grown, (3 if SLOW else 1.5) * MOST_CONNECTIONS * 1024)
+                print(f"descriptors {calm}, at most {most}; grown by {largest - memory} KiB, {resident_kib(pid) - memory} "
+                      "in the end")
+                # A body that is allowed, for each connection; a string that grows may be twice as large.
+                self.assertLess(largest - memory, (4 if SLOW else 2) * MOST_CONNECTIONS * 1024)
 
     def test_listeners_of_events_that_never_read_are_let_go_and_their_places_with_them(self):
         with SocketOrigin(echo) as origin, Folder() as folder:
