@@ -149,6 +149,11 @@ def tunnel(port, client, service="fooService", **others):
             "BackEndService": service, "ClientIdentifier": client, **others}
 
 
+def thousand_tunnels(port, client, service="fooService"):
+    """At one port, since loopback has addresses enough."""
+    return [tunnel(port, client, service, ListenAddress=f"127.0.{1 + n // 250}.{1 + n % 250}") for n in range(1000)]
+
+
 def named(name):
     """An origin server that says its name first, in one line, and then echoes."""
     def serve(connection):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import unittest
 import urllib.parse
 
@@ -220,6 +221,7 @@ class Played(ManagedByHand):
         one = tunnel(port, "cellar", "web")
         play(400, "put", "/tunnels", [{**one, "ListenAddress": "192.0.2.77"}])
         play(404, "put", "/tunnels", [{**one, "ClientIdentifier": "nobody"}])
+        play(422, "put", "/tunnels", "no JSON")
         play(409, "put", "/tunnels", [{**one, "ListenPort": self.outside_of(self.api, "web")[1]}])
         play(413, "put", "/tunnels", " " * (1 << 20) + "[]")
         play(415, "put", "/tunnels", [one], content_type="text/plain")
@@ -272,6 +274,21 @@ class Played(ManagedByHand):
         play(200, "post", "/v1/services/{name}/close", name="web")
         with self.assertRaises(ConnectionResetError):
             waiting.recv(1)
+
+    def test_what_it_answers_while_it_stops_is_described_too(self):
+        play = Player(self, self.api, "remote-proxy")
+        self.come()
+        guest = self.guest()
+        self.program.send_signal(signal.SIGTERM)
+        poll(lambda: self.api.get("/v1/status")["stopping"], "it stops")
+        for path in ("/clients", "/tunnels", "/v1/status", "/v1/services", "/v1/origins", "/v1/visitors"):
+            play(200, "get", path)
+        play(503, "get", "/ready")
+        for each in ("drain", "resume"):
+            play(200, "post", f"/v1/services/{{name}}/{each}", name="web")
+            play(200, "post", f"/v1/origins/{{name}}/{each}", name="cellar")
+        play(503, "put", "/tunnels", [tunnel(free_port(), "cellar", "web")])
+        guest.talks()
 
     def test_origin_proxy_answers_as_its_file_says(self):
         _, api = self.come()

@@ -109,6 +109,21 @@ class Kept(WithState):
             self.assertEqual(kept_in(self.state),
                              {"version": 1, "tunnels": [], "drained_services": [], "drained_origins": []})
 
+    def test_that_a_tunnel_was_drained_is_forgotten_with_the_tunnel(self):
+        port = free_port()
+        with named("first") as server:
+            self.begin()
+            self.come("TestClient1", server)
+            wanted = [tunnel(port, "TestClient1")]
+            for _ in range(2):
+                self.api.put(wanted)
+                self.assertEqual(self.api.get(f"/v1/services/{HOST}:{port}")["state"], "open")
+                self.api.post(f"/v1/services/{HOST}:{port}/drain")
+                self.assertEqual(kept_in(self.state)["drained_services"], [f"{HOST}:{port}"])
+                self.api.put([])
+                # Nobody could resume it any more, and the file would never end to grow.
+                self.assertEqual(kept_in(self.state)["drained_services"], [])
+
     def test_without_a_state_file_a_change_holds_for_this_run_and_says_so(self):
         self.flags = self.flags[:self.flags.index("--state-file")] + self.flags[self.flags.index("--state-file") + 2:]
         self.begin()
@@ -149,7 +164,8 @@ class Kept(WithState):
             wanted = [tunnel(port, "TestClient1")]
             self.api.put(wanted)
             self.end(self.program)
-            with Program([binary("remote-proxy"), "--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:{port}"]) as other:
+            elsewhere = ["--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:{port}"]
+            with Program([binary("remote-proxy"), *elsewhere]) as other:
                 other.wait_line(r"^ready ", stream="stdout")
                 self.begin()
                 Tunnel.wait_log(self.program, lambda line: line["level"] == "error" and f"{HOST}:{port}" in str(line))

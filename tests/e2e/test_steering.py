@@ -7,7 +7,7 @@ import threading
 import unittest
 
 from faults import exchange, refuses, visit
-from managing import Api, Crowd, Events, Guest, ManagedByHand, named, served_by, tunnel
+from managing import Api, Crowd, Events, Guest, ManagedByHand, named, served_by, thousand_tunnels, tunnel
 from support import HOST, Program, Tunnel, free_port, poll, show_address
 from test_management import READ_TOKEN, TOKEN
 
@@ -99,6 +99,28 @@ class Services(Two):
             self.api.post(f"/v1/services/{HOST}:{port}/resume")
             self.assertEqual(served_by((HOST, port)), "cellar")
             guest.talks()
+
+    def test_a_service_that_an_origin_proxy_opened_stays_drained_when_that_comes_back(self):
+        port = free_port()
+        _, control, api = self.managed_remote("--secrets-file", self.path, "--allow-ports", f"{port}")
+        words = ["--secret-file", self.files["roof"], "--service",
+                 f"mine={show_address(self.servers['roof'].address)}@{port}"]
+        origin, _ = self.origin(control, *words)
+        shown = api.get("/v1/services/mine")
+        self.assertEqual((shown["from"], shown["state"], shown["outside"]), ("origin", "open", f"[::]:{port}"))
+        with Guest((HOST, port)) as guest:
+            api.post("/v1/services/mine/drain")
+            self.assertTrue(refuses((HOST, port)))
+            guest.talks()
+        # Nor is its address anybody else's.
+        self.assertEqual(api.ask("PUT", "/tunnels", [tunnel(port, "roof", "mine")]).status, 409)
+        self.end(origin)
+        poll(lambda: api.get("/v1/origins")["origins"] == [], "it is gone")
+        self.origin(control, *words)
+        self.assertEqual(api.get("/v1/services/mine")["state"], "drained")
+        self.assertTrue(refuses((HOST, port)))
+        api.post("/v1/services/mine/resume")
+        self.assertEqual(served_by((HOST, port)), "roof")
 
     def test_the_port_of_a_drained_service_is_nobody_elses(self):
         self.api.post("/v1/services/mail/drain")
@@ -496,7 +518,7 @@ class Happens(ManagedByHand):
     def test_a_listener_that_does_not_read_is_told_how_many_it_lost_and_no_visitor_notices(self):
         self.come()
         port = free_port()
-        wanted = [tunnel(port, "origin", "default", ListenAddress=f"127.0.{1 + n // 250}.{1 + n % 250}") for n in range(1000)]
+        wanted = thousand_tunnels(port, "origin", "default")
         rounds = 6
         with Guest(self.outside) as guest, Crowd(self.outside, 1) as crowd, self.api.events() as quick, \
                 self.api.connect() as lazy:

@@ -6,10 +6,10 @@ import shutil
 import socket
 import unittest
 
-from faults import exchange, receive, refuses, visit
-from managing import Api, Crowd, Guest, ManagedByHand, named, served_by, tunnel
+from faults import receive, refuses, visit
+from managing import Crowd, Guest, ManagedByHand, named, served_by, thousand_tunnels, tunnel
 from origins import HttpOrigin, SocketOrigin
-from support import HOST, Tunnel, free_port, need, poll, run, show_address
+from support import HOST, free_port, need, poll, run
 from trust import folder, make_certificates, origin_flags, remote_flags
 
 
@@ -200,9 +200,7 @@ class Moves(Threshold):
         with named("first") as server:
             self.come("TestClient1", server)
             port = free_port()
-            # Loopback has addresses enough for one port.
-            all_of_them = [tunnel(port, "TestClient1", ListenAddress=f"127.0.{1 + n // 250}.{1 + n % 250}")
-                           for n in range(1000)]
+            all_of_them = thousand_tunnels(port, "TestClient1")
             self.api.put(all_of_them)
             self.assertEqual(len(self.api.get("/v1/services?limit=1000")["services"]), 1000)
             for each in all_of_them[::100]:
