@@ -49,7 +49,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     auto management = tunnel::prepare_management(io, options.common.management,
                                                  options.descriptor_limit, "origin-proxy");
     // A reload may name a secret where there was none, and inside the sandbox it would be too late.
-    if (options.has_private_files() || options.common.management.has_tokens() ||
+    if (options.has_private_files() || options.common.management.has_private_files() ||
         !options.common.files.top.empty())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
@@ -65,13 +65,13 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     const auto reload_and_say = [&](std::string& problems) {
         return tunnel::reload_or_complain(problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
-            std::optional<tunnel::Tokens> tokens;
+            std::optional<tunnel::ManagementServer::Trust> fresh_trust;
             if (management) // all that may fail comes first
-                tokens = management->server.read_tokens(fresh.common.management);
+                fresh_trust = management->server.read_trust(fresh.common.management);
             proxy.reload(fresh);
             latest = std::move(fresh);
             if (management)
-                management->server.change(std::move(tokens));
+                management->server.change(std::move(fresh_trust));
         });
     };
     const auto reload = [&] {

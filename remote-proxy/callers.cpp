@@ -152,8 +152,10 @@ awaitable<void> RemoteProxy::slow_down(const Caller& caller)
 // What is no try to log in at all costs little, and says nothing about the secret.
 void RemoteProxy::note_failure(const Caller& caller, std::error_code failure)
 {
-    if (!caller.is_stale && (failure == Errc::no_proof || failure == Errc::handshake_failed))
+    if (!caller.is_stale && (failure == Errc::no_proof || failure == Errc::handshake_failed)) {
+        ++counts_.no_proof;
         failed_log_ins_.failed(caller.address, Clock::now());
+    }
 }
 
 // Whether it speaks TLS shows in its first byte. One that does not fit is told so in its own way,

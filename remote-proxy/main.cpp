@@ -55,17 +55,17 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::Kept kept;
     if (!options.state_file.empty())
         kept = state.emplace(options.state_file).read();
-    if (options.trust.has_private_files() || options.common.management.has_tokens())
+    if (options.trust.has_private_files() || options.common.management.has_private_files())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {tunnel::files_to_read_again(options.common, options.trust),
                            options.common.management.socket_file(), options.state_file});
     options.common.congestion.must_be_allowed();
-    std::optional<tunnel::Tokens> tokens;
+    std::optional<tunnel::ManagementServer::Trust> trust;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
         auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
         if (management)
-            tokens = management->server.read_tokens(fresh.common.management);
+            trust = management->server.read_trust(fresh.common.management);
         options = std::move(fresh);
         return options;
     });
@@ -74,7 +74,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         if (!proxy.reload(&problems))
             return false;
         if (management)
-            management->server.change(std::exchange(tokens, std::nullopt));
+            management->server.change(std::exchange(trust, std::nullopt));
         return true;
     };
     const auto reload = [&] {

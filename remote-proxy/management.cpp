@@ -48,6 +48,9 @@ void add_origins(const RemoteStatus& status, Metrics& metrics)
                     {Sample(status.counts.log_ins)});
     metrics.counter("tunnel_log_ins_rejected_total", "Log-ins that were rejected.",
                     {Sample(status.log_ins_rejected)});
+    metrics.counter("tunnel_log_ins_unproved_total",
+                    "Attempts to log in without the secret or a certificate that is trusted.",
+                    {Sample(status.counts.no_proof)});
     metrics.counter("tunnel_control_refused_total",
                     "Connections to the control address that were closed or ignored.",
                     by_reason(status.callers_refused));
@@ -80,6 +83,8 @@ Response readiness(const RemoteStatus& status)
 void add_metrics(const RemoteStatus& status, Metrics& metrics)
 {
     add_services(status.services, metrics);
+    metrics.gauge("tunnel_visitor_capacity", "Visitors for whom there are descriptors.",
+                  {Sample(status.visitor_capacity)});
     metrics.gauge("tunnel_visitors_waiting", "Visitors who wait for a data connection.",
                   {Sample(status.waiting)});
     metrics.counter("tunnel_visitors_refused_total",

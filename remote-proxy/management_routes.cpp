@@ -134,7 +134,13 @@ public:
     Response put_tunnels(const Request& request)
     {
         std::vector<PublicTunnel> wanted = parse_tunnels(parse_json(request.body));
-        proxy().set_tunnels(wanted);
+        try {
+            proxy().set_tunnels(wanted);
+        } catch (const SteeringError& error) {
+            if (error.rest() == SteeringError::Rest::unchanged)
+                throw;
+            return changed(refusal(error.status(), error.what()));
+        }
         return changed(json_response(to_json(wanted)));
     }
 

@@ -64,6 +64,7 @@ RemoteStatus RemoteProxy::status() const
     status.log_ins_rejected = rejections_.total();
     status.accept_failures = accept_failures_.total();
     status.waiting = room_.size();
+    status.visitor_capacity = visitor_capacity();
     status.parked = parked();
     status.relay_loads = relay_.loads();
     status.counts = counts_;

@@ -18,6 +18,8 @@ namespace tunnel {
 // end of a visitor, and nothing while bytes pass.
 struct RemoteCounts {
     std::uint64_t log_ins = 0;
+    std::uint64_t no_proof =
+        0; // whoever tried to log in did not know the secret, or no certificate
     // Visitors who were let in and never connected to an origin server.
     std::uint64_t late = 0;           // not within the pairing timeout
     std::uint64_t refused = 0;        // by every origin proxy that could be asked
@@ -78,6 +80,7 @@ struct RemoteStatus {
     std::uint64_t accept_failures = 0;
     std::size_t waiting = 0;
     std::size_t parked = 0;
+    std::size_t visitor_capacity = 0;       // for so many there are descriptors
     std::vector<std::size_t> relay_loads{}; // pairs of each worker
     RemoteCounts counts{};
 };

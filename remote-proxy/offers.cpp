@@ -258,8 +258,11 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const 
     const PortRanges& allowed = ports_of(link);
     if (allowed.empty() || trust_.trusts_anyone())
         return refused(fmt::format("there is no service \"{}\" here, and this origin proxy may not "
-                                   "open one: see allow-ports of the remote proxy",
-                                   name));
+                                   "open one: see allow-ports of the remote proxy{}",
+                                   name,
+                                   options_.common.management.address
+                                       ? ", or PUT /tunnels of its management interface"
+                                       : ""));
     if (wanted.empty())
         return refused(fmt::format("there is no service \"{}\" here: say at which port to open it, "
                                    "out of {}",

@@ -23,8 +23,7 @@ std::string wrong_services(const CommandLine& line, const RemoteOptions& options
 {
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
         !line.has("services") && !options.common.management.address)
-        return "--outside-addr, --service or --allow-ports is required, or a --management-addr "
-               "where tunnels can be asked for";
+        return "--outside-addr, --service, --allow-ports or --management-addr is required";
     if (!options.state_file.empty() && !options.common.management.address)
         return "--state-file keeps what the management interface changes: give --management-addr "
                "too";
@@ -60,7 +59,10 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     line.check([&line, &options] { return wrong_services(line, options); });
     line.on_check([&options] {
         const TrustedOrigins trusted(options.trust);
-        const Tokens tokens(options.common.management);
+        const ManagementOptions& management = options.common.management;
+        const Tokens tokens(management);
+        if (management.certificate.given())
+            TlsContext::accepts(management.certificate, management.client_ca_file);
         if (!options.state_file.empty())
             StateFile(options.state_file).read();
     });

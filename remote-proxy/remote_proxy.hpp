@@ -216,7 +216,7 @@ private:
     void open_tunnel(const PublicTunnel& tunnel, Listener listener);
     void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);
     std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name);
-    void give_way_to(const std::vector<RemoteService>& wanted);
+    bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
     void open_missing_tunnels();
     RemoteService options_of(const PublicTunnel& tunnel) const;
     void begin_again(PublicService& service);

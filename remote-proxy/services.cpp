@@ -110,19 +110,23 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
 void RemoteProxy::change_services(const RemoteOptions& fresh)
 {
     const std::vector<RemoteService> wanted = services_of(fresh);
-    give_way_to(wanted);
     const auto stays = [this](const RemoteService& service) {
         const auto found = services_.find(service.name);
         return found != services_.end() && !found->second->owner &&
                found->second->options.outside_address == service.outside_address;
     };
+    std::vector<tcp::endpoint> new_endpoints;
+    for (const RemoteService& service : wanted) {
+        if (!stays(service))
+            new_endpoints.push_back(endpoint_to_listen(io_, service.outside_address));
+    }
     std::vector<ServicePointer> leaving;
     for (const auto& [name, service] : services_) {
         const auto same = std::ranges::find(wanted, name, &RemoteService::name);
         const bool named = same != wanted.end();
-        if (service->tunnel)
-            continue;
-        if (service->owner ? named : !named || !stays(*same))
+        if (service->tunnel  ? gives_way(*service, new_endpoints)
+            : service->owner ? named
+                             : !named || !stays(*same))
             leaving.push_back(service);
     }
     // A port that one gives up and another one takes is free only then.
@@ -138,9 +142,13 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         if (!stays(service) && !is_held(service.outside_address))
             coming.emplace_back(service, listen(service.outside_address));
     }
-    for (const ServicePointer& service : leaving)
-        retire(service, service->owner ? "the options name one that is called so"
-                                       : "it is gone from the options");
+    for (const ServicePointer& service : leaving) {
+        if (service->tunnel)
+            std::erase(kept_.tunnels, *service->tunnel);
+        retire(service, service->tunnel  ? "the options name a service at its address"
+                        : service->owner ? "the options name one that is called so"
+                                         : "it is gone from the options");
+    }
     for (const RemoteService& service : wanted) {
         if (stays(service)) {
             services_.at(service.name)->change(service);

@@ -2,6 +2,7 @@
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <ranges>
 #include <utility>
 
@@ -31,13 +32,14 @@ bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
 }
 
 // In threshold's words, as far as it has some.
-[[noreturn]] void cannot_listen(const std::system_error& error)
+[[noreturn]] void cannot_listen(const std::system_error& error,
+                                SteeringError::Rest rest = SteeringError::Rest::unchanged)
 {
-    if (error.code() == std::errc::address_in_use)
-        throw SteeringError(409, error.what());
-    if (error.code() == std::errc::address_not_available)
-        throw SteeringError(400, error.what());
-    throw SteeringError(500, error.what());
+    if (error.code() == asio::error::address_in_use)
+        throw SteeringError(409, error.what(), rest);
+    if (error.code().value() == EADDRNOTAVAIL) // which asio has no name for
+        throw SteeringError(400, error.what(), rest);
+    throw SteeringError(500, error.what(), rest);
 }
 
 } // namespace
@@ -122,7 +124,7 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
     } catch (const std::system_error& error) {
         cannot_listen(error);
     }
-    const std::vector<PublicTunnel> former = std::exchange(kept_.tunnels, wanted);
+    kept_.tunnels = wanted;
     for (const ServicePointer& service : leaving)
         retire(service, closed_by_management);
     for (auto& [tunnel, listener] : coming)
@@ -136,8 +138,10 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
         for (const PublicTunnel& each : late)
             open_tunnel(each, listen(address_of(each)));
     } catch (const std::system_error& error) {
-        // The rest is done. It is tried again with the next change, and at a reload.
-        cannot_listen(error);
+        // What it needed is given up already, and the rest is done.
+        std::erase_if(kept_.tunnels,
+                      [this](const PublicTunnel& each) { return !services_.contains(each.key()); });
+        cannot_listen(error, SteeringError::Rest::done);
     }
 }
 
@@ -200,24 +204,12 @@ std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const st
 }
 
 // What the options name has its address before all tunnels.
-void RemoteProxy::give_way_to(const std::vector<RemoteService>& wanted)
+bool RemoteProxy::gives_way(const PublicService& service,
+                            const std::vector<tcp::endpoint>& wanted) const
 {
-    std::vector<ServicePointer> leaving;
-    for (const RemoteService& each : wanted) {
-        const auto endpoint = endpoint_to_listen(io_, each.outside_address);
-        for (const auto& [name, service] : services_) {
-            if (service->tunnel && overlap(service->outside.endpoint(), endpoint))
-                leaving.push_back(service);
-        }
-    }
-    for (const ServicePointer& service : leaving) {
-        if (service->retired)
-            continue;
-        log::warn("a tunnel gives way to a service of the options",
-                  {{"outside", service->options.name}});
-        std::erase(kept_.tunnels, *service->tunnel);
-        retire(service, "the options name a service at its address");
-    }
+    return service.tunnel && std::ranges::any_of(wanted, [&service](const tcp::endpoint& each) {
+               return overlap(service.outside.endpoint(), each);
+           });
 }
 
 // Of those that are wanted.
@@ -275,8 +267,8 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     kept_.drained_services.insert(name);
     // Whoever has connected already came before.
     std::error_code error;
-    for (int i = 0; i < accept_batch && service->outside.is_open() && !error &&
-                    visitors() < visitor_capacity();
+    for (int i = 0;
+         i < SOMAXCONN && service->outside.is_open() && !error && visitors() < visitor_capacity();
          ++i) {
         if (auto accepted = service->outside.accept(error))
             welcome(service, std::move(*accepted));
@@ -400,7 +392,8 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
     const auto now = Clock::now();
     std::vector<VisitorStatus> found;
     const auto look = [&](const Visitor& visitor, const PairView* view) {
-        const std::string_view origin = visitor.origin_name ? *visitor.origin_name : "";
+        const std::string_view origin =
+            visitor.origin_name ? std::string_view(*visitor.origin_name) : "";
         if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name) ||
             (filter.origin && *filter.origin != origin))
             return;

@@ -40,16 +40,22 @@ inline constexpr std::size_t most_tunnels = 1000;
 // Why something cannot be done that the management interface was asked to do.
 class SteeringError : public std::runtime_error {
 public:
+    // What became of the rest of it.
+    enum class Rest : std::uint8_t { unchanged, done };
+
     // `status` as HTTP has it, `why` a sentence without an end.
-    SteeringError(unsigned status, const std::string& why)
-        : std::runtime_error(why), status_(status)
+    SteeringError(unsigned status, const std::string& why, Rest rest = Rest::unchanged)
+        : std::runtime_error(why), status_(status), rest_(rest)
     {
     }
 
     unsigned status() const { return status_; }
 
+    Rest rest() const { return rest_; }
+
 private:
     unsigned status_;
+    Rest rest_;
 };
 
 // Throws SteeringError: 422 if it is no list of tunnels, 400 if an address is none, 501 if two have

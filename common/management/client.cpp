@@ -1,8 +1,8 @@
 #include "common/management/client.hpp"
 
+#include <cerrno>
 #include <memory>
-
-#include <sys/socket.h>
+#include <span>
 
 namespace tunnel {
 
@@ -54,28 +54,66 @@ ManagementClient::ManagementClient(const asio::any_io_executor& executor, Fd soc
     : socket_(executor, socket.get())
 {
     socket.release();
+    socket_.non_blocking(true);
+}
+
+awaitable<void> ManagementClient::secure(const TlsContext& context, Clock::time_point limit)
+{
+    const Limit within(socket_, limit);
+    Handshake::FindKey no_key = [](std::string_view) { return std::nullopt; };
+    Handshake handshake(context, socket_.native_handle(), std::move(no_key));
+    std::error_code error;
+    try {
+        co_await handshake.run(socket_);
+    } catch (const std::system_error& failure) {
+        error = failure.code();
+    }
+    within.check(error);
+    tls_ = handshake.take();
+}
+
+// What waiting for the socket came to.
+awaitable<std::error_code> ManagementClient::ready(bool to_write)
+{
+    const auto what = to_write ? Descriptor::wait_write : Descriptor::wait_read;
+    const auto [error] = co_await socket_.async_wait(what, nothrow);
+    co_return error;
 }
 
 awaitable<std::string_view> ManagementClient::read(Clock::time_point limit)
 {
     const Limit within(socket_, limit);
-    const auto [error, size] = co_await socket_.async_read_some(asio::buffer(buffer_), nothrow);
-    if (error == asio::error::eof)
-        co_return std::string_view();
-    within.check(error);
-    co_return std::string_view(buffer_.data(), size);
+    for (;;) {
+        const ssize_t size = side().receive(std::as_writable_bytes(std::span(buffer_)));
+        if (size >= 0)
+            co_return std::string_view(buffer_.data(), static_cast<std::size_t>(size));
+        if (errno != EAGAIN)
+            throw std::system_error(errno, std::system_category());
+        const std::error_code error = co_await ready(tls_ && tls_.wants_to_send());
+        within.check(error);
+    }
 }
 
 awaitable<void> ManagementClient::write(std::string bytes, Clock::time_point limit)
 {
     const Limit within(socket_, limit);
-    const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(bytes), nothrow);
-    within.check(error);
+    std::span<const std::byte> rest = std::as_bytes(std::span(bytes));
+    while (!rest.empty()) {
+        const ssize_t size = side().send(rest);
+        if (size >= 0) {
+            rest = rest.subspan(static_cast<std::size_t>(size));
+            continue;
+        }
+        if (errno != EAGAIN)
+            throw std::system_error(errno, std::system_category());
+        const std::error_code error = co_await ready(true);
+        within.check(error);
+    }
 }
 
 awaitable<void> ManagementClient::finish(Clock::time_point limit)
 {
-    ::shutdown(socket_.native_handle(), SHUT_WR);
+    side().end();
     const Limit within(socket_, limit);
     for (std::size_t ignored = 0; ignored < most_ignored;) {
         const auto [error, size] = co_await socket_.async_read_some(asio::buffer(buffer_), nothrow);

@@ -7,6 +7,8 @@
 
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
+#include "common/security/handshake.hpp"
+#include "common/security/tls.hpp"
 
 namespace tunnel {
 
@@ -15,6 +17,10 @@ namespace tunnel {
 class ManagementClient {
 public:
     ManagementClient(const asio::any_io_executor& executor, Fd socket);
+
+    // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
+    // no certificate where one is asked for.
+    awaitable<void> secure(const TlsContext& context, Clock::time_point limit);
 
     // What has come, until the next call; empty: the client has finished.
     awaitable<std::string_view> read(Clock::time_point limit);
@@ -26,7 +32,12 @@ public:
     awaitable<void> finish(Clock::time_point limit);
 
 private:
+    Side side() { return {socket_.native_handle(), tls_ ? &tls_ : nullptr}; }
+
+    awaitable<std::error_code> ready(bool to_write);
+
     asio::posix::stream_descriptor socket_;
+    Tls tls_; // nothing, if it is not encrypted
     std::array<char, 4096> buffer_;
 };
 

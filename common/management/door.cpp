@@ -66,7 +66,7 @@ ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& op
         return;
     }
     const tcp::endpoint endpoint = endpoint_to_listen(io, options.address->address);
-    if (!endpoint.address().is_loopback() && !options.has_tokens())
+    if (!endpoint.address().is_loopback() && !options.knows_clients())
         throw std::runtime_error(way_out_for_open_address(where_));
     listen_at(endpoint);
 }

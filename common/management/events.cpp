@@ -24,12 +24,17 @@ awaitable<std::string> EventStream::take(Clock::time_point limit)
 {
     if (waiting_.empty() && !closed_)
         co_await news_.wait_until(limit);
+    co_return take_now();
+}
+
+std::string EventStream::take_now()
+{
     std::string events = std::exchange(waiting_, {});
     count_ = 0;
     // What is lost came after what was kept.
     if (const std::uint64_t lost = std::exchange(lost_, 0))
         events += fmt::format("event: lost\ndata: {{\"events\":{}}}\n\n", lost);
-    co_return events;
+    return events;
 }
 
 void EventStream::close()

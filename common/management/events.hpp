@@ -29,6 +29,9 @@ public:
     // Takes what waits; empty: nothing came before the limit, or it is closed.
     awaitable<std::string> take(Clock::time_point limit);
 
+    // The same, without waiting.
+    std::string take_now();
+
     // Nothing more comes.
     void close();
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/net/address.hpp"
+#include "common/security/handshake.hpp"
 
 namespace tunnel {
 
@@ -31,8 +32,16 @@ struct ManagementOptions {
     std::optional<ManagementAddress> address; // none: there is no such interface
     std::string token_file;                   // whoever has this token may do everything
     std::string read_token_file;              // whoever has this one may look
+    CertificateFiles certificate;             // with one it is HTTPS
+    std::string client_ca_file;               // clients need a certificate of this authority
 
     bool has_tokens() const { return !token_file.empty() || !read_token_file.empty(); }
+
+    // Nobody is served of whom nothing is known.
+    bool knows_clients() const { return has_tokens() || !client_ca_file.empty(); }
+
+    // Files that others should not read.
+    bool has_private_files() const { return has_tokens() || certificate.given(); }
 
     // The files, to be read again when asked to.
     std::vector<std::filesystem::path> files() const;
@@ -44,8 +53,8 @@ struct ManagementOptions {
     std::string contradiction() const;
 };
 
-// Why nobody may listen for it without a token at an address that others can reach, and what to do
-// about it. `where` is that address.
+// Why nobody may listen for it without a token or a client's certificate at an address that others
+// can reach, and what to do about it. `where` is that address.
 std::string way_out_for_open_address(std::string_view where);
 
 } // namespace tunnel

@@ -68,19 +68,33 @@ std::size_t descriptors_beside_management(std::size_t limit, const ManagementOpt
     return limit - std::min(limit, management_connections(limit) + other_descriptors);
 }
 
+ManagementServer::Trust::Trust(const ManagementOptions& options) : tokens(options)
+{
+    if (options.certificate.given())
+        tls = TlsContext::accepts(options.certificate, options.client_ca_file);
+}
+
 ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions& options,
                                    const ManagementLimits& limits)
+    : ManagementServer(io, options, limits, Trust(options))
+{
+}
+
+ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions& options,
+                                   const ManagementLimits& limits, Trust trust)
     : io_(io),
       limits_(limits),
       door_(io, options),
       listening_(io, door_.descriptor()),
-      access_(Tokens(options), door_.loopback_host()),
+      access_(std::move(trust.tokens), door_.loopback_host()),
+      tls_(std::move(trust.tls)),
       tasks_(io.get_executor())
 {
-    log::info("management", {{"address", door_.where()}});
-    if (door_.is_open_to_others())
+    log::info("management", {{"address", door_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
+    if (door_.is_open_to_others() && !tls_)
         log::warn("the management interface is not encrypted, and other machines reach it: who "
-                  "reads along reads the token; put a web server with TLS in front of it",
+                  "reads along reads the token; give --management-tls-cert and "
+                  "--management-tls-key",
                   {{"address", door_.where()}});
 }
 
@@ -100,24 +114,27 @@ void ManagementServer::stop()
     tasks_.cancel();
 }
 
-std::optional<Tokens> ManagementServer::read_tokens(const ManagementOptions& options) const
+std::optional<ManagementServer::Trust>
+ManagementServer::read_trust(const ManagementOptions& options) const
 {
     // Whoever takes the address out of the options wants nobody there, and not everybody.
     if (!options.address)
         return std::nullopt;
     // The address stays the one of the start, whatever the options say by now.
-    if (door_.is_open_to_others() && !options.has_tokens())
+    if (door_.is_open_to_others() && !options.knows_clients())
         throw std::runtime_error(way_out_for_open_address(door_.where()));
-    return Tokens(options);
+    return Trust(options);
 }
 
-void ManagementServer::change(std::optional<Tokens> tokens)
+void ManagementServer::change(std::optional<Trust> trust)
 {
-    if (tokens)
-        access_.change(std::move(*tokens));
-    else
+    if (!trust) {
         log::warn("the management address stays open, with its tokens, until a restart",
                   {{"address", door_.where()}});
+        return;
+    }
+    access_.change(std::move(trust->tokens));
+    tls_ = std::move(trust->tls);
 }
 
 awaitable<void> ManagementServer::accept_clients()
@@ -162,6 +179,8 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
     RequestReader reader(limits_.request);
     auto patience = limits_.head;
     try {
+        if (tls_)
+            co_await client.secure(*tls_, Clock::now() + limits_.head);
         for (;;) {
             auto response = co_await next_answer(client, reader, Clock::now() + patience);
             if (!response)

@@ -11,6 +11,7 @@
 #include "common/management/process_metrics.hpp"
 #include "common/management/request_reader.hpp"
 #include "common/management/router.hpp"
+#include "common/security/handshake.hpp"
 #include "common/tally.hpp"
 #include "common/task_group.hpp"
 #include "common/units.hpp"
@@ -38,7 +39,7 @@ std::size_t descriptors_beside_management(std::size_t limit, const ManagementOpt
 // one of them long keeps visitors waiting.
 class ManagementServer {
 public:
-    // Listens from here on, and reads the tokens. Throws as ManagementDoor and Tokens do.
+    // Listens from here on, and reads the files. Throws as ManagementDoor and Trust do.
     ManagementServer(asio::io_context& io, const ManagementOptions& options,
                      const ManagementLimits& limits);
 
@@ -52,19 +53,30 @@ public:
 
     bool stopped() const { return tasks_.empty(); }
 
-    // The tokens of other options, for change(); nothing if those have no management address.
-    // Throws std::runtime_error if they cannot be read, or if there are none at an address that
-    // needs one.
-    std::optional<Tokens> read_tokens(const ManagementOptions& options) const;
+    // By whom clients know this, and this them.
+    struct Trust {
+        // Reads the files; throws std::runtime_error that names the one that is of no use.
+        explicit Trust(const ManagementOptions& options);
 
-    // From now on these hold; without any, those that do.
-    void change(std::optional<Tokens> tokens);
+        Tokens tokens;
+        std::optional<TlsContext> tls; // none: it is not encrypted
+    };
+
+    // That of other options, for change(); nothing if those have no management address. Throws as
+    // Trust does, or if there is nothing to know clients by at an address that needs it.
+    std::optional<Trust> read_trust(const ManagementOptions& options) const;
+
+    // From now on this holds; without any, what does.
+    void change(std::optional<Trust> trust);
 
     const ManagementDoor& door() const { return door_; }
 
 private:
     // Counts one connection while it lives.
     class Place;
+
+    ManagementServer(asio::io_context& io, const ManagementOptions& options,
+                     const ManagementLimits& limits, Trust trust);
 
     awaitable<void> accept_clients();
     bool accept(std::error_code& error);
@@ -83,6 +95,7 @@ private:
     ManagementDoor door_;
     asio::posix::stream_descriptor listening_; // the door's
     Access access_;
+    std::optional<TlsContext> tls_;
     Router router_;
     // Shared with the coroutines: at an end by an exception they may outlive this.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);

@@ -232,6 +232,15 @@ struct Pair {
     // Both streams have ended, and the second socket may carry others.
     bool second_is_reusable() const { return forth.ended_in_frame() && back.ended_in_frame(); }
 
+    // The bytes so far, to whoever looks.
+    void show() const
+    {
+        if (view == nullptr)
+            return;
+        view->first_to_second.store(forth.bytes(), std::memory_order_relaxed);
+        view->second_to_first.store(back.bytes(), std::memory_order_relaxed);
+    }
+
     bool half_closed() const { return forth.saw_end() || back.saw_end(); }
 };
 

@@ -386,10 +386,7 @@ void Relay::Worker::progress(Pair& pair)
     }
     if (pair.forth.bytes() + pair.back.bytes() != before) {
         pair.last_byte = now_;
-        if (pair.view != nullptr) {
-            pair.view->first_to_second.store(pair.forth.bytes(), std::memory_order_relaxed);
-            pair.view->second_to_first.store(pair.back.bytes(), std::memory_order_relaxed);
-        }
+        pair.show();
     }
     if (pair.half_closed())
         no_longer_load(pair);
@@ -562,6 +559,7 @@ void Relay::Worker::end(Pair& pair, End how)
 
 void Relay::Worker::close_and_report(Pair& pair, End how)
 {
+    pair.show();
     Flow flow{pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began};
     if (how == End::finished) {
         allow_clean_close(pair.first.get());

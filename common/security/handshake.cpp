@@ -238,6 +238,17 @@ std::optional<Key> Handshake::find_key(std::string_view identity)
 
 awaitable<void> Handshake::run(tcp::socket& socket)
 {
+    return run_on(socket);
+}
+
+awaitable<void> Handshake::run(asio::posix::stream_descriptor& socket)
+{
+    return run_on(socket);
+}
+
+template <class Socket>
+awaitable<void> Handshake::run_on(Socket& socket)
+{
     for (;;) {
         ERR_clear_error();
         errno = 0;
@@ -246,9 +257,9 @@ awaitable<void> Handshake::run(tcp::socket& socket)
             break;
         const int reason = SSL_get_error(tls_.get(), result);
         if (reason == SSL_ERROR_WANT_READ)
-            co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+            co_await socket.async_wait(Socket::wait_read, use_awaitable);
         else if (reason == SSL_ERROR_WANT_WRITE)
-            co_await socket.async_wait(tcp::socket::wait_write, use_awaitable);
+            co_await socket.async_wait(Socket::wait_write, use_awaitable);
         else
             fail(reason);
         if (!socket

@@ -81,6 +81,7 @@ public:
     // Throws std::system_error: Errc with words that tell what to do about it, or the socket's.
     // Limiting its time is for the caller: closing the socket ends it.
     awaitable<void> run(tcp::socket& socket);
+    awaitable<void> run(asio::posix::stream_descriptor& socket);
 
     // After it. The identity of the key that was used; empty: a certificate was.
     const std::string& identity() const { return identity_; }
@@ -104,6 +105,9 @@ public:
 
 private:
     Handshake(const TlsContext& context, int descriptor);
+
+    template <class Socket>
+    awaitable<void> run_on(Socket& socket);
 
     [[noreturn]] void fail(int reason) const;
 

@@ -193,9 +193,9 @@ TEST_CASE("tokens of an address that others reach can be changed, and not taken 
     ManagementServer server(io, options, short_limits());
     CHECK(server.door().is_open_to_others());
     token.write("fedcba9876543210");
-    server.change(server.read_tokens(options));
+    server.change(server.read_trust(options));
     // As if the options had another address by now, which holds from the next start on.
-    CHECK_THROWS_WITH_AS(server.read_tokens(options_at_loopback()),
+    CHECK_THROWS_WITH_AS(server.read_trust(options_at_loopback()),
                          doctest::Contains("--management-token-file"), const std::runtime_error&);
 }
 
@@ -207,9 +207,9 @@ TEST_CASE("whoever takes the management address out of the options opens it to n
     options.token_file = token.path();
     asio::io_context io;
     ManagementServer server(io, options, short_limits());
-    CHECK_FALSE(server.read_tokens(ManagementOptions()));
+    CHECK_FALSE(server.read_trust(ManagementOptions()));
     token.write("short");
-    CHECK_THROWS_AS(server.read_tokens(options), const std::runtime_error&);
+    CHECK_THROWS_AS(server.read_trust(options), const std::runtime_error&);
 }
 
 TEST_CASE("a silent or slow client of the management interface is let go at its limit")

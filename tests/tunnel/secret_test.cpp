@@ -267,7 +267,7 @@ TEST_CASE("an origin proxy with another secret, or none, is told what to do and 
 {
     const Credential secret = some_secret();
     for (const Encryption encryption : {Encryption::automatic, Encryption::off}) {
-        const RunningRemote remote(trusting(secret, encryption));
+        RunningRemote remote(trusting(secret, encryption));
         const Server server;
         const auto log_with = [&](OriginOptions options) {
             options.max_retries = 0;
@@ -288,6 +288,10 @@ TEST_CASE("an origin proxy with another secret, or none, is told what to do and 
         const Encryption unlike =
             encryption == Encryption::off ? Encryption::automatic : Encryption::off;
         tells(log_with(trusting(plain, secret, unlike)));
+        const auto counts = remote.on_its_thread(
+            [](const RemoteProxy& proxy) { return proxy.status().counts; });
+        CHECK(counts.no_proof >= 2); // TLS where there is none is no try
+        CHECK(counts.log_ins == 0);
     }
 }
 

@@ -46,6 +46,28 @@ std::string objection_to_token(std::string_view text)
 
 } // namespace
 
+TEST_CASE("a segment in braces stands for any that is not empty")
+{
+    Router router;
+    router.add(Method::get, "/a/{name}", [](const Request& asked) {
+        return Response{200, asked.segments.at(1)};
+    });
+    router.add(Method::post, "/a/{name}/b", [](const Request&) { return Response{200, "b"}; });
+    const auto answered = [&router](Method method, std::vector<std::string> segments) {
+        const Request asked = request(method, std::move(segments));
+        const auto found = router.find(asked);
+        if (const auto* const refused = std::get_if<Response>(&found))
+            return std::to_string(refused->status);
+        return (*std::get<const Router::Handler*>(found))(asked).body;
+    };
+    CHECK(answered(Method::get, {"a", "x/y"}) == "x/y");
+    CHECK(answered(Method::get, {"a", ""}) == "404");
+    CHECK(answered(Method::get, {"a"}) == "404");
+    CHECK(answered(Method::get, {"a", "x", "b"}) == "405");
+    CHECK(answered(Method::post, {"a", "x", "b"}) == "b");
+    CHECK(answered(Method::post, {"a", "x"}) == "405");
+}
+
 TEST_CASE("a response is written with its length and without a body for HEAD")
 {
     Sending sending;

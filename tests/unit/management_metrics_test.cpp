@@ -36,6 +36,8 @@ RemoteStatus served_status()
     status.callers_refused = {{"stranger", 5}};
     status.relay_loads = {2, 0};
     status.counts.log_ins = 6;
+    status.counts.no_proof = 8;
+    status.visitor_capacity = 9;
     status.counts.pairing.observe(1ms);
     status.counts.pairing.observe(20s);
     return status;
@@ -108,6 +110,8 @@ TEST_CASE("the remote proxy tells its services, visitors, origin proxies and ref
           "tunnel_control_round_trip_seconds{origin=\"cellar\"} 0.0015",
           "tunnel_log_ins_total 6",
           "tunnel_control_refused_total{reason=\"stranger\"} 5",
+          "tunnel_log_ins_unproved_total 8",
+          "tunnel_visitor_capacity 9",
           "# TYPE tunnel_pairing_seconds histogram",
           "tunnel_pairing_seconds_count 2",
           "tunnel_pairing_seconds_bucket{le=\"0.0005\"} 0",
