@@ -309,6 +309,112 @@ class OfNoUse(WithState):
             self.assertEqual(file.read(), "of somebody else\n")
 
 
+class AtRandom(WithState):
+    """Tunnels, drains, origin proxies and restarts in any order; after each step every address is as it should be."""
+
+    clients, services = ("TestClient1", "TestClient2"), ("one", "two", "fooService")
+
+    def setUp(self):
+        super().setUp()
+        self.flags += ["--pairing-timeout", "100ms"]
+        self.servers = {name: self.enterContext(named(name)) for name in self.clients}
+        self.here = {}
+        self.tunnels, self.drained, self.drained_clients = {}, set(), set()
+
+    def server_of(self, name):
+        """Who may serve this service now."""
+        if name in self.drained:
+            return set()
+        clients = self.here if name in self.ports else {self.tunnels[name]["ClientIdentifier"]} & set(self.here)
+        return set(clients) - self.drained_clients
+
+    def is_served(self, name):
+        clients = self.here if name in self.ports else [self.tunnels[name]["ClientIdentifier"]]
+        shown = self.api.get(f"/v1/services/{name}")
+        return shown["state"] == "open" and shown["origins"] == sorted(clients)
+
+    def check(self):
+        for name in [*self.ports, *self.tunnels]:
+            address = (HOST, self.ports.get(name) or self.tunnels[name]["ListenPort"])
+            expected = self.server_of(name)
+            if not expected:
+                poll(lambda: refuses(address), f"{name} refuses", 5)
+            else:
+                poll(lambda: self.is_served(name), f"{name} is served as it should be", 5)
+                self.assertIn(served_by(address), expected)
+        for port in self.all_ports:
+            if f"{HOST}:{port}" not in self.tunnels:
+                self.assertTrue(refuses((HOST, port)))
+        self.assertEqual(self.api.get("/tunnels"), list(self.tunnels.values()))
+
+    def put(self, chance):
+        ready = sorted(self.here)
+        wanted = {}
+        for port in chance.sample(self.all_ports, chance.randrange(len(self.all_ports) + 1)):
+            key = f"{HOST}:{port}"
+            if ready and (key not in self.tunnels or chance.random() < 0.6):
+                wanted[key] = tunnel(port, chance.choice(ready), chance.choice(self.services))
+            elif key in self.tunnels:
+                wanted[key] = self.tunnels[key]
+        for key in [each for each in self.drained & set(self.tunnels) if each not in wanted]:
+            self.api.post(f"/v1/services/{key}/resume")
+            self.drained.remove(key)
+        self.api.put(list(wanted.values()))
+        self.tunnels = wanted
+
+    def drain(self, chance):
+        name = chance.choice([*self.ports, *self.tunnels])
+        self.api.post(f"/v1/services/{name}/{'resume' if name in self.drained else 'drain'}")
+        self.drained ^= {name}
+
+    def drain_client(self, chance):
+        name = chance.choice(self.clients)
+        if name in self.drained_clients:
+            self.api.post(f"/v1/origins/{name}/resume")
+        elif name in self.here:
+            self.api.post(f"/v1/origins/{name}/drain")
+        else:
+            return
+        self.drained_clients ^= {name}
+
+    def close_client(self, chance):
+        for name in chance.sample(sorted(self.here), min(1, len(self.here))):
+            self.api.post(f"/v1/origins/{name}/close")
+            self.wait_here(self.here[name], name)
+
+    def come_or_go(self, chance):
+        name = chance.choice(self.clients)
+        if name not in self.here:
+            self.here[name] = self.come(name, self.servers[name])
+            return
+        program = self.here.pop(name)
+        program.kill() if chance.random() < 0.5 else self.end(program)
+        poll(lambda: self.api.get("/clients")[name]["CurrentState"] == "ClientDisconnected", f"{name} is gone")
+
+    def restart(self, chance):
+        self.begin_again(kill=chance.random() < 0.5)
+        for name, program in self.here.items():
+            self.wait_here(program, name)
+
+    def test_whatever_is_changed_in_whichever_order_each_address_is_as_it_should_be(self):
+        self.all_ports = [free_port() for _ in range(4)]
+        seed = int(os.environ.get("TUNNEL_SEED") or random.randrange(1 << 30))
+        chance = random.Random(seed)
+        steps = [self.put] * 6 + [self.drain] * 3 + [self.drain_client, self.close_client, self.come_or_go, self.restart]
+        self.begin()
+        taken = []
+        for _ in range(int(os.environ.get("TUNNEL_STEPS") or 60)):
+            step = chance.choice(steps)
+            taken.append(step.__name__)
+            try:
+                step(chance)
+                self.check()
+            except BaseException as error:
+                error.add_note(f"seed {seed}, steps {taken}, tunnels {self.tunnels}, drained {self.drained}, "
+                               f"{self.drained_clients}, here {set(self.here)}\n{self.program.output()}")
+                raise
+
+
 class Changes:
     """Makes changes one after the other on a thread. `sure` is what was answered with 200 last, `tried` the change that
     is under way."""
