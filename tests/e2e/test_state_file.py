@@ -124,6 +124,29 @@ class Kept(WithState):
                 # Nobody could resume it any more, and the file would never end to grow.
                 self.assertEqual(kept_in(self.state)["drained_services"], [])
 
+    def test_of_a_change_that_can_be_done_in_part_only_what_holds_is_said_and_kept(self):
+        port = free_port()
+        with named("first") as server, Program([binary("remote-proxy"), "--control-addr", f"{HOST}:0", "--outside-addr",
+                                                f"127.0.0.2:{port}"]) as other:
+            other.wait_line(r"^ready ", stream="stdout")
+            self.begin()
+            client = self.come("TestClient1", server)
+            goes, comes = tunnel(port, "TestClient1"), tunnel(free_port(), "TestClient1")
+            self.api.put([goes])
+            # All addresses can be had only without the one that goes, and then another program is in the way.
+            answer = self.api.ask("PUT", "/tunnels", [comes, tunnel(port, "TestClient1", ListenAddress="0.0.0.0")])
+            self.assertEqual(answer.status, 409, answer)
+            self.assertEqual(answer.headers["Tunnel-Kept"], "state-file")
+            for _ in range(2):
+                self.assertEqual(self.api.get("/tunnels"), [comes])
+                self.assertEqual(kept_in(self.state)["tunnels"], [comes])
+                self.assertTrue(refuses((HOST, port)))
+                self.assertEqual(served_by((HOST, comes["ListenPort"])), "first")
+                self.begin_again(kill=True)
+                self.wait_here(client)
+            self.api.put([goes])
+            self.assertEqual(served_by((HOST, port)), "first")
+
     def test_without_a_state_file_a_change_holds_for_this_run_and_says_so(self):
         self.flags = self.flags[:self.flags.index("--state-file")] + self.flags[self.flags.index("--state-file") + 2:]
         self.begin()
@@ -331,7 +354,7 @@ class AtRandom(WithState):
     def is_served(self, name):
         clients = self.here if name in self.ports else [self.tunnels[name]["ClientIdentifier"]]
         shown = self.api.get(f"/v1/services/{name}")
-        return shown["state"] == "open" and shown["origins"] == sorted(clients)
+        return shown["state"] == "open" and sorted(shown["origins"]) == sorted(clients)
 
     def check(self):
         for name in [*self.ports, *self.tunnels]:
