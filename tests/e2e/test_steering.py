@@ -6,10 +6,12 @@ import socket
 import threading
 import unittest
 
-from faults import exchange, refuses, visit
+from faults import exchange, receive, refuses, visit
 from managing import Api, Crowd, Events, Guest, ManagedByHand, named, served_by, thousand_tunnels, tunnel
+from origins import SocketOrigin
 from support import HOST, Program, Tunnel, free_port, poll, show_address
 from test_management import READ_TOKEN, TOKEN
+from trust import MODES, flags as flags_of_trust
 
 
 class Two(ManagedByHand):
@@ -204,33 +206,6 @@ class Visitors(Two):
     def shown(self, guest):
         return next((each for each in self.visitors() if each["address"] == guest.address), None)
 
-    def test_age_and_bytes_go_up_while_a_visitor_moves_them(self):
-        over = threading.Event()
-        with Guest(self.web) as guest:
-            def move():
-                while not over.is_set():
-                    exchange(guest.connection, b"x" * (1 << 17))
-            mover = threading.Thread(target=move, daemon=True)
-            mover.start()
-            try:
-                first = poll(lambda: self.shown(guest), "it is shown")
-                self.assertEqual((first["service"], first["origin"], first["state"]), ("web", guest.served_by, "served"))
-                last = first
-                for _ in range(5):
-                    def more(than=last):
-                        now = self.shown(guest)
-                        return now if min(now[each] - than[each] for each in
-                                          ("bytes_to_origin", "bytes_to_visitor")) > 1 << 17 else None
-                    fresh = poll(more, "more bytes are shown each way")
-                    self.assertGreater(fresh["seconds"], last["seconds"])
-                    self.assertEqual(fresh["id"], first["id"])
-                    last = fresh
-            finally:
-                over.set()
-                mover.join()
-            moved = self.shown(guest)
-            self.assertEqual(moved["bytes_to_visitor"] - moved["bytes_to_origin"], len(guest.served_by) + 1)
-
     def test_the_closed_one_is_reset_and_no_other(self):
         with Guest(self.web) as guest, Guest(self.web) as other:
             number = self.shown(guest)["id"]
@@ -337,6 +312,103 @@ class Visitors(Two):
         second = self.api.get("/v1/services?limit=1&after=mail")
         self.assertEqual([each["name"] for each in second["services"]], ["web"])
         self.assertNotIn("next", second)
+
+
+class Moving(ManagedByHand):
+    """Visitors whose bytes move, or cannot, in every mode of trust."""
+
+    def shown(self, guest):
+        return next((each for each in self.api.get("/v1/visitors")["visitors"] if each["address"] == guest.address), None)
+
+    def in_each_mode(self, *flags):
+        """The outside address in each mode, while both programs run."""
+        for mode in MODES:
+            of_remote, of_origin = flags_of_trust(mode)
+            with named("here") as server:
+                remote, control, self.api = self.managed_remote("--outside-addr", f"{HOST}:0", *flags, *of_remote)
+                origin, _ = self.origin(control, "--origin-server-addr", show_address(server.address), *of_origin)
+                yield self.outside_of(self.api, "default")
+                self.end(origin)
+                self.end(remote)
+
+    def close(self, guest):
+        number = poll(lambda: self.shown(guest), "it is shown")["id"]
+        self.api.post(f"/v1/visitors/{number}/close")
+        poll(lambda: self.shown(guest) is None, "it is gone")
+
+    def test_age_and_bytes_go_up_while_a_visitor_moves_them_and_it_is_closed_meanwhile(self):
+        for outside in self.in_each_mode():
+            closed = threading.Event()
+            with Guest(outside) as guest:
+                def move():
+                    with contextlib.suppress(ConnectionError):
+                        while True:
+                            exchange(guest.connection, b"x" * (1 << 17))
+                    closed.set()
+                threading.Thread(target=move, daemon=True).start()
+                first = last = poll(lambda: self.shown(guest), "it is shown")
+                self.assertEqual((first["service"], first["state"]), ("default", "served"))
+                for _ in range(5):
+                    def more(than=last):
+                        now = self.shown(guest)
+                        return now if min(now[each] - than[each] for each in
+                                          ("bytes_to_origin", "bytes_to_visitor")) > 1 << 17 else None
+                    fresh = poll(more, "more bytes are shown each way")
+                    self.assertGreater(fresh["seconds"], last["seconds"])
+                    self.assertEqual(fresh["id"], first["id"])
+                    last = fresh
+                self.close(guest)
+                self.assertTrue(closed.wait(20))
+
+    def test_all_bytes_are_shown_of_one_who_rests(self):
+        for outside in self.in_each_mode():
+            with Guest(outside) as guest:
+                exchange(guest.connection, b"x" * 100_000)
+                poll(lambda: [self.shown(guest)[each] for each in ("bytes_to_origin", "bytes_to_visitor")]
+                     == [100_000, 100_005], "all of them are shown")
+
+    def test_one_who_does_not_read_is_closed(self):
+        for outside in self.in_each_mode():
+            with Guest(outside) as guest:
+                guest.connection.settimeout(0.3)
+                with self.assertRaises(TimeoutError):
+                    while True:  # the echo has nowhere to go
+                        guest.connection.sendall(b"x" * (1 << 20))
+                self.close(guest)
+                guest.connection.settimeout(20)
+                self.assertEqual(guest.how_it_ends(), "reset")
+
+    def test_one_who_has_finished_sending_and_still_receives_is_closed(self):
+        def begin_an_answer(connection):
+            connection.sendall(b"here\n")
+            while connection.recv(100):
+                pass
+            connection.sendall(b"the beginning")
+            with contextlib.suppress(ConnectionResetError):
+                asked.wait(20)
+        asked = threading.Event()
+        for mode in MODES:
+            of_remote, of_origin = flags_of_trust(mode)
+            with self.subTest(mode), SocketOrigin(begin_an_answer) as server:
+                _, control, self.api = self.managed_remote("--outside-addr", f"{HOST}:0", *of_remote)
+                self.origin(control, "--origin-server-addr", show_address(server.address), *of_origin)
+                with Guest(self.outside_of(self.api, "default")) as guest:
+                    guest.connection.shutdown(socket.SHUT_WR)
+                    self.assertEqual(receive(guest.connection, 13), b"the beginning")
+                    self.close(guest)
+                    self.assertEqual(guest.how_it_ends(), "reset")
+        asked.set()
+
+    def test_one_who_waits_for_bandwidth_is_closed(self):
+        for outside in self.in_each_mode("--max-bandwidth-up-per-visitor", "10KiB/s"):
+            with Guest(outside) as guest:
+                guest.connection.settimeout(0.3)
+                with self.assertRaises(TimeoutError):
+                    while True:
+                        guest.connection.sendall(b"x" * (1 << 20))
+                self.close(guest)
+                guest.connection.settimeout(20)
+                self.assertEqual(guest.how_it_ends(), "reset")
 
 
 class Reload(ManagedByHand):
