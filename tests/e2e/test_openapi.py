@@ -277,6 +277,13 @@ class Played(ManagedByHand):
         with self.assertRaises(ConnectionResetError):
             waiting.recv(1)
 
+    def test_a_port_for_which_a_right_is_missing_is_refused_as_described(self):
+        # Inside the sandbox nobody has it, root included.
+        play = Player(self, self.api, "remote-proxy")
+        self.come()
+        answer = self.api.ask("PUT", "/tunnels", [tunnel(81, "cellar", "web", ListenAddress="127.0.77.1")])
+        play.note("put", "/tunnels", answer)
+
     def test_what_it_answers_while_it_stops_is_described_too(self):
         play = Player(self, self.api, "remote-proxy")
         self.come()
