@@ -33,7 +33,7 @@ class Visit:
     ended: float
 
 
-class _Process:
+class Worker:
     """A process that works until it is asked for its report."""
 
     def __init__(self, work, *arguments):
@@ -66,14 +66,14 @@ def _run(work, pipe, *arguments):
     asyncio.run(work(pipe, *arguments))
 
 
-async def _asked(pipe):
+async def asked(pipe):
     enough = asyncio.Event()
     asyncio.get_running_loop().add_reader(pipe.fileno(), enough.set)
     await enough.wait()
     asyncio.get_running_loop().remove_reader(pipe.fileno())
 
 
-class Servers(_Process):
+class Servers(Worker):
     """For each label two origin servers, one that greets and one that waits; both take a header of the PROXY protocol,
     version 1, and echo."""
 
@@ -109,11 +109,11 @@ async def _serve(pipe, labels):
             server = await asyncio.start_server(accept, HOST, 0, backlog=1024)
             addresses[label, service] = server.sockets[0].getsockname()
     pipe.send(addresses)
-    await _asked(pipe)
+    await asked(pipe)
     pipe.send(reached)
 
 
-class Visitors(_Process):
+class Visitors(Worker):
     """`services` are outside addresses by the names "echoes" and "greets". To each go `at_once` visitors at a time,
     who stay for up to a third of a second, and `standing` ones that stay to the end."""
 
@@ -150,7 +150,7 @@ async def _visit_all(pipe, services, at_once, standing):
         tasks += [visit(service, address, stop.is_set) for _ in range(standing)]
     tasks = [asyncio.create_task(task) for task in tasks]
     pipe.send("begun")
-    await _asked(pipe)
+    await asked(pipe)
     stop.set()
     await asyncio.wait(tasks)
     for task in tasks:
