@@ -30,16 +30,21 @@ std::error_code gain_no_privileges()
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? std::error_code() : last_error();
 }
 
-// Not even CAP_NET_BIND_SERVICE: a port that is bound stays so, and listening on it anew needs
-// none.
-std::error_code drop_capabilities()
+// Not even CAP_NET_BIND_SERVICE is kept, unless new ports are asked for: one that is bound stays
+// so, and listening on it anew needs none.
+std::error_code drop_capabilities(bool low_ports)
 {
     if (::capng_get_caps_process() != 0)
         return last_error();
     // For a program that this one would run; whoever may not change it can leave it, since none of
     // it can be gained any more.
     const bool bounds = ::capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP) == 1;
+    const bool binds =
+        low_ports && ::capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_BIND_SERVICE) == 1;
     ::capng_clear(CAPNG_SELECT_BOTH);
+    if (binds)
+        ::capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED),
+                       CAP_NET_BIND_SERVICE);
     if (::capng_apply(bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) == 0 ||
         ::capng_apply(CAPNG_SELECT_CAPS) == 0)
         return {};
@@ -74,7 +79,7 @@ void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs)
             missing += fmt::format("{}{}: {}", missing.empty() ? "" : ", ", part, error.message());
     };
     note("no_new_privs", gain_no_privileges());
-    note("capabilities", drop_capabilities()); // libcap-ng reads /proc/self
+    note("capabilities", drop_capabilities(needs.low_ports)); // libcap-ng reads /proc/self
     note("landlock", restrict_files(needs));
     note("seccomp", restrict_system_calls(needs));
     if (!missing.empty())

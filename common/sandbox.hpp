@@ -20,13 +20,16 @@ struct SandboxNeeds {
     // A file to be replaced by a new one, if there is one: files in its folder may be made, written
     // and removed then. There should be no others in it.
     std::filesystem::path replaced{};
+    // Ports below 1024 are bound later, as far as this user may do that at the start.
+    bool low_ports = false;
 };
 
-// From here on this thread and those that it starts, and the files they open: no capability is left
-// and none can be gained, no file can be written or made, only those of `needs` and of name
-// look-ups be read, no program be run and no process be made, and system calls that the proxies do
-// not make fail with EPERM. What was opened before stays as it is, so bind first; before any other
-// thread is started. A part that this system or this build lacks is named in one log line.
+// From here on this thread and those that it starts, and the files they open: no capability is
+// left, but for what `needs` says, and none can be gained, no file can be written or made, only
+// those of `needs` and of name look-ups be read, no program be run and no process be made, and
+// system calls that the proxies do not make fail with EPERM. What was opened before stays as it is,
+// so bind first; before any other thread is started. A part that this system or this build lacks is
+// named in one log line.
 void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs = {});
 
 // Sanitizers run programs, trace the process and write files, so in builds with them there is no

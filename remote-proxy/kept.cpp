@@ -11,7 +11,6 @@ namespace tunnel {
 namespace {
 
 constexpr int version = 1;
-constexpr std::size_t most_names = 4096;
 constexpr std::array<std::string_view, 4> keys{"version", "tunnels", "drained_services",
                                                "drained_origins"};
 
@@ -21,7 +20,7 @@ std::set<std::string> names(const Json& document, const char* key)
     const auto found = document.find(key);
     if (found == document.end())
         return all;
-    if (!found->is_array() || found->size() > most_names)
+    if (!found->is_array() || found->size() > most_drained)
         throw std::runtime_error(fmt::format("{} is no list of names", key));
     for (const Json& each : *found) {
         if (!each.is_string())

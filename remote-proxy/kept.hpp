@@ -10,6 +10,9 @@
 
 namespace tunnel {
 
+// Names in each of the lists of those that are drained.
+inline constexpr std::size_t most_drained = 4096;
+
 struct Kept {
     std::vector<PublicTunnel> tunnels{};
     std::set<std::string> drained_services{}; // names

@@ -61,7 +61,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {tunnel::files_to_read_again(options.common, options.trust),
-                           options.common.management.socket_file(), options.state_file});
+                           options.common.management.socket_file(), options.state_file,
+                           tunnel::opens_low_ports(options)});
     options.common.congestion.must_be_allowed();
     std::optional<tunnel::ManagementServer::Trust> trust;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
@@ -71,7 +72,9 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         options = std::move(fresh);
         return options;
     });
-    proxy.restore(std::move(kept));
+    proxy.restore(kept);
+    if (state && proxy.kept() != kept)
+        state->write_soon(io, proxy.kept());
     const auto reload_and_say = [&](std::string& problems) {
         if (!proxy.reload(&problems))
             return false;
@@ -81,7 +84,10 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     };
     const auto reload = [&] {
         std::string logged;
+        const tunnel::Kept before = proxy.kept();
         reload_and_say(logged);
+        if (state && proxy.kept() != before) // a tunnel has given way
+            state->write_soon(io, proxy.kept());
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(

@@ -216,7 +216,11 @@ public:
     Response drain_service(const Request& request, bool drained)
     {
         proxy().drain_service(named_in(request), drained);
-        return changed(service(request));
+        const Response now = service(request);
+        // One that is gone can be resumed, too: it may come back.
+        return changed(now.status == 200
+                           ? now
+                           : json_response({{"name", named_in(request)}, {"state", "closed"}}));
     }
 
     Response close_service(const Request& request)

@@ -1,5 +1,6 @@
 #include "remote-proxy/options.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -178,6 +179,17 @@ void take_rules(RemoteService& service, const RemoteOptions& options)
     service.bandwidth = options.bandwidth;
     service.accept_proxy_from = options.accept_proxy_from;
     service.foreign_header = options.foreign_header;
+}
+
+bool opens_low_ports(const RemoteOptions& options)
+{
+    constexpr std::uint16_t first_free = 1024;
+    const auto reaches_low = [](const auto& entry) {
+        return std::ranges::any_of(entry.second,
+                                   [](const PortRange& range) { return range.first < first_free; });
+    };
+    return options.common.management.address.has_value() ||
+           std::ranges::any_of(options.allow_ports, reaches_low);
 }
 
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options)

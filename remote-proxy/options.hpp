@@ -42,6 +42,10 @@ struct RemoteOptions {
 // Gives the service what the options say of every service that says nothing else.
 void take_rules(RemoteService& service, const RemoteOptions& options);
 
+// It may be asked to open ports below 1024 while it runs: by the management interface, or by origin
+// proxies.
+bool opens_low_ports(const RemoteOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code.
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options);

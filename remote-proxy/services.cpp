@@ -143,8 +143,10 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
             coming.emplace_back(service, listen(service.outside_address));
     }
     for (const ServicePointer& service : leaving) {
-        if (service->tunnel)
+        if (service->tunnel) {
             std::erase(kept_.tunnels, *service->tunnel);
+            kept_.drained_services.erase(service->options.name);
+        }
         retire(service, service->tunnel  ? "the options name a service at its address"
                         : service->owner ? "the options name one that is called so"
                                          : "it is gone from the options");

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/error.hpp"
+#include "common/log.hpp"
 #include "common/net/fd.hpp"
 #include "common/security/file.hpp"
 
@@ -89,6 +91,18 @@ awaitable<void> StateFile::write_text(std::string text)
         co_return;
     };
     co_await asio::co_spawn(*disk_, std::move(replace), use_awaitable);
+}
+
+void StateFile::write_soon(asio::io_context& io, const Kept& kept)
+{
+    asio::co_spawn(io, write(kept), [](const std::exception_ptr& failure) {
+        try {
+            if (failure)
+                std::rethrow_exception(failure);
+        } catch (const std::exception& error) {
+            log::error("a change is not kept", {{"reason", error.what()}});
+        }
+    });
 }
 
 void StateFile::finish()

@@ -26,6 +26,9 @@ public:
     // begins with the first one.
     awaitable<void> write(const Kept& kept) { return write_text(to_text(kept)); }
 
+    // The same, for whoever does not wait for it: a failure is logged.
+    void write_soon(asio::io_context& io, const Kept& kept);
+
     // Waits for what is being written; run the io_context dry afterwards.
     void finish();
 

@@ -31,12 +31,28 @@ bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
             other.address().is_unspecified());
 }
 
+// Of those that are drained: a state file takes no more.
+void must_have_room(const std::set<std::string>& names)
+{
+    if (names.size() >= most_drained)
+        throw SteeringError(507, fmt::format("{} are drained already, also some that are gone: "
+                                             "resume those that are not wanted any more",
+                                             names.size()));
+}
+
 // In threshold's words, as far as it has some.
 [[noreturn]] void cannot_listen(const std::system_error& error,
                                 SteeringError::Rest rest = SteeringError::Rest::unchanged)
 {
     if (error.code() == asio::error::address_in_use)
         throw SteeringError(409, error.what(), rest);
+    if (error.code().value() == EACCES)
+        throw SteeringError(403,
+                            fmt::format("{}: start the remote proxy with the right to such ports "
+                                        "(CAP_NET_BIND_SERVICE), or lower "
+                                        "net.ipv4.ip_unprivileged_port_start",
+                                        error.what()),
+                            rest);
     if (error.code().value() == EADDRNOTAVAIL) // which asio has no name for
         throw SteeringError(400, error.what(), rest);
     throw SteeringError(500, error.what(), rest);
@@ -125,8 +141,10 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
         cannot_listen(error);
     }
     kept_.tunnels = wanted;
-    for (const ServicePointer& service : leaving)
+    for (const ServicePointer& service : leaving) {
+        kept_.drained_services.erase(service->options.name);
         retire(service, closed_by_management);
+    }
     for (auto& [tunnel, listener] : coming)
         open_tunnel(tunnel, std::move(listener));
     for (const PublicTunnel& each : wanted) {
@@ -230,8 +248,16 @@ void RemoteProxy::open_missing_tunnels()
 void RemoteProxy::restore(Kept kept)
 {
     kept_ = std::move(kept);
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : services_) {
         service->drained = kept_.drained_services.contains(name);
+        const tcp::endpoint its = service->outside.endpoint();
+        const auto gives_way = [&its](const PublicTunnel& each) {
+            return overlap(each.endpoint(), its);
+        };
+        if (std::ranges::any_of(kept_.tunnels, gives_way))
+            log::warn("a tunnel gives way to a service of the options", {{"service", name}});
+        std::erase_if(kept_.tunnels, gives_way);
+    }
     open_missing_tunnels();
 }
 
@@ -247,9 +273,13 @@ RemoteProxy::ServicePointer RemoteProxy::service_named(const std::string& name) 
 
 void RemoteProxy::drain_service(const std::string& name, bool drained)
 {
+    if (!drained && !services_.contains(name) && kept_.drained_services.erase(name) > 0)
+        return; // one that may come back
     const ServicePointer service = service_named(name);
     if (service->drained == drained)
         return;
+    if (drained)
+        must_have_room(kept_.drained_services);
     if (!drained && service->is_served() && !stopping_) {
         try {
             service->outside.open();
@@ -301,10 +331,12 @@ void RemoteProxy::drain_origin(const std::string& name, bool drained)
     OriginLink* const link = origin_named(name);
     if (link == nullptr && !(!drained && kept_.drained_origins.contains(name)))
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
-    if (drained)
+    if (drained) {
+        must_have_room(kept_.drained_origins);
         kept_.drained_origins.insert(name);
-    else
+    } else {
         kept_.drained_origins.erase(name);
+    }
     if (link == nullptr || std::exchange(link->drained, drained) == drained)
         return;
     log::info(drained ? "origin proxy drained" : "origin proxy resumed", {{"name", name}});

@@ -87,6 +87,18 @@ private:
     std::size_t number_;
 };
 
+// Addresses with a zone mean nothing on other machines, and would not be told apart without it; an
+// IPv4 address has one form.
+bool can_be_listened_at(const asio::ip::address& address, std::string_view text)
+{
+    if (address.is_multicast() || address == asio::ip::address_v4::broadcast())
+        return false;
+    if (address.is_v4())
+        return true;
+    const auto v6 = address.to_v6();
+    return text.find('%') == std::string_view::npos && !v6.is_link_local() && !v6.is_v4_mapped();
+}
+
 PublicTunnel tunnel_of(const Entry& entry)
 {
     PublicTunnel tunnel;
@@ -102,8 +114,8 @@ PublicTunnel tunnel_of(const Entry& entry)
     const std::string address = entry.text(address_key);
     std::error_code error;
     tunnel.listen_address = asio::ip::make_address(address, error);
-    if (error)
-        entry.fail(fmt::format("has a {} that is no IP address: \"{}\"", address_key,
+    if (error || !can_be_listened_at(tunnel.listen_address, address))
+        entry.fail(fmt::format("has a {} that is no IP address of a machine: \"{}\"", address_key,
                                log::escape(address)),
                    400);
     return tunnel;

@@ -4,6 +4,8 @@
 #include <memory>
 #include <span>
 
+#include <sys/socket.h>
+
 namespace tunnel {
 
 namespace {
@@ -109,6 +111,12 @@ awaitable<void> ManagementClient::write(std::string bytes, Clock::time_point lim
         const std::error_code error = co_await ready(true);
         within.check(error);
     }
+}
+
+void ManagementClient::reset_at_end()
+{
+    const linger at_once{1, 0};
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 awaitable<void> ManagementClient::finish(Clock::time_point limit)

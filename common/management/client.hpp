@@ -27,6 +27,9 @@ public:
 
     awaitable<void> write(std::string bytes, Clock::time_point limit);
 
+    // What is left in the kernel to be sent is thrown away when this ends.
+    void reset_at_end();
+
     // Sends the end of the stream, and gives the client time to read what was written before: to
     // close while it still sends would throw that away. Never throws but when it is cancelled.
     awaitable<void> finish(Clock::time_point limit);

@@ -13,6 +13,15 @@ namespace tunnel {
 
 namespace {
 
+// There is a line for each problem.
+std::string in_one_line(std::string_view lines)
+{
+    std::string line;
+    for (const char c : lines)
+        line += c == '\n' ? std::string("; ") : std::string(1, c);
+    return line;
+}
+
 std::optional<std::uint64_t> number(std::string_view text)
 {
     std::uint64_t value = 0;
@@ -43,7 +52,7 @@ Response answer_reload(const std::function<bool(std::string& problems)>& reload)
 {
     std::string problems;
     if (!reload(problems))
-        return refusal(422, fmt::format("nothing has changed: {}", problems));
+        return refusal(422, fmt::format("nothing has changed: {}", in_one_line(problems)));
     return json_response({{"reloaded", true}});
 }
 

@@ -175,7 +175,8 @@ bool RequestReader::read_head()
     const auto& message = parser.get();
     auto target = parse_target(std::string_view(message.target().data(), message.target().size()));
     if (!target) {
-        fail({400, "the target of a request is a path here, such as /ping"});
+        fail({400, "the target of a request is a path here, such as /ping, and what is encoded is "
+                   "well so"});
         return false;
     }
     request_.method = method_of(message.method());

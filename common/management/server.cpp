@@ -207,6 +207,8 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
         // Not to be logged as a warning: whoever connects can make as many as he likes.
         if (error.code() == asio::error::operation_aborted)
             throw;
+        // One that does not read would keep megabytes in the kernel for as long as it likes.
+        client.reset_at_end();
         log::debug("lost a management connection", {{"reason", error.what()}});
     }
 }

@@ -70,8 +70,11 @@ std::optional<Target> parse_target(std::string_view text)
         !std::ranges::all_of(text, is_visible))
         return std::nullopt;
     Target target;
+    // Its values are decoded when they are asked for.
     const std::size_t question = std::min(text.find('?'), text.size());
     target.query = text.substr(std::min(question + 1, text.size()));
+    if (!decode_segment(target.query))
+        return std::nullopt;
     std::string_view rest = text.substr(1, question - 1);
     for (;;) {
         const std::size_t end = rest.find('/');
