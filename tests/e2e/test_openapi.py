@@ -25,7 +25,7 @@ SOURCES = {"remote-proxy": ("remote-proxy/management_routes.cpp", "common/manage
 # Nothing but another network or a broken system leads to these, since a drained service keeps its port; and the 503 comes
 # while the program stops, which has a test of its own.
 NOT_PROVOKED = {("remote-proxy", "post", "/v1/services/{name}/resume"): {400, 409, 500},
-                ("remote-proxy", "put", "/tunnels"): {500, 503}}
+                ("remote-proxy", "put", "/tunnels"): {403, 500, 503}}
 
 
 def as_json_schema(node):
