@@ -9,6 +9,7 @@ a failing test shows the whole output of both.
 """
 
 import json
+import os
 import re
 
 from programs import DEADLINE, HERE, HOST, Program, binary, free_port, missing, need, poll, run, user_name
@@ -75,6 +76,9 @@ class Tunnel:
         self._trust_of_remote, self.trust_of_origin = flags_of_trust(trust or mode_of_this_run())
 
     def _launch(self, name, flags, options):
+        # The whole suite with the management interface on, in both programs: TUNNEL_MANAGEMENT=1.
+        if os.environ.get("TUNNEL_MANAGEMENT") and "--management-addr" not in flags:
+            flags = [*flags, "--management-addr", f"{HOST}:0"]
         program = Program([binary(name), *flags], name=name, **options)
         self.programs.append(program)
         return program
