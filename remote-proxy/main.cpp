@@ -84,9 +84,9 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     };
     const auto reload = [&] {
         std::string logged;
-        const tunnel::Kept before = proxy.kept();
+        const std::size_t before = proxy.kept().tunnels.size();
         reload_and_say(logged);
-        if (state && proxy.kept() != before) // a tunnel has given way
+        if (state && proxy.kept().tunnels.size() != before) // one has given way
             state->write_soon(io, proxy.kept());
     };
     asio::signal_set signals(io);

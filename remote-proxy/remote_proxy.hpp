@@ -165,6 +165,8 @@ private:
 
     // A visitor in the hands of the relay.
     struct Relayed {
+        explicit Relayed(Visitor its) : visitor(std::move(its)) {}
+
         Visitor visitor;
         PairView view{};
     };
