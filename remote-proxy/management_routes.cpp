@@ -216,17 +216,23 @@ public:
     Response drain_service(const Request& request, bool drained)
     {
         proxy().drain_service(named_in(request), drained);
-        const Response now = service(request);
-        // One that is gone can be resumed, too: it may come back.
-        return changed(now.status == 200
-                           ? now
-                           : json_response({{"name", named_in(request)}, {"state", "closed"}}));
+        return changed(service_now(request));
     }
 
     Response close_service(const Request& request)
     {
         proxy().close_service(named_in(request));
-        return changed(service(request));
+        return changed(service_now(request));
+    }
+
+    // One that is gone can be resumed, since it may come back, and closed, since visitors may have
+    // stayed.
+    Response service_now(const Request& request) const
+    {
+        const Response now = service(request);
+        if (now.status == 200)
+            return now;
+        return json_response({{"name", named_in(request)}, {"state", "closed"}});
     }
 
     Response drain_origin(const Request& request, bool drained)

@@ -24,7 +24,8 @@ RemoteStatus RemoteProxy::status() const
         services_, [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
     for (const auto& [name, service] : services_) {
-        const bool expected = any_required ? service->options.required : !service->owner;
+        const bool expected =
+            any_required ? service->options.required : !service->owner && !service->tunnel;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
             name, service->limits.present(), service->servers.size(), expected, service->counts});
         its.outside = to_string(service->outside.endpoint());

@@ -162,9 +162,13 @@ Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::
 {
     const auto where = serve_tunnels(link, name);
     Frame frame = answer_by_rules(link, name, wanted);
-    if (where && std::holds_alternative<Declined>(frame))
-        return Opened{name, *where};
-    return frame;
+    if (!where || std::holds_alternative<Opened>(frame))
+        return frame;
+    // A tunnel gives no right to what else is called so.
+    const auto found = services_.find(name);
+    if (found != services_.end() && found->second->server(&link) != nullptr)
+        leave(*found->second, link);
+    return Opened{name, *where};
 }
 
 // The same, but for tunnels.
@@ -369,6 +373,10 @@ void RemoteProxy::listen_again(OriginLink& link)
 {
     constexpr std::size_t most_at_once = 4;
     const auto now = Clock::now();
+    if (now >= tunnels_again_) {
+        tunnels_again_ = now + options_.common.heartbeat_interval;
+        open_missing_tunnels();
+    }
     if (now < link.listens_again)
         return;
     link.listens_again = now + options_.common.heartbeat_interval;

@@ -258,12 +258,12 @@ std::string RemoteProxy::not_in_time() const
                        to_string(options_.pairing_timeout));
 }
 
-std::array<Tally*, 9 + refusal_kinds> RemoteProxy::tallies()
+std::array<Tally*, 10 + refusal_kinds> RemoteProxy::tallies()
 {
-    std::array<Tally*, 9 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
-                                              &headless_,  &foreign_,    &accept_failures_,
-                                              &ignored_,   &fights_,     &restless_};
-    std::ranges::transform(refusals_, all.begin() + 9, [](Tally& tally) { return &tally; });
+    std::array<Tally*, 10 + refusal_kinds> all{
+        &strangers_,       &rejections_, &overflow_, &headless_, &foreign_,
+        &accept_failures_, &ignored_,    &fights_,   &restless_, &missing_tunnels_};
+    std::ranges::transform(refusals_, all.begin() + 10, [](Tally& tally) { return &tally; });
     return all;
 }
 

@@ -117,7 +117,7 @@ public:
     // A service takes no more visitors, or takes them again; those who are here go on.
     void drain_service(const std::string& name, bool drained);
 
-    // The same, but those who are here are reset.
+    // The same, but those who are here are reset, also if the service itself is gone.
     void close_service(const std::string& name);
 
     // An origin proxy, by the name that it is shown by, gets no more visitors, or gets them again.
@@ -220,6 +220,7 @@ private:
     std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name);
     bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
     void open_missing_tunnels();
+    std::size_t most_services() const;
     RemoteService options_of(const PublicTunnel& tunnel) const;
     void begin_again(PublicService& service);
     void end_relayed(const std::function<bool(const Visitor&)>& which);
@@ -330,6 +331,7 @@ private:
     std::size_t rejected_ = 0;
     RemoteCounts counts_;
     Kept kept_;
+    Clock::time_point tunnels_again_{}; // not before this, those that cannot be opened
     std::map<std::string, Client> clients_;
     EventHub events_;
     // Whose data connections may still be on their way.
@@ -337,7 +339,7 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 9 + refusal_kinds> tallies();
+    std::array<Tally*, 10 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -350,6 +352,8 @@ private:
     Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
     Tally restless_{"services of an origin proxy change too often for a line each"};
+
+    Tally missing_tunnels_{"a tunnel cannot be opened, and is tried again"};
 
     Signal visitor_left_;
     Signal holder_spoke_;

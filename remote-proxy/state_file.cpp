@@ -42,9 +42,11 @@ void write_all(const Fd& file, std::string_view text, const std::string& path)
 void replace_file(const std::string& path, const std::string& text)
 {
     const std::string aside = path + ".new";
+    ::unlink(
+        aside.c_str()); // of a run that was killed; whatever else it is is not to be written to
     {
-        const Fd file(
-            ::open(aside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+        const Fd file(::open(aside.c_str(),
+                             O_WRONLY | O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (!file.is_open())
             fail_at(aside);
         write_all(file, text, aside);

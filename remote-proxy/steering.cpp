@@ -23,12 +23,18 @@ Address address_of(const PublicTunnel& tunnel)
     return {tunnel.listen_address.to_string(), tunnel.listen_port};
 }
 
+// All addresses of IPv6 are those of IPv4 too.
+bool contains(const asio::ip::address& all, const asio::ip::address& one)
+{
+    return all.is_unspecified() && (all.is_v6() || one.is_v4());
+}
+
 // Both cannot be listened at.
 bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
 {
     return one.port() == other.port() &&
-           (one.address() == other.address() || one.address().is_unspecified() ||
-            other.address().is_unspecified());
+           (one.address() == other.address() || contains(one.address(), other.address()) ||
+            contains(other.address(), one.address()));
 }
 
 // Of those that are drained: a state file takes no more.
@@ -44,18 +50,20 @@ void must_have_room(const std::set<std::string>& names)
 [[noreturn]] void cannot_listen(const std::system_error& error,
                                 SteeringError::Rest rest = SteeringError::Rest::unchanged)
 {
+    std::string why = error.what();
+    if (rest == SteeringError::Rest::done)
+        why += "; what was at an address that overlaps is closed, and all others of the list hold";
     if (error.code() == asio::error::address_in_use)
-        throw SteeringError(409, error.what(), rest);
+        throw SteeringError(409, why, rest);
     if (error.code().value() == EACCES)
         throw SteeringError(403,
-                            fmt::format("{}: start the remote proxy with the right to such ports "
-                                        "(CAP_NET_BIND_SERVICE), or lower "
-                                        "net.ipv4.ip_unprivileged_port_start",
-                                        error.what()),
+                            why + ": start the remote proxy with the right to such ports "
+                                  "(CAP_NET_BIND_SERVICE), or lower "
+                                  "net.ipv4.ip_unprivileged_port_start",
                             rest);
     if (error.code().value() == EADDRNOTAVAIL) // which asio has no name for
-        throw SteeringError(400, error.what(), rest);
-    throw SteeringError(500, error.what(), rest);
+        throw SteeringError(400, why, rest);
+    throw SteeringError(500, why, rest);
 }
 
 } // namespace
@@ -92,19 +100,20 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
                                  clients_.contains(each.client) ? "not connected" : "not known"));
+        if (!link->offers_services)
+            throw SteeringError(
+                409, fmt::format("the client \"{}\" has no service with a name: start it with "
+                                 "--service NAME=ADDRESS",
+                                 log::escape(each.client)));
         if (each.proxy_protocol && !link->sends_headers)
             throw SteeringError(501, fmt::format("the client \"{}\" is too old to send a header of "
                                                  "the PROXY protocol because it is asked for one "
                                                  "here: give its own service --proxy-protocol",
                                                  log::escape(each.client)));
     }
-    std::size_t coming = 0;
-    std::size_t leaving = 0;
-    for (const PublicTunnel& each : wanted)
-        coming += services_.contains(each.key()) ? 0 : 1;
-    for (const auto& [name, service] : services_)
-        leaving += service->tunnel ? 1 : 0;
-    if (services_.size() + coming > usable_descriptors() / 4 + leaving)
+    const auto staying = static_cast<std::size_t>(
+        std::ranges::count_if(services_, [](const auto& entry) { return !entry.second->tunnel; }));
+    if (!wanted.empty() && staying + wanted.size() > most_services())
         throw SteeringError(507, "there are too few descriptors for so many: raise the remote "
                                  "proxy's limit of them");
 }
@@ -114,9 +123,12 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
     if (stopping_)
         throw SteeringError(503, "shutting down");
     must_fit(wanted);
+    std::set<std::string> keys;
+    for (const PublicTunnel& each : wanted)
+        keys.insert(each.key());
     std::vector<ServicePointer> leaving;
     for (const auto& [name, service] : services_) {
-        if (service->tunnel && std::ranges::find(wanted, name, &PublicTunnel::key) == wanted.end())
+        if (service->tunnel && !keys.contains(name))
             leaving.push_back(service);
     }
     // One that overlaps with one that goes, such as all addresses' with one of them, can be had
@@ -152,15 +164,17 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
         if (found != services_.end() && *found->second->tunnel != each)
             change_tunnel(found->second, each);
     }
-    try {
-        for (const PublicTunnel& each : late)
+    std::optional<std::system_error> failure;
+    for (const PublicTunnel& each : late) {
+        try {
             open_tunnel(each, listen(address_of(each)));
-    } catch (const std::system_error& error) {
-        // What it needed is given up already, and the rest is done.
-        std::erase_if(kept_.tunnels,
-                      [this](const PublicTunnel& each) { return !services_.contains(each.key()); });
-        cannot_listen(error, SteeringError::Rest::done);
+        } catch (const std::system_error& error) {
+            failure = error;
+            std::erase(kept_.tunnels, each);
+        }
     }
+    if (failure)
+        cannot_listen(*failure, SteeringError::Rest::done);
 }
 
 void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)
@@ -210,6 +224,12 @@ std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const st
             its.push_back(service);
     }
     for (const ServicePointer& service : its) {
+        if (service->options.wants_header && !link.sends_headers) { // it was another program before
+            log::error("a tunnel is not served: its origin proxy is too old to send the header "
+                       "that is wanted",
+                       {{"outside", *service->name}, {"name", *link.name}});
+            continue;
+        }
         try {
             serve(*service, link);
             if (!where)
@@ -230,17 +250,26 @@ bool RemoteProxy::gives_way(const PublicService& service,
            });
 }
 
+// Each takes a descriptor, and most of those are for visitors.
+std::size_t RemoteProxy::most_services() const
+{
+    return usable_descriptors() / 4;
+}
+
 // Of those that are wanted.
 void RemoteProxy::open_missing_tunnels()
 {
     for (const PublicTunnel& each : kept_.tunnels) {
         if (services_.contains(each.key()))
             continue;
+        if (services_.size() >= most_services()) {
+            count(missing_tunnels_, each.key(), "there are too few descriptors");
+            return;
+        }
         try {
             open_tunnel(each, listen(address_of(each)));
         } catch (const std::system_error& error) {
-            log::error("a tunnel is missing until the next change or reload",
-                       {{"outside", each.key()}, {"reason", error.what()}});
+            count(missing_tunnels_, each.key(), error.what());
         }
     }
 }
@@ -254,8 +283,12 @@ void RemoteProxy::restore(Kept kept)
         const auto gives_way = [&its](const PublicTunnel& each) {
             return overlap(each.endpoint(), its);
         };
-        if (std::ranges::any_of(kept_.tunnels, gives_way))
+        for (const PublicTunnel& each : kept_.tunnels) {
+            if (!gives_way(each))
+                continue;
             log::warn("a tunnel gives way to a service of the options", {{"service", name}});
+            kept_.drained_services.erase(each.key());
+        }
         std::erase_if(kept_.tunnels, gives_way);
     }
     open_missing_tunnels();
@@ -297,9 +330,10 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     kept_.drained_services.insert(name);
     // Whoever has connected already came before.
     std::error_code error;
-    for (int i = 0;
-         i < SOMAXCONN && service->outside.is_open() && !error && visitors() < visitor_capacity();
+    for (int i = 0; i < SOMAXCONN && service->outside.is_open() &&
+                    (!error || concerns_one_connection(error)) && visitors() < visitor_capacity();
          ++i) {
+        error.clear();
         if (auto accepted = service->outside.accept(error))
             welcome(service, std::move(*accepted));
     }
@@ -308,11 +342,12 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
 
 void RemoteProxy::close_service(const std::string& name)
 {
-    drain_service(name, true);
-    const std::uint64_t number = service_named(name)->number;
-    const auto is_its = [number](const Visitor& visitor) {
-        return visitor.service_number == number;
-    };
+    const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
+    // Visitors may have stayed of one that is gone.
+    const bool is_left = std::ranges::any_of(
+        relayed_, [&is_its](const auto& entry) { return is_its(entry.second->visitor); });
+    if (services_.contains(name) || !is_left)
+        drain_service(name, true);
     end_relayed(is_its);
     dismiss_waiting(is_its, closed_by_management);
 }
@@ -332,7 +367,8 @@ void RemoteProxy::drain_origin(const std::string& name, bool drained)
     if (link == nullptr && !(!drained && kept_.drained_origins.contains(name)))
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     if (drained) {
-        must_have_room(kept_.drained_origins);
+        if (!kept_.drained_origins.contains(name))
+            must_have_room(kept_.drained_origins);
         kept_.drained_origins.insert(name);
     } else {
         kept_.drained_origins.erase(name);
@@ -367,7 +403,10 @@ void RemoteProxy::close_origin(const std::string& name)
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     const auto of_it = link->name;
     link->connection.finish(std::string(closed_by_management));
+    const std::uint64_t number = link->number;
     lose(*link);
+    for (Visitor& visitor : room_.dismiss_claimed(number)) // its data connection is there already
+        turn_away(std::move(visitor), closed_by_management);
     end_relayed([&of_it](const Visitor& visitor) {
         return visitor.origin_name && *visitor.origin_name == *of_it;
     });

@@ -248,6 +248,7 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
 void RemoteProxy::enter(PublicService& service, Visitor visitor)
 {
     const auto arrived = visitor.arrived;
+    visitor.origin_name.reset();
     room_.enter(std::move(visitor));
     tell_visitors(service);
     be_woken_at(arrived + options_.pairing_timeout);
@@ -329,8 +330,12 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
             relayed_.erase(known->visitor.id);
-            if (flow.end == End::cut_off && known->view.unwanted)
+            const bool ends = flow.end == End::cut_off || flow.end == End::not_started ||
+                              flow.end == End::refused;
+            if (ends && known->view.unwanted) { // it must not come in once more
+                flow.end = End::cut_off;
                 flow.refusal = closed_by_management;
+            }
             on_relay_end(std::move(known->visitor), std::move(flow));
         });
     };

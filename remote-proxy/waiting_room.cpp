@@ -94,6 +94,7 @@ void WaitingRoom::revoke_tickets(std::uint64_t told_to)
         }
         by_ticket_.erase(seat->ticket);
         seat->visitor.share = Share();
+        seat->visitor.origin_name.reset();
         // As a rule they arrived before those who were never told, so they go back to the front.
         Seats& queue = untold_[seat->visitor.service_number];
         auto place = queue.begin();
@@ -165,6 +166,17 @@ void WaitingRoom::for_each(const std::function<void(const Visitor&)>& look) cons
         for (const Seat& seat : seats)
             look(seat.visitor);
     }
+}
+
+std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
+{
+    std::vector<Visitor> gone;
+    for (auto next = told_.begin(); next != told_.end();) {
+        const auto seat = next++;
+        if (seat->claimed && seat->visitor.told_to == told_to)
+            gone.push_back(take_told(seat));
+    }
+    return gone;
 }
 
 std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)

@@ -88,6 +88,9 @@ public:
     // All that wait, in no order.
     void for_each(const std::function<void(const Visitor&)>& look) const;
 
+    // Takes out those who were told of on the link of this number, and are claimed.
+    std::vector<Visitor> dismiss_claimed(std::uint64_t told_to);
+
     // Takes out those of whom `which` says so, claimed or not.
     std::vector<Visitor> dismiss_if(const std::function<bool(const Visitor&)>& which);
 

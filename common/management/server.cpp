@@ -133,6 +133,7 @@ void ManagementServer::change(std::optional<Trust> trust)
                   {{"address", door_.where()}});
         return;
     }
+    ++generation_;
     access_.change(std::move(trust->tokens));
     tls_ = std::move(trust->tls);
 }
@@ -178,12 +179,13 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
 {
     RequestReader reader(limits_.request);
     auto patience = limits_.head;
+    const std::uint64_t generation = generation_;
     try {
         if (tls_)
             co_await client.secure(*tls_, Clock::now() + limits_.head);
         for (;;) {
             auto response = co_await next_answer(client, reader, Clock::now() + patience);
-            if (!response)
+            if (!response || (tls_ && generation != generation_))
                 co_return;
             if (response->later) {
                 const auto later = std::move(response->later);
@@ -196,8 +198,8 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
             sending.now = std::time(nullptr);
             co_await client.write(encode(*response, sending), Clock::now() + limits_.write);
             if (response->events && !sending.head_only)
-                co_await send_events(client, *response->events);
-            if (!sending.keep_alive)
+                co_await send_events(client, *response->events, generation);
+            if (!sending.keep_alive || generation != generation_)
                 break;
             reader.next();
             patience = limits_.idle;
@@ -213,10 +215,15 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
     }
 }
 
-awaitable<void> ManagementServer::send_events(ManagementClient& client, EventStream& events)
+awaitable<void> ManagementServer::send_events(ManagementClient& client, EventStream& events,
+                                              std::uint64_t generation)
 {
-    while (!events.is_closed()) {
+    while (generation == generation_) {
         std::string bytes = co_await events.take(Clock::now() + limits_.idle);
+        if (bytes.empty() && events.is_closed())
+            break;
+        if (generation != generation_) // it may not be for this client any more
+            break;
         // A client that has gone shows when it is written to.
         if (bytes.empty())
             bytes = still_here;

@@ -66,7 +66,8 @@ public:
     // Trust does, or if there is nothing to know clients by at an address that needs it.
     std::optional<Trust> read_trust(const ManagementOptions& options) const;
 
-    // From now on this holds; without any, what does.
+    // From now on this holds, also for those who are connected: their connections end. Without any,
+    // what does.
     void change(std::optional<Trust> trust);
 
     const ManagementDoor& door() const { return door_; }
@@ -88,7 +89,8 @@ private:
     awaitable<void> read_body(ManagementClient& client, RequestReader& reader);
     std::optional<Response> objection(const Request& request) const;
     Response answer(const Request& request) const;
-    awaitable<void> send_events(ManagementClient& client, EventStream& events);
+    awaitable<void> send_events(ManagementClient& client, EventStream& events,
+                                std::uint64_t generation);
 
     asio::io_context& io_;
     const ManagementLimits limits_;
@@ -96,6 +98,7 @@ private:
     asio::posix::stream_descriptor listening_; // the door's
     Access access_;
     std::optional<TlsContext> tls_;
+    std::uint64_t generation_ = 0; // of whom is trusted
     Router router_;
     // Shared with the coroutines: at an end by an exception they may outlive this.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);

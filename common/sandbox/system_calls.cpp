@@ -146,7 +146,7 @@ std::error_code restrict_system_calls(const SandboxNeeds& needs)
     for (const unsigned option : process_options)
         filter.allow(SCMP_SYS(prctl), argument_is(0, option));
     filter.allow(SCMP_SYS(openat), argument_is(2, O_RDONLY, O_ACCMODE | O_CREAT | O_TRUNC));
-    if (!needs.removed.empty()) {
+    if (!needs.removed.empty() || !needs.replaced.empty()) {
         filter.allow(SCMP_SYS(unlink));
         filter.allow(SCMP_SYS(unlinkat));
     }

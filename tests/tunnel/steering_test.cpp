@@ -222,6 +222,78 @@ TEST_CASE("a tunnel gives way to a service of the options at its address")
     check_served(before, data);
 }
 
+TEST_CASE("a tunnel gives no right to a service of the options that is called as its own is")
+{
+    RoofAndCellar both;
+    set_tunnels(both.remote, {tunnel_at(some_port().first, "web", "cellar")});
+    both.remote.options.services = {service("web", {"roof"})};
+    both.remote.options.services[0].outside_address.port = 0;
+    both.remote.reload();
+    for (int i = 0; i < 4; ++i) {
+        Stream visitor = both.visit();
+        Stream data = serve_next(both.roof);
+        check_served(visitor, data);
+    }
+}
+
+TEST_CASE("an address of each family can have the same port, and all of IPv6 are those of IPv4 too")
+{
+    Remote remote({{"web", {"0.0.0.0", 0}}});
+    Origin roof(remote, remote.roof);
+    auto other = tunnel_at(remote.outside("web").port(), "ssh", "roof");
+    CHECK(set_tunnels(remote, {other}) == 409);
+    other.listen_address = asio::ip::address_v6::loopback();
+    CHECK(set_tunnels(remote, {other}) == 200);
+    other.listen_address = asio::ip::address_v6::any();
+    CHECK(set_tunnels(remote, {other}) == 409);
+}
+
+TEST_CASE("a tunnel wants an origin proxy that has services with names")
+{
+    Remote remote({}); // with one service that needs no name
+    const ProvingOrigin nameless(remote.proxy.proxy().control_endpoint(), remote.roof);
+    CHECK(set_tunnels(remote, {tunnel_at(some_port().first, "default", "roof")}) == 409);
+}
+
+TEST_CASE("tunnels leave most descriptors to visitors, however they are asked for")
+{
+    Remote remote({service("web")}, {}, 400);
+    Origin roof(remote, remote.roof);
+    std::vector<PublicTunnel> wanted;
+    unsigned status = 200;
+    while (status == 200 && wanted.size() < 200) {
+        for (int i = 0; i < 10; ++i)
+            wanted.push_back(tunnel_at(some_port().first, "ssh", "roof"));
+        status = set_tunnels(remote, wanted);
+    }
+    CHECK(status == 507);
+    CHECK(wanted.size() < 150);
+}
+
+TEST_CASE("closing a service reaches visitors of one that was there before and of one that is gone")
+{
+    Tunnelled all;
+    const auto tunnel = tunnel_at(all.port, "web", "roof");
+    const auto close = [&all] {
+        return steer(all.remote,
+                     [&all](RemoteProxy& proxy) { proxy.close_service(to_string(all.there)); });
+    };
+    set_tunnels(all.remote, {tunnel});
+    Stream first = all.visit();
+    Stream data = serve_next(all.roof);
+    check_served(first, data);
+    set_tunnels(all.remote, {});
+    SUBCASE("it is gone") {}
+    SUBCASE("it is there again")
+    {
+        set_tunnels(all.remote, {tunnel});
+    }
+    CHECK(close() == 200);
+    CHECK(first.ending() == Ending::reset);
+    set_tunnels(all.remote, {});
+    CHECK(eventually([&] { return close() == 404; }));
+}
+
 TEST_CASE("a drained service refuses visitors, and those who are here go on")
 {
     RoofAndCellar both;
