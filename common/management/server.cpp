@@ -184,8 +184,9 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
         if (tls_)
             co_await client.secure(*tls_, Clock::now() + limits_.head);
         for (;;) {
-            auto response = co_await next_answer(client, reader, Clock::now() + patience);
-            if (!response || (tls_ && generation != generation_))
+            auto response =
+                co_await next_answer(client, reader, Clock::now() + patience, generation);
+            if (!response)
                 co_return;
             if (response->later) {
                 const auto later = std::move(response->later);
@@ -234,10 +235,13 @@ awaitable<void> ManagementServer::send_events(ManagementClient& client, EventStr
 // To what comes next, and begins before the limit; nullopt: nothing does, or the client has gone.
 awaitable<std::optional<Response>> ManagementServer::next_answer(ManagementClient& client,
                                                                  RequestReader& reader,
-                                                                 Clock::time_point limit)
+                                                                 Clock::time_point limit,
+                                                                 std::uint64_t generation)
 {
     try {
         co_await read_head(client, reader, limit);
+        if (tls_ && generation != generation_) // its certificate may be no longer good
+            co_return std::nullopt;
         if (reader.progress() == Progress::body || reader.progress() == Progress::whole) {
             if (auto objected = objection(reader.request()))
                 co_return objected; // nobody who may not is listened to any longer

@@ -83,7 +83,8 @@ private:
     bool accept(std::error_code& error);
     awaitable<void> serve(ManagementClient client, Place place);
     awaitable<std::optional<Response>> next_answer(ManagementClient& client, RequestReader& reader,
-                                                   Clock::time_point limit);
+                                                   Clock::time_point limit,
+                                                   std::uint64_t generation);
     awaitable<void> read_head(ManagementClient& client, RequestReader& reader,
                               Clock::time_point limit);
     awaitable<void> read_body(ManagementClient& client, RequestReader& reader);

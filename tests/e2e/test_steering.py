@@ -497,7 +497,7 @@ class Happens(ManagedByHand):
         self.server = self.enterContext(named("here"))
 
     def come(self, **options):
-        return self.origin(self.control, "--origin-server-addr", show_address(self.server.address), **options)[0]
+        return self.origin(self.control, "--service", f"default={show_address(self.server.address)}", **options)[0]
 
     def visit_from(self, source):
         """One who may have been reset by now."""
