@@ -9,10 +9,9 @@ namespace tunnel {
 void RemoteProxy::on_health(OriginLink& link, const ServerHealth& health)
 {
     std::vector<PublicService::Server*> servers;
-    for (const auto& [name, service] : services_) {
-        PublicService::Server* const its = service->server(&link);
-        if (its != nullptr && service->options.offer() == health.service)
-            servers.push_back(its);
+    for (const ServicePointer& service : served_by(link)) {
+        if (service->options.offer() == health.service)
+            servers.push_back(service->server(&link));
     }
     if (servers.empty() && !link.offers.contains(health.service))
         return;

@@ -85,12 +85,9 @@ void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
     link.offers.erase(name);
     link.ill.erase(name);
-    std::vector<ServicePointer> served;
-    for (const auto& [key, service] : services_) {
-        if (service->options.offer() == name && service->server(&link) != nullptr)
-            served.push_back(service);
-    }
-    for (const ServicePointer& service : served) {
+    for (const ServicePointer& service : served_by(link)) {
+        if (service->options.offer() != name)
+            continue;
         leave(*service, link);
         if (service->owner) {
             retire(service, "withdrawn by its origin proxy");

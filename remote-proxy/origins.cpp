@@ -395,12 +395,7 @@ void RemoteProxy::lose(OriginLink& link)
     note_client(*link.name, origin_named(*link.name) != nullptr);
     link.parked.clear();
     room_.revoke_tickets(link.number);
-    std::vector<ServicePointer> served;
-    for (const auto& [name, service] : services_) {
-        if (service->server(&link) != nullptr)
-            served.push_back(service);
-    }
-    for (const ServicePointer& service : served)
+    for (const ServicePointer& service : served_by(link))
         leave(*service, link);
     holder_spoke_.notify();
     visitor_left_.notify(); // drain() waits for the link's end too

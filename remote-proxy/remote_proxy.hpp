@@ -208,6 +208,7 @@ private:
                 const OriginLink* knows = nullptr);
     void serve(PublicService& service, OriginLink& link);
     void leave(PublicService& service, OriginLink& link);
+    std::vector<ServicePointer> served_by(const OriginLink& link) const;
     void change_services(const RemoteOptions& fresh);
     void on_health(OriginLink& link, const ServerHealth& health);
 
@@ -220,6 +221,7 @@ private:
     std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name);
     bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
     void open_missing_tunnels();
+    void forget(const PublicTunnel& tunnel);
     std::size_t most_services() const;
     RemoteService options_of(const PublicTunnel& tunnel) const;
     void begin_again(PublicService& service);

@@ -94,6 +94,16 @@ void RemoteProxy::begin_again(PublicService& service)
     tell_visitors(service);
 }
 
+std::vector<RemoteProxy::ServicePointer> RemoteProxy::served_by(const OriginLink& link) const
+{
+    std::vector<ServicePointer> its;
+    for (const auto& [name, service] : services_) {
+        if (service->server(&link) != nullptr)
+            its.push_back(service);
+    }
+    return its;
+}
+
 void RemoteProxy::leave(PublicService& service, OriginLink& link)
 {
     std::erase_if(service.servers, [&link](const auto& server) { return server.link == &link; });
@@ -143,10 +153,8 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
             coming.emplace_back(service, listen(service.outside_address));
     }
     for (const ServicePointer& service : leaving) {
-        if (service->tunnel) {
-            std::erase(kept_.tunnels, *service->tunnel);
-            kept_.drained_services.erase(service->options.name);
-        }
+        if (service->tunnel)
+            forget(*service->tunnel);
         retire(service, service->tunnel  ? "the options name a service at its address"
                         : service->owner ? "the options name one that is called so"
                                          : "it is gone from the options");

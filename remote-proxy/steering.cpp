@@ -16,8 +16,6 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::string_view closed_by_management = "closed by the management interface";
-
 Address address_of(const PublicTunnel& tunnel)
 {
     return {tunnel.listen_address.to_string(), tunnel.listen_port};
@@ -152,11 +150,12 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
     } catch (const std::system_error& error) {
         cannot_listen(error);
     }
-    kept_.tunnels = wanted;
-    for (const ServicePointer& service : leaving) {
-        kept_.drained_services.erase(service->options.name);
-        retire(service, closed_by_management);
+    for (const PublicTunnel& each : std::exchange(kept_.tunnels, wanted)) {
+        if (!keys.contains(each.key())) // also one that could not be opened
+            kept_.drained_services.erase(each.key());
     }
+    for (const ServicePointer& service : leaving)
+        retire(service, closed_by_management);
     for (auto& [tunnel, listener] : coming)
         open_tunnel(tunnel, std::move(listener));
     for (const PublicTunnel& each : wanted) {
@@ -170,7 +169,7 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
             open_tunnel(each, listen(address_of(each)));
         } catch (const std::system_error& error) {
             failure = error;
-            std::erase(kept_.tunnels, each);
+            forget(each);
         }
     }
     if (failure)
@@ -250,6 +249,13 @@ bool RemoteProxy::gives_way(const PublicService& service,
            });
 }
 
+// It is wanted no more, and what was said of it does not hold for the next at its address.
+void RemoteProxy::forget(const PublicTunnel& tunnel)
+{
+    kept_.drained_services.erase(tunnel.key());
+    std::erase(kept_.tunnels, PublicTunnel(tunnel)); // it may be one of these
+}
+
 // Each takes a descriptor, and most of those are for visitors.
 std::size_t RemoteProxy::most_services() const
 {
@@ -279,17 +285,14 @@ void RemoteProxy::restore(Kept kept)
     kept_ = std::move(kept);
     for (const auto& [name, service] : services_) {
         service->drained = kept_.drained_services.contains(name);
-        const tcp::endpoint its = service->outside.endpoint();
-        const auto gives_way = [&its](const PublicTunnel& each) {
-            return overlap(each.endpoint(), its);
-        };
-        for (const PublicTunnel& each : kept_.tunnels) {
-            if (!gives_way(each))
+        const std::vector<PublicTunnel> all = kept_.tunnels;
+        for (const PublicTunnel& each : all) {
+            if (!overlap(each.endpoint(), service->outside.endpoint()))
                 continue;
-            log::warn("a tunnel gives way to a service of the options", {{"service", name}});
-            kept_.drained_services.erase(each.key());
+            log::warn("a tunnel gives way to a service of the options",
+                      {{"outside", each.key()}, {"service", name}});
+            forget(each);
         }
-        std::erase_if(kept_.tunnels, gives_way);
     }
     open_missing_tunnels();
 }
@@ -376,12 +379,7 @@ void RemoteProxy::drain_origin(const std::string& name, bool drained)
     if (link == nullptr || std::exchange(link->drained, drained) == drained)
         return;
     log::info(drained ? "origin proxy drained" : "origin proxy resumed", {{"name", name}});
-    std::vector<ServicePointer> its;
-    for (const auto& [key, service] : services_) {
-        if (service->server(link) != nullptr)
-            its.push_back(service);
-    }
-    for (const ServicePointer& service : its) {
+    for (const ServicePointer& service : served_by(*link)) {
         try {
             if (!drained) {
                 serve(*service, *link);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 namespace tunnel {
 
 struct PublicService;
+
+// Why somebody or something ended that the management interface was asked to end.
+inline constexpr std::string_view closed_by_management = "closed by the management interface";
 
 // Counts one visitor among those of an origin proxy while it lives.
 class Share {

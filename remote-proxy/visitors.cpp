@@ -38,8 +38,6 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     return count;
 }
 
-constexpr const char* closed_by_management = "closed by the management interface";
-
 // Lets no header of the PROXY protocol pass.
 Beginning no_proxy_header(std::string_view first)
 {

@@ -85,7 +85,8 @@ class Services(Two):
                 self.api.post("/v1/services/web/drain")
                 self.api.post("/v1/services/web/resume")
             guest.talks()
-            self.assertEqual(len(os.listdir(f"/proc/{self.program.pid}/fd")), descriptors)
+            # Some that are parked come and go meanwhile; a leak would be one for each of the 200.
+            self.assertLess(len(os.listdir(f"/proc/{self.program.pid}/fd")), descriptors + 20)
         self.assertEqual(self.who_serve(), {"roof", "cellar"})
 
     def test_a_tunnel_is_drained_and_resumed_as_every_service(self):

@@ -206,6 +206,19 @@ TEST_CASE("a tunnel is restored before its origin proxy is there")
     CHECK(kept_by(remote) == kept);
 }
 
+TEST_CASE("what was said of a tunnel that could not be opened is forgotten with it")
+{
+    Remote remote({service("ssh")});
+    const Server other;
+    Kept kept;
+    kept.tunnels = {tunnel_at(other.endpoint().port(), "web", "roof")};
+    kept.drained_services = {kept.tunnels[0].key()};
+    steer(remote, [&kept](RemoteProxy& proxy) { proxy.restore(kept); });
+    CHECK(kept_by(remote) == kept); // it is tried again
+    CHECK(set_tunnels(remote, {}) == 200);
+    CHECK(kept_by(remote) == Kept());
+}
+
 TEST_CASE("a tunnel gives way to a service of the options at its address")
 {
     Tunnelled all;
