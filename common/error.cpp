@@ -1,5 +1,7 @@
 #include "common/error.hpp"
 
+#include <cerrno>
+
 namespace tunnel {
 
 namespace {
@@ -43,6 +45,10 @@ struct Category final : std::error_category {
                    "--tls-key of an authority in its --tls-client-ca";
         case Errc::handshake_failed:
             return "no encrypted connection";
+        case Errc::no_such_data:
+            return "the remote proxy does not expect this data connection any more: the visitor "
+                   "has "
+                   "gone, or the session that it was announced in is over";
         case Errc::no_proof:
             return "no proof of the secret";
         case Errc::no_proxy_header:
@@ -65,6 +71,11 @@ const std::error_category& error_category()
 std::error_code make_error_code(Errc errc)
 {
     return {static_cast<int>(errc), error_category()};
+}
+
+std::error_code last_error()
+{
+    return {errno, std::system_category()};
 }
 
 void fail(std::error_code code, const std::string& what)

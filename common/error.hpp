@@ -22,6 +22,7 @@ enum class Errc {
     untrusted_certificate,
     certificate_refused, // by the remote proxy: ours
     handshake_failed,    // TLS could not be agreed on for another reason
+    no_such_data,        // the remote proxy does not expect this data connection
     no_proof,            // of knowing the secret
     no_proxy_header,     // the first bytes are none of the PROXY protocol
     malformed_proxy_header,
@@ -30,6 +31,9 @@ enum class Errc {
 const std::error_category& error_category();
 
 std::error_code make_error_code(Errc errc);
+
+// What the system call that failed just now has left in errno.
+std::error_code last_error();
 
 // The failure with what was being done, and to whom, before it: "dial 10.0.0.1:80: timed out".
 [[noreturn]] void fail(std::error_code code, const std::string& what);

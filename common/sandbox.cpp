@@ -1,6 +1,5 @@
 #include "common/sandbox.hpp"
 
-#include <cerrno>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -11,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/fd.hpp"
 #include "common/sandbox/landlock.hpp"
@@ -19,11 +19,6 @@
 namespace tunnel {
 
 namespace {
-
-std::error_code last_error()
-{
-    return {errno, std::system_category()};
-}
 
 std::error_code gain_no_privileges()
 {

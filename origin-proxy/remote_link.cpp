@@ -213,11 +213,11 @@ awaitable<void> RemoteLink::follow()
     log_in.origin = id_;
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
     if (parking_.wanted())
-        log_in.features.emplace_back(parking);
+        log_in.features.emplace_back(feature::parking);
     if (shared_.offering)
-        log_in.features.emplace_back(services);
-    log_in.features.emplace_back(health_checks);
-    log_in.features.emplace_back(visitor_headers);
+        log_in.features.emplace_back(feature::services);
+    log_in.features.emplace_back(feature::health_checks);
+    log_in.features.emplace_back(feature::visitor_headers);
     Tls tls;
     co_await agree(socket, tls, log_in);
 
@@ -307,7 +307,7 @@ void RemoteLink::on_welcome(const Welcome& welcome)
         return;
     }
     if (shared_.offering &&
-        std::ranges::find(welcome.features, services) == welcome.features.end()) {
+        std::ranges::find(welcome.features, feature::services) == welcome.features.end()) {
         link_->end(make_error_code(std::errc::operation_not_supported),
                    "the remote proxy is too old to open services by name, or not set up for it");
         return;
@@ -331,7 +331,8 @@ void RemoteLink::on_welcome(const Welcome& welcome)
         parking_.open(session_);
     outside_address_ = welcome.outside_address;
     begin_services(welcome);
-    checking_ = std::ranges::find(welcome.features, health_checks) != welcome.features.end();
+    checking_ =
+        std::ranges::find(welcome.features, feature::health_checks) != welcome.features.end();
     check_servers();
 }
 

@@ -305,10 +305,10 @@ private:
     Managed managed_;
 };
 
-using Answer = std::function<Response(const Request&)>;
+using Answering = std::function<Response(const Request&)>;
 
 // What cannot be done is an answer too.
-Answer guarded(Answer answer)
+Answering guarded(Answering answer)
 {
     return [answer = std::move(answer)](const Request& request) {
         try {
@@ -328,10 +328,10 @@ Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> 
         [&proxy] { return readiness(proxy.status()); },
         [&proxy](Metrics& metrics) { add_metrics(proxy.status(), metrics); }, std::move(process));
     const auto routes = std::make_shared<Routes>(std::move(managed));
-    const auto get = [&router](std::string_view path, Answer answer) {
+    const auto get = [&router](std::string_view path, Answering answer) {
         router.add(Method::get, path, guarded(std::move(answer)));
     };
-    const auto post = [&router](std::string_view path, Answer answer) {
+    const auto post = [&router](std::string_view path, Answering answer) {
         router.add(Method::post, path, guarded(std::move(answer)));
     };
     get("/clients", [routes](const Request&) { return routes->clients(); });

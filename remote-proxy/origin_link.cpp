@@ -67,7 +67,7 @@ std::optional<Reject> objection(const LogIn& log_in)
 
 bool offers_services(const LogIn& log_in)
 {
-    return std::ranges::find(log_in.features, services) != log_in.features.end();
+    return std::ranges::find(log_in.features, feature::services) != log_in.features.end();
 }
 
 } // namespace tunnel

@@ -297,24 +297,24 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
     welcome.program_version = TUNNEL_VERSION;
     welcome.heartbeat_timeout = options_.common.heartbeat_timeout;
-    link.parking = std::ranges::find(log_in.features, parking) != log_in.features.end();
+    link.parking = std::ranges::find(log_in.features, feature::parking) != log_in.features.end();
     if (link.parking || link.identity.session_key)
         link.session = SessionId{random_bytes()};
     welcome.session = link.session;
     link.offers_services = offers_services(log_in);
     link.sends_headers =
-        std::ranges::find(log_in.features, visitor_headers) != log_in.features.end();
+        std::ranges::find(log_in.features, feature::visitor_headers) != log_in.features.end();
     link.version = log_in.program_version;
     link.encrypted = encrypted;
     link.drained = kept_.drained_origins.contains(*link.name);
     const ServicePointer service =
         link.offers_services ? nullptr : named_service(log_in, link.identity);
     if (link.offers_services)
-        welcome.features.emplace_back(services);
+        welcome.features.emplace_back(feature::services);
     else if (service)
         welcome.outside_address = to_string(service->outside.endpoint());
-    if (std::ranges::find(log_in.features, health_checks) != log_in.features.end())
-        welcome.features.emplace_back(health_checks);
+    if (std::ranges::find(log_in.features, feature::health_checks) != log_in.features.end())
+        welcome.features.emplace_back(feature::health_checks);
     link.connection.post(welcome);
     ++counts_.log_ins;
     note_client(*link.name, true);

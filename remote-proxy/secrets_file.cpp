@@ -12,7 +12,7 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::size_t largest_file = 1024 * 1024;
+constexpr std::size_t largest_secrets_file = 1024 * 1024;
 
 std::vector<NamedSecret> secrets_of(const Setting& all, Problems& problems)
 {
@@ -46,7 +46,7 @@ std::vector<NamedSecret> parse_secrets(std::string_view toml, const std::string&
 
 std::vector<NamedSecret> read_secrets_file(const std::string& path)
 {
-    const PrivateText text = read_private_file(path, largest_file);
+    const PrivateText text = read_private_file(path, largest_secrets_file);
     return parse_secrets(text.view(), path);
 }
 

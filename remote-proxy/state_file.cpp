@@ -20,7 +20,7 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::size_t largest_file = 4 * 1024 * 1024;
+constexpr std::size_t largest_state_file = 4 * 1024 * 1024;
 
 [[noreturn]] void fail_at(const std::string& path)
 {
@@ -74,7 +74,7 @@ Kept StateFile::read() const
     std::error_code error;
     if (!std::filesystem::exists(path_, error) && !error)
         return {};
-    const PrivateText text = read_private_file(path_, largest_file);
+    const PrivateText text = read_private_file(path_, largest_state_file);
     try {
         return parse_kept(text.view());
     } catch (const std::runtime_error& wrong) {

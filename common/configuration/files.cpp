@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t largest_file = 1024 * 1024;
+constexpr std::size_t largest_configuration = 1024 * 1024;
 constexpr std::size_t most_files = 1000;
 
 bool is_pattern(const fs::path& path)
@@ -45,7 +45,7 @@ std::vector<fs::path> matching(const fs::path& pattern)
 Setting parse_file(const fs::path& path, const FilePlace& asked_at, Problems& problems)
 {
     try {
-        const PrivateText text = read_file(path.string(), largest_file);
+        const PrivateText text = read_file(path.string(), largest_configuration);
         return parse_toml(text.view(), path.string(), configuration_syntax, problems);
     } catch (const std::runtime_error& error) {
         problems.add(asked_at, log::escape(error.what()));

@@ -24,13 +24,13 @@ std::string value(const Setting& setting, bool secret)
         return fmt::format("[{}]", fmt::join(all, ", "));
     }
     if (setting.kind == Setting::Kind::text)
-        return quoted(secret ? masked : std::string_view(setting.text));
+        return in_quotes(secret ? masked : std::string_view(setting.text));
     return setting.text;
 }
 
 } // namespace
 
-std::string quoted(std::string_view text)
+std::string in_quotes(std::string_view text)
 {
     std::string all = "\"";
     for (const char c : text) {
@@ -48,7 +48,7 @@ std::string toml_line(std::string_view key, std::string_view text)
 {
     const auto number = parse_number(text);
     const bool bare = number && std::to_string(*number) == text; // TOML has no 007
-    return fmt::format("{} = {}\n", key, bare ? std::string(text) : quoted(text));
+    return fmt::format("{} = {}\n", key, bare ? std::string(text) : in_quotes(text));
 }
 
 std::string toml_line(std::string_view key, const std::vector<std::string>& texts)
@@ -57,7 +57,7 @@ std::string toml_line(std::string_view key, const std::vector<std::string>& text
         return {};
     std::vector<std::string> all;
     for (const std::string& text : texts)
-        all.push_back(quoted(text));
+        all.push_back(in_quotes(text));
     return fmt::format("{} = [{}]\n", key, fmt::join(all, ", "));
 }
 
@@ -66,7 +66,7 @@ std::string to_toml(const Setting& tables)
     std::string all;
     for (const Setting& table : tables.entries) {
         const bool bare = table.key.find('.') == std::string::npos; // else it would be two names
-        all += fmt::format("\n[{}.{}]\n", tables.key, bare ? table.key : quoted(table.key));
+        all += fmt::format("\n[{}.{}]\n", tables.key, bare ? table.key : in_quotes(table.key));
         for (const Setting& each : table.entries)
             all += fmt::format("{} = {}\n", each.key, value(each, is_secret(each)));
     }

@@ -13,7 +13,7 @@ namespace tunnel {
 inline constexpr std::string_view masked = "***";
 
 // In quotes, with everything escaped that could not stand there.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // "key = value" with its line end, without quotes if the text is a whole number.
 std::string toml_line(std::string_view key, std::string_view text);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t shortest_token = 16;
 constexpr std::size_t longest_token = 256;
-constexpr std::size_t largest_file = 4096;
+constexpr std::size_t largest_token_file = 4096;
 constexpr std::string_view scheme = "Bearer ";
 constexpr std::string_view localhost = "localhost";
 
@@ -25,7 +25,7 @@ Key key_of(std::string_view token)
 
 Key read_token(const std::string& path)
 {
-    const PrivateText text = read_private_file(path, largest_file);
+    const PrivateText text = read_private_file(path, largest_token_file);
     return parse_token(text.view(), path);
 }
 
@@ -86,7 +86,7 @@ Key parse_token(std::string_view text, std::string_view where)
 
 PrivateText token_in(const std::string& path)
 {
-    const PrivateText text = read_file(path, largest_file);
+    const PrivateText text = read_file(path, largest_token_file);
     return PrivateText(std::string(token_of(text.view(), path)));
 }
 

@@ -18,11 +18,6 @@ namespace {
 
 constexpr int backlog = 128;
 
-std::error_code last_error()
-{
-    return {errno, std::system_category()};
-}
-
 Fd open_socket(int family)
 {
     Fd socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));

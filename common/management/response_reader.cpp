@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint32_t longest_head = 16 * 1024;
 constexpr std::string_view protocol = "HTTP/1.1 ";
-constexpr std::string_view end_of_head = "\r\n\r\n";
+constexpr std::string_view blank_line = "\r\n\r\n";
 constexpr const char* kept_header = "Tunnel-Kept";
 
 } // namespace
@@ -72,7 +72,7 @@ ResponseReader::Progress ResponseReader::read()
 bool ResponseReader::read_head()
 {
     const std::string_view start = std::string_view(pending_).substr(0, protocol.size());
-    const std::size_t end = std::string_view(pending_).substr(0, longest_head).find(end_of_head);
+    const std::size_t end = std::string_view(pending_).substr(0, longest_head).find(blank_line);
     if (start != protocol.substr(0, start.size()) ||
         (end == std::string_view::npos && pending_.size() >= longest_head)) {
         fail("it is no HTTP/1.1");
@@ -83,7 +83,7 @@ bool ResponseReader::read_head()
     auto& parser = parser_->of_beast;
     boost::system::error_code error;
     const std::size_t size =
-        parser.put(boost::asio::buffer(pending_.data(), end + end_of_head.size()), error);
+        parser.put(boost::asio::buffer(pending_.data(), end + blank_line.size()), error);
     if (error == http::error::body_limit)
         fail("it is too long");
     else if ((error && error != http::error::need_more) || !parser.is_header_done())

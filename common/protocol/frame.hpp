@@ -24,6 +24,8 @@ inline constexpr std::array<std::uint8_t, 4> magic{0xf4, 'T', 'R', 'P'};
 inline constexpr std::uint16_t lowest_version = 1;
 inline constexpr std::uint16_t highest_version = 1;
 
+namespace feature {
+
 // A feature of a log-in: this origin proxy parks data connections and uses them again, so every
 // stream on its data connections is framed.
 inline constexpr std::string_view parking = "parking";
@@ -38,6 +40,8 @@ inline constexpr std::string_view health_checks = "health-checks";
 
 // A feature of a log-in: an announcement may ask for a header of the PROXY protocol.
 inline constexpr std::string_view visitor_headers = "visitor-headers";
+
+} // namespace feature
 
 // The service of those who name none.
 inline constexpr std::string_view default_service = "default";

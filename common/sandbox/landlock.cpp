@@ -1,7 +1,6 @@
 #include "common/sandbox/landlock.hpp"
 
 #include <array>
-#include <cerrno>
 #include <cstdint>
 
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/error.hpp"
 #include "common/net/fd.hpp"
 
 namespace tunnel {
@@ -30,8 +30,8 @@ constexpr std::uint64_t scope_abstract_unix_socket = 1 << 0;
 constexpr std::uint64_t scope_signal = 1 << 1;
 constexpr std::uint64_t truncate_file = 1 << 14;
 
-constexpr std::uint64_t read_file = LANDLOCK_ACCESS_FS_READ_FILE;
-constexpr std::uint64_t read_all = read_file | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t read_one_file = LANDLOCK_ACCESS_FS_READ_FILE;
+constexpr std::uint64_t read_all = read_one_file | LANDLOCK_ACCESS_FS_READ_DIR;
 
 // The same page, "Previous limitations": rights 0 to 12 came with the first ABI, REFER (13) with
 // the second, TRUNCATE (14) with the third, IOCTL_DEV (15) with the fifth.
@@ -103,7 +103,7 @@ public:
 
         if (!place.is_open() || ::fstat(place.get(), &what) != 0)
             return;
-        allow(place, S_ISDIR(what.st_mode) ? read_all : read_file);
+        allow(place, S_ISDIR(what.st_mode) ? read_all : read_one_file);
     }
 
     // That is a right at the folder.
@@ -164,11 +164,6 @@ private:
     std::uint64_t handled_;
     Fd descriptor_;
 };
-
-std::error_code last_error()
-{
-    return {errno, std::system_category()};
-}
 
 } // namespace
 

@@ -12,7 +12,7 @@ namespace tunnel {
 
 namespace {
 
-thread_local RecordBatch* batch = nullptr;
+thread_local RecordBatch* current_batch = nullptr;
 
 int descriptor_of(BIO* bio)
 {
@@ -35,15 +35,15 @@ int read_bio(BIO* bio, char* bytes, std::size_t size, std::size_t* done)
 {
     const int descriptor = descriptor_of(bio);
     const std::span<std::byte> room(reinterpret_cast<std::byte*>(bytes), size);
-    const ssize_t result = batch != nullptr
-                               ? batch->receive(descriptor, room)
+    const ssize_t result = current_batch != nullptr
+                               ? current_batch->receive(descriptor, room)
                                : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
     return answer(bio, result, *done, BIO_FLAGS_READ);
 }
 
 int write_bio(BIO* bio, const char* bytes, std::size_t size, std::size_t* done)
 {
-    const int flags = batch != nullptr ? batch->send_flags() : 0;
+    const int flags = current_batch != nullptr ? current_batch->send_flags() : 0;
     const ssize_t result =
         ::send(descriptor_of(bio), bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
     return answer(bio, result, *done, BIO_FLAGS_WRITE);
@@ -90,12 +90,12 @@ bio_st* make_record_socket(int descriptor)
 
 void RecordBatch::enter()
 {
-    batch = this;
+    current_batch = this;
 }
 
 RecordBatch::~RecordBatch()
 {
-    batch = nullptr;
+    current_batch = nullptr;
 }
 
 ssize_t RecordBatch::receive(int descriptor, std::span<std::byte> room)

@@ -22,7 +22,7 @@ namespace {
 
 constexpr double least_bits = 128;
 constexpr std::size_t least_different = 8; // characters: "aaaa…" is long, and guessed at once
-constexpr std::size_t largest_file = 4096;
+constexpr std::size_t largest_secret_file = 4096;
 
 constexpr std::string_view alphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"; // base64url, RFC 4648
@@ -80,7 +80,7 @@ Credential parse_secret(std::string_view text, std::string_view where)
 
 Credential read_secret_file(const std::string& path)
 {
-    PrivateText text = read_private_file(path, largest_file);
+    PrivateText text = read_private_file(path, largest_secret_file);
     return parse_secret(text.view(), path);
 }
 

@@ -10,11 +10,6 @@ constexpr char of_control = 'c';
 constexpr char of_data = 'd';
 constexpr std::size_t id_size = std::tuple_size_v<RandomBytes>;
 
-void append(std::string& text, const RandomBytes& bytes)
-{
-    text.append(bytes.begin(), bytes.end());
-}
-
 RandomBytes bytes_at(std::string_view text, std::size_t place)
 {
     RandomBytes bytes{};
@@ -27,15 +22,15 @@ RandomBytes bytes_at(std::string_view text, std::size_t place)
 PresharedKey control_key(const Credential& credential)
 {
     std::string identity(1, of_control);
-    append(identity, credential.id);
+    identity.append(credential.id.begin(), credential.id.end());
     return {std::move(identity), credential.tls};
 }
 
 PresharedKey data_key(const SessionId& session, const Key& session_key, const RandomBytes& once)
 {
     std::string identity(1, of_data);
-    append(identity, session.bytes);
-    append(identity, once);
+    identity.append(session.bytes.begin(), session.bytes.end());
+    identity.append(once.begin(), once.end());
     return {std::move(identity), derive(session_key.bytes, "data connection", once)};
 }
 

@@ -34,9 +34,9 @@ LogIn log_in_by_hand(bool parks, bool offers)
     log_in.origin = {random_bytes()};
     log_in.heartbeat_timeout = 10s;
     if (parks)
-        log_in.features.emplace_back(parking);
+        log_in.features.emplace_back(feature::parking);
     if (offers)
-        log_in.features.emplace_back(services);
+        log_in.features.emplace_back(feature::services);
     return log_in;
 }
 

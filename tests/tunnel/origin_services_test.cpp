@@ -53,7 +53,7 @@ struct Played {
             change(options);
         services = options.services;
         welcome.version = 1;
-        welcome.features = {std::string(tunnel::services)};
+        welcome.features = {std::string(tunnel::feature::services)};
         welcome.heartbeat_timeout = 10s;
         proxy.emplace(options,
                       [this](const Address&, const tcp::endpoint&,
@@ -149,7 +149,7 @@ TEST_CASE("services are offered after the welcome, in the order in which they we
 {
     Played played;
     Stream control = played.accept_control();
-    CHECK(contains(played.log_in.features, services));
+    CHECK(contains(played.log_in.features, feature::services));
     control.send(played.welcome);
     CHECK(offer_on(control) == Offered{"web", ":80"});
     CHECK(offer_on(control) == Offered{"mail", ""});
@@ -161,7 +161,7 @@ TEST_CASE("who serves but one service, without a name, does not ask to offer any
     played.welcome.features.clear();
     played.welcome.outside_address = "192.0.2.1:80";
     Stream control = played.accept_control();
-    CHECK_FALSE(contains(played.log_in.features, services));
+    CHECK_FALSE(contains(played.log_in.features, feature::services));
     control.send(played.welcome);
     CHECK((played.ready_at.get() == std::vector<Opened>{{"default", "192.0.2.1:80"}}));
 }
@@ -470,7 +470,7 @@ TEST_CASE("who has served one service without a name connects anew to offer thos
     played.change_services({{"web", address_of(played.web)}});
     CHECK(std::holds_alternative<Goodbye>(control.receive_frame()));
     Stream again = played.accept_control();
-    CHECK(contains(played.log_in.features, services));
+    CHECK(contains(played.log_in.features, feature::services));
     again.send(played.welcome);
     CHECK(offer_on(again) == Offered{"web", ""});
 }

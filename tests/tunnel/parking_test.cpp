@@ -15,7 +15,7 @@ struct Remote {
     explicit Remote(const RemoteOptions& options = remote_options())
         : proxy(options),
           origin(proxy.proxy().control_endpoint(), {random_bytes()},
-                 [](LogIn& log_in) { log_in.features.emplace_back(parking); })
+                 [](LogIn& log_in) { log_in.features.emplace_back(feature::parking); })
     {
         session = origin.control.receive_frame<Welcome>().session.value();
     }
@@ -264,7 +264,8 @@ TEST_CASE("a visitor that has reset before it is announced does not end like one
 TEST_CASE("an origin proxy parks, serves what is announced there, and parks again")
 {
     Origin origin;
-    CHECK(std::ranges::find(origin.log_in.features, parking) != origin.log_in.features.end());
+    CHECK(std::ranges::find(origin.log_in.features, feature::parking) !=
+          origin.log_in.features.end());
     origin.control->send(origin.welcome);
     Stream data = origin.parked();
     for (int i = 0; i < 3; ++i) {
@@ -413,7 +414,8 @@ TEST_CASE("as many connections are parked as were asked for, and none where none
     SUBCASE("none")
     {
         Origin origin([](OriginOptions& options) { options.parked_connections = 0; });
-        CHECK(std::ranges::find(origin.log_in.features, parking) == origin.log_in.features.end());
+        CHECK(std::ranges::find(origin.log_in.features, feature::parking) ==
+              origin.log_in.features.end());
         origin.control->send(origin.welcome);
         CHECK_FALSE(origin.remote.pending_within(100ms));
     }

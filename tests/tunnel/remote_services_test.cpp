@@ -109,8 +109,9 @@ TEST_CASE("without a secret nobody opens a service that the options do not name"
     options.allow_ports = {{"", {{1024, 65535}}}};
     const RunningRemote remote(options);
     HandPlayedOrigin origin(remote.proxy().control_endpoint(), {random_bytes()},
-                            [](LogIn& log_in) { log_in.features.emplace_back(services); });
-    CHECK(origin.control.receive_frame<Welcome>().features == std::vector{std::string(services)});
+                            [](LogIn& log_in) { log_in.features.emplace_back(feature::services); });
+    CHECK(origin.control.receive_frame<Welcome>().features ==
+          std::vector{std::string(feature::services)});
     const Offer offer{"web", ":0"};
     origin.control.send(offer);
     CHECK(origin.control.receive_frame<Declined>().reason == DeclineReason::not_allowed);

@@ -27,7 +27,7 @@ struct Remote {
         : proxy(options),
           origin(proxy.proxy().control_endpoint(), {random_bytes()}, [parks](LogIn& log_in) {
               if (parks)
-                  log_in.features.emplace_back(parking);
+                  log_in.features.emplace_back(feature::parking);
           })
     {
         session = origin.control.receive_frame<Welcome>().session;
