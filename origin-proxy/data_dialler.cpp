@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/deadline.hpp"
+#include "common/error.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel {
@@ -37,9 +38,13 @@ awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes o
     const Deadline limit(socket, timeout_);
     try {
         co_await handshake.run(socket);
-    } catch (const std::system_error&) {
+    } catch (const std::system_error& error) {
         if (limit.passed())
             throw std::system_error(asio::error::timed_out);
+        // The log-in has shown that both know the secret: it is this connection's own key that the
+        // remote proxy has forgotten, and nothing in the options would help.
+        if (error.code() == Errc::wrong_secret || error.code() == Errc::cut_short)
+            throw std::system_error(make_error_code(Errc::no_such_data));
         throw;
     }
     connection.tls = handshake.take();

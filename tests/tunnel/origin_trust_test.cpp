@@ -8,6 +8,7 @@
 #include "common/security/proof.hpp"
 #include "common/security/session.hpp"
 #include "tests/support/certificates.hpp"
+#include "tests/support/secured.hpp"
 #include "tests/support/stream_frames.hpp"
 #include "tests/support/trusted.hpp"
 #include "tests/unit/captured.hpp"
@@ -254,6 +255,34 @@ TEST_CASE(
         tls.receive(magic.size());
         CHECK(tls.receive_frame<DialBack>().ticket == announce.ticket);
         break;
+    }
+}
+
+TEST_CASE("a data connection that is not expected any more is not told of as a wrong secret")
+{
+    const auto reason_told = [](const std::function<void(Stream)>& receive_data) {
+        Played played;
+        OriginOptions options = trusting(
+            origin_options(played.remote.endpoint(), played.server.endpoint()), played.secret);
+        options.parked_connections = 0;
+        const RunningOrigin origin(options, nullptr);
+        TlsStream control(played.remote.accept(), TlsEnd::accepts,
+                          {.key = control_key(played.secret)});
+        control.receive(magic.size());
+        control.receive_frame<LogIn>();
+        control.send(encode(a_welcome()));
+        control.send(encode(announcement()));
+        receive_data(played.remote.accept());
+        return control.receive_frame<Refuse>().text;
+    };
+    const std::string refused = reason_told([](Stream data) {
+        CHECK_THROWS(TlsStream(std::move(data), TlsEnd::accepts, {.key = some_key()}));
+    });
+    const std::string cut = reason_told([](Stream data) { data.receive(5); });
+    for (const std::string& reason : {refused, cut}) {
+        CAPTURE(reason);
+        CHECK(has(reason, "does not expect this data connection"));
+        CHECK_FALSE(has(reason, "secret"));
     }
 }
 
