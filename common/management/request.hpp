@@ -7,7 +7,7 @@
 
 namespace tunnel {
 
-enum class Method : std::uint8_t { get, head, post, put, patch, remove, options, unknown };
+enum class Method : std::uint8_t { get, head, post, put, patch, remove, options, trace, unknown };
 
 // One request, taken apart. Nothing in it is trusted.
 struct Request {

@@ -53,6 +53,8 @@ Method method_of(http::verb verb)
         return Method::remove;
     case http::verb::options:
         return Method::options;
+    case http::verb::trace:
+        return Method::trace;
     default:
         return Method::unknown;
     }

@@ -27,6 +27,8 @@ std::string_view name_of(Method method)
         return "DELETE";
     case Method::options:
         return "OPTIONS";
+    case Method::trace:
+        return "TRACE";
     case Method::unknown:
         break;
     }

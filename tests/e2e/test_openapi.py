@@ -18,7 +18,7 @@ try:
 except ImportError:
     jsonschema = yaml = None
 
-METHODS = ("get", "put", "post", "delete", "patch", "options")
+METHODS = ("get", "put", "post", "delete", "patch", "options", "trace")
 # Where the program's routes are.
 SOURCES = {"remote-proxy": ("remote-proxy/management_routes.cpp", "common/management/liveness.cpp"),
            "origin-proxy": ("origin-proxy/management.cpp", "common/management/liveness.cpp")}

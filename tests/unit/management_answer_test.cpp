@@ -112,6 +112,7 @@ TEST_CASE("a path has its methods, and whatever else is asked is told so")
     CHECK(ask(Method::get, {"a", "..", "a"}).status == 404);
     CHECK(ask(Method::get, {""}).status == 404);
     CHECK(ask(Method::unknown, {"a"}).status == 501);
+    CHECK(ask(Method::trace, {"a"}).status == 405);
     const Response no_such_method = ask(Method::options, {"a"});
     CHECK(no_such_method.status == 405);
     CHECK(no_such_method.headers.at(0).first == "Allow");
