@@ -71,6 +71,16 @@ void HealthChecks::check(const std::vector<std::shared_ptr<Service>>& wanted)
     }
 }
 
+std::vector<HealthChecks::Known> HealthChecks::known() const
+{
+    std::vector<Known> known;
+    for (const auto& [name, checked] : checked_) {
+        if (!checked->over)
+            known.push_back({name, checked->health.healthy()});
+    }
+    return known;
+}
+
 void HealthChecks::stop()
 {
     for (const auto& [name, checked] : checked_) {

@@ -36,6 +36,15 @@ public:
     // Those that are under way go on.
     void set_at_once(std::size_t at_once) { at_once_ = at_once; }
 
+    // What the checks of a service have come to so far.
+    struct Known {
+        std::string service;
+        bool healthy;
+    };
+
+    // Of those that are checked now, in the order of their names.
+    std::vector<Known> known() const;
+
     // None is checked, and none told of. What is under way ends within its timeout.
     void stop();
 

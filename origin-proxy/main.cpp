@@ -1,3 +1,4 @@
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -5,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/file_watch.hpp"
+#include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
@@ -48,8 +50,10 @@ std::string ready_line(const tunnel::OriginOptions& options, const tunnel::Addre
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
+    const auto loaded = std::make_shared<tunnel::Loaded>(io);
+    loaded->take_certificates(options.certificates_shown());
     auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "origin-proxy");
+                                                 options.descriptor_limit, "origin-proxy", loaded);
     // A reload may name a secret where there was none, and inside the sandbox it would be too late.
     if (options.has_private_files() || options.common.management.has_private_files() ||
         !options.common.files.top.empty())
@@ -65,7 +69,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
     const auto reload_and_say = [&](std::string& problems) {
-        return tunnel::reload_or_complain(problems, [&] {
+        const bool success = tunnel::reload_or_complain(problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
             std::optional<tunnel::ManagementServer::Trust> fresh_trust;
             if (management) // all that may fail comes first
@@ -74,7 +78,10 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
             latest = std::move(fresh);
             if (management)
                 management->server.change(std::move(fresh_trust));
+            loaded->take_certificates(latest.certificates_shown());
         });
+        loaded->note_reload(success);
+        return success;
     };
     const auto reload = [&] {
         std::string logged;

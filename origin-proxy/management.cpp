@@ -31,6 +31,11 @@ OriginStatus OriginProxy::status() const
                 status.services[place->second].outside.push_back(
                     {to_string(link->address()), opened.outside_address});
         }
+        for (const HealthChecks::Known& known : link->health()) {
+            if (const auto place = place_of.find(known.service); place != place_of.end())
+                status.services[place->second].health.push_back(
+                    {to_string(link->address()), known.healthy});
+        }
     }
     status.visitors = visitors();
     status.parked = parked();
@@ -71,6 +76,18 @@ void add_links(const OriginStatus& status, Metrics& metrics)
                   "Round trip to the remote proxy, as the kernel estimates it.", round_trips);
 }
 
+void add_health(const OriginStatus& status, Metrics& metrics)
+{
+    std::vector<Sample> healthy;
+    for (const OriginStatus::Service& service : status.services) {
+        for (const OriginStatus::Health& each : service.health)
+            healthy.emplace_back(each.healthy ? 1 : 0,
+                                 Labels{{"service", service.name}, {"remote", each.remote}});
+    }
+    metrics.gauge("tunnel_origin_server_healthy",
+                  "Whether the health checks find the origin server well: 1 or 0.", healthy);
+}
+
 } // namespace
 
 void add_metrics(const OriginStatus& status, Metrics& metrics)
@@ -89,6 +106,7 @@ void add_metrics(const OriginStatus& status, Metrics& metrics)
                     "Visitors for whom the origin server could not be connected to.",
                     {Sample(status.counts.failed_dials)});
     add_links(status, metrics);
+    add_health(status, metrics);
     metrics.counter("tunnel_connects_total",
                     "Times that a control connection was tried, the first one included.",
                     {Sample(status.counts.connects)});
@@ -114,9 +132,13 @@ Json to_json(const OriginStatus::Service& service)
     Json outside = Json::array();
     for (const OriginStatus::Outside& each : service.outside)
         outside.push_back({{"remote", each.remote}, {"address", each.address}});
-    return {{"name", service.name},
-            {"origin_server", service.origin_server},
-            {"outside", std::move(outside)}};
+    Json json{{"name", service.name},
+              {"origin_server", service.origin_server},
+              {"outside", std::move(outside)},
+              {"healthy", nullptr}};
+    if (!service.health.empty())
+        json["healthy"] = std::ranges::all_of(service.health, &OriginStatus::Health::healthy);
+    return json;
 }
 
 constexpr auto as_json = [](const auto& each) { return to_json(each); };

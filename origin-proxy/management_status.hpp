@@ -41,10 +41,17 @@ struct OriginStatus {
         std::string address;
     };
 
+    // Whether the origin server of a service is well, as it is checked for one remote proxy.
+    struct Health {
+        std::string remote;
+        bool healthy;
+    };
+
     struct Service {
         std::string name;
         std::string origin_server;
         std::vector<Outside> outside{}; // where it is open
+        std::vector<Health> health{};   // that is known; empty: it is not checked
     };
 
     bool stopping = false;

@@ -173,6 +173,14 @@ std::vector<std::filesystem::path> OriginOptions::files_to_watch() const
     return with_trust_of_each(tunnel::files_to_watch(common, trust), *this);
 }
 
+std::vector<std::string> OriginOptions::certificates_shown() const
+{
+    std::vector<std::string> files{common.management.certificate.certificate};
+    for (const RemotePeer& each : remote_proxies)
+        files.push_back(trust_of(each).own.certificate);
+    return files;
+}
+
 void take_rules(OriginService& service, const OriginOptions& options)
 {
     service.proxy_protocol = options.proxy_protocol;

@@ -53,6 +53,9 @@ struct OriginOptions {
 
     // Those of them that there are now, to be looked at for changes.
     std::vector<std::filesystem::path> files_to_watch() const;
+
+    // Files of certificates that the program shows to anybody; some may be empty, or given twice.
+    std::vector<std::string> certificates_shown() const;
 };
 
 // Gives the service what the options say of every service that says nothing else.

@@ -105,6 +105,9 @@ public:
     // The services that the remote proxy has said to be open, while it is there.
     std::vector<Opened> opened() const;
 
+    // Of the origin servers that are checked for this remote proxy; none while it is away.
+    std::vector<HealthChecks::Known> health() const { return checks_.known(); }
+
     // Nothing without a control connection.
     std::optional<microseconds> round_trip() const
     {

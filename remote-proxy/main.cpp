@@ -1,9 +1,11 @@
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/file_watch.hpp"
+#include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
@@ -51,8 +53,10 @@ std::string outside_addresses(const tunnel::RemoteProxy& proxy)
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
     tunnel::RemoteProxy::Prepared prepared(io, options);
+    const auto loaded = std::make_shared<tunnel::Loaded>(io);
+    loaded->take_certificates(tunnel::certificates_shown(options));
     auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "remote-proxy");
+                                                 options.descriptor_limit, "remote-proxy", loaded);
     std::optional<tunnel::StateFile> state;
     tunnel::Kept kept;
     if (!options.state_file.empty())
@@ -76,8 +80,11 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     if (state && proxy.kept() != kept)
         state->write_soon(io, proxy.kept());
     const auto reload_and_say = [&](std::string& problems) {
-        if (!proxy.reload(&problems))
+        const bool success = proxy.reload(&problems);
+        loaded->note_reload(success);
+        if (!success)
             return false;
+        loaded->take_certificates(tunnel::certificates_shown(options));
         if (management)
             management->server.change(std::exchange(trust, std::nullopt));
         return true;

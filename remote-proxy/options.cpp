@@ -181,6 +181,11 @@ void take_rules(RemoteService& service, const RemoteOptions& options)
     service.foreign_header = options.foreign_header;
 }
 
+std::vector<std::string> certificates_shown(const RemoteOptions& options)
+{
+    return {options.trust.own.certificate, options.common.management.certificate.certificate};
+}
+
 bool opens_low_ports(const RemoteOptions& options)
 {
     constexpr std::uint16_t first_free = 1024;

@@ -46,6 +46,9 @@ void take_rules(RemoteService& service, const RemoteOptions& options);
 // proxies.
 bool opens_low_ports(const RemoteOptions& options);
 
+// Files of certificates that the program shows to anybody; some may be empty.
+std::vector<std::string> certificates_shown(const RemoteOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code.
 std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options);

@@ -27,8 +27,9 @@ double seconds_since_1970()
 
 } // namespace
 
-ProcessMetrics::ProcessMetrics(std::string program)
+ProcessMetrics::ProcessMetrics(std::string program, std::shared_ptr<const Loaded> loaded)
     : program_(std::move(program)),
+      loaded_(std::move(loaded)),
       started_(seconds_since_1970()),
       memory_(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC)),
       descriptors_(::opendir("/proc/self/fd"))
@@ -52,6 +53,15 @@ void ProcessMetrics::add_to(Metrics& metrics) const
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     metrics.gauge("process_max_fds", "Descriptors that may be open.", {Sample(limit.rlim_cur)});
+    metrics.counter("tunnel_reloads_total",
+                    "Times that the files were read again; after a failed one nothing has changed.",
+                    {Sample(loaded_->reloads(), {{"result", "success"}}),
+                     Sample(loaded_->failed_reloads(), {{"result", "failure"}})});
+    std::vector<Sample> ends;
+    for (const CertificateLife& each : loaded_->certificates())
+        ends.emplace_back(each.until.time_since_epoch().count(), Labels{{"file", each.file}});
+    metrics.gauge("tunnel_certificate_expiry_timestamp_seconds",
+                  "When a certificate that this program shows stops being good, since 1970.", ends);
 }
 
 std::optional<std::size_t> ProcessMetrics::open_descriptors() const

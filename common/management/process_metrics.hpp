@@ -1,4 +1,4 @@
-// What /metrics says of a process, whatever program it is.
+// What /metrics says of a process, whatever program of ours it is.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 
+#include "common/loaded.hpp"
 #include "common/management/metrics.hpp"
 #include "common/net/fd.hpp"
 
@@ -17,9 +18,9 @@ namespace tunnel {
 class ProcessMetrics {
 public:
     // `program` is "remote-proxy", say.
-    explicit ProcessMetrics(std::string program);
+    ProcessMetrics(std::string program, std::shared_ptr<const Loaded> loaded);
 
-    // Build, age, processor time, memory and descriptors of the process.
+    // Build, age, processor time, memory and descriptors of the process, and what it has loaded.
     void add_to(Metrics& metrics) const;
 
 private:
@@ -31,6 +32,7 @@ private:
     };
 
     std::string program_;
+    std::shared_ptr<const Loaded> loaded_;
     double started_;                          // seconds since 1970
     Fd memory_;                               // /proc/self/statm
     std::unique_ptr<DIR, Close> descriptors_; // /proc/self/fd

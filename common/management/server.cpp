@@ -313,19 +313,22 @@ Response ManagementServer::answer(const Request& request) const
 }
 
 Management::Management(asio::io_context& io, const ManagementOptions& options,
-                       std::size_t descriptor_limit, std::string program)
+                       std::size_t descriptor_limit, std::string program,
+                       std::shared_ptr<const Loaded> loaded)
     : server(io, options, {{}, management_connections(descriptor_limit)}),
-      process(std::make_shared<const ProcessMetrics>(std::move(program)))
+      process(std::make_shared<const ProcessMetrics>(std::move(program), std::move(loaded)))
 {
 }
 
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
-                                               std::size_t descriptor_limit, std::string program)
+                                               std::size_t descriptor_limit, std::string program,
+                                               std::shared_ptr<const Loaded> loaded)
 {
     if (!options.address)
         return nullptr;
-    return std::make_unique<Management>(io, options, descriptor_limit, std::move(program));
+    return std::make_unique<Management>(io, options, descriptor_limit, std::move(program),
+                                        std::move(loaded));
 }
 
 } // namespace tunnel

@@ -110,7 +110,7 @@ private:
 // A server with what has to be opened before the sandbox is entered.
 struct Management {
     Management(asio::io_context& io, const ManagementOptions& options, std::size_t descriptor_limit,
-               std::string program);
+               std::string program, std::shared_ptr<const Loaded> loaded);
 
     ManagementServer server;
     std::shared_ptr<const ProcessMetrics> process;
@@ -119,6 +119,7 @@ struct Management {
 // Null: the options have no address for it. Throws as ManagementServer does.
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
-                                               std::size_t descriptor_limit, std::string program);
+                                               std::size_t descriptor_limit, std::string program,
+                                               std::shared_ptr<const Loaded> loaded);
 
 } // namespace tunnel

@@ -18,7 +18,7 @@ _MATCHINGS = {"ignoring", "on", "group_left", "group_right"}
 _WORDS = {"avg", "count", "max", "min", "sum", "and", "or", "unless", "bool"}
 OF_THE_SCRAPE = {"job", "instance"}
 # Their values are names that every set-up has of its own.
-OF_THE_SETUP = {"instance", "origin", "remote", "service", "worker"}
+OF_THE_SETUP = {"file", "instance", "origin", "remote", "service", "worker"}
 
 
 def _tokens(text):

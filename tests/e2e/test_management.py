@@ -63,11 +63,11 @@ class Folder:
         return self.path(name)
 
 
-def managed(origin, folder, **options):
+def managed(origin, folder, remote_flags=(), origin_flags=(), **options):
     """A tunnel of which both programs have a management interface at a socket file."""
     remote, own = folder.socket("remote"), folder.socket("origin")
-    tunnel = Tunnel(origin.address, remote_flags=["--management-addr", remote, *HEARTBEATS],
-                    origin_flags=["--management-addr", own, *HEARTBEATS], **options)
+    tunnel = Tunnel(origin.address, remote_flags=["--management-addr", remote, *HEARTBEATS, *remote_flags],
+                    origin_flags=["--management-addr", own, *HEARTBEATS, *origin_flags], **options)
     return tunnel, remote, own
 
 

@@ -1,7 +1,10 @@
 """The management interface over TLS, with and without certificates of clients, asked by curl."""
 
-import ssl
+import re
+import signal
 import socket
+import ssl
+import time
 import unittest
 
 from faults import HEARTBEATS, echo, serves, wait_served
@@ -99,6 +102,24 @@ class OverTls(unittest.TestCase):
             code, _ = curl(where, "/v1/reload", self.files, "-X", "POST", "-H", "Content-Type: application/json")
             self.assertEqual(code, 200)
             self.assertNotEqual(shown(), first)
+            _, told = curl(where, "/metrics", self.files)
+            for result in ("success", "failure"):
+                self.assertIn(f'tunnel_reloads_total{{result="{result}"}} 1\n', told)
+            expires, = re.findall(rf'tunnel_certificate_expiry_timestamp_seconds{{file="{self.files.server}"}} (\d+)', told)
+            self.assertGreater(int(expires), time.time())
+
+    def test_a_certificate_that_expires_soon_is_warned_of_when_it_is_loaded(self):
+        run([need("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-subj", "/CN=soon", "-days", "1", "-keyout", self.files.server_key, "-out", self.files.server])
+        with SocketOrigin(echo) as origin, self.tunnel(origin) as tunnel:
+            wait_served(tunnel.outside)
+            self.assertEqual([line for line in tunnel.log(tunnel.remote) if "concern" in line], [])
+            run([need("openssl"), "x509", "-in", self.files.server, "-signkey", self.files.server_key, "-days", "-1",
+                 "-out", self.files.server])
+            tunnel.remote.send_signal(signal.SIGHUP)
+            warning = tunnel.wait_log(tunnel.remote, lambda line: "concern" in line)
+            self.assertEqual((warning["level"], warning["file"]), ("warn", self.files.server))
+            self.assertIn("expired", warning["concern"])
 
     def test_all_addresses_are_for_those_with_a_certificate_or_a_token(self):
         refused = run([binary("remote-proxy"), "--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:0",

@@ -8,13 +8,13 @@ import unittest
 import urllib.parse
 import urllib.request
 
+import trust
 from faults import HEARTBEATS, echo, exchange, visit
 from origins import SocketOrigin
 from programs import REPO
 from promql import OF_THE_SCRAPE, Exposed, parse, samples
 from support import HOST, Program, Tunnel, free_port, missing, need, poll, run
 from test_management import TOKEN, Folder, curl, managed, metrics, status
-from trust import TwoSecrets
 
 try:
     import yaml
@@ -136,14 +136,16 @@ class Written(unittest.TestCase):
 
 
 class Names(unittest.TestCase):
-    """The names in all expressions, beside those of two programs that have served a visitor."""
+    """The names in all expressions, beside those of two programs that have all there is to tell."""
 
     trust = ()
 
     def setUp(self):
         folder = self.enterContext(Folder())
         origin = self.enterContext(SocketOrigin(echo))
-        tunnel, remote, own = managed(origin, folder)
+        files = trust.make_certificates(trust.folder(self.id()), HOST)
+        tunnel, remote, own = managed(origin, folder, trust.remote_flags(files),
+                                      [*trust.origin_flags(files), "--health-check", "tcp"])
         with tunnel:
             with visit(tunnel.outside) as visitor:
                 exchange(visitor)
@@ -213,7 +215,7 @@ class Scraped(unittest.TestCase):
                 origin=['["cellar.internal:9057"]', f'["{own}"]'],
                 token=["/etc/prometheus/origin-proxy-token", token])
             # By its secret the origin proxy has a name: an empty label is none to Prometheus.
-            secrets = TwoSecrets(folder.path(""))
+            secrets = trust.TwoSecrets(folder.path(""))
             with Tunnel(origin.address, trust="none",
                         remote_flags=["--management-addr", remote, *secrets.remote_flags, *HEARTBEATS],
                         origin_flags=["--management-addr", own, "--management-read-token-file", token,

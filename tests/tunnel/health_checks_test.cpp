@@ -82,8 +82,8 @@ private:
 // The origin proxy, and its control connection.
 struct Played {
     explicit Played(const std::vector<OriginService>& services,
-                    std::vector<std::string> features = {std::string(tunnel::services),
-                                                         std::string(health_checks)})
+                    std::vector<std::string> features = {std::string(tunnel::feature::services),
+                                                         std::string(feature::health_checks)})
         : offered(services.size())
     {
         OriginOptions options = origin_options(remote.endpoint(), {});
@@ -101,11 +101,25 @@ struct Played {
         Stream control = remote.accept();
         CHECK(control.receive(magic.size()) == magic_bytes());
         const auto said = control.receive_frame<LogIn>();
-        CHECK(std::ranges::find(said.features, health_checks) != said.features.end());
+        CHECK(std::ranges::find(said.features, feature::health_checks) != said.features.end());
         control.send(welcome);
         for (std::size_t i = 0; i < offered; ++i)
             control.receive_frame<Offer>();
         return control;
+    }
+
+    // As its status has it, of the one service there is: an element for each remote proxy that it
+    // is checked for.
+    std::vector<bool> known_health()
+    {
+        std::vector<bool> known;
+        proxy->on_its_thread([&](OriginProxy& origin) {
+            const OriginStatus status = origin.status();
+            for (const OriginStatus::Health& each : status.services.at(0).health)
+                known.push_back(each.healthy);
+            return true;
+        });
+        return known;
     }
 
     void change_services(const std::vector<OriginService>& wanted)
@@ -140,8 +154,12 @@ TEST_CASE("a server that takes no connection is told to be ill, and well once it
     Stream control = played.log_in();
     CHECK((control.receive_frame<ServerHealth>() ==
            ServerHealth{"web", ServerState::ill, "Connection refused"}));
+    CHECK(played.known_health() == std::vector{false});
     server.emplace(where);
     CHECK((control.receive_frame<ServerHealth>() == ServerHealth{"web", ServerState::well, ""}));
+    CHECK(played.known_health() == std::vector{true});
+    control.reset();
+    eventually([&] { return played.known_health().empty(); }); // it is checked no more
 }
 
 TEST_CASE("a server is ill that answers with an error, and well that shows the page")
@@ -211,7 +229,7 @@ TEST_CASE("a remote proxy that does not know of health checks is not told, and n
 {
     Server server;
     Played played({web(address_of(server), often(HealthCheck::Kind::tcp))},
-                  {std::string(services)});
+                  {std::string(feature::services)});
     Stream control = played.log_in();
     CHECK_FALSE(server.pending_within(100ms)); // ten intervals
 }

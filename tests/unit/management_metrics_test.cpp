@@ -8,6 +8,7 @@
 #include "common/management/liveness.hpp"
 #include "origin-proxy/management.hpp"
 #include "remote-proxy/management.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/temporary_file.hpp"
 
 using namespace std::chrono_literals;
@@ -43,17 +44,26 @@ RemoteStatus served_status()
     return status;
 }
 
+// What a process says of itself that has loaded nothing.
+std::shared_ptr<const ProcessMetrics> process(const std::string& program,
+                                              const std::shared_ptr<Loaded>& loaded = nullptr)
+{
+    static asio::io_context io(1);
+    return std::make_shared<const ProcessMetrics>(program,
+                                                  loaded ? loaded : std::make_shared<Loaded>(io));
+}
+
 Router remote(const RemoteStatus& status)
 {
     return status_router([status] { return readiness(status); },
                          [status](Metrics& metrics) { add_metrics(status, metrics); },
-                         std::make_shared<const ProcessMetrics>("remote-proxy"));
+                         process("remote-proxy"));
 }
 
 Router origin(const OriginStatus& status)
 {
     return origin_management([status] { return status; }, [](std::string&) { return true; },
-                             std::make_shared<const ProcessMetrics>("origin-proxy"));
+                             process("origin-proxy"));
 }
 
 bool has_line(const std::string& text, std::string_view line)
@@ -91,6 +101,28 @@ TEST_CASE("the metrics of both programs keep the rules of Prometheus")
     CHECK(wrong_by_promtool(ask(origin(status), "metrics").body) == "");
 }
 
+TEST_CASE("reloads are counted by what they came to, and certificates told with their ends")
+{
+    asio::io_context io(1);
+    const Certificate certificate({.common_name = "x"});
+    const auto loaded = std::make_shared<Loaded>(io);
+    loaded->note_reload(true);
+    loaded->note_reload(true);
+    loaded->note_reload(false);
+    loaded->take_certificates({certificate.path()});
+    Metrics metrics;
+    process("remote-proxy", loaded)->add_to(metrics);
+    const std::string text = metrics.response().body;
+    CAPTURE(text);
+    CHECK(has_line(text, "tunnel_reloads_total{result=\"success\"} 2"));
+    CHECK(has_line(text, "tunnel_reloads_total{result=\"failure\"} 1"));
+    CHECK(
+        has_line(text, fmt::format("tunnel_certificate_expiry_timestamp_seconds{{file=\"{}\"}} {}",
+                                   certificate.path(),
+                                   loaded->certificates().at(0).until.time_since_epoch().count())));
+    CHECK(wrong_by_promtool(text) == "");
+}
+
 TEST_CASE("the remote proxy tells its services, visitors, origin proxies and refusals")
 {
     const Response response = ask(remote(served_status()), "metrics");
@@ -121,6 +153,17 @@ TEST_CASE("the remote proxy tells its services, visitors, origin proxies and ref
           "tunnel_relay_pairs{worker=\"0\"} 2",
           "tunnel_build_info{program=\"remote-proxy\",version=\"" TUNNEL_VERSION "\"} 1"})
         CHECK_MESSAGE(has_line(text, line), line);
+}
+
+TEST_CASE("the origin proxy tells of the servers that are checked, for each remote proxy")
+{
+    OriginStatus status;
+    status.services = {{"web", "localhost:80", {}, {{"a:9001", true}, {"b:9001", false}}},
+                       {"ssh", "localhost:22"}};
+    const std::string text = ask(origin(status), "metrics").body;
+    CHECK(has_line(text, "tunnel_origin_server_healthy{service=\"web\",remote=\"a:9001\"} 1"));
+    CHECK(has_line(text, "tunnel_origin_server_healthy{service=\"web\",remote=\"b:9001\"} 0"));
+    CHECK(text.find("service=\"ssh\"") == std::string::npos);
 }
 
 TEST_CASE("the metrics of the process are those that Prometheus names")

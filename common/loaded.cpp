@@ -1,0 +1,41 @@
+#include "common/loaded.hpp"
+
+#include <chrono>
+
+#include "common/log.hpp"
+
+namespace tunnel {
+
+Loaded::Loaded(asio::io_context& io, Clock::duration interval) : interval_(interval), timer_(io)
+{
+    wait();
+}
+
+void Loaded::take_certificates(const std::vector<std::string>& files)
+{
+    certificates_ = lives_of_certificates(files);
+    warn();
+}
+
+void Loaded::wait()
+{
+    timer_.expires_after(interval_);
+    timer_.async_wait([this](std::error_code error) {
+        if (error) // it may be destroyed
+            return;
+        warn();
+        wait();
+    });
+}
+
+void Loaded::warn() const
+{
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    for (const CertificateLife& each : certificates_) {
+        const std::string concern = concern_about(each, now);
+        if (!concern.empty())
+            log::warn("a certificate of this program", {{"file", each.file}, {"concern", concern}});
+    }
+}
+
+} // namespace tunnel
