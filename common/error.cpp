@@ -46,9 +46,8 @@ struct Category final : std::error_category {
         case Errc::handshake_failed:
             return "no encrypted connection";
         case Errc::no_such_data:
-            return "the remote proxy does not expect this data connection any more: the visitor "
-                   "has "
-                   "gone, or the session that it was announced in is over";
+            return "the remote proxy does not expect this data connection any more: its visitor "
+                   "has gone, or its session is over";
         case Errc::no_proof:
             return "no proof of the secret";
         case Errc::no_proxy_header:

@@ -10,12 +10,10 @@ FileWatch::FileWatch(asio::io_context& io, Files files, std::function<void()> ch
                      Clock::duration interval)
     : files_(std::move(files)),
       changed_(std::move(changed)),
-      interval_(interval),
       known_(look()),
       before_(known_),
-      timer_(io)
+      every_(io, interval, [this] { compare(); })
 {
-    wait();
 }
 
 std::vector<FileWatch::Seen> FileWatch::look() const
@@ -35,17 +33,6 @@ std::vector<FileWatch::Seen> FileWatch::look() const
             status.st_mtim.tv_sec * std::int64_t(1'000'000'000) + status.st_mtim.tv_nsec;
     }
     return all;
-}
-
-void FileWatch::wait()
-{
-    timer_.expires_after(interval_);
-    timer_.async_wait([this](std::error_code error) {
-        if (error) // it may be destroyed
-            return;
-        compare();
-        wait();
-    });
 }
 
 void FileWatch::compare()

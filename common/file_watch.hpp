@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/asio.hpp"
+#include "common/every.hpp"
 
 namespace tunnel {
 
@@ -40,15 +41,13 @@ private:
     };
 
     std::vector<Seen> look() const;
-    void wait();
     void compare();
 
     Files files_;
     std::function<void()> changed_;
-    Clock::duration interval_;
     std::vector<Seen> known_;  // when it was told last
     std::vector<Seen> before_; // at the last look
-    asio::steady_timer timer_;
+    Every every_;
 };
 
 } // namespace tunnel

@@ -6,26 +6,15 @@
 
 namespace tunnel {
 
-Loaded::Loaded(asio::io_context& io, Clock::duration interval) : interval_(interval), timer_(io)
+Loaded::Loaded(asio::io_context& io, Clock::duration interval)
+    : every_(io, interval, [this] { warn(); })
 {
-    wait();
 }
 
 void Loaded::take_certificates(const std::vector<std::string>& files)
 {
     certificates_ = lives_of_certificates(files);
     warn();
-}
-
-void Loaded::wait()
-{
-    timer_.expires_after(interval_);
-    timer_.async_wait([this](std::error_code error) {
-        if (error) // it may be destroyed
-            return;
-        warn();
-        wait();
-    });
 }
 
 void Loaded::warn() const

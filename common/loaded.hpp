@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "common/asio.hpp"
+#include "common/every.hpp"
 #include "common/security/certificate_life.hpp"
 
 namespace tunnel {
@@ -35,14 +35,12 @@ public:
     std::uint64_t failed_reloads() const { return failed_reloads_; }
 
 private:
-    void wait();
     void warn() const;
 
-    Clock::duration interval_;
     std::vector<CertificateLife> certificates_;
     std::uint64_t reloads_ = 0;
     std::uint64_t failed_reloads_ = 0;
-    asio::steady_timer timer_;
+    Every every_;
 };
 
 } // namespace tunnel

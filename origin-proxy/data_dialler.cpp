@@ -41,10 +41,12 @@ awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes o
     } catch (const std::system_error& error) {
         if (limit.passed())
             throw std::system_error(asio::error::timed_out);
-        // The log-in has shown that both know the secret: it is this connection's own key that the
-        // remote proxy has forgotten, and nothing in the options would help.
-        if (error.code() == Errc::wrong_secret || error.code() == Errc::cut_short)
+        // The log-in has shown that both know the secret and encrypt: it is this connection's own
+        // key that the remote proxy has forgotten, and nothing in the options would help.
+        if (error.code() == Errc::wrong_secret)
             throw std::system_error(make_error_code(Errc::no_such_data));
+        if (error.code() == Errc::cut_short)
+            throw std::system_error(make_error_code(Errc::closed_by_peer));
         throw;
     }
     connection.tls = handshake.take();

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds every preset and runs the tests of each, and the checks of the
 # source, as one ctest run: its summary, the last lines, is the sum of everything. release has the end-to-end tests,
-# sanitize all others, thread those with threads; the relay, which is made for speed, is tested in all three, and
-# clang-tidy is the second compiler.
+# sanitize all others, thread those with threads; the relay, which is made for speed, is tested in all three, what
+# sanitizers cannot bear in release too, and clang-tidy is the second compiler.
 # usage: scripts/test.sh [--quick]      --quick for daily work: preset dev alone, no clang-tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 presets=(release sanitize thread fuzz)
-tested=(release/tests/{e2e,relay,bench} sanitize thread/tests/relay fuzz) # in build/
-targets=(remote-proxy origin-proxy relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
+tested=(release/tests/{e2e,plain,relay,bench} sanitize thread/tests/relay fuzz) # in build/
+targets=(remote-proxy origin-proxy plain relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
 checks=(format tidy)
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
