@@ -1,5 +1,6 @@
 // The only place that includes asio, and the vocabulary that the project takes from it. What lives
-// in asio::experimental today is named here, so that leaving it later is one edit.
+// in asio::experimental in one version and not in the next is named here, so that the rest of the
+// sources compiles with all of them (Asio 1.22 of Debian 12 to 1.30 of Debian 13).
 #pragma once
 
 #include <asio/awaitable.hpp>
@@ -8,7 +9,6 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -22,6 +22,12 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
+
+#if __has_include(<asio/as_tuple.hpp>)
+#include <asio/as_tuple.hpp>
+#else
+#include <asio/experimental/as_tuple.hpp>
+#endif
 
 #include <chrono>
 #include <list>
@@ -37,7 +43,11 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 // Completion token: the operation's error comes back as a value instead of an exception.
+#if __has_include(<asio/as_tuple.hpp>)
+inline constexpr auto nothrow = asio::as_tuple(asio::use_awaitable);
+#else
 inline constexpr auto nothrow = asio::experimental::as_tuple(asio::use_awaitable);
+#endif
 
 // Suspends the calling coroutine for `duration`; cancelling the coroutine ends it with
 // operation_aborted.

@@ -22,6 +22,9 @@ namespace {
 // A first frame takes one read, or two if it is long, and each that must wait is a turn; then some.
 constexpr int turns_to_be_heard = 8;
 
+// Out here because fmt 10 checks a format at compile time, and a coroutine's local is no constant.
+constexpr std::string_view broken = "lost its data connection: {}";
+
 } // namespace
 
 awaitable<void> RemoteProxy::accept_connections()
@@ -302,7 +305,6 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     const std::optional<SessionId> session = link != nullptr ? link->session : std::nullopt;
     const Identity identity = link != nullptr ? link->identity : Identity();
     const OriginId origin = link != nullptr ? link->origin : OriginId();
-    constexpr std::string_view broken = "lost its data connection: {}";
     std::string failure;
     bool refused = false;
     try {

@@ -11,7 +11,7 @@ esac
 preset=${1-release}
 
 extra=()
-[[ $preset != clang ]] || extra=(clang-14)
+[[ $preset != clang ]] || extra=(clang)
 scripts/install-dependencies.sh "${extra[@]}"
 cmake --preset "$preset"
 cmake --build --preset "$preset" --target remote-proxy origin-proxy

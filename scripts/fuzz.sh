@@ -28,7 +28,7 @@ if ((${#targets[@]} == 0)); then
     done
 fi
 
-scripts/install-dependencies.sh clang-14 libclang-rt-14-dev
+scripts/install-dependencies.sh clang libclang-rt-dev
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target "${targets[@]/%/_fuzz}"
 
