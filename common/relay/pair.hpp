@@ -87,8 +87,8 @@ public:
 
     bool awaits_start() const { return awaits_start_; }
 
-    // Takes what was peeked at; `from` as for pump().
-    void start(const Side& from);
+    // From here on the sender's bytes are taken, first those that were peeked at.
+    void start();
 
     // The sender has said that it takes the stream on.
     bool heard_start() const { return heard_start_; }
@@ -114,6 +114,13 @@ public:
     // A short read no longer means "drained", so read until the kernel says so: the sender has
     // ended its stream, or sent urgent data or descriptors, at which a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
+
+    // The sender has sent urgent data.
+    void saw_urgent_data()
+    {
+        saw_urgent_data_ = true;
+        read_until_told();
+    }
 
     // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
     Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
@@ -158,8 +165,10 @@ private:
     Progress begin_frame();
     Progress peek(const Side& from, const Side& to, const Means& means);
     Progress look_at_beginning(int from);
+    Progress take_ahead(int from);
     Progress pass_end(const Side& to, const Means& means);
     Progress splice(int from, std::size_t most, std::size_t& moved);
+    ssize_t read(const Side& from, std::span<std::byte> room) const;
     Progress failed_to_read();
 
     // Writes until `bytes` is empty or the receiver takes no more; leaves what is left over.
@@ -186,6 +195,8 @@ private:
     bool readable_ = false; // the first event says whether it is
     bool writable_ = true;
     bool short_read_says_nothing_ = false;
+    bool saw_urgent_data_ = false;
+    bool must_ask_recv_ = false; // what splice() has said may be about a mark of urgent data only
     bool saw_end_ = false;
     bool finished_ = false;
 };

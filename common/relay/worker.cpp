@@ -352,7 +352,9 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
     }
     Direction& from_it = is_second ? pair.back : pair.forth;
     Direction& to_it = is_second ? pair.forth : pair.back;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
+    if (events & EPOLLPRI)
+        from_it.saw_urgent_data();
+    if (events & (EPOLLRDHUP | EPOLLHUP))
         from_it.read_until_told();
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         from_it.can_read();
@@ -374,7 +376,7 @@ void Relay::Worker::progress(Pair& pair)
     if (!pump(pair, pair.back))
         return;
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
-        pair.forth.start(pair.first_side());
+        pair.forth.start();
         pair.last_byte = now_; // however long the start took
         set_timer(pair);
     }
