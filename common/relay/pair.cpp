@@ -339,12 +339,11 @@ Progress Direction::look_at_beginning(int from)
             return Progress::from_failed;
         const std::size_t there = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
         const std::size_t seen = taken.size() + there;
-        const Beginning beginning =
-            seen > 0 ? guard_({first.data(), seen}) : Beginning::undecided;
+        const Beginning beginning = seen > 0 ? guard_({first.data(), seen}) : Beginning::undecided;
         if (beginning == Beginning::forbidden)
             return Progress::forbidden;
-        const bool hidden = beginning == Beginning::undecided &&
-                            static_cast<std::size_t>(bytes_in(from)) > there;
+        const bool hidden =
+            beginning == Beginning::undecided && static_cast<std::size_t>(bytes_in(from)) > there;
         if (beginning == Beginning::allowed || (ended && !hidden)) {
             guard_ = nullptr;
             return Progress::more;
@@ -355,7 +354,8 @@ Progress Direction::look_at_beginning(int from)
             return Progress::waiting;
         if (there > 0) {
             const ssize_t size = ::recv(from, room.data(), there, MSG_DONTWAIT);
-            rare().received.append(room.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+            rare().received.append(room.data(),
+                                   static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
         }
     }
     return Progress::from_failed;
@@ -433,10 +433,10 @@ void Direction::send_first(std::string_view bytes)
     hold(std::as_bytes(std::span(all)));
 }
 
-// Into the pipe, which is empty: EAGAIN never means that the pipe is full. But where recv(2) goes on
-// at a mark of urgent data, splice(2) does not: there it answers EAGAIN, and once the sender has
-// ended its stream 0, whatever lies behind the mark. So an end is one only if recv() says so, and so
-// is an empty socket once there was urgent data; before, EPOLLPRI is still to come.
+// Into the pipe, which is empty: EAGAIN never means that the pipe is full. But where recv(2) goes
+// on at a mark of urgent data, splice(2) does not: there it answers EAGAIN, and once the sender has
+// ended its stream 0, whatever lies behind the mark. So an end is one only if recv() says so, and
+// so is an empty socket once there was urgent data; before, EPOLLPRI is still to come.
 Progress Direction::splice(int from, std::size_t most, std::size_t& moved)
 {
     const ssize_t size = ::splice(from, nullptr, pipe_->in.get(), nullptr,
