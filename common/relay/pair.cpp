@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -38,6 +39,20 @@ int bytes_in(int descriptor)
     return bytes;
 }
 
+// About how many bytes the socket takes at once; the kernel counts its own overhead in.
+std::size_t room_in(int descriptor)
+{
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    auto size = static_cast<socklen_t>(sizeof memory);
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0)
+        return 0;
+    const std::uint32_t most = memory[SK_MEMINFO_SNDBUF];
+    // A TCP socket counts what waits in the former, a Unix socket in the latter.
+    const std::uint32_t used =
+        std::max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
+    return most - std::min(most, used);
+}
+
 std::string_view as_text(std::span<const std::byte> bytes)
 {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -67,6 +82,7 @@ Pair::Pair(Fd one, Framed other, Relay::Done when_done)
 Progress Direction::pump(const Side& from, const Side& to, const Means& means, std::size_t budget)
 {
     std::size_t moved = 0;
+    bool began = false;
     while (!finished_) {
         if (!waits_for_piece_) {
             if (const Progress flushed = flush(to); flushed != Progress::more)
@@ -91,8 +107,9 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
             pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
         }
-        if (moved >= budget)
+        if (moved >= budget || (began && Bandwidth::Clock::now() >= means.until))
             return Progress::more;
+        began = true;
         const Progress progress = move_piece(from, to, means, moved);
         if (progress != Progress::more || allowance_) // one turn, and then the others have theirs
             return progress;
@@ -164,8 +181,7 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
 {
     const bool adds = framing_ == Framing::adds;
     const bool plain = from.tls == nullptr && to.tls == nullptr;
-    if (plain)
-        buffer = buffer.first(std::min(buffer.size(), plain_piece));
+    buffer = buffer.first(std::min(buffer.size(), largest_piece(from, to)));
     const std::size_t waiting = waits_for_piece_ ? held_.end : 0; // goes before it
     auto room = buffer.subspan(waiting);
     if (adds)
@@ -177,6 +193,7 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
         received != Progress::more || size == 0)
         return received;
     moved += size;
+    comes_in_bulk_ = size >= small_piece;
     if (size == room.size() && fills_buffer && framing_ != Framing::takes_off && plain)
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
@@ -197,6 +214,17 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
     if (!rest.empty())
         hold(rest);
     return Progress::more;
+}
+
+// Of small pieces nobody asks the kernel: the question is a system call.
+std::size_t Direction::largest_piece(const Side& from, const Side& to) const
+{
+    if (from.tls == nullptr && to.tls == nullptr)
+        return plain_piece;
+    if (!comes_in_bulk_)
+        return first_encrypted_piece;
+    const std::size_t room = room_in(to.descriptor);
+    return std::clamp(room - room / 8, least_encrypted_piece, encrypted_piece);
 }
 
 // One piece; `size` stays 0 if there is none for now, or no more at all.
