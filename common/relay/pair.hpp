@@ -134,6 +134,9 @@ public:
     // That the receiver has taken, without frames.
     std::uint64_t bytes() const { return bytes_ - std::min(bytes_, overhead_); }
 
+    // What the receiver has not taken and waits in this process' memory.
+    std::size_t held() const { return held_.end; }
+
     // The sender has said that it has no more.
     bool saw_end() const { return saw_end_; }
 
