@@ -90,7 +90,9 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
         }
         if (saw_end_)
             return pass_end(to, means);
-        if (guard_ != nullptr && readable_) {
+        if (guard_ != nullptr) {
+            if (!readable_)
+                return Progress::waiting;
             if (const Progress looked = look_at_beginning(from.descriptor);
                 looked != Progress::more)
                 return looked;
