@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "common/error.hpp"
+#include "common/net/socket.hpp"
 
 namespace tunnel {
 
@@ -40,6 +41,7 @@ Attempt attempt(const tcp::endpoint& endpoint, const Congestion& congestion, Hop
         result.error = errno;
         return result;
     }
+    keep_urgent_bytes(result.socket.get());
     congestion.prepare_connect(result.socket.get(), endpoint, hop);
     const auto size = static_cast<socklen_t>(endpoint.size());
     const auto connect = [&] {

@@ -29,10 +29,15 @@ void set_linger(int descriptor, bool reset_on_close)
 
 } // namespace
 
+void keep_urgent_bytes(int descriptor)
+{
+    set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
 void set_stream_options(int descriptor)
 {
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1); // an urgent byte is a byte of the stream
+    keep_urgent_bytes(descriptor);
     set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_seconds);
     set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_seconds);

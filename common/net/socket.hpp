@@ -10,9 +10,13 @@
 
 namespace tunnel {
 
+// SO_OOBINLINE: an urgent byte (MSG_OOB) is a byte of the stream like any other. To be set before
+// the first byte can come, since the kernel drops some that come earlier.
+void keep_urgent_bytes(int descriptor);
+
 // Small writes leave at once (TCP_NODELAY), and a peer that is gone without a word is noticed after
-// about a minute (keep-alive). What a listener accepts has the options of the listener. Those that
-// a socket does not take (a Unix socket in a test) are skipped.
+// about a minute (keep-alive); urgent bytes are kept. What a listener accepts has the options of
+// the listener. Those that a socket does not take (a Unix socket in a test) are skipped.
 void set_stream_options(int descriptor);
 
 // A close() resets, also the one that the kernel does for a killed process: a cut stream must never

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "common/error.hpp"
+#include "common/net/socket.hpp"
 
 namespace tunnel {
 
@@ -27,6 +28,8 @@ UnixAttempt try_unix(const std::string& path)
         return {{}, make_error_code(std::errc::filename_too_long)};
     std::ranges::copy(path, std::begin(name.sun_path));
     UnixAttempt attempt{Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0))};
+    if (attempt.socket.is_open())
+        keep_urgent_bytes(attempt.socket.get());
     if (!attempt.socket.is_open() ||
         ::connect(attempt.socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
         attempt.error = {errno, std::system_category()};

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -37,6 +39,20 @@ int bytes_in(int descriptor)
     return bytes;
 }
 
+// About how many bytes the socket takes at once; the kernel counts its own overhead in.
+std::size_t room_in(int descriptor)
+{
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    auto size = static_cast<socklen_t>(sizeof memory);
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0)
+        return 0;
+    const std::uint32_t most = memory[SK_MEMINFO_SNDBUF];
+    // A TCP socket counts what waits in the former, a Unix socket in the latter.
+    const std::uint32_t used =
+        std::max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
+    return most - std::min(most, used);
+}
+
 std::string_view as_text(std::span<const std::byte> bytes)
 {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -66,6 +82,7 @@ Pair::Pair(Fd one, Framed other, Relay::Done when_done)
 Progress Direction::pump(const Side& from, const Side& to, const Means& means, std::size_t budget)
 {
     std::size_t moved = 0;
+    bool began = false;
     while (!finished_) {
         if (!waits_for_piece_) {
             if (const Progress flushed = flush(to); flushed != Progress::more)
@@ -73,19 +90,28 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
         }
         if (saw_end_)
             return pass_end(to, means);
-        if (guard_ != nullptr && readable_) {
+        if (guard_ != nullptr) {
+            if (!readable_)
+                return Progress::waiting;
             if (const Progress looked = look_at_beginning(from.descriptor);
                 looked != Progress::more)
                 return looked;
         }
         if (awaits_start_)
             return peek(from, to, means);
+        if (ahead_ > 0) {
+            if (const Progress taken = take_ahead(from.descriptor); taken != Progress::more)
+                return taken;
+            if (ahead_ > 0)
+                return Progress::more;
+        }
         if (!readable_ && !has_received()) {
             pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
         }
-        if (moved >= budget)
+        if (moved >= budget || (began && Bandwidth::Clock::now() >= means.until))
             return Progress::more;
+        began = true;
         const Progress progress = move_piece(from, to, means, moved);
         if (progress != Progress::more || allowance_) // one turn, and then the others have theirs
             return progress;
@@ -108,7 +134,10 @@ Progress Direction::move_piece(const Side& from, const Side& to, const Means& me
         pipe_.reset(); // others may need it meanwhile
         return Progress::throttled;
     }
-    if (splicing_ && !pipe_ && !has_received())
+    const bool copies = std::exchange(must_ask_recv_, false) || has_received();
+    if (copies)
+        pipe_.reset();
+    else if (splicing_ && !pipe_)
         pipe_ = means.pipes.take();
     const std::size_t before = moved;
     const Progress progress =
@@ -154,8 +183,7 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
 {
     const bool adds = framing_ == Framing::adds;
     const bool plain = from.tls == nullptr && to.tls == nullptr;
-    if (plain)
-        buffer = buffer.first(std::min(buffer.size(), plain_piece));
+    buffer = buffer.first(std::min(buffer.size(), largest_piece(from, to)));
     const std::size_t waiting = waits_for_piece_ ? held_.end : 0; // goes before it
     auto room = buffer.subspan(waiting);
     if (adds)
@@ -167,6 +195,7 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
         received != Progress::more || size == 0)
         return received;
     moved += size;
+    comes_in_bulk_ = size >= small_piece;
     if (size == room.size() && fills_buffer && framing_ != Framing::takes_off && plain)
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
@@ -189,6 +218,17 @@ Progress Direction::copy(const Side& from, const Side& to, std::span<std::byte> 
     return Progress::more;
 }
 
+// Of small pieces nobody asks the kernel: the question is a system call.
+std::size_t Direction::largest_piece(const Side& from, const Side& to) const
+{
+    if (from.tls == nullptr && to.tls == nullptr)
+        return plain_piece;
+    if (!comes_in_bulk_)
+        return first_encrypted_piece;
+    const std::size_t room = room_in(to.descriptor);
+    return std::clamp(room - room / 8, least_encrypted_piece, encrypted_piece);
+}
+
 // One piece; `size` stays 0 if there is none for now, or no more at all.
 Progress Direction::receive(const Side& from, std::span<std::byte> room, std::size_t& size)
 {
@@ -201,7 +241,7 @@ Progress Direction::receive(const Side& from, std::span<std::byte> room, std::si
             rare_.reset();
         return Progress::more;
     }
-    const ssize_t result = from.receive(room);
+    const ssize_t result = read(from, room);
     if (result < 0)
         return failed_to_read();
     size = static_cast<std::size_t>(result);
@@ -217,6 +257,15 @@ Progress Direction::receive(const Side& from, std::span<std::byte> room, std::si
         readable_ = false; // all there was, epoll(7): another recv would say EAGAIN
     }
     return Progress::more;
+}
+
+// recv(2). With a signal pending it says EAGAIN at a mark of urgent data, whatever lies behind it;
+// the signal is dealt with before the second call.
+ssize_t Direction::read(const Side& from, std::span<std::byte> room) const
+{
+    const ssize_t result = from.receive(room);
+    const bool doubtful = result < 0 && errno == EAGAIN && saw_urgent_data_ && from.tls == nullptr;
+    return doubtful && bytes_in(from.descriptor) > 0 ? from.receive(room) : result;
 }
 
 // Puts the header before the `size` bytes that stand behind the room for it. A piece that fills the
@@ -303,27 +352,43 @@ Progress Direction::begin_frame()
     return Progress::more;
 }
 
-// What is peeked at stays in the socket, which becomes readable anew by what follows.
+// What is peeked at stays in the socket, which becomes readable anew by what follows. A mark of
+// urgent data hides what lies behind it until what lies before it is taken.
 Progress Direction::look_at_beginning(int from)
 {
     std::array<char, guarded_bytes> first;
-    const bool ended = has_ended(from); // asked first: then all that there is can be looked at
-    const ssize_t size = ::recv(from, first.data(), first.size(), MSG_PEEK);
-    if (size < 0 && errno != EAGAIN && errno != EINTR)
-        return Progress::from_failed;
-    Beginning beginning = Beginning::undecided;
-    if (size > 0)
-        beginning = guard_({first.data(), static_cast<std::size_t>(size)});
-    if (beginning == Beginning::undecided && !ended) {
-        readable_ = false;
-        return Progress::waiting;
+    // Each time but for a pending signal (see read()) at least one byte more is seen.
+    for (std::size_t looks = 0; looks < 2 * guarded_bytes; ++looks) {
+        const std::string_view taken =
+            rare_ ? std::string_view(rare_->received).substr(0, guarded_bytes) : "";
+        std::ranges::copy(taken, first.begin());
+        const std::span<char> room = std::span(first).subspan(taken.size());
+        const bool ended = has_ended(from); // asked first: then all that there is can be looked at
+        const ssize_t result = ::recv(from, room.data(), room.size(), MSG_PEEK | MSG_DONTWAIT);
+        if (result < 0 && errno != EAGAIN && errno != EINTR)
+            return Progress::from_failed;
+        const std::size_t there = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+        const std::size_t seen = taken.size() + there;
+        const Beginning beginning = seen > 0 ? guard_({first.data(), seen}) : Beginning::undecided;
+        if (beginning == Beginning::forbidden)
+            return Progress::forbidden;
+        const bool hidden =
+            beginning == Beginning::undecided && static_cast<std::size_t>(bytes_in(from)) > there;
+        if (beginning == Beginning::allowed || (ended && !hidden)) {
+            guard_ = nullptr;
+            return Progress::more;
+        }
+        if (!hidden)
+            readable_ = false;
+        if (!hidden || awaits_start_) // only after the start may anything be taken
+            return Progress::waiting;
+        if (there > 0) {
+            const ssize_t size = ::recv(from, room.data(), there, MSG_DONTWAIT);
+            rare().received.append(room.data(),
+                                   static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+        }
     }
-    // Before a mark of urgent data one sees less than there is, and whoever sets one there hides.
-    const bool hides = beginning == Beginning::undecided && bytes_in(from) > size;
-    if (beginning == Beginning::forbidden || hides)
-        return Progress::forbidden;
-    guard_ = nullptr;
-    return Progress::more;
+    return Progress::from_failed;
 }
 
 Progress Direction::peek(const Side& from, const Side& to, const Means& means)
@@ -358,17 +423,22 @@ void Direction::await_start(std::size_t ahead)
     bytes_ += ahead;
 }
 
-void Direction::start(const Side& from)
+void Direction::start()
 {
     awaits_start_ = false;
     readable_ = true;
-    while (ahead_ > 0) {
-        // MSG_TRUNC: they go without being copied, tcp(7).
-        const ssize_t size = ::recv(from.descriptor, nullptr, ahead_, MSG_TRUNC);
-        if (size <= 0)
-            break; // the next read says what is wrong
+}
+
+// Must not leave any of them, which would be sent twice. MSG_TRUNC: they go without being copied,
+// tcp(7).
+Progress Direction::take_ahead(int from)
+{
+    const ssize_t size = ::recv(from, nullptr, ahead_, MSG_TRUNC | MSG_DONTWAIT);
+    if (size > 0)
         ahead_ -= static_cast<std::size_t>(size);
-    }
+    else if (size == 0 || (errno != EAGAIN && errno != EINTR)) // they are there: see read()
+        return Progress::from_failed;
+    return Progress::more;
 }
 
 Direction::Rare& Direction::rare()
@@ -393,23 +463,25 @@ void Direction::send_first(std::string_view bytes)
     hold(std::as_bytes(std::span(all)));
 }
 
-// Into the pipe, which is empty: EAGAIN means that the socket is, and never that the pipe is full.
+// Into the pipe, which is empty: EAGAIN never means that the pipe is full. But where recv(2) goes
+// on at a mark of urgent data, splice(2) does not: there it answers EAGAIN, and once the sender has
+// ended its stream 0, whatever lies behind the mark. So an end is one only if recv() says so, and
+// so is an empty socket once there was urgent data; before, EPOLLPRI is still to come.
 Progress Direction::splice(int from, std::size_t most, std::size_t& moved)
 {
     const ssize_t size = ::splice(from, nullptr, pipe_->in.get(), nullptr,
                                   std::min(most, splice_size), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (size < 0) {
-        if (errno == EINVAL) // not a socket that can be spliced
-            splicing_ = false;
-        else
-            return failed_to_read();
+    if (size < 0 && errno == EINVAL) { // not a socket that can be spliced
+        splicing_ = false;
         pipe_.reset();
         return Progress::more;
     }
-    if (size == 0) {
-        saw_end_ = true;
+    if (size == 0 || (errno == EAGAIN && size < 0 && saw_urgent_data_)) {
+        must_ask_recv_ = true;
         return Progress::more;
     }
+    if (size < 0)
+        return failed_to_read(); // recv() would not say it once more
     pipe_->held = static_cast<std::size_t>(size);
     moved += pipe_->held;
     small_pieces_ = pipe_->held < small_piece ? small_pieces_ + 1 : 0;
@@ -445,6 +517,8 @@ Progress Direction::flush_pipe(int to)
             writable_ = false;
             return Progress::waiting;
         }
+        if (size == 0) // never, of a pipe that holds something
+            return Progress::to_failed;
         bytes_ += static_cast<std::uint64_t>(size);
         pipe_->held -= static_cast<std::size_t>(size);
     }

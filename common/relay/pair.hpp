@@ -22,9 +22,12 @@ namespace tunnel {
 
 // How much is read at once, and so how large the worker's buffer is. A plain stream that fills its
 // piece is spliced from then on. An encrypted one is copied for ever, and costs a tenth less so
-// than in pieces of 64 KiB.
+// than in pieces of 64 KiB; but what the receiver does not take is held, so pieces are that large
+// only while the receiver's socket has room for them.
 inline constexpr std::size_t plain_piece = 64 * 1024;
 inline constexpr std::size_t encrypted_piece = 128 * 1024;
+inline constexpr std::size_t first_encrypted_piece = 40 * 1024;
+inline constexpr std::size_t least_encrypted_piece = 32 * 1024;
 
 // What one call of Direction::pump came to.
 enum class Progress : std::uint8_t {
@@ -44,6 +47,8 @@ struct Means {
     PipePool& pipes;
     Bandwidth::Clock::time_point now;
     bool closes_next = false; // both sockets, if this direction finishes: that ends the stream too
+    // After it no piece is begun but the first.
+    Bandwidth::Clock::time_point until = Bandwidth::Clock::time_point::max();
 };
 
 // What a direction does about the frames of a framed connection.
@@ -87,8 +92,8 @@ public:
 
     bool awaits_start() const { return awaits_start_; }
 
-    // Takes what was peeked at; `from` as for pump().
-    void start(const Side& from);
+    // From here on the sender's bytes are taken, first those that were peeked at.
+    void start();
 
     // The sender has said that it takes the stream on.
     bool heard_start() const { return heard_start_; }
@@ -115,11 +120,22 @@ public:
     // ended its stream, or sent urgent data or descriptors, at which a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
 
-    // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
+    // The sender has sent urgent data.
+    void saw_urgent_data()
+    {
+        saw_urgent_data_ = true;
+        read_until_told();
+    }
+
+    // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes, nor much
+    // longer than `means.until`, however little the sender's bytes come to.
     Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
 
     // That the receiver has taken, without frames.
     std::uint64_t bytes() const { return bytes_ - std::min(bytes_, overhead_); }
+
+    // What the receiver has not taken and waits in this process' memory.
+    std::size_t held() const { return held_.end; }
 
     // The sender has said that it has no more.
     bool saw_end() const { return saw_end_; }
@@ -152,14 +168,17 @@ private:
     Progress move_piece(const Side& from, const Side& to, const Means& means, std::size_t& moved);
     Progress copy(const Side& from, const Side& to, std::span<std::byte> buffer, std::size_t most,
                   std::size_t& moved);
+    std::size_t largest_piece(const Side& from, const Side& to) const;
     Progress receive(const Side& from, std::span<std::byte> room, std::size_t& size);
     std::span<const std::byte> framed(std::span<std::byte> buffer, std::size_t size);
     Progress take_frames_off(std::span<std::byte> bytes, std::span<const std::byte>& payload);
     Progress begin_frame();
     Progress peek(const Side& from, const Side& to, const Means& means);
     Progress look_at_beginning(int from);
+    Progress take_ahead(int from);
     Progress pass_end(const Side& to, const Means& means);
     Progress splice(int from, std::size_t most, std::size_t& moved);
+    ssize_t read(const Side& from, std::span<std::byte> room) const;
     Progress failed_to_read();
 
     // Writes until `bytes` is empty or the receiver takes no more; leaves what is left over.
@@ -186,6 +205,9 @@ private:
     bool readable_ = false; // the first event says whether it is
     bool writable_ = true;
     bool short_read_says_nothing_ = false;
+    bool saw_urgent_data_ = false;
+    bool comes_in_bulk_ = false; // the piece before was large
+    bool must_ask_recv_ = false; // what splice() has said may be about a mark of urgent data only
     bool saw_end_ = false;
     bool finished_ = false;
 };

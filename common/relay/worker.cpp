@@ -30,6 +30,10 @@ constexpr std::size_t shared_buffer_size = encrypted_piece;
 constexpr std::size_t round_budget = 128 * plain_piece;
 constexpr std::size_t budget_beside_small = 8 * plain_piece;
 
+// However little the bytes come to (frames or records without any, ends, thousands of pairs at
+// once), the worker looks again after so long, and with it a control plane that lends its thread.
+constexpr auto round_time = 10ms;
+
 // A pair that waits for its turn may move this much in any case.
 constexpr std::size_t least_turn = 4 * plain_piece;
 
@@ -112,6 +116,7 @@ void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
     if (!thread_.joinable()) {
         lock.unlock();
         now_ = pair->began;
+        round_end_ = now_ + round_time;
         adopt(std::move(pair));
         return;
     }
@@ -201,10 +206,11 @@ bool Relay::Worker::poll()
 
 bool Relay::Worker::may_sleep()
 {
-    while (!starting_.empty())
+    round_end_ = Pair::Clock::now() + round_time;
+    while (!starting_.empty() && !round_is_over())
         start_next();
     arm_timer();
-    return queue_.empty();
+    return queue_.empty() && starting_.empty();
 }
 
 int Relay::Worker::look(Events& events, int limit)
@@ -239,17 +245,24 @@ int Relay::Worker::wait_for_events(Events& events)
 void Relay::Worker::work(std::span<const epoll_event> events)
 {
     round_left_ = now_ - last_small_ < messages_expected ? budget_beside_small : round_budget;
+    round_end_ = now_ + round_time;
     for (const epoll_event& event : events)
         on_event(event);
     round_left_ = std::max(round_left_, least_turn);
+    // Here and below one has its turn in any case.
     for (std::size_t waiting = queue_.size(); waiting > 0 && round_left_ > 0; --waiting) {
         Pair& next = *queue_.front();
         queue_.pop_front();
         next.queued = false;
         progress(next);
+        if (round_is_over())
+            break;
     }
-    while (start_due())
+    while (start_due()) {
         start_next();
+        if (round_is_over())
+            break;
+    }
     take_turns();
     expire_timers();
     graveyard_.clear();
@@ -352,7 +365,9 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
     }
     Direction& from_it = is_second ? pair.back : pair.forth;
     Direction& to_it = is_second ? pair.forth : pair.back;
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
+    if (events & EPOLLPRI)
+        from_it.saw_urgent_data();
+    if (events & (EPOLLRDHUP | EPOLLHUP))
         from_it.read_until_told();
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         from_it.can_read();
@@ -361,8 +376,19 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         if (is_second && pair.second_tls) // which may have had to say something before it read on
             from_it.can_read();
     }
-    if (!pair.queued)
+    if (pair.queued)
+        return;
+    if (round_is_over())
+        enqueue(pair);
+    else
         progress(pair);
+}
+
+void Relay::Worker::enqueue(Pair& pair)
+{
+    if (std::exchange(pair.queued, true))
+        return;
+    queue_.push_back(&pair);
 }
 
 void Relay::Worker::progress(Pair& pair)
@@ -374,7 +400,7 @@ void Relay::Worker::progress(Pair& pair)
     if (!pump(pair, pair.back))
         return;
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
-        pair.forth.start(pair.first_side());
+        pair.forth.start();
         pair.last_byte = now_; // however long the start took
         set_timer(pair);
     }
@@ -404,8 +430,9 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const Side to = forth ? pair.second_side() : pair.first_side();
     const std::uint64_t before = direction.bytes();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
-    const Progress progress = direction.pump(from, to, {shared_, pipes_, now_, closes_next},
-                                             std::max(round_left_, plain_piece));
+    const Progress progress =
+        direction.pump(from, to, {shared_, pipes_, now_, closes_next, round_end_},
+                       std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     round_left_ -= std::min<std::uint64_t>(round_left_, moved);
     if (moved > 0 && moved < small)
@@ -424,10 +451,7 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
         end(pair, End::forbidden);
         return false;
     case Progress::more:
-        if (!pair.queued) {
-            pair.queued = true;
-            queue_.push_back(&pair);
-        }
+        enqueue(pair);
         return true;
     case Progress::throttled:
         await_turn(pair, direction.turn_due(now_));
@@ -450,10 +474,11 @@ void Relay::Worker::await_turn(Pair& pair, Pair::Clock::time_point due)
     pair.throttled = true;
 }
 
-// Ends, since whoever has had a turn waits for one that comes later.
+// Whoever has had a turn waits for one that comes later.
 void Relay::Worker::take_turns()
 {
-    while (turn_due()) {
+    bool any = false;
+    while (turn_due() && !(std::exchange(any, true) && round_is_over())) {
         Pair& pair = *turns_.begin()->second;
         turns_.erase(turns_.begin());
         pair.throttled = false;
@@ -488,7 +513,8 @@ void Relay::Worker::set_timer(Pair& pair)
 // those hold megabytes, for which a slow reader may need longer than the limit.
 void Relay::Worker::expire_timers()
 {
-    while (timer_due()) {
+    bool any = false;
+    while (timer_due() && !(std::exchange(any, true) && round_is_over())) {
         Pair& pair = *timers_.begin()->second;
         if (pair.forth.awaits_start()) {
             expire_start(pair);

@@ -79,6 +79,10 @@ private:
 
     void start_next();
 
+    bool round_is_over() const { return Pair::Clock::now() >= round_end_; }
+
+    void enqueue(Pair& pair);
+
     bool timer_due() const { return !timers_.empty() && timers_.begin()->first <= now_; }
 
     void await_turn(Pair& pair, Pair::Clock::time_point due);
@@ -115,6 +119,7 @@ private:
     std::deque<Pair*> queue_;    // have more to move than they were allowed at once
     std::deque<Pair*> starting_; // whose start waits for the first piece of the answer
     std::size_t round_left_ = 0; // bytes
+    Pair::Clock::time_point round_end_;
     Pair::Clock::time_point
         last_small_; // when a message passed, rather than a part of a bulk stream
     Pair::Timers timers_;

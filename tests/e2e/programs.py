@@ -108,15 +108,18 @@ def run(argv, *, timeout=60.0, input=None, env=None, check=True, text=True, **op
 
 
 class Program:
-    """A long-running process in a process group of its own, whose whole output is kept."""
+    """A long-running process in a process group of its own, whose whole output is kept, but for lines that are only
+    counted."""
 
-    def __init__(self, argv, *, name=None, env=None, rlimits=None, within=(), **options):
+    def __init__(self, argv, *, name=None, env=None, rlimits=None, within=(), counts=None, **options):
         """`within` are words that come first and replace themselves by the program, such as `ip netns exec NAME`;
         `rlimits` as in {"nofile": "64:64"} (the options of prlimit); `options` go to subprocess.Popen
-        (cwd, user, preexec_fn ...); a value None in `env` removes that variable."""
+        (cwd, user, preexec_fn ...); a value None in `env` removes that variable. Lines of stderr that contain `counts`
+        are not kept but counted in `counted`: there may be millions of them."""
         self.argv = [str(word) for word in argv]
         self.name = name or os.path.basename(self.argv[0])
         self.lines = []
+        self.counted, self._counts = 0, counts
         self._changed = threading.Condition()
         self._suspended = False
         # prlimit replaces itself by the program, so the limit holds from its first instruction and the pid is its own.
@@ -143,6 +146,9 @@ class Program:
     def _read(self, stream, pipe):
         with pipe:
             for text in pipe:
+                if self._counts and stream == "stderr" and self._counts in text:
+                    self.counted += 1  # this thread alone writes it
+                    continue
                 with self._changed:
                     self.lines.append(Line(stream, text.rstrip("\n")))
                     self._changed.notify_all()

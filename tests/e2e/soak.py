@@ -25,6 +25,7 @@ PROCESSES, THREADS = 2, 8
 SOURCES = [f"127.0.0.{number}" for number in range(2, 18)]
 IP_BIND_ADDRESS_NO_PORT = 24  # choose the port when the target is known: one port may then serve several targets
 QUIET = 60.0
+LINES_PER_SECOND = 5_000  # at least, that are read of what both programs log
 
 
 def visit_once(outside, number, data):
@@ -108,6 +109,12 @@ def reconnect(tunnel, secrets, times, visitors):
     return made_among_visitors
 
 
+def wait_logged(tunnel, count):
+    """Wait until both programs have logged the end of `count` visitors."""
+    poll(lambda: min(program.counted for program in (tunnel.remote, tunnel.origin)) >= count,
+         f"both programs have logged the end of {count} visitors", QUIET + count / LINES_PER_SECOND, interval=0.1)
+
+
 def figures(tunnel):
     return {program.name: (descriptors(program.pid), resident_kib(program.pid))
             for program in (tunnel.remote, tunnel.origin)}
@@ -146,12 +153,14 @@ def show(before, after):
 
 def main(visitors=100_000, reconnects=200):
     secrets = TwoSecrets(folder("soak"))
+    counting = {"counts": " visitor ended "}  # a line for each visitor
     ready, over = multiprocessing.Queue(), multiprocessing.Event()
     server = multiprocessing.Process(target=serve, args=(ready, over))
     server.start()
     try:
         with Tunnel(ready.get(timeout=30), remote_flags=[*secrets.remote_flags, "--encryption", "off"],
-                    origin_flags=[*secrets.origin_flags, "--encryption", "off"], trust="none") as tunnel:
+                    origin_flags=[*secrets.origin_flags, "--encryption", "off"], remote_options=counting,
+                    origin_options=counting, trust="none") as tunnel:
             failures = Visitors(tunnel.outside, WARM_UP).failures()
             before = quiet_figures(tunnel)
             began = time.monotonic()
@@ -159,9 +168,7 @@ def main(visitors=100_000, reconnects=200):
             among = reconnect(tunnel, secrets, reconnects, many)
             failures += many.failures()
             taken = time.monotonic() - began
-            poll(lambda: min(len(tunnel.visitor_lines(program)) for program in (tunnel.remote, tunnel.origin))
-                 >= WARM_UP + visitors - len(failures), "both programs have logged the end of every visitor", QUIET,
-                 interval=1)
+            wait_logged(tunnel, WARM_UP + visitors - len(failures))
             after = quiet_figures(tunnel, before)
     finally:
         over.set()

@@ -16,6 +16,19 @@ def program(name, *words, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
+class MillionsOfLines(unittest.TestCase):
+    trust = ()
+
+    def test_lines_that_are_counted_are_not_kept_and_the_others_are(self):
+        lines = 300_000
+        script = f"""for i in $(seq {lines}); do echo "... info visitor ended visitor=$i" >&2; done; echo last >&2"""
+        talker = Program(["bash", "-c", script], name="talker", counts=" visitor ended ")
+        talker.wait_line("^last$", stream="stderr", timeout=60)
+        self.assertEqual(talker.counted, lines)
+        self.assertEqual(talker.texts(), ["last"])
+        talker.wait_exit(code=0)
+
+
 class CommandLine(unittest.TestCase):
     trust = ()
 

@@ -6,6 +6,7 @@
 
 #include <sys/socket.h>
 
+#include "common/relay/pair.hpp"
 #include "tests/support/joined.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/support/stream_frames.hpp"
@@ -150,6 +151,60 @@ TEST_CASE("a peer that ends its connection, in TLS's way or TCP's, cuts the stre
             CHECK(visitor.ending() == Ending::reset);
             CHECK(end_of(flow).end == End::second_failed);
         }
+    }
+}
+
+TEST_CASE("what a receiver does not read costs 64 KiB of memory at most, encrypted too")
+{
+    std::mt19937 random(43);
+    for (int round = 0; round < 12; ++round) {
+        CAPTURE(round);
+        const bool decrypts = round % 2 == 0;
+        CAPTURE(decrypts);
+        Secured pair = secured();
+        Connected plain = connected();
+        prepare_for_relay(plain.there.descriptor());
+        const Side encrypted = pair.accepted.side();
+        const Side clear{plain.there.descriptor()};
+        // What is sent to it comes from here, and what comes from it is read there.
+        Stream sender(decrypts ? Fd() : plain.here.release());
+        std::size_t to_read = random() % 8'000'000;
+        PipePool pool(0);
+        std::vector<std::byte> buffer(encrypted_piece);
+        std::vector<std::byte> some(200'000);
+        Direction direction;
+        const auto send = [&] {
+            if (decrypts)
+                return pair.dialled.side().send(some) > 0;
+            return ::send(sender.descriptor(), some.data(), some.size(),
+                          MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+        };
+        const auto read = [&](std::span<std::byte> room) {
+            if (!decrypts)
+                return pair.dialled.side().receive(room);
+            return ::recv(plain.here.descriptor(), room.data(), room.size(), MSG_DONTWAIT);
+        };
+        for (auto last = Clock::now(); Clock::now() - last < 50ms;) {
+            bool any = send();
+            const std::uint64_t bytes = direction.bytes();
+            direction.can_read();
+            direction.can_write();
+            direction.pump(decrypts ? encrypted : clear, decrypts ? clear : encrypted,
+                           {buffer, pool, {}}, 1 << 20);
+            any = any || direction.bytes() != bytes;
+            while (to_read > 0) {
+                const ssize_t size = read(std::span(some).first(std::min(to_read, some.size())));
+                if (size <= 0)
+                    break;
+                to_read -= static_cast<std::size_t>(size);
+            }
+            if (any)
+                last = Clock::now();
+        }
+        REQUIRE(direction.bytes() > 0);
+        CHECK(direction.held() > 0); // it is blocked
+        // OpenSSL holds another 17 KiB of it, encrypted.
+        CHECK(direction.held() <= 47 * 1024);
     }
 }
 
