@@ -111,7 +111,7 @@ Limits::Entry& Limits::entry_of(std::string_view message, Fields fields, std::st
                                 Clock::time_point now)
 {
     constexpr Budget usual{8 * 1024, 16}; // some 70 lines, then one in some seconds
-    constexpr Budget of_services{256 * 1024, 128};
+    constexpr Budget of_services{512 * 1024, 128};
     constexpr Budget of_the_others{64 * 1024, 1024};
     key_.assign(message).append(1, separator).append(peer);
     if (const auto known = entries_.find(key_); known != entries_.end())
