@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from faults import echo, exchange, visit
+from faults import echo, exchange, visit, wait_served
 from origins import SocketOrigin
 from support import HOST, Program, Tunnel, binary, free_port, parse_log_line, poll, show_address
 
@@ -123,6 +123,7 @@ class StalledReaders(unittest.TestCase):
             tunnel.origin_options = instead_of(1, descriptor)
             tunnel.start_origin(wait=False)
             os.close(descriptor)
+            wait_served(tunnel.outside)
             with visit(tunnel.outside) as visitor:
                 exchange(visitor)
             read_all(reader, b"ready remote=")
@@ -140,6 +141,7 @@ class FailingOutputs(unittest.TestCase):
             tunnel.origin_options = options
             tunnel.start_origin(wait=False)
             os.close(descriptor)
+            wait_served(tunnel.outside)
             for _ in range(20):
                 with visit(tunnel.outside) as visitor:
                     exchange(visitor)
@@ -232,7 +234,7 @@ class Lines(unittest.TestCase):
         nobody = (HOST, free_port())
         with Tunnel(nobody, remote_flags=flags, origin_flags=flags) as tunnel:
             for _ in range(300):
-                with visit(tunnel.outside) as visitor, contextlib.suppress(OSError):
+                with contextlib.suppress(OSError), visit(tunnel.outside) as visitor:
                     visitor.recv(1)
             for program in (tunnel.remote, tunnel.origin):
                 line = tunnel.wait_log(program, lambda line: line["message"] == "visitor ended")
@@ -243,7 +245,7 @@ class Lines(unittest.TestCase):
         flags = ["--log-level", "info"]
         with Tunnel(nobody, remote_flags=flags, origin_flags=flags) as tunnel:  # each is counted
             for _ in range(150):
-                with visit(tunnel.outside) as visitor, contextlib.suppress(OSError):
+                with contextlib.suppress(OSError), visit(tunnel.outside) as visitor:
                     visitor.recv(1)
             for lines in tunnel.wait_visitors(150):
                 self.assertEqual(lines[0]["level"], "warn")
