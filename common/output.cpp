@@ -17,6 +17,10 @@ namespace {
 // A thread that has nothing to write ends after this time: an idle program has none.
 constexpr auto linger = std::chrono::seconds(10);
 
+// Lines that come within this time are written together: to wake the thread for each costs whoever
+// puts it more than the line itself.
+constexpr auto gathering = std::chrono::milliseconds(2);
+
 // A queue that grew in a burst gives its memory back.
 constexpr std::size_t kept_capacity = 16 * 1024;
 
@@ -98,7 +102,9 @@ bool Output::finish(Clock::time_point limit)
     started_ = true;
     if (pending_.empty() && (!running_ || waiting_))
         return true;
+    ending_ = true;
     ensure_thread();
+    wanted_.notify_one();
     if (!running_) { // no thread can be had, and nobody is served any more
         pollfd ready{descriptor_, POLLOUT, 0};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - Clock::now());
@@ -153,6 +159,7 @@ void Output::run()
                 add(due);
         }
         if (!pending_.empty()) {
+            wanted_.wait_for(lock, gathering, [this] { return ending_; });
             write_pending(lock);
             last_written = Clock::now();
             continue;

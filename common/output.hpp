@@ -71,6 +71,7 @@ private:
     bool running_ = false; // there is a thread
     bool waiting_ = false; // it has nothing to do
     bool woken_ = false;
+    bool ending_ = false; // finish() waits
 };
 
 } // namespace tunnel

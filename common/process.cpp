@@ -91,6 +91,16 @@ void wait_for_signal(asio::signal_set& signals, std::shared_ptr<SignalActions> a
 
 } // namespace
 
+void check_stdout_at_exit()
+{
+    std::atexit([] {
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
+            return;
+        std::fputs("cannot write to the standard output\n", stderr);
+        std::_Exit(1);
+    });
+}
+
 std::size_t prepare_process()
 {
     reset_inherited_signals();

@@ -16,6 +16,9 @@ namespace tunnel {
 // this process may open of its own. Before any thread is started.
 std::size_t prepare_process();
 
+// From now on a command whose output stdout did not take ends with status 1, whatever it returns.
+void check_stdout_at_exit();
+
 // One line on stdout, for whoever waits for the program to be ready, in the format of the log. It
 // never fails and never waits: a stdout that does not take it loses it.
 void print_ready(const ReadyLine& line);

@@ -114,6 +114,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
 int main(int argc, char** argv)
 {
     tunnel::occupy_standard_descriptors();
+    tunnel::check_stdout_at_exit();
     tunnel::OriginOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;

@@ -129,6 +129,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
 int main(int argc, char** argv)
 {
     tunnel::occupy_standard_descriptors();
+    tunnel::check_stdout_at_exit();
     tunnel::RemoteOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;

@@ -8,7 +8,7 @@ import unittest
 
 from faults import echo, exchange, visit
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, free_port, poll, show_address
+from support import HOST, Program, Tunnel, binary, free_port, show_address
 
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 

@@ -7,13 +7,14 @@ import os
 import pty
 import signal
 import socket
+import subprocess
 import tempfile
 import time
 import unittest
 
 from faults import echo, exchange, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, free_port, parse_log_line, poll, show_address
+from support import HOST, Program, Tunnel, binary, free_port, show_address
 
 VISITORS = 300  # whose lines are ten times what a small pipe holds
 
@@ -172,6 +173,17 @@ class FailingOutputs(unittest.TestCase):
                 with visit(tunnel.outside) as visitor:
                     exchange(visitor)
                 tunnel.remote.stop(code=0)
+
+    def test_a_command_whose_output_is_lost_is_a_failure(self):
+        for name in ("remote-proxy", "origin-proxy"):
+            for words in (["--help"], ["--version"], ["gen-secret"]):
+                if words == ["gen-secret"] and name == "origin-proxy":
+                    continue
+                with self.subTest(name, words=words), open("/dev/full", "wb") as full:
+                    done = subprocess.run([binary(name), *words], stdin=subprocess.DEVNULL, stdout=full,
+                                          stderr=subprocess.PIPE, check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(b"cannot write", done.stderr)
 
     def test_why_a_program_does_not_start_is_written_before_it_ends(self):
         for flags in ([], ["--log-format", "json"]):
