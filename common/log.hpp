@@ -15,7 +15,18 @@ namespace tunnel::log {
 enum class Level : std::uint8_t { error, warn, info, debug };
 enum class Format : std::uint8_t { text, json };
 
-// One key=value. Durations become seconds.
+// A number of bytes, for a Field.
+struct Bytes {
+    std::uint64_t count;
+};
+
+struct Seconds {
+    double count;
+};
+
+// One key=value. In JSON the key has underscores and the unit, so that {"retry-in", 25ms} is
+// retry-in=0.025s in text and "retry_in_seconds":0.025 in JSON; {"up", Bytes{82}} is up=82 and
+// "up_bytes":82. Durations become seconds.
 struct Field {
     Field(std::string_view name, std::string_view text) : key(name), value(std::string(text)) {}
 
@@ -31,42 +42,75 @@ struct Field {
 
     template <class Rep, class Period>
     Field(std::string_view name, std::chrono::duration<Rep, Period> duration)
-        : key(name), value(std::chrono::duration<double>(duration).count())
+        : key(name), value(Seconds{std::chrono::duration<double>(duration).count()})
     {
     }
 
+    Field(std::string_view name, Bytes bytes) : key(name), value(bytes) {}
+
     std::string_view key;
-    std::variant<std::string, std::uint64_t, double> value;
+    std::variant<std::string, std::uint64_t, Seconds, Bytes> value;
 };
 
 using Fields = std::initializer_list<Field>;
 
+// Whether a line may be left out. Whatever a peer can cause must not fill the log, so by default
+// each peer has a budget for each message, see log_limits.hpp; of errors, warnings and information.
+// Details are written whole: who asks for them has reason to.
+enum class Limit : std::uint8_t {
+    by_peer,
+    none // for what only the user causes, or of which each line is wanted: say why where it stands
+};
+
 // Sets what is written and how, for the whole process; called once, before any thread is started.
 void configure(Level most_detailed, Format format);
 
+// Changes the level later, from any thread.
+void set_level(Level most_detailed);
+
+// For tools of the tests that play many peers: nothing is left out.
+void keep_every_line();
+
+Format format();
+
 // Writes one line if `level` is wanted. Safe from any thread. A line that stderr does not take
 // (closed, full disk) is lost: logging never stops the relay.
-void write(Level level, std::string_view message, Fields fields = {});
+void write(Level level, std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer);
 
-inline void error(std::string_view message, Fields fields = {})
+inline void error(std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer)
 {
-    write(Level::error, message, fields);
+    write(Level::error, message, fields, limit);
 }
 
-inline void warn(std::string_view message, Fields fields = {})
+inline void warn(std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer)
 {
-    write(Level::warn, message, fields);
+    write(Level::warn, message, fields, limit);
 }
 
-inline void info(std::string_view message, Fields fields = {})
+inline void info(std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer)
 {
-    write(Level::info, message, fields);
+    write(Level::info, message, fields, limit);
 }
 
 inline void debug(std::string_view message, Fields fields = {})
 {
-    write(Level::debug, message, fields);
+    write(Level::debug, message, fields, Limit::none);
 }
+
+// Of a line that is wanted as information each time, but as a warning only now and then: a warning
+// while the budget of what it is about lasts, and then information.
+void warn_or_info(std::string_view message, Fields fields, std::string_view about);
+
+// From now on write() puts lines into a queue, and never waits for stderr. Called before any thread
+// is started.
+void queue_lines();
+
+// Starts the thread that writes the queue. Inside the sandbox, whose restrictions a thread of
+// before would not have.
+void start_writing();
+
+// Waits until the queue is written, at most until `limit`.
+void finish(std::chrono::steady_clock::time_point limit);
 
 // `text` with everything escaped that is not printable ASCII, for text from the network that is
 // printed elsewhere than in the log.

@@ -1,5 +1,6 @@
 #include "common/process.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -8,14 +9,15 @@
 #include <sstream>
 #include <utility>
 
-#include <fmt/format.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/inherited.hpp"
 #include "common/log.hpp"
 #include "common/net/address.hpp"
+#include "common/output.hpp"
 
 namespace tunnel {
 
@@ -50,6 +52,28 @@ void ask_for_short_time_slices()
     ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
+// How many of them may wait for stdout to be read.
+constexpr std::size_t most_ready_bytes = 64 * 1024;
+
+// What is still to be written at the end gets this long.
+constexpr auto patience_for_outputs = std::chrono::seconds(1);
+
+Output* ready_lines = nullptr; // none: they are written at once
+
+// An Output lives as long as the process.
+void queue_outputs()
+{
+    log::queue_lines();
+    ready_lines = new Output(STDOUT_FILENO, most_ready_bytes, [](std::uint64_t) { return ""; });
+}
+
+void finish_outputs()
+{
+    const auto limit = Clock::now() + patience_for_outputs;
+    ready_lines->finish(limit);
+    log::finish(limit);
+}
+
 void wait_for_signal(asio::signal_set& signals, std::shared_ptr<SignalActions> actions)
 {
     signals.async_wait([&signals, actions = std::move(actions)](std::error_code error, int signal) {
@@ -67,22 +91,44 @@ void wait_for_signal(asio::signal_set& signals, std::shared_ptr<SignalActions> a
 
 } // namespace
 
+void check_stdout_at_exit()
+{
+    std::atexit([] {
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
+            return;
+        std::fputs("cannot write to the standard output\n", stderr);
+        std::_Exit(1);
+    });
+}
+
 std::size_t prepare_process()
 {
-    std::signal(SIGPIPE, SIG_IGN);
+    reset_inherited_signals();
     ask_for_short_time_slices();
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     ::getrlimit(RLIMIT_NOFILE, &limit); // what it really is now
-    return limit.rlim_cur;
+    return limit.rlim_cur - std::min<std::size_t>(limit.rlim_cur, inherited_descriptors());
 }
 
-void print_ready(const std::string& line)
+void print_ready(const ReadyLine& line)
 {
-    fmt::print("{}\n", line);
-    std::fflush(stdout);
+    std::string text = render(line, log::format(), std::chrono::system_clock::now());
+    text += '\n';
+    if (ready_lines != nullptr) {
+        ready_lines->put(text);
+    } else {
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fflush(stdout);
+    }
+}
+
+void start_writing()
+{
+    log::start_writing();
+    ready_lines->start();
 }
 
 void watch_signals(asio::signal_set& signals, SignalActions actions)
@@ -98,7 +144,8 @@ void complain_of_reload(const std::runtime_error& error)
 {
     std::istringstream lines(error.what());
     for (std::string line; std::getline(lines, line);)
-        log::error("cannot reload, so nothing has changed", {{"reason", line}});
+        log::error("cannot reload, so nothing has changed", {{"reason", line}},
+                   log::Limit::none); // as many as there are; the user asked for it
 }
 
 bool reload_or_complain(std::string& problems, const std::function<void()>& reload)
@@ -115,6 +162,7 @@ bool reload_or_complain(std::string& problems, const std::function<void()>& relo
 
 int run_program(const std::function<int(asio::io_context&)>& program)
 {
+    queue_outputs();
     int code = 1;
     asio::io_context io(1);
     try {
@@ -122,6 +170,7 @@ int run_program(const std::function<int(asio::io_context&)>& program)
     } catch (const std::exception& error) {
         log::error(error.what());
     }
+    finish_outputs();
     // Destroying the io_context would wait for the name server's answer to a look-up that nobody
     // waits for any more.
     if (lookups_under_way() > 0)

@@ -7,16 +7,25 @@
 #include <string>
 
 #include "common/asio.hpp"
+#include "common/ready_line.hpp"
 
 namespace tunnel {
 
-// Ignores SIGPIPE (splice and write to a reset socket would end the process), asks the scheduler
-// for short time slices, and raises the limit of open descriptors to what the system allows.
-// Answers that limit. Before any thread is started.
+// Takes back what would harm of what was inherited (inherited.hpp), asks the scheduler for short
+// time slices, and raises the limit of open descriptors to what the system allows. Answers how many
+// this process may open of its own. Before any thread is started.
 std::size_t prepare_process();
 
-// One line on stdout, for whoever waits for the program to be ready.
-void print_ready(const std::string& line);
+// From now on a command whose output stdout did not take ends with status 1, whatever it returns.
+void check_stdout_at_exit();
+
+// One line on stdout, for whoever waits for the program to be ready, in the format of the log. It
+// never fails and never waits: a stdout that does not take it loses it.
+void print_ready(const ReadyLine& line);
+
+// Starts to write the log and the ready lines, which run_program() makes wait for it: inside the
+// sandbox, since the restrictions do not hold for threads of before.
+void start_writing();
 
 // What the signals mean to a program.
 struct SignalActions {
@@ -42,7 +51,8 @@ struct Arguments {
 };
 
 // Runs `program` with an io_context that outlives it; what it returns is the exit code. A
-// std::exception becomes one error line and 1.
+// std::exception becomes one error line and 1. Log lines and ready lines are queued meanwhile, and
+// get a second at the end to be written.
 int run_program(const std::function<int(asio::io_context&)>& program);
 
 } // namespace tunnel

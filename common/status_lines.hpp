@@ -20,7 +20,8 @@ void log_first(const std::vector<Each>& all, std::string_view what, const LogOne
     for (std::size_t i = 0; i < shown; ++i)
         log_one(all[i]);
     if (shown < all.size())
-        log::info("status: and more", {{"of", what}, {"count", all.size() - shown}});
+        log::info("status: and more", {{"of", what}, {"count", all.size() - shown}},
+                  log::Limit::none);
 }
 
 } // namespace tunnel

@@ -3,9 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "common/file_watch.hpp"
+#include "common/inherited.hpp"
 #include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
@@ -25,25 +24,27 @@ std::string public_address(const tunnel::Address& remote_proxy, const std::strin
 {
     auto address = tunnel::parse_address(outside);
     if (!address)
-        return tunnel::log::escape(outside);
+        return outside;
     if (address->host == "0.0.0.0" || address->host == "::")
         address->host = remote_proxy.host;
     return to_string(*address);
 }
 
-std::string ready_line(const tunnel::OriginOptions& options, const tunnel::Address& remote_proxy,
-                       const asio::ip::tcp::endpoint& remote,
-                       const std::vector<tunnel::Opened>& opened)
+tunnel::ReadyLine ready_line(const tunnel::OriginOptions& options,
+                             const tunnel::Address& remote_proxy,
+                             const asio::ip::tcp::endpoint& remote,
+                             const std::vector<tunnel::Opened>& opened)
 {
-    std::string line = fmt::format("ready remote={}", tunnel::to_string(remote));
+    tunnel::ReadyLine line{{{"remote", tunnel::to_string(remote)}}, {}};
     const bool is_one = opened.size() == 1 && opened[0].service == tunnel::default_service;
-    if (options.services.empty() && is_one) // else they were changed before the first log-in
-        return line + fmt::format(" origin={} outside={}",
-                                  tunnel::log::escape(to_string(options.origin_server_address)),
-                                  public_address(remote_proxy, opened[0].outside_address));
+    if (options.services.empty() && is_one) { // else they were changed before the first log-in
+        line.facts.emplace_back("origin", to_string(options.origin_server_address));
+        line.facts.emplace_back("outside", public_address(remote_proxy, opened[0].outside_address));
+        return line;
+    }
     for (const tunnel::Opened& each : opened)
-        line +=
-            fmt::format(" {}={}", each.service, public_address(remote_proxy, each.outside_address));
+        line.services.emplace_back(each.service,
+                                   public_address(remote_proxy, each.outside_address));
     return line;
 }
 
@@ -60,6 +61,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {options.files_to_read_again(), options.common.management.socket_file()});
+    tunnel::start_writing();
     options.common.congestion.must_be_allowed();
     auto latest = options;
     const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
@@ -111,6 +113,8 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
 
 int main(int argc, char** argv)
 {
+    tunnel::occupy_standard_descriptors();
+    tunnel::check_stdout_at_exit();
     tunnel::OriginOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;

@@ -155,6 +155,7 @@ awaitable<void> RemoteLink::stay_connected()
     for (;;) {
         const auto began = Clock::now();
         welcome_ = false;
+        goodbye_.clear();
         std::string reason;
         try {
             co_await follow();
@@ -183,11 +184,11 @@ awaitable<void> RemoteLink::stay_connected()
             shared_.gave_up();
             co_return;
         }
-        if (welcome_ && Clock::now() - began >= options_.healthy_spell)
+        const auto lived = Clock::now() - began;
+        if (welcome_ && lived >= options_.healthy_spell)
             backoff.reset();
         const auto wait = backoff.next(random());
-        log::warn(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                  {{"remote", to_string(address_)}, {"reason", reason}, {"retry-in", wait}});
+        log_end(reason, lived, wait);
         const auto next_try = Clock::now() + wait;
         while (Clock::now() < next_try && !reconnect_ && !stopping_)
             co_await retry_.wait_until(next_try);
@@ -195,6 +196,27 @@ awaitable<void> RemoteLink::stay_connected()
         if (stopping_)
             co_return;
     }
+}
+
+// Of one that fails in the same way again and again only now and then; the other times are details.
+void RemoteLink::log_end(const std::string& reason, Clock::duration lived, Clock::duration retry_in)
+{
+    if (lived >= options_.healthy_spell)
+        short_log_ins_.recovered();
+    RepeatedFailure& series = welcome_ ? short_log_ins_ : failed_log_ins_;
+    const bool is_to_be_told = series.happened(reason, Clock::now());
+    log::Level level = goodbye_.empty() ? log::Level::warn : log::Level::info;
+    if (!is_to_be_told)
+        level = log::Level::debug;
+    std::string_view message = "cannot log in to the remote proxy";
+    if (welcome_)
+        message = goodbye_.empty() ? "lost the remote proxy" : "remote proxy left";
+    log::write(level, message,
+               {{"remote", to_string(address_)},
+                {"reason", goodbye_.empty() ? reason : goodbye_},
+                {"failures", series.failures()},
+                {"retry-in", retry_in}},
+               is_to_be_told ? log::Limit::by_peer : log::Limit::none);
 }
 
 // One control connection, from the look-up of the remote proxy's name to the connection's end.
@@ -292,6 +314,7 @@ void RemoteLink::on_frame(Frame& frame)
         log::warn("the remote proxy says",
                   {{"notice", notice->text}, {"remote", to_string(address_)}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
+        goodbye_ = goodbye->text;
         link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
     }
 }
@@ -313,6 +336,8 @@ void RemoteLink::on_welcome(const Welcome& welcome)
         return;
     }
     welcome_ = true;
+    const std::uint64_t failures = failed_log_ins_.failures();
+    failed_log_ins_.recovered();
     ++log_ins_;
     if (agreed_at_ != asked_anew_) {
         link_->finish("reconnecting on request"); // with what holds now
@@ -326,7 +351,8 @@ void RemoteLink::on_welcome(const Welcome& welcome)
                             shared_.offering ? log::Field("services", services_.size())
                                              : log::Field("outside", welcome.outside_address),
                             {"encrypted", encrypted_ ? "yes" : "no"},
-                            {"version", welcome.program_version}});
+                            {"version", welcome.program_version},
+                            {"after-failures", failures}});
     if (session_.framed && parking_.wanted())
         parking_.open(session_);
     outside_address_ = welcome.outside_address;

@@ -15,6 +15,7 @@
 #include "common/asio.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
+#include "common/repeated_failure.hpp"
 #include "common/task_group.hpp"
 #include "origin-proxy/health_checks.hpp"
 #include "origin-proxy/management_status.hpp"
@@ -139,6 +140,7 @@ private:
 
     void try_now();
     awaitable<void> stay_connected();
+    void log_end(const std::string& reason, Clock::duration lived, Clock::duration retry_in);
     awaitable<void> follow();
     awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
     void on_frame(Frame& frame);
@@ -189,6 +191,9 @@ private:
     std::uint64_t log_ins_ = 0;
     std::string outside_address_; // of the one service, where they are not offered
     bool welcome_ = false;        // said on the latest control connection
+    std::string goodbye_;         // so was this, if not empty
+    RepeatedFailure failed_log_ins_;
+    RepeatedFailure short_log_ins_{3}; // lost soon, again and again
     bool reconnect_ = false;
     bool starting_ = false; // visits
     bool stopping_ = false;

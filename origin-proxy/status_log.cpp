@@ -8,6 +8,7 @@
 
 namespace tunnel {
 
+// All lines without a limit: the user asked for them.
 namespace {
 
 std::string outside_of(const OriginStatus::Service& service)
@@ -23,16 +24,18 @@ std::string outside_of(const OriginStatus::Service& service)
 void log_status(const OriginStatus& status)
 {
     const Response ready = readiness(status);
-    log::info("status", {{"version", TUNNEL_VERSION},
-                         {"ready", ready.status == 200 ? "yes" : "no"},
-                         {"visitors", status.visitors},
-                         {"parked", status.parked},
-                         {"services", status.services.size()},
-                         {"connects", status.counts.connects},
-                         {"total", status.counts.visitors},
-                         {"up", status.counts.to_origin},
-                         {"down", status.counts.to_visitor},
-                         {"failed-dials", status.counts.failed_dials}});
+    log::info("status",
+              {{"version", TUNNEL_VERSION},
+               {"ready", ready.status == 200 ? "yes" : "no"},
+               {"visitors", status.visitors},
+               {"parked", status.parked},
+               {"services", status.services.size()},
+               {"connects", status.counts.connects},
+               {"total", status.counts.visitors},
+               {"up", log::Bytes{status.counts.to_origin}},
+               {"down", log::Bytes{status.counts.to_visitor}},
+               {"failed-dials", status.counts.failed_dials}},
+              log::Limit::none);
     log_first(status.links, "remote proxies", [](const OriginStatus::Link& link) {
         log::info("status: remote proxy",
                   {{"remote", link.remote},
@@ -40,12 +43,15 @@ void log_status(const OriginStatus& status)
                    {"log-ins", link.log_ins},
                    {"round-trip", link.round_trip.value_or(microseconds(0))},
                    {"visitors", link.visitors},
-                   {"parked", link.parked}});
+                   {"parked", link.parked}},
+                  log::Limit::none);
     });
     log_first(status.services, "services", [](const OriginStatus::Service& service) {
-        log::info("status: service", {{"service", service.name},
-                                      {"server", service.origin_server},
-                                      {"outside", outside_of(service)}});
+        log::info("status: service",
+                  {{"service", service.name},
+                   {"server", service.origin_server},
+                   {"outside", outside_of(service)}},
+                  log::Limit::none);
     });
 }
 

@@ -162,7 +162,7 @@ awaitable<void> RemoteLink::serve(Announce announce, std::shared_ptr<Service> se
     } else {
         reset(visit.origin_server);
         log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
-                        logged_name(visit.announce.service));
+                        logged_name(visit.announce.service), Blame::origin_side);
         visitor_ended();
     }
 }
@@ -259,7 +259,7 @@ awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_ser
         co_return;
     }
     log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
-                    logged_name(visit.announce.service));
+                    logged_name(visit.announce.service), Blame::origin_side);
     visitor_ended();
     Refuse refuse{visit.announce.ticket, visit.failure};
     co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));

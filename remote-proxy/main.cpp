@@ -2,9 +2,8 @@
 #include <optional>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "common/file_watch.hpp"
+#include "common/inherited.hpp"
 #include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
@@ -38,15 +37,18 @@ void warn_of_dangers(const tunnel::RemoteProxy& proxy)
 }
 
 // One service that has no name, or each with its own.
-std::string outside_addresses(const tunnel::RemoteProxy& proxy)
+tunnel::ReadyLine ready_line(const tunnel::RemoteProxy& proxy)
 {
+    tunnel::ReadyLine line{{{"control", tunnel::to_string(proxy.control_endpoint())}}, {}};
     const auto all = proxy.outside_endpoints();
-    std::string text;
     for (const auto& [name, endpoint] : all) {
         const bool only = all.size() == 1 && name == tunnel::default_service;
-        text += fmt::format(" {}={}", only ? "outside" : name, tunnel::to_string(endpoint));
+        if (only)
+            line.facts.emplace_back("outside", tunnel::to_string(endpoint));
+        else
+            line.services.emplace_back(name, tunnel::to_string(endpoint));
     }
-    return text;
+    return line;
 }
 
 // `options` are those of the last reload, then.
@@ -67,6 +69,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                           {tunnel::files_to_read_again(options.common, options.trust),
                            options.common.management.socket_file(), options.state_file,
                            tunnel::opens_low_ports(options)});
+    tunnel::start_writing();
     options.common.congestion.must_be_allowed();
     std::optional<tunnel::ManagementServer::Trust> trust;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
@@ -109,9 +112,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     if (management)
         management->server.start(tunnel::remote_management(
             {proxy, reload_and_say, state ? &*state : nullptr}, management->process));
-    tunnel::print_ready(fmt::format("ready control={}{}",
-                                    tunnel::to_string(proxy.control_endpoint()),
-                                    outside_addresses(proxy)));
+    tunnel::print_ready(ready_line(proxy));
     warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();
@@ -127,6 +128,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
 
 int main(int argc, char** argv)
 {
+    tunnel::occupy_standard_descriptors();
+    tunnel::check_stdout_at_exit();
     tunnel::RemoteOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;

@@ -350,10 +350,17 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
                         to_line(Json{{"origin", *link.name},
                                      {"address", link.address},
                                      {"reason", link.goodbye.empty() ? reason : link.goodbye}}));
+    const std::string& farewell = link.connection.farewell();
+    const std::string& name = link.identity.name;
     if (!link.goodbye.empty())
-        log::info("origin proxy left", {{"origin", link.address}, {"reason", link.goodbye}});
+        log::info("origin proxy left",
+                  {{"origin", link.address}, {"name", name}, {"reason", link.goodbye}});
+    else if (!farewell.empty())
+        log::info("closed the connection of an origin proxy",
+                  {{"origin", link.address}, {"name", name}, {"reason", farewell}});
     else
-        log::warn("lost the origin proxy", {{"origin", link.address}, {"reason", reason}});
+        log::warn("lost the origin proxy",
+                  {{"origin", link.address}, {"name", name}, {"reason", reason}});
 }
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
@@ -376,7 +383,9 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     } else if (const auto* const health = std::get_if<ServerHealth>(&frame)) {
         on_health(link, *health);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
-        log::warn("the origin proxy says", {{"origin", link.address}, {"notice", notice->text}});
+        log::warn(
+            "the origin proxy says",
+            {{"origin", link.address}, {"name", link.identity.name}, {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         link.goodbye = goodbye->text.empty() ? "goodbye" : goodbye->text;
     }

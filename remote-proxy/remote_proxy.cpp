@@ -220,7 +220,7 @@ awaitable<void> RemoteProxy::keep_time()
         handshakes_.expire(now - options_.handshake_timeout);
         while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
             ++counts_.late;
-            turn_away(std::move(*visitor), not_in_time());
+            turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
         }
         end_outages(now);
         for (Tally* const tally : tallies())

@@ -18,6 +18,7 @@
 #include "common/net/listener.hpp"
 #include "common/net/socket.hpp"
 #include "common/protocol/wire.hpp"
+#include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
 #include "common/security/session.hpp"
 #include "common/tally.hpp"
@@ -190,9 +191,9 @@ private:
     void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
     void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
     bool may_wait_again(const Visitor& visitor) const;
-    void turn_away(Visitor visitor, std::string_view why);
+    void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
     void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                  std::string_view how);
+                  std::string_view how, Blame blame);
     void note_refusal(const PublicService& service, std::string_view address,
                       std::string_view reason, bool is_limit);
     void tell_visitors(PublicService& service);

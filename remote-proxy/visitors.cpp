@@ -311,7 +311,7 @@ void RemoteProxy::tell_visitors(PublicService& service)
     for (const auto& [ticket, why] : hopeless) {
         if (auto visitor = room_.dismiss(ticket)) {
             ++counts_.refused;
-            turn_away(std::move(*visitor), why);
+            turn_away(std::move(*visitor), why, Blame::origin_side);
         }
     }
 }
@@ -407,14 +407,18 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
         service->counts.to_visitor += flow.second_to_first;
     }
     visitor_left_.notify();
-    note_end(visitor, flow.first_to_second, flow.second_to_first, how);
+    const bool was_not_served =
+        flow.end == End::start_timeout || flow.end == End::refused || flow.end == End::not_started;
+    note_end(visitor, flow.first_to_second, flow.second_to_first, how,
+             was_not_served ? Blame::origin_side : Blame::nobody);
 }
 
 void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                           std::string_view how)
+                           std::string_view how, Blame blame)
 {
     const auto duration = Clock::now() - visitor.arrived;
-    log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name));
+    log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name),
+                    blame);
     if (!events_.is_heard())
         return;
     Json event{{"id", visitor.id},
@@ -467,7 +471,7 @@ void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_vi
         return;
     }
     ++counts_.refused;
-    turn_away(std::move(visitor), why);
+    turn_away(std::move(visitor), why, Blame::origin_side);
 }
 
 // Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
@@ -476,7 +480,7 @@ void RemoteProxy::on_broken(Visitor visitor, const OriginId& by, std::string_vie
 {
     if (visitor.sent_to) {
         ++counts_.broken;
-        turn_away(std::move(visitor), why);
+        turn_away(std::move(visitor), why, Blame::origin_side);
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
         on_refusal(std::move(visitor), by, why);
     } else { // the origin proxy itself may be on its way out, and what shows it comes next
@@ -502,11 +506,11 @@ OriginLink* RemoteProxy::link_of(std::uint64_t number) const
     return found == links_.end() ? nullptr : *found;
 }
 
-void RemoteProxy::turn_away(Visitor visitor, std::string_view why)
+void RemoteProxy::turn_away(Visitor visitor, std::string_view why, Blame blame)
 {
     reset(visitor.socket);
     visitor_left_.notify();
-    note_end(visitor, 0, 0, why);
+    note_end(visitor, 0, 0, why, blame);
 }
 
 } // namespace tunnel

@@ -56,8 +56,10 @@ void ControlConnection::finish(std::string text)
 {
     const Goodbye goodbye{std::move(text)};
     post(goodbye);
-    if (!finish_by_)
+    if (!finish_by_) {
         finish_by_ = Clock::now() + patience_for_goodbye;
+        farewell_ = goodbye.text;
+    }
     heart_.notify();
 }
 

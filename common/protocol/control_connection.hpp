@@ -49,6 +49,9 @@ public:
 
     tcp::endpoint peer() const { return peer_; }
 
+    // The goodbye that finish() was asked to say; empty: it was not.
+    const std::string& farewell() const { return farewell_; }
+
     // What the kernel takes the round trip to the peer to be; nullopt: it does not know.
     std::optional<std::chrono::microseconds> round_trip() const;
 
@@ -69,6 +72,7 @@ private:
     Clock::time_point last_received_;
     std::uint64_t received_ = 0;
     std::optional<Clock::time_point> finish_by_; // if it is about to end
+    std::string farewell_;
     bool ended_ = false;
     std::error_code end_error_;
     std::string end_what_;

@@ -37,22 +37,29 @@ std::string describe(End end, std::string_view first, std::string_view second)
 
 void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t down,
                      std::chrono::steady_clock::duration duration, std::string_view how,
-                     std::string_view service)
+                     std::string_view service, Blame blame)
 {
-    constexpr std::string_view message = "visitor ended";
+    const auto write = [&](log::Fields fields) {
+        constexpr std::string_view message = "visitor ended";
+        // Each is written: users count them, and look for the one that they miss.
+        if (blame == Blame::nobody)
+            log::info(message, fields, log::Limit::none);
+        else
+            log::warn_or_info(message, fields, service);
+    };
     if (service.empty())
-        log::info(message, {{"visitor", visitor},
-                            {"up", up},
-                            {"down", down},
-                            {"duration", duration},
-                            {"end", how}});
+        write({{"visitor", visitor},
+               {"up", log::Bytes{up}},
+               {"down", log::Bytes{down}},
+               {"duration", duration},
+               {"end", how}});
     else
-        log::info(message, {{"visitor", visitor},
-                            {"service", service},
-                            {"up", up},
-                            {"down", down},
-                            {"duration", duration},
-                            {"end", how}});
+        write({{"visitor", visitor},
+               {"service", service},
+               {"up", log::Bytes{up}},
+               {"down", log::Bytes{down}},
+               {"duration", duration},
+               {"end", how}});
 }
 
 } // namespace tunnel

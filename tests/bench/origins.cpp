@@ -106,7 +106,7 @@ void play(const Flags& flags)
         io.run_for(std::chrono::milliseconds(10));
         if (!told && ready >= players.size()) {
             told = true;
-            tunnel::print_ready(fmt::format("ready origins={}", players.size()));
+            tunnel::print_ready({{{"origins", std::to_string(players.size())}}, {}});
         }
     }
     for (Player& player : players)
@@ -130,7 +130,9 @@ int main(int argc, char** argv)
         ->required();
     app.add_flag("!--no-encryption", flags.encrypted, "Prove the secrets, but do not encrypt");
     CLI11_PARSE(app, argc, argv);
-    tunnel::log::configure(tunnel::log::Level::info, tunnel::log::Format::text);
+    // Tests look for each try to log in: those that repeat themselves are details.
+    tunnel::log::configure(tunnel::log::Level::debug, tunnel::log::Format::text);
+    tunnel::log::keep_every_line();
     try {
         play(flags);
     } catch (const std::exception& error) {

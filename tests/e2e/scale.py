@@ -215,7 +215,7 @@ def judge_storm(result, count, ready, remote, players):
     the same is what makes the two lists fit best."""
     planned, refused = [], []
     for line in players.texts("stderr"):
-        if found := re.search(r"(lost|cannot log in to) the remote proxy.* reason=(.*) retry-in=([\d.]+)s", line):
+        if found := re.search(r"(lost|cannot log in to|) ?(?:the )?remote proxy.* reason=(.*) failures=\d+ retry-in=([\d.]+)s", line):
             next_try = time_of(line) + datetime.timedelta(seconds=float(found[3]))
             if time_of(line) >= ready:
                 refused.append(found[2])

@@ -55,6 +55,20 @@ def parse_log_line(text):
     return {**fields, **{key: line[key] for key in ("time", "level", "message")}}
 
 
+def ready_line(*names):
+    """For wait_line: the values of a ready line that has exactly these, be it text or JSON."""
+    text = re.compile("^ready" + "".join(rf" {name}=(\S+)" for name in names) + "$")
+
+    def fits(line):
+        if line.startswith("{"):
+            facts = json.loads(line)
+            fits = facts.pop("message") == "ready" and list(facts) == ["time", "level", *names]
+            return [facts[name] for name in names] if fits else None
+        found = text.search(line)
+        return list(found.groups()) if found else None
+    return fits
+
+
 class Tunnel:
     """`origin_server` is the (host, port), or the "unix:/path", that visitors shall reach. `*_flags` are further command line words, and
     `*_options` go to Program (env, rlimits, preexec_fn, cwd). With start=False nothing is started on entry: call
@@ -89,8 +103,8 @@ class Tunnel:
                  *self._trust_of_remote]
         self.remote = self._launch("remote-proxy", flags + self.remote_flags, self.remote_options)
         if wait:
-            ready = self.remote.wait_line(r"^ready control=(\S+) outside=(\S+)$", stream="stdout")
-            self.control, self.outside = parse_address(ready[1]), parse_address(ready[2])
+            ready = self.remote.wait_line(ready_line("control", "outside"), stream="stdout")
+            self.control, self.outside = parse_address(ready[0]), parse_address(ready[1])
         return self.remote
 
     def start_origin(self, *, remote_proxy=None, wait=True):
@@ -103,7 +117,7 @@ class Tunnel:
         return self.origin
 
     def wait_origin_ready(self, timeout=DEADLINE):
-        return self.origin.wait_line(r"^ready remote=\S+ origin=\S+ outside=\S+$", timeout, stream="stdout")
+        return self.origin.wait_line(ready_line("remote", "origin", "outside"), timeout, stream="stdout")
 
     def restart_remote(self, *, kill=False, wait=True):
         self.remote.kill() if kill else self.remote.stop(code=0)

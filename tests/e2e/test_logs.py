@@ -66,8 +66,8 @@ class Log(unittest.TestCase):
                 self.assertIn(entry["level"], ("error", "warn", "info", "debug"))
             ended = [entry for entry in objects if entry["message"] == "visitor ended"]
             self.assertEqual(len(ended), 3)
-            self.assertIn((1000, 1000), [(entry["up"], entry["down"]) for entry in ended])  # the order is not sure
-            self.assertIsInstance(ended[0]["duration"], float)
+            self.assertIn((1000, 1000), [(entry["up_bytes"], entry["down_bytes"]) for entry in ended])  # the order is not sure
+            self.assertIsInstance(ended[0]["duration_seconds"], float)
 
     def test_log_level_error_is_silent_in_a_normal_run(self):
         self.assertEqual(self.run_through_all("--log-level", "error"), [[], []])

@@ -45,7 +45,7 @@ TEST_CASE("a line of JSON has the same in the same order")
 {
     CHECK(json("visitor left", {{"peer", "192.0.2.1:80"}, {"bytes", 1234}, {"duration", 1500ms}}) ==
           R"({"time":"2024-01-02T03:04:05.067Z","level":"info","message":"visitor left",)"
-          R"("peer":"192.0.2.1:80","bytes":1234,"duration":1.5})");
+          R"("peer":"192.0.2.1:80","bytes":1234,"duration_seconds":1.5})");
 }
 
 TEST_CASE("only the level has a colour")
@@ -119,7 +119,10 @@ TEST_CASE("numbers are written whole and durations in seconds")
     CHECK(value({"k", 999us}) == "0.001s");
     CHECK(value({"k", 2h}) == "7200.000s");
     CHECK(json("m", {{"k", UINT64_MAX}}).ends_with(R"("k":18446744073709551615})"));
-    CHECK(json("m", {{"k", 250ms}}).ends_with(R"("k":0.25})"));
+    CHECK(value({"k", Bytes{82}}) == "82");
+    CHECK(json("m", {{"k", 250ms}}).ends_with(R"("k_seconds":0.25})"));
+    CHECK(json("m", {{"retry-in", 25ms}}).ends_with(R"("retry_in_seconds":0.025})"));
+    CHECK(json("m", {{"up", Bytes{82}}}).ends_with(R"("up_bytes":82})"));
 }
 
 TEST_CASE("a line is written if its level is wanted")

@@ -1,0 +1,77 @@
+// Writes to a descriptor that may block, such as stderr, from a thread of its own.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tunnel {
+
+// A bounded queue of lines and the thread that writes them. Whoever puts a line in never waits for
+// the descriptor: not for a full pipe, a terminal that is stopped, or a disk. Lines that do not fit
+// are left out, and counted.
+//
+// The thread exists only while there is something to write and a while after. It is detached, as it
+// may hang in a write for ever; so an Output must never be destroyed once started.
+class Output {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    // The line that says how many were left out. Called in the thread.
+    using Note = std::function<std::string(std::uint64_t lines)>;
+
+    // Adds lines that are due at `now`; answers when it wants to be called next. Called in the
+    // thread, each time that it wakes.
+    using Timed =
+        std::function<std::optional<Clock::time_point>(std::string& lines, Clock::time_point now)>;
+
+    // `most` bounds the bytes that wait; as many again may be on their way out.
+    Output(int descriptor, std::size_t most, Note note, Timed timed = {});
+
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
+    ~Output() = delete;
+
+    // Whole lines, each with its end. Until start(), they wait.
+    void put(std::string_view lines);
+
+    // Calls the function of timed lines soon.
+    void wake();
+
+    // From now on there may be a thread.
+    void start();
+
+    // Starts, and waits until all is written, at most until `limit`. Whether it is.
+    bool finish(Clock::time_point limit);
+
+private:
+    void add(std::string_view lines);
+    void ensure_thread();
+    void run();
+    void write_pending(std::unique_lock<std::mutex>& lock);
+
+    const int descriptor_;
+    const std::size_t most_;
+    const Note note_;
+    const Timed timed_;
+    std::mutex mutex_; // never held during a write
+    std::condition_variable wanted_;
+    std::condition_variable written_;
+    std::string pending_;
+    std::uint64_t left_out_ = 0; // after `pending_`
+    std::uint64_t failed_ = 0;   // lines that the descriptor did not take, before `pending_`
+    bool torn_ = false;          // the last write ended within a line
+    bool started_ = false;
+    bool running_ = false; // there is a thread
+    bool waiting_ = false; // it has nothing to do
+    bool woken_ = false;
+    bool ending_ = false; // finish() waits
+};
+
+} // namespace tunnel
