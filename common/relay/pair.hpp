@@ -115,11 +115,15 @@ public:
     // ended its stream, or sent urgent data or descriptors, at which a read stops short.
     void read_until_told() { short_read_says_nothing_ = true; }
 
-    // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes.
+    // Moves what can be moved from `from` to `to`, with not much more work() than `budget`.
     Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
 
     // That the receiver has taken, without frames.
     std::uint64_t bytes() const { return bytes_ - std::min(bytes_, overhead_); }
+
+    // What reading has taken so far, in bytes of a large piece that take as long: a sender may send
+    // frames or TLS records in which there is hardly anything.
+    std::uint64_t work() const { return work_; }
 
     // The sender has said that it has no more.
     bool saw_end() const { return saw_end_; }
@@ -168,6 +172,7 @@ private:
 
     std::uint64_t bytes_ = 0;    // written, frames included
     std::uint64_t overhead_ = 0; // of them what belongs to frames
+    std::uint64_t work_ = 0;
     std::unique_ptr<Rare> rare_;
     std::unique_ptr<Allowance> allowance_; // none: no limit
     std::size_t ahead_ = 0;                // sent, but not taken from the sender
