@@ -54,6 +54,10 @@ struct Category final : std::error_category {
             return "no header of the PROXY protocol";
         case Errc::malformed_proxy_header:
             return "a malformed header of the PROXY protocol";
+        case Errc::too_many_unknown:
+            return "too many frames of unknown kinds";
+        case Errc::no_data_in_records:
+            return "too many TLS records without data";
         }
         return "unknown error";
     }

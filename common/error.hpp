@@ -26,6 +26,8 @@ enum class Errc {
     no_proof,            // of knowing the secret
     no_proxy_header,     // the first bytes are none of the PROXY protocol
     malformed_proxy_header,
+    too_many_unknown,   // frames of unknown kinds where another one is due
+    no_data_in_records, // the peer sends TLS records that only cost time
 };
 
 const std::error_category& error_category();

@@ -377,7 +377,8 @@ void CommandLine::add(CommonOptions& options)
     add("--heartbeat-interval", options.heartbeat_interval,
         "How often to tell the other proxy that this one is alive");
     add("--heartbeat-timeout", options.heartbeat_timeout,
-        "Give the control connection up after hearing nothing for this long");
+        "Give the control connection up after hearing nothing for this long",
+        milliseconds(300)); // the other proxy sends ten heartbeats a second at most
     add("--half-close-timeout", options.half_close_timeout,
         "Close a visitor of whom one side has finished when no byte moved for this long; 0: never",
         milliseconds(0));

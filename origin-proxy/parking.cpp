@@ -157,12 +157,24 @@ void Parking::wait(Place place)
     });
 }
 
-// The next frame, if it is there. Throws std::system_error when the connection has ended.
-std::optional<Frame> Parking::receive(Waiting& waiting)
+// When all others have had their turn.
+void Parking::go_on_later(Place place)
 {
-    for (;;) {
-        if (auto frame = take_frame(waiting.received))
-            return frame;
+    asio::post(io_, [this, place] {
+        if (place->socket.is_open())
+            on_readable(place);
+        else
+            waiting_.erase(place);
+    });
+}
+
+// The next frame, if it is there. Throws std::system_error when the connection has ended, or is not
+// worth reading any more. It reads only so much, since others wait for their turn.
+Parking::Received Parking::receive(Waiting& waiting)
+{
+    for (int step = 0; step < most_steps_in_a_turn; ++step) {
+        if (auto frame = take_frame(waiting.received, waiting.unknown))
+            return {std::move(frame)};
         std::array<char, 1024> bytes;
         const ssize_t size = waiting.side().receive(std::as_writable_bytes(std::span(bytes)));
         if (size == 0)
@@ -170,19 +182,23 @@ std::optional<Frame> Parking::receive(Waiting& waiting)
         if (size > 0)
             waiting.received.append(bytes.data(), static_cast<std::size_t>(size));
         else if (errno == EAGAIN)
-            return std::nullopt;
+            return {};
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());
     }
+    return {std::nullopt, true};
 }
 
 void Parking::on_readable(Place place)
 {
     std::optional<Announce> announce;
     try {
-        const auto frame = receive(*place);
+        const auto [frame, more_may_be_there] = receive(*place);
         if (!frame) {
-            wait(place);
+            if (more_may_be_there)
+                go_on_later(place);
+            else
+                wait(place);
             return;
         }
         if (const auto* const announced = std::get_if<Announce>(&*frame))

@@ -61,17 +61,25 @@ private:
         Tls tls;
         std::string received;
         Clock::time_point since;
+        int unknown = 0; // frames of unknown kinds that have come
 
         Side side() { return {socket.native_handle(), tls ? &tls : nullptr}; }
     };
 
     using Place = std::list<Waiting>::iterator;
 
+    // What reading one has come to.
+    struct Received {
+        std::optional<Frame> frame;
+        bool more_may_be_there = false; // without that the socket becomes ready for it
+    };
+
     void fill_up();
     awaitable<void> dial();
     void park(Framed connection);
     void wait(Place place);
-    std::optional<Frame> receive(Waiting& waiting);
+    void go_on_later(Place place);
+    Received receive(Waiting& waiting);
     void on_readable(Place place);
 
     asio::io_context& io_;

@@ -12,6 +12,13 @@
 
 namespace tunnel {
 
+namespace {
+
+// Of a remote proxy that has not proved yet who it is, and may be anyone. Ours sends none so early.
+constexpr int most_notices = 4;
+
+} // namespace
+
 TrustedRemote::TrustedRemote(const TrustOptions& options, const std::string& host)
     : host_(options.server_name.empty() ? host : options.server_name),
       insecure_(options.insecure),
@@ -72,9 +79,12 @@ void TrustedRemote::claim(LogIn& log_in) const
 awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const LogIn& log_in) const
 {
     const Key key = secret_->log_in; // the files may be read again meanwhile
-    for (;;) {
+    for (int notices = 0;;) {
         const Frame frame = co_await read_frame(wire);
         if (const auto* const notice = std::get_if<Notice>(&frame)) {
+            if (++notices > most_notices)
+                fail(make_error_code(Errc::no_proof),
+                     "the remote proxy sends notices and does not prove that it knows the secret");
             log::warn("the remote proxy says", {{"notice", notice->text}});
             continue;
         }

@@ -58,13 +58,15 @@ TrustedOrigins::TrustedOrigins(const TrustOptions& options)
     const bool with_secret = !secrets_.empty() && options.encryption != Encryption::off;
     if (with_secret || options.own.given())
         context_ = TlsContext::accepts(options.own, options.ca_file);
+    for (std::size_t i = 0; i < secrets_.size(); ++i)
+        by_credential_.emplace(secrets_[i].credential.id, i);
 }
 
+// The name of a secret is public, so how long this takes may depend on it.
 const NamedSecret* TrustedOrigins::find(const RandomBytes& credential) const
 {
-    const auto found = std::ranges::find_if(
-        secrets_, [&](const NamedSecret& each) { return equal(each.credential.id, credential); });
-    return found == secrets_.end() ? nullptr : &*found;
+    const auto found = by_credential_.find(credential);
+    return found == by_credential_.end() ? nullptr : &secrets_[found->second];
 }
 
 std::vector<std::string> TrustedOrigins::names_missing_in(const TrustedOrigins& other) const

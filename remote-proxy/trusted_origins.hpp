@@ -1,6 +1,8 @@
 // Whom the remote proxy takes for an origin proxy.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +45,7 @@ public:
 
 private:
     std::vector<NamedSecret> secrets_;
+    std::map<RandomBytes, std::size_t> by_credential_; // places in `secrets_`
     std::optional<TlsContext> context_;
     bool checks_certificates_ = false;
 };

@@ -11,8 +11,8 @@ namespace tunnel {
 
 namespace {
 
-// Reading what is there takes no turn of the loop, so a busy peer could keep all others waiting.
-constexpr std::uint64_t frames_in_a_row = 64;
+// However short the peer's timeout, and however often it probes.
+constexpr auto shortest_interval = std::chrono::milliseconds(100);
 
 // A peer that takes nothing must not keep its connection by heartbeats alone.
 constexpr auto patience_for_goodbye = std::chrono::seconds(5);
@@ -81,7 +81,7 @@ void ControlConnection::set_peer_timeout(std::chrono::milliseconds timeout)
     // all, from a peer that does not tell.
     if (timeout.count() > 0)
         heartbeats_.interval =
-            std::clamp(timeout / 3, std::chrono::milliseconds(1), heartbeats_.interval);
+            std::min(std::max(timeout / 3, shortest_interval), heartbeats_.interval);
     heart_.notify();
 }
 
@@ -104,14 +104,23 @@ awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame
             last_received_ = Clock::now();
             ++received_;
             if (std::holds_alternative<Probe>(frame))
-                post(Heartbeat());
+                on_probe();
             on_frame(frame);
-            if (received_ % frames_in_a_row == 0)
-                co_await yield_to_others();
         }
     } catch (const std::system_error& error) {
         const bool closed = error.code() == asio::error::eof;
         end(closed ? make_error_code(Errc::closed_by_peer) : error.code());
+    }
+}
+
+// At once, but for probes that come in quick succession: one answer is enough for those.
+void ControlConnection::on_probe()
+{
+    if (last_received_ >= probe_answered_ + shortest_interval) {
+        probe_answered_ = last_received_;
+        post(Heartbeat());
+    } else if (!std::exchange(probe_waits_, true)) {
+        heart_.notify();
     }
 }
 
@@ -149,7 +158,11 @@ awaitable<void> ControlConnection::keep_alive()
                 break;
             }
             next_heartbeat = std::min(next_heartbeat, now + heartbeats_.interval);
+            if (probe_waits_)
+                next_heartbeat = std::min(next_heartbeat, probe_answered_ + shortest_interval);
             if (now >= next_heartbeat) {
+                if (std::exchange(probe_waits_, false))
+                    probe_answered_ = now;
                 post(Heartbeat());
                 next_heartbeat = now + heartbeats_.interval;
             }

@@ -41,7 +41,8 @@ public:
     // counts.
     void end(std::error_code error, std::string what = {});
 
-    // The peer gives up after hearing nothing for this long; heartbeats are sent often enough.
+    // The peer gives up after hearing nothing for this long; heartbeats are sent often enough, but
+    // never more than ten a second for its sake.
     void set_peer_timeout(std::chrono::milliseconds timeout);
 
     // How many frames have come so far.
@@ -57,6 +58,7 @@ public:
 
 private:
     awaitable<void> receive(std::function<void(Frame&)>& on_frame);
+    void on_probe();
     awaitable<void> transmit();
     awaitable<void> keep_alive();
 
@@ -70,6 +72,8 @@ private:
     Signal outbox_filled_;
     Signal heart_;
     Clock::time_point last_received_;
+    Clock::time_point probe_answered_{}; // the latest one
+    bool probe_waits_ = false;           // for its answer
     std::uint64_t received_ = 0;
     std::optional<Clock::time_point> finish_by_; // if it is about to end
     std::string farewell_;

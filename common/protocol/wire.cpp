@@ -18,30 +18,18 @@ constexpr auto patience_for_close = std::chrono::seconds(1);
     throw std::system_error(make_error_code(Errc::malformed_frame));
 }
 
-// Takes what is there, at least one byte, and waits only if there is nothing.
-awaitable<std::size_t> read_some(Wire wire, std::span<std::uint8_t> room)
+// In words, where the number alone says little.
+std::error_code failure_of(int number)
 {
-    for (;;) {
-        const ssize_t size = wire.side().receive(std::as_writable_bytes(room));
-        if (size > 0)
-            co_return static_cast<std::size_t>(size);
-        if (size == 0)
-            throw std::system_error(asio::error::eof);
-        if (errno == EAGAIN && wire.tls != nullptr && wire.tls->wants_to_send())
-            co_await wire.socket->async_wait(tcp::socket::wait_write, use_awaitable);
-        else if (errno == EAGAIN)
-            co_await wire.socket->async_wait(tcp::socket::wait_read, use_awaitable);
-        else if (errno != EINTR)
-            throw std::system_error(errno, std::system_category());
-    }
+    if (number == EPROTO) // see RecordGuard
+        return make_error_code(Errc::no_data_in_records);
+    return {number, std::system_category()};
 }
 
-awaitable<void> read_all(Wire wire, std::span<std::uint8_t> room)
+void count_unknown(int& unknown)
 {
-    while (!room.empty()) {
-        const std::size_t size = co_await read_some(wire, room);
-        room = room.subspan(size);
-    }
+    if (++unknown > most_unknown_frames)
+        throw std::system_error(make_error_code(Errc::too_many_unknown));
 }
 
 Frame decoded(std::uint8_t kind, std::span<const std::uint8_t> body)
@@ -67,14 +55,70 @@ first_frame_size(std::span<const std::uint8_t, smallest_first_frame> bytes)
 
 } // namespace
 
+awaitable<std::size_t> TurnReader::read_some(std::span<std::uint8_t> room)
+{
+    for (;;) {
+        if (used_up())
+            co_await yield();
+        const ssize_t size = wire_.side().receive(std::as_writable_bytes(room));
+        if (size > 0) {
+            --steps_left_;
+            co_return static_cast<std::size_t>(size);
+        }
+        if (size == 0)
+            throw std::system_error(asio::error::eof);
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            throw std::system_error(failure_of(errno));
+        if (wire_.tls != nullptr && wire_.tls->wants_to_send())
+            co_await wire_.socket->async_wait(tcp::socket::wait_write, use_awaitable);
+        else
+            co_await wire_.socket->async_wait(tcp::socket::wait_read, use_awaitable);
+        steps_left_ = most_steps_in_a_turn;
+        others_had_turn_ = true;
+    }
+}
+
+awaitable<void> TurnReader::read_all(std::span<std::uint8_t> room)
+{
+    while (!room.empty()) {
+        const std::size_t size = co_await read_some(room);
+        room = room.subspan(size);
+    }
+}
+
+awaitable<void> TurnReader::begin_frame()
+{
+    if (used_up())
+        co_await yield();
+    --steps_left_;
+}
+
+awaitable<void> TurnReader::finish()
+{
+    if (!others_had_turn_)
+        co_await yield();
+}
+
+awaitable<void> TurnReader::yield()
+{
+    co_await yield_to_others();
+    steps_left_ = most_steps_in_a_turn;
+    others_had_turn_ = true;
+    if (!wire_.socket->is_open())
+        throw std::system_error(asio::error::operation_aborted);
+}
+
 awaitable<Frame> read_first_frame(Wire wire)
 {
+    TurnReader reader(wire);
     std::array<std::uint8_t, smallest_first_frame> bytes{};
     constexpr std::size_t header_end = magic.size() + FrameHeader::wire_size;
     std::size_t held = 0;
     while (held < bytes.size()) {
         const std::span<std::uint8_t> room = std::span(bytes).subspan(held);
-        held += co_await read_some(wire, room);
+        held += co_await reader.read_some(room);
         if (!std::equal(magic.begin(), magic.begin() + std::min(held, magic.size()), bytes.begin()))
             throw std::system_error(make_error_code(Errc::not_our_protocol));
         if (held >= header_end && !first_frame_size(bytes))
@@ -85,7 +129,7 @@ awaitable<Frame> read_first_frame(Wire wire)
     const std::size_t taken = body.size();
     body.resize(size - header_end);
     const std::span<std::uint8_t> rest = std::span(body).subspan(taken);
-    co_await read_all(wire, rest);
+    co_await reader.read_all(rest);
     Frame frame = decoded(bytes[header_end - 1], body);
     if (std::holds_alternative<Unknown>(frame))
         frame = co_await read_frame(wire);
@@ -94,24 +138,28 @@ awaitable<Frame> read_first_frame(Wire wire)
 
 awaitable<Frame> read_frame(Wire wire)
 {
-    for (;;) {
+    TurnReader reader(wire);
+    for (int unknown = 0;;) {
         std::array<std::uint8_t, FrameHeader::wire_size> header_bytes{};
         const std::span<std::uint8_t> header_room(header_bytes);
-        co_await read_all(wire, header_room);
+        co_await reader.read_all(header_room);
         const auto header = decode_header(header_bytes);
         if (!header || header->body_size > largest_first_frame - FrameHeader::wire_size)
             malformed();
         std::vector<std::uint8_t> body(header->body_size);
         const std::span<std::uint8_t> body_room(body);
-        co_await read_all(wire, body_room);
+        co_await reader.read_all(body_room);
         Frame frame = decoded(header->kind, body);
-        if (!std::holds_alternative<Unknown>(frame))
-            co_return std::move(frame);
-        co_await yield_to_others(); // whoever sends them without a pause is not alone here
+        if (std::holds_alternative<Unknown>(frame)) {
+            count_unknown(unknown);
+            continue;
+        }
+        co_await reader.finish();
+        co_return std::move(frame);
     }
 }
 
-std::optional<Frame> take_frame(std::string& received)
+std::optional<Frame> take_frame(std::string& received, int& unknown)
 {
     for (;;) {
         const std::span bytes(reinterpret_cast<const std::uint8_t*>(received.data()),
@@ -129,12 +177,14 @@ std::optional<Frame> take_frame(std::string& received)
         received.erase(0, size);
         if (!std::holds_alternative<Unknown>(frame))
             return frame;
+        count_unknown(unknown);
     }
 }
 
 awaitable<Frame> FrameReader::next()
 {
     for (;;) {
+        co_await reader_.begin_frame();
         co_await fill(FrameHeader::wire_size);
         const std::span<const std::uint8_t, FrameHeader::wire_size> header_bytes(
             buffer_.data() + begin_, FrameHeader::wire_size);
@@ -148,7 +198,6 @@ awaitable<Frame> FrameReader::next()
         begin_ += FrameHeader::wire_size + header->body_size;
         if (!std::holds_alternative<Unknown>(frame))
             co_return std::move(frame);
-        co_await yield_to_others();
     }
 }
 
@@ -162,7 +211,7 @@ awaitable<void> FrameReader::fill(std::size_t size)
             buffer_.resize(std::max(buffer_.size(), size));
         }
         const std::span<std::uint8_t> room = std::span(buffer_).subspan(end_);
-        end_ += co_await read_some(wire_, room);
+        end_ += co_await reader_.read_some(room);
     }
 }
 
@@ -188,10 +237,8 @@ awaitable<void> send_last(Wire wire, std::string bytes)
         wire.side().end();
         std::array<std::uint8_t, 512> unwanted;
         const std::span<std::uint8_t> room(unwanted);
-        for (;;) {
-            co_await read_some(wire, room);
-            co_await yield_to_others();
-        }
+        for (TurnReader reader(wire);;)
+            co_await reader.read_some(room);
     } catch (const std::system_error& error) {
         if (error.code() == asio::error::operation_aborted && wire.socket->is_open())
             throw;

@@ -25,6 +25,9 @@ constexpr std::size_t splice_size = 1024 * 1024;
 constexpr std::size_t small_piece = 16 * 1024;
 constexpr std::uint8_t most_small_pieces = 4;
 
+// A frame takes as long as so many bytes more of a large one.
+constexpr std::uint64_t bytes_for_frame = 64;
+
 // Nothing will come beside what is there.
 bool has_ended(int descriptor)
 {
@@ -81,6 +84,7 @@ Pair::Pair(Fd one, Framed other, Relay::Done when_done)
 
 Progress Direction::pump(const Side& from, const Side& to, const Means& means, std::size_t budget)
 {
+    const std::uint64_t before = work_;
     std::size_t moved = 0;
     bool began = false;
     while (!finished_) {
@@ -109,7 +113,7 @@ Progress Direction::pump(const Side& from, const Side& to, const Means& means, s
             pipe_.reset(); // a quiet direction keeps none
             return Progress::waiting;
         }
-        if (moved >= budget || (began && Bandwidth::Clock::now() >= means.until))
+        if (work_ - before >= budget || (began && Bandwidth::Clock::now() >= means.until))
             return Progress::more;
         began = true;
         const Progress progress = move_piece(from, to, means, moved);
@@ -237,11 +241,17 @@ Progress Direction::receive(const Side& from, std::span<std::byte> room, std::si
         size = std::min(received.size(), room.size());
         std::memcpy(room.data(), received.data(), size);
         received.erase(0, size);
+        work_ += size;
         if (received.empty() && rare_->refusal.empty())
             rare_.reset();
         return Progress::more;
     }
+    const std::uint64_t before = from.tls != nullptr ? from.tls->work() : 0;
     const ssize_t result = read(from, room);
+    if (from.tls != nullptr)
+        work_ += from.tls->work() - before;
+    else if (result > 0)
+        work_ += static_cast<std::uint64_t>(result);
     if (result < 0)
         return failed_to_read();
     size = static_cast<std::size_t>(result);
@@ -311,6 +321,7 @@ Progress Direction::take_frames_off(std::span<std::byte> bytes, std::span<const 
         bytes = bytes.subspan(1);
         if (header_held_ == frame_header_size) {
             header_held_ = 0;
+            work_ += bytes_for_frame;
             if (const Progress begun = begin_frame(); begun != Progress::more)
                 return begun;
         }
@@ -484,6 +495,7 @@ Progress Direction::splice(int from, std::size_t most, std::size_t& moved)
         return failed_to_read(); // recv() would not say it once more
     pipe_->held = static_cast<std::size_t>(size);
     moved += pipe_->held;
+    work_ += pipe_->held;
     small_pieces_ = pipe_->held < small_piece ? small_pieces_ + 1 : 0;
     if (small_pieces_ == most_small_pieces) {
         small_pieces_ = 0;

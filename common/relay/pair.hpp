@@ -127,7 +127,7 @@ public:
         read_until_told();
     }
 
-    // Moves what can be moved from `from` to `to`, but not much more than `budget` bytes, nor much
+    // Moves what can be moved from `from` to `to`, with not much more work() than `budget`, nor much
     // longer than `means.until`, however little the sender's bytes come to.
     Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
 
@@ -136,6 +136,10 @@ public:
 
     // What the receiver has not taken and waits in this process' memory.
     std::size_t held() const { return held_.end; }
+
+    // What reading has taken so far, in bytes of a large piece that take as long: a sender may send
+    // frames or TLS records in which there is hardly anything.
+    std::uint64_t work() const { return work_; }
 
     // The sender has said that it has no more.
     bool saw_end() const { return saw_end_; }
@@ -187,6 +191,7 @@ private:
 
     std::uint64_t bytes_ = 0;    // written, frames included
     std::uint64_t overhead_ = 0; // of them what belongs to frames
+    std::uint64_t work_ = 0;
     std::unique_ptr<Rare> rare_;
     std::unique_ptr<Allowance> allowance_; // none: no limit
     std::size_t ahead_ = 0;                // sent, but not taken from the sender

@@ -24,9 +24,10 @@ namespace {
 
 constexpr std::size_t shared_buffer_size = encrypted_piece;
 
-// What all pairs together may move before the worker looks again who has become ready. A pair that
-// moves all it can at once costs a quarter less CPU for each byte than pairs that take turns
-// megabyte by megabyte; but small pieces of others must not wait for it, so beside such it may not.
+// What all pairs together may move before the worker looks again who has become ready; what moves
+// little and takes long counts as more (Direction::work()). A pair that moves all it can at once
+// costs a quarter less CPU for each byte than pairs that take turns megabyte by megabyte; but small
+// pieces of others must not wait for it, so beside such it may not.
 constexpr std::size_t round_budget = 128 * plain_piece;
 constexpr std::size_t budget_beside_small = 8 * plain_piece;
 
@@ -429,12 +430,14 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const Side from = forth ? pair.first_side() : pair.second_side();
     const Side to = forth ? pair.second_side() : pair.first_side();
     const std::uint64_t before = direction.bytes();
+    const std::uint64_t work_before = direction.work();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
     const Progress progress =
         direction.pump(from, to, {shared_, pipes_, now_, closes_next, round_end_},
                        std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
-    round_left_ -= std::min<std::uint64_t>(round_left_, moved);
+    const std::uint64_t work = direction.work() - work_before;
+    round_left_ -= std::min<std::uint64_t>(round_left_, std::max(moved, work));
     if (moved > 0 && moved < small)
         last_small_ = now_;
     switch (progress) {

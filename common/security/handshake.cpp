@@ -27,6 +27,19 @@ constexpr const char* chacha_first = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_G
 constexpr const char* group = "X25519";
 constexpr const char* group_of_nobody = "P-256";
 
+// The chain of certificates that a peer shows, where it is asked for one. OpenSSL takes the memory
+// as soon as a size is told.
+constexpr long largest_certificates = 32 * 1024;
+
+// What a peer may send up to the end of a handshake: two hellos (the second on request, RFC 8446
+// section 4.1.4), some small messages, and its certificates.
+constexpr std::size_t most_without_certificates = 2 * RecordGuard::largest_hello + 8 * 1024;
+constexpr std::size_t most_with_certificates =
+    most_without_certificates + largest_certificates + 8 * 1024;
+
+// Ours offers one. Each that is offered has to be looked for.
+constexpr int most_identities = 8;
+
 bool has_fast_aes()
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -108,7 +121,10 @@ int offer_key(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, st
 int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESSION** session)
 {
     *session = nullptr;
-    const auto key = handshake_of(ssl).find_key({reinterpret_cast<const char*>(identity), size});
+    Handshake& handshake = handshake_of(ssl);
+    if (handshake.has_offered_enough())
+        return 0;
+    const auto key = handshake.find_key({reinterpret_cast<const char*>(identity), size});
     if (key)
         *session = session_with(ssl, *key);
     return 1; // without a session it goes on as if no key had been offered
@@ -133,6 +149,7 @@ TlsContext::TlsContext(ssl_ctx_st* context) : context_(context)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_PRIORITIZE_CHACHA |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_max_cert_list(context, largest_certificates);
     // A key with a passphrase is refused: asking for it would wait for a terminal.
     SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
     // A quiet connection keeps no buffers. A write gives up as soon as the socket is full, and goes
@@ -187,9 +204,14 @@ TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& c
     return made;
 }
 
-Handshake::Handshake(const TlsContext& context, int descriptor) : tls_(SSL_new(context.get()))
+Handshake::Handshake(const TlsContext& context, int descriptor, Part part)
+    : tls_(SSL_new(context.get())), accepts_(part == Part::accepts)
 {
-    BIO* const socket = make_record_socket(descriptor);
+    const bool asks_for_certificate =
+        !accepts_ || (tls_ && SSL_get_verify_mode(tls_.get()) != SSL_VERIFY_NONE);
+    BIO* const socket = make_record_socket(
+        descriptor,
+        RecordGuard(asks_for_certificate ? most_with_certificates : most_without_certificates));
     if (!tls_ || socket == nullptr) {
         BIO_free(socket);
         throw std::bad_alloc();
@@ -199,14 +221,14 @@ Handshake::Handshake(const TlsContext& context, int descriptor) : tls_(SSL_new(c
 }
 
 Handshake::Handshake(const TlsContext& context, int descriptor, PresharedKey key)
-    : Handshake(context, descriptor)
+    : Handshake(context, descriptor, Part::dials)
 {
     offer_ = std::move(key);
     SSL_set_connect_state(tls_.get());
 }
 
 Handshake::Handshake(const TlsContext& context, int descriptor, const std::string& host)
-    : Handshake(context, descriptor)
+    : Handshake(context, descriptor, Part::dials)
 {
     host_ = host;
     SSL_set_connect_state(tls_.get());
@@ -222,11 +244,15 @@ Handshake::Handshake(const TlsContext& context, int descriptor, const std::strin
 }
 
 Handshake::Handshake(const TlsContext& context, int descriptor, FindKey find_key)
-    : Handshake(context, descriptor)
+    : Handshake(context, descriptor, Part::accepts)
 {
     find_key_ = std::move(find_key);
-    accepts_ = true;
     SSL_set_accept_state(tls_.get());
+}
+
+bool Handshake::has_offered_enough()
+{
+    return ++identities_ > most_identities;
 }
 
 std::optional<Key> Handshake::find_key(std::string_view identity)
@@ -266,6 +292,7 @@ awaitable<void> Handshake::run_on(Socket& socket)
                  .is_open()) // its number may be another's by now, which the library does not know
             throw std::system_error(asio::error::operation_aborted);
     }
+    tls_.guard().handshake_done();
     const bool with_key = SSL_session_reused(tls_.get()) == 1;
     if (offer_ && !with_key)
         throw std::system_error(make_error_code(Errc::wrong_secret));
@@ -313,6 +340,10 @@ Key Handshake::exporter(std::string_view label) const
 void Handshake::fail(int reason) const
 {
     const int system = errno;
+    if (const std::string_view objection = tls_.guard().objection(); !objection.empty())
+        tunnel::fail(make_error_code(Errc::handshake_failed), std::string(objection));
+    if (identities_ > most_identities)
+        tunnel::fail(make_error_code(Errc::handshake_failed), "too many names of keys");
     const int why = ERR_GET_REASON(ERR_peek_error());
     const bool ended = reason == SSL_ERROR_SYSCALL || why == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (ended && system != 0 && system != ECONNRESET)

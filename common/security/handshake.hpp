@@ -1,6 +1,7 @@
 // How the two proxies come to an encrypted connection.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -61,7 +62,8 @@ private:
     std::unique_ptr<ssl_ctx_st, Free> context_;
 };
 
-// One handshake. It must outlive the coroutine that it gives.
+// One handshake. It must outlive the coroutine that it gives. What a peer may send in it is bounded
+// in bytes, records and keys that it offers, so that a stranger costs little; see RecordGuard.
 class Handshake {
 public:
     // The key of an identity that somebody shows; nullopt: there is none.
@@ -103,8 +105,13 @@ public:
 
     std::optional<Key> find_key(std::string_view identity);
 
+    // Counts an identity that the peer has offered. True: no more are looked for.
+    bool has_offered_enough();
+
 private:
-    Handshake(const TlsContext& context, int descriptor);
+    enum class Part : std::uint8_t { dials, accepts };
+
+    Handshake(const TlsContext& context, int descriptor, Part part);
 
     template <class Socket>
     awaitable<void> run_on(Socket& socket);
@@ -115,8 +122,9 @@ private:
     std::optional<PresharedKey> offer_;
     FindKey find_key_;
     std::string identity_;
-    std::string host_; // whose certificate is expected
-    bool accepts_ = false;
+    std::string host_;   // whose certificate is expected
+    int identities_ = 0; // that the peer has offered
+    const bool accepts_;
 };
 
 // The first byte of a TLS connection, RFC 8446 section 5.1; no first byte of ours.

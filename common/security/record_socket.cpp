@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include <openssl/bio.h>
@@ -14,9 +15,14 @@ namespace {
 
 thread_local RecordBatch* current_batch = nullptr;
 
-int descriptor_of(BIO* bio)
+struct RecordSocket {
+    int descriptor;
+    RecordGuard guard;
+};
+
+RecordSocket& socket_of(BIO* bio)
 {
-    return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+    return *static_cast<RecordSocket*>(BIO_get_data(bio));
 }
 
 // What the library expects of such an object, bio(7).
@@ -33,11 +39,17 @@ int answer(BIO* bio, ssize_t size, std::size_t& done, int retry)
 
 int read_bio(BIO* bio, char* bytes, std::size_t size, std::size_t* done)
 {
-    const int descriptor = descriptor_of(bio);
+    auto& [descriptor, guard] = socket_of(bio);
     const std::span<std::byte> room(reinterpret_cast<std::byte*>(bytes), size);
-    const ssize_t result = current_batch != nullptr
-                               ? current_batch->receive(descriptor, room)
-                               : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
+    ssize_t result = -1;
+    if (guard.objection().empty())
+        result = current_batch != nullptr
+                     ? current_batch->receive(descriptor, room)
+                     : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
+    if (result > 0 && !guard.take(room.first(static_cast<std::size_t>(result))))
+        result = -1;
+    if (!guard.objection().empty())
+        errno = EPROTO;
     return answer(bio, result, *done, BIO_FLAGS_READ);
 }
 
@@ -45,7 +57,7 @@ int write_bio(BIO* bio, const char* bytes, std::size_t size, std::size_t* done)
 {
     const int flags = current_batch != nullptr ? current_batch->send_flags() : 0;
     const ssize_t result =
-        ::send(descriptor_of(bio), bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+        ::send(socket_of(bio).descriptor, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
     return answer(bio, result, *done, BIO_FLAGS_WRITE);
 }
 
@@ -62,6 +74,12 @@ long control_bio(BIO* bio, int command, long, void*)
     }
 }
 
+int destroy_bio(BIO* bio)
+{
+    delete static_cast<RecordSocket*>(BIO_get_data(bio));
+    return 1;
+}
+
 BIO_METHOD* method()
 {
     static BIO_METHOD* const made = [] {
@@ -71,6 +89,7 @@ BIO_METHOD* method()
         BIO_meth_set_read_ex(fresh, read_bio);
         BIO_meth_set_write_ex(fresh, write_bio);
         BIO_meth_set_ctrl(fresh, control_bio);
+        BIO_meth_set_destroy(fresh, destroy_bio);
         return fresh;
     }();
     return made;
@@ -78,14 +97,20 @@ BIO_METHOD* method()
 
 } // namespace
 
-bio_st* make_record_socket(int descriptor)
+bio_st* make_record_socket(int descriptor, RecordGuard guard)
 {
-    BIO* const bio = BIO_new(method());
+    std::unique_ptr<RecordSocket> socket(new (std::nothrow) RecordSocket{descriptor, guard});
+    BIO* const bio = socket ? BIO_new(method()) : nullptr;
     if (bio == nullptr)
         return nullptr;
-    BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(descriptor)));
+    BIO_set_data(bio, socket.release());
     BIO_set_init(bio, 1);
     return bio;
+}
+
+RecordGuard& guard_of(bio_st* record_socket)
+{
+    return socket_of(record_socket).guard;
 }
 
 void RecordBatch::enter()

@@ -6,13 +6,19 @@
 
 #include <sys/types.h>
 
+#include "common/security/record_guard.hpp"
+
 struct bio_st; // OpenSSL's BIO
 
 namespace tunnel {
 
-// An object through which OpenSSL reads and writes the socket, which it does not own. Null if there
-// is no memory.
-bio_st* make_record_socket(int descriptor);
+// An object through which OpenSSL reads and writes the socket, which it does not own. What the
+// guard objects to OpenSSL does not get: reading fails with EPROTO then. Null if there is no
+// memory.
+bio_st* make_record_socket(int descriptor, RecordGuard guard);
+
+// Of such an object.
+RecordGuard& guard_of(bio_st* record_socket);
 
 // What the library cannot be told with a read or a write; in force on this thread while it lives.
 //

@@ -39,7 +39,14 @@ bool refuses_certificate(int why)
 
 constexpr std::size_t largest_record = SSL3_RT_MAX_ENCRYPTED_LENGTH + SSL3_RT_HEADER_LENGTH;
 constexpr std::size_t most_ahead = 128 * 1024;
+// Of a peer whose records are small: each takes time of its own, and all that is read ahead is
+// decrypted in one call.
+constexpr std::size_t most_small_ahead = 20 * 1024;
+constexpr std::size_t large_record = 1024;
 constexpr std::size_t least_ahead = 4096; // less saves no calls
+
+// A small record takes as long as so many bytes more of a large one.
+constexpr std::uint64_t bytes_for_record = 2048;
 
 } // namespace
 
@@ -52,18 +59,23 @@ ssize_t Tls::receive(std::span<std::byte> room)
 {
     static thread_local std::array<std::byte, most_ahead> buffer;
     // What lies in `buffer` has to fit the room, and so has the record of which a part came before.
+    const std::size_t most = large_records_ ? most_ahead : most_small_ahead;
     const std::size_t ahead =
-        room.size() > largest_record ? std::min(room.size() - largest_record, most_ahead) : 0;
+        room.size() > largest_record ? std::min(room.size() - largest_record, most) : 0;
     if (ahead < least_ahead) {
         drained_ = false;
         return read(room);
     }
+    const RecordGuard& seen = guard();
     for (;;) {
         RecordBatch batch({buffer.data(), ahead});
+        const std::uint64_t bytes = seen.bytes();
+        const std::uint64_t records = seen.records();
         std::size_t filled = 0;
         ssize_t size = 0;
         while (filled < room.size() && (size = read(room.subspan(filled))) > 0)
             filled += static_cast<std::size_t>(size);
+        large_records_ = seen.bytes() - bytes >= (seen.records() - records) * large_record;
         // Unless something is wrong, which the next call has to say.
         drained_ = batch.drained() && size < 0 && errno == EAGAIN;
         if (filled > 0)
@@ -83,7 +95,10 @@ ssize_t Tls::read(std::span<std::byte> room)
     errno = 0;
     std::size_t size = 0;
     const int result = SSL_read_ex(ssl_.get(), room.data(), room.size(), &size);
-    return result == 1 ? static_cast<ssize_t>(size) : failed(result);
+    if (result != 1)
+        return failed(result);
+    guard().data_came();
+    return static_cast<ssize_t>(size);
 }
 
 // The library would make one system call for each record, and stop after each.
@@ -128,6 +143,17 @@ bool Tls::wants_to_send() const
 bool Tls::has_pending() const
 {
     return SSL_has_pending(ssl_.get()) == 1;
+}
+
+std::uint64_t Tls::work() const
+{
+    const RecordGuard& seen = guard();
+    return seen.bytes() + seen.records() * bytes_for_record;
+}
+
+RecordGuard& Tls::guard() const
+{
+    return guard_of(SSL_get_rbio(ssl_.get()));
 }
 
 void Tls::update_keys()

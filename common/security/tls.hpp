@@ -12,18 +12,21 @@ struct ssl_st; // OpenSSL's SSL
 
 namespace tunnel {
 
+class RecordGuard;
+
 // A TLS 1.3 connection over a non-blocking TCP socket, which it uses but does not own; or nothing,
 // for a connection that is not encrypted. One thread at a time may use it.
 //
 // receive() and send() are recv(2) and send(2): what they did, or -1 and errno. EAGAIN means that
 // the socket has to become ready first. The end of the TCP stream alone is ECONNRESET, since
 // anybody on the way could have made it; EBADMSG is anything that is no TLS, or was changed on the
-// way.
+// way; EPROTO is a peer that keeps this side busy without sending data, see RecordGuard. So one
+// call does a bounded amount of work, whatever the peer sends.
 class Tls {
 public:
     Tls() = default;
 
-    // Takes the object over.
+    // Takes the object over, which reads and writes through make_record_socket().
     explicit Tls(ssl_st* ssl) : ssl_(ssl) {}
 
     explicit operator bool() const { return ssl_ != nullptr; }
@@ -43,6 +46,13 @@ public:
     // Something was read from the socket that receive() has not given yet: the socket will not
     // become ready for it.
     bool has_pending() const;
+
+    // What receive() has done so far, as the number of bytes that would have taken as long in full
+    // records: those that came, and more for each record.
+    std::uint64_t work() const;
+
+    // Looks at all that is received.
+    RecordGuard& guard() const;
 
     // What it has begun to send must be sent next: after EAGAIN call it with the same bytes, or
     // more.
@@ -66,6 +76,7 @@ private:
     std::unique_ptr<ssl_st, Free> ssl_;
     std::uint64_t sent_under_key_ = 0; // bytes
     bool drained_ = false;
+    bool large_records_ = false; // came last
 };
 
 // Where a connection's bytes go through: its socket, and what encrypts them, null if nothing does.

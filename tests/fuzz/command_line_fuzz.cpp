@@ -35,7 +35,9 @@ void check(const CommonOptions& options)
 {
     constexpr milliseconds least(1);
     constexpr milliseconds none(0);
-    require(is_from(least, options.heartbeat_interval) && is_from(least, options.heartbeat_timeout),
+    constexpr milliseconds shortest_timeout(300);
+    require(is_from(least, options.heartbeat_interval) &&
+                is_from(shortest_timeout, options.heartbeat_timeout),
             "heartbeats take time");
     require(is_from(none, options.half_close_timeout) && is_from(none, options.idle_timeout) &&
                 is_from(none, options.grace_period) && options.spin <= std::chrono::hours(10'000) &&

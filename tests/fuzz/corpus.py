@@ -275,6 +275,18 @@ SEEDS = {
         "malformed-behind-a-good-one": FRAMES["announce"] + FRAMES["text-too-long"] + UNEVEN,
         "cut": FRAMES["welcome"][:-1] + UNEVEN,
         "larger-than-a-first-frame": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE,
+        "too-many-unknown": frame(OF_THE_FUTURE) * 17 + FRAMES["start"] + UNEVEN,
+    },
+    # Behind the pieces: whether the handshake is over.
+    "record_guard": {
+        "hello": b"\x16\x03\x01\0\x0c\x01\0\0\x08" + b"h" * 8 + WHOLE + b"\0",
+        "hello-in-records": b"".join(b"\x16\x03\x01\0\1" + bytes([each]) for each in b"\x01\0\0\x02hi") + UNEVEN + b"\0",
+        "hello-too-large": b"\x16\x03\x01\0\4\x01\0\x40\0" + BYTE_BY_BYTE + b"\0",
+        "two-messages": b"\x16\x03\x03\0\x0a\x02\0\0\x02hi\x08\0\0\0" + UNEVEN + b"\0",
+        "empty-records": b"\x17\x03\x03\0\0" * 70 + UNEVEN + b"\0",
+        "key-updates": (b"\x17\x03\x03\0\x16" + b"k" * 22) * 35 + UNEVEN + b"\1",
+        "long-record-without-data": b"\x17\x03\x03\4\1" + b"k" * 1025 + b"\x17\x03" + WHOLE + b"\1",
+        "cut": b"\x17\x03\x03\0\x16kk" + WHOLE + b"\1",
     },
     "first_frame": {
         "log-in": MAGIC + FRAMES["log-in"] + WHOLE,
@@ -304,6 +316,7 @@ SEEDS = {
                                        WHOLE + b"\0",
         "one-by-one-too-large": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE + b"\1",
         "malformed": FRAMES["announce"] + FRAMES["field-beyond-the-end"] + UNEVEN + b"\0",
+        "one-by-one-too-many-unknown": frame(OF_THE_FUTURE, b"x" * 20) * 17 + FRAMES["start"] + UNEVEN + b"\1",
     },
     # Behind the pieces: whether some was received before, budget, buffer.
     "frames_off": {

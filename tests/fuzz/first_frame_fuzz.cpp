@@ -21,7 +21,7 @@ Found expected_of(std::string_view bytes)
     const std::size_t size = big_endian(frame.substr(0, 2));
     if (magic.size() + size < smallest_first_frame)
         return failed(Errc::malformed_frame);
-    return find_frames(frame, largest_first_frame, 1);
+    return find_frames(frame, largest_first_frame, 1, most_unknown_frames + 1); // the first beside
 }
 
 awaitable<void> read(tcp::socket& socket, Found& found)

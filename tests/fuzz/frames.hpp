@@ -25,12 +25,15 @@ struct Found {
     }
 };
 
+inline constexpr std::size_t all = static_cast<std::size_t>(-1);
+
 // The frames at the beginning of `bytes`, at most `most` of them, up to `largest` bytes each; the
-// unknown ones are left out.
-inline Found find_frames(std::string_view bytes, std::size_t largest,
-                         std::size_t most = static_cast<std::size_t>(-1))
+// unknown ones are left out, of which there may be `most_unknown`: in all, or in a row.
+inline Found find_frames(std::string_view bytes, std::size_t largest, std::size_t most = all,
+                         std::size_t most_unknown = all, bool in_a_row = false)
 {
     Found found{{}, {}, bytes};
+    std::size_t unknown = 0;
     while (found.frames.size() < most) {
         if (found.rest.size() < FrameHeader::wire_size) {
             found.end = asio::error::eof;
@@ -52,9 +55,15 @@ inline Found find_frames(std::string_view bytes, std::size_t largest,
             found.end = Errc::malformed_frame;
             return found;
         }
-        if (!std::holds_alternative<Unknown>(*frame))
-            found.frames.push_back(*frame);
         found.rest.remove_prefix(size);
+        if (!std::holds_alternative<Unknown>(*frame)) {
+            found.frames.push_back(*frame);
+            if (in_a_row)
+                unknown = 0;
+        } else if (++unknown > most_unknown && most_unknown != all) {
+            found.end = Errc::too_many_unknown;
+            return found;
+        }
     }
     return found;
 }

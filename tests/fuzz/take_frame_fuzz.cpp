@@ -8,14 +8,16 @@ using namespace tunnel::fuzz;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     Pieces pieces(Input(data, size));
-    const Found expected = find_frames(pieces.rest(), largest_first_frame);
+    const Found expected =
+        find_frames(pieces.rest(), largest_first_frame, all, most_unknown_frames);
 
     Found found;
     std::string received;
+    int unknown = 0;
     try {
         while (!pieces.rest().empty()) {
             received += pieces.next();
-            while (const auto frame = take_frame(received))
+            while (const auto frame = take_frame(received, unknown))
                 found.frames.push_back(*frame);
         }
         found.end = asio::error::eof;

@@ -178,6 +178,14 @@ bool TlsStream::with_key() const
     return SSL_session_reused(ssl_.get()) == 1;
 }
 
+void TlsStream::update_keys()
+{
+    ERR_clear_error();
+    if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1 ||
+        SSL_do_handshake(ssl_.get()) != 1)
+        fail("key update");
+}
+
 PresharedKey key_of_data(const TlsStream& control, const SessionId& session,
                          const RandomBytes& once)
 {

@@ -63,6 +63,9 @@ public:
 
     bool with_key() const;
 
+    // Sends a record that holds a key update and nothing else.
+    void update_keys();
+
     Stream& below() { return stream_; }
 
 private:

@@ -62,9 +62,9 @@ TEST_CASE("a peer with a shorter timeout gets heartbeats more often")
     End receiver(io, std::move(pair.there), quiet);
     REQUIRE(run_until(io, [&] { return receiver.connection.received() == 1; }));
     const auto begin = Clock::now();
-    sender.connection.set_peer_timeout(60ms);
+    sender.connection.set_peer_timeout(360ms);
     REQUIRE(run_until(io, [&] { return receiver.connection.received() == 4; }));
-    CHECK(Clock::now() - begin >= 40ms); // every 20 ms, the first when the timeout was told
+    CHECK(Clock::now() - begin >= 240ms); // every 120 ms, the first when the timeout was told
     sender.tasks.cancel();
     CHECK(runs_dry(io));
 }
@@ -95,6 +95,51 @@ TEST_CASE("a probe is answered with a heartbeat at once")
         CHECK((answer == Frame(Heartbeat())));
     });
     CHECK((end.frames == std::vector<Frame>{Probe()}));
+    end.tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("a peer with the shortest timeout gets ten heartbeats a second and no more")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    End sender(io, std::move(pair.here), quiet);
+    End receiver(io, std::move(pair.there), quiet);
+    REQUIRE(run_until(io, [&] { return receiver.connection.received() == 1; }));
+    const auto begin = Clock::now();
+    sender.connection.set_peer_timeout(1ms);
+    REQUIRE(run_until(io, [&] { return receiver.connection.received() == 5; }));
+    CHECK(Clock::now() - begin >= 300ms);
+    CHECK(Clock::now() - begin < 5s);
+    sender.tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("many probes at once get an answer at once, and one for all the others")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    End end(io, std::move(pair.here), quiet);
+    std::string probes;
+    for (int i = 0; i < 10'000; ++i)
+        probes += encode(Probe());
+    int answers = -1; // the first is the heartbeat at the start
+    FrameReader reader(pair.there);
+    const auto begin = Clock::now();
+    run(io, [&]() -> awaitable<void> {
+        co_await send(pair.there, probes);
+        while (answers < 2) {
+            const Frame answer = co_await reader.next();
+            CHECK((answer == Frame(Heartbeat())));
+            ++answers;
+        }
+    });
+    CHECK(Clock::now() - begin >= 90ms);
+    REQUIRE(run_until(io, [&] { return end.connection.received() == 10'000; }));
+    const auto enough = Clock::now() + 300ms;
+    run_until(io, [&] { return Clock::now() > enough || end.ended; });
+    // For what was still being read when the second answer went.
+    CHECK(pair.there.available() <= 3 * (Clock::now() - begin) / 100ms);
     end.tasks.cancel();
     CHECK(runs_dry(io));
 }

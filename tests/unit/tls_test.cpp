@@ -2,17 +2,23 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <future>
 #include <random>
 
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "common/net/socket.hpp"
+#include "common/security/record_guard.hpp"
 #include "common/security/record_socket.hpp"
 #include "tests/support/middle.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/support/stream.hpp"
+#include "tests/support/tls_stream.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;
@@ -72,6 +78,22 @@ int unsent_by(const Framed& of)
     ::ioctl(of.socket.get(), SIOCOUTQ, &size);
     return size;
 }
+
+// What is sent while it lives goes in few segments, as a flood comes.
+class Corked {
+public:
+    explicit Corked(const Framed& sender) : descriptor_(sender.socket.get()) { set(1); }
+
+    Corked(const Corked&) = delete;
+    Corked& operator=(const Corked&) = delete;
+
+    ~Corked() { set(0); }
+
+private:
+    void set(int on) const { ::setsockopt(descriptor_, IPPROTO_TCP, TCP_CORK, &on, sizeof on); }
+
+    int descriptor_;
+};
 
 // One way of a connection: what goes in, and what has come out.
 struct Way {
@@ -358,4 +380,99 @@ TEST_CASE("nothing that was sent can be read on the way")
     std::string came;
     receive_what_is_there(pair.accepted, came);
     CHECK(came == secret + secret);
+}
+
+namespace {
+
+// Sends records that hold a key update each, with `data` behind every one of them, until the other
+// end gives the connection up. How many records with key updates that took; 1000 is too many.
+int key_updates_until_the_end(const std::string& data)
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const PresharedKey key = some_key();
+    const TlsContext context = TlsContext::accepts({}, {});
+    Handshake handshake(context, pair.there.native_handle(), knows(key));
+    Stream raw(release(std::move(pair.here)));
+    auto dialling = std::async(
+        std::launch::async, [&] { return TlsStream(std::move(raw), TlsEnd::dials, {.key = key}); });
+    REQUIRE_FALSE(failure_of(io, handshake.run(pair.there)).code());
+    TlsStream peer = dialling.get();
+    Framed accepted{release(std::move(pair.there)), handshake.take()};
+    for (int updates = 0; updates < 1000; ++updates) {
+        std::string came;
+        const int end = receive_what_is_there(accepted, came);
+        if (end != EAGAIN) {
+            CHECK(end == EPROTO);
+            CHECK(receive_what_is_there(accepted, came) == EPROTO); // and so it stays
+            return updates;
+        }
+        peer.update_keys();
+        if (!data.empty())
+            peer.send(data);
+    }
+    return 1000;
+}
+
+} // namespace
+
+TEST_CASE("a peer that sends key updates and no data is given up, also with a byte between them")
+{
+    const int alone = key_updates_until_the_end({});
+    CHECK(alone >= 32);
+    CHECK(alone <= 40);
+    const int with_a_byte = key_updates_until_the_end("x");
+    CHECK(with_a_byte >= 32);
+    CHECK(with_a_byte <= 40);
+}
+
+TEST_CASE("a flood of key updates is not read to its end by one call")
+{
+    Secured pair = secured();
+    {
+        const Corked corked(pair.dialled);
+        for (int i = 0; i < 750; ++i) {
+            pair.dialled.tls.update_keys();
+            REQUIRE(SSL_do_handshake(pair.dialled.tls.get()) == 1); // sends it
+        }
+    }
+    REQUIRE(eventually([&] { return waiting_in(pair.accepted) > 15'000; }));
+    std::string came;
+    CHECK(receive(pair.accepted, came, 100) == -1);
+    CHECK(errno == EPROTO);
+    CHECK(waiting_in(pair.accepted) > 10'000);
+    CHECK(pair.accepted.tls.guard().records() < 50);
+}
+
+TEST_CASE("of small records only some are read ahead by one call, and large ones by the dozen")
+{
+    Secured pair = secured();
+    {
+        const Corked corked(pair.dialled);
+        for (int i = 0; i < 1500; ++i)
+            send_all(pair.dialled, "x");
+    }
+    REQUIRE(eventually([&] { return waiting_in(pair.accepted) > 30'000; }));
+    std::string came;
+    std::uint64_t most = 0;
+    while (came.size() < 1500) {
+        const std::uint64_t before = pair.accepted.tls.guard().records();
+        REQUIRE(receive(pair.accepted, came, 128 * 1024) > 0);
+        most = std::max(most, pair.accepted.tls.guard().records() - before);
+    }
+    CHECK(most > 100);
+    CHECK(most <= 1000);
+    CHECK(pair.accepted.tls.work() > 1500 * 2000);
+    came.clear();
+    const std::string large(16'384, 'x');
+    std::size_t sent = 0;
+    std::size_t largest = 0;
+    while (sent < 2'000'000) {
+        sent += send_some(pair.dialled, std::string_view(large).substr(sent % large.size()));
+        const std::string::size_type before = came.size();
+        if (sent % 500'000 < large.size())
+            receive(pair.accepted, came, 128 * 1024);
+        largest = std::max(largest, came.size() - before);
+    }
+    CHECK(largest > 80'000);
 }

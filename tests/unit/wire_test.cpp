@@ -1,9 +1,13 @@
 // Frames over a real connection.
 #include <doctest/doctest.h>
 
+#include <openssl/ssl.h>
+
+#include "common/deadline.hpp"
 #include "common/error.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/task_group.hpp"
+#include "tests/support/secured.hpp"
 #include "tests/unit/io.hpp"
 #include "tests/unit/random_frame.hpp"
 
@@ -279,17 +283,193 @@ TEST_CASE("a frame is taken from what was received once it is whole, and what fo
     const std::string bytes =
         std::string("\0\3\xc8", 3) + encode(announce); // an unknown one, skipped
     std::string received;
+    int unknown = 0;
     for (const char byte : bytes) {
-        CHECK_FALSE(take_frame(received));
+        CHECK_FALSE(take_frame(received, unknown));
         received += byte;
     }
     received += "more";
-    CHECK((take_frame(received) == Frame(announce)));
+    CHECK((take_frame(received, unknown) == Frame(announce)));
+    CHECK(unknown == 1);
     CHECK(received == "more");
 }
 
 TEST_CASE("a frame larger than a first frame may be is not waited for")
 {
     std::string received("\xff\xff\1", 3);
-    CHECK_THROWS_AS(take_frame(received), std::system_error);
+    int unknown = 0;
+    CHECK_THROWS_AS(take_frame(received, unknown), std::system_error);
+}
+
+namespace {
+
+// Counts its turns while it runs beside what is tested.
+awaitable<void> count_turns(int& turns, const bool& over)
+{
+    while (!over) {
+        ++turns;
+        co_await yield_to_others();
+    }
+}
+
+// The turns that others have while `operation` runs.
+template <class Result>
+int turns_beside(asio::io_context& io, awaitable<Result> operation)
+{
+    int turns = 0;
+    bool over = false;
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn("others", count_turns(turns, over));
+    run(io, [&]() -> awaitable<void> {
+        co_await std::move(operation);
+        over = true;
+    });
+    CHECK(runs_dry(io));
+    return turns;
+}
+
+std::string repeated(const std::string& bytes, int times)
+{
+    std::string all;
+    for (int i = 0; i < times; ++i)
+        all += bytes;
+    return all;
+}
+
+awaitable<void> read_many(FrameReader& reader, int frames)
+{
+    for (int i = 0; i < frames; ++i)
+        co_await reader.next();
+}
+
+awaitable<void> read_one_by_one(tcp::socket& socket, int frames)
+{
+    for (int i = 0; i < frames; ++i)
+        co_await read_frame(socket);
+}
+
+const std::string unknown_frame("\0\3\xc8", 3);
+
+} // namespace
+
+TEST_CASE("a peer that sends frames without a pause leaves others their turns")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    constexpr int frames = 1600;
+    FrameReader reader(pair.there);
+    SUBCASE("frames that are read together")
+    {
+        write(pair.here, repeated(encode(Notice{"x"}), frames));
+        CHECK(turns_beside(io, read_many(reader, frames)) >= frames / most_steps_in_a_turn);
+    }
+    SUBCASE("unknown ones between them")
+    {
+        write(pair.here, repeated(unknown_frame, frames) + encode(Start()));
+        CHECK(turns_beside(io, read_many(reader, 1)) >= frames / most_steps_in_a_turn);
+    }
+    SUBCASE("frames that are read one by one, by somebody who loops")
+    {
+        write(pair.here, repeated(encode(Notice{"x"}), frames));
+        CHECK(turns_beside(io, read_one_by_one(pair.there, frames)) >= frames);
+    }
+    SUBCASE("large ones, each of which takes a read of its own")
+    {
+        write(pair.here, repeated(notice_of_size(12'000), 30));
+        CHECK(turns_beside(io, read_many(reader, 30)) >= 2 * 30 / most_steps_in_a_turn);
+    }
+}
+
+TEST_CASE("a frame in TLS records of one byte each leaves others their turns")
+{
+    asio::io_context io;
+    Secured secure = secured();
+    tcp::socket socket(io, tcp::v4(), secure.accepted.socket.release());
+    const std::string frame = notice_of_size(1000);
+    for (const char byte : frame)
+        REQUIRE(secure.dialled.side().send(std::as_bytes(std::span(&byte, 1))) == 1);
+    FrameReader reader(Wire(socket, &secure.accepted.tls));
+    CHECK(turns_beside(io, read_many(reader, 1)) > 1000 / most_steps_in_a_turn);
+}
+
+TEST_CASE("what a peer still sends after the last word leaves others their turns")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    write(pair.here, std::string(100'000, 'x'));
+    pair.here.shutdown(tcp::socket::shutdown_send);
+    CHECK(turns_beside(io, send_last(pair.there, "goodbye")) >=
+          100'000 / 512 / most_steps_in_a_turn);
+}
+
+TEST_CASE("a limit of time ends the reading of frames that come without a pause")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    TaskGroup tasks(io.get_executor());
+    const auto send_without_end = [&]() -> awaitable<void> {
+        const std::string notices = repeated(encode(Notice{"x"}), 1000);
+        for (;;)
+            co_await send(pair.here, notices);
+    };
+    tasks.spawn("flood", send_without_end());
+    const auto read_without_end = [&]() -> awaitable<void> {
+        const Deadline limit(pair.there, std::chrono::milliseconds(100));
+        for (;;)
+            co_await read_frame(pair.there);
+    };
+    CHECK(failure_of(io, read_without_end()).code() == asio::error::operation_aborted);
+    tasks.cancel();
+    CHECK(runs_dry(io));
+}
+
+TEST_CASE("where one certain frame is due, only some unknown ones are skipped")
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const std::string start(magic.begin(), magic.end());
+    const std::string some = repeated(unknown_frame, most_unknown_frames);
+    const std::string large =
+        repeated(std::string("\0\x40\xc8\xc8\0\x3a", 6) + std::string(58, 'x'), 17);
+    SUBCASE("as many as may be")
+    {
+        write(pair.here, some + encode(Start()));
+        CHECK_FALSE(failure_of(io, read_frame(pair.there)).code());
+    }
+    SUBCASE("one more")
+    {
+        write(pair.here, some + unknown_frame + encode(Start()));
+        CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::too_many_unknown);
+    }
+    SUBCASE("large ones")
+    {
+        write(pair.here, large);
+        CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::too_many_unknown);
+    }
+    SUBCASE("before the first frame")
+    {
+        write(pair.here, start + large + large);
+        CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::too_many_unknown);
+    }
+    SUBCASE("in what was received")
+    {
+        std::string received = some + encode(Start());
+        int unknown = 0;
+        CHECK((take_frame(received, unknown) == Frame(Start())));
+        received = unknown_frame;
+        CHECK_THROWS_AS(take_frame(received, unknown), std::system_error);
+    }
+}
+
+TEST_CASE("a peer that sends TLS records without data is given up in words")
+{
+    asio::io_context io;
+    Secured secure = secured();
+    tcp::socket socket(io, tcp::v4(), secure.accepted.socket.release());
+    for (int i = 0; i < 100; ++i) {
+        secure.dialled.tls.update_keys();
+        SSL_do_handshake(secure.dialled.tls.get());
+    }
+    FrameReader reader(Wire(socket, &secure.accepted.tls));
+    CHECK(failure_of(io, reader.next()).code() == Errc::no_data_in_records);
 }
