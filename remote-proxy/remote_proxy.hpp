@@ -102,6 +102,9 @@ public:
     // How it is now, for the management interface (management_status.cpp).
     RemoteStatus status() const;
 
+    // The longest turns of its threads since the last call.
+    AllTurns take_longest_turns() { return loop_.take_longest_turns(); }
+
     // Up to `limit` visitors with a higher number than `after`, by their numbers.
     std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
                                               const VisitorFilter& filter) const;

@@ -63,7 +63,7 @@ Router remote(const RemoteStatus& status)
 Router origin(const OriginStatus& status)
 {
     return origin_management([status] { return status; }, [](std::string&) { return true; },
-                             process("origin-proxy"));
+                             process("origin-proxy"), [] { return AllTurns(); });
 }
 
 bool has_line(const std::string& text, std::string_view line)
