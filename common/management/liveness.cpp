@@ -13,6 +13,8 @@ Router status_router(std::function<Response()> readiness, std::function<void(Met
     router.add(Method::get, "/healthz", [](const Request&) { return Response{200, "ok\n"}; });
     router.add(Method::get, "/ready",
                [readiness = std::move(readiness)](const Request&) { return readiness(); });
+    for (const auto* path : {"/ping", "/healthz", "/ready"})
+        router.take_options_as_get(path);
     router.add(Method::get, "/metrics",
                [add = std::move(add_metrics), process = std::move(process)](const Request&) {
                    Metrics metrics;
