@@ -1,5 +1,7 @@
 #include "common/loop.hpp"
 
+#include <utility>
+
 #include <sched.h>
 
 namespace tunnel {
@@ -32,19 +34,33 @@ void Loop::run_some()
             return;
     }
     watch_relay();
-    if (relay_.may_sleep())
-        io_.run_one();
+    if (!relay_.may_sleep())
+        return;
+    const auto began = Clock::now();
+    io_.run_one();
+    turns_.note_with_sleep(began, Clock::now());
+}
+
+AllTurns Loop::take_longest_turns()
+{
+    AllTurns all = relay_.take_longest_turns();
+    all.insert(all.begin(), turns_.take());
+    return all;
 }
 
 bool Loop::do_what_is_ready()
 {
+    const auto began = Clock::now();
     bool any = relay_.poll();
+    auto now = Clock::now();
+    if (any)
+        turns_.note(began, now);
     // Not all at once: new connections may come as fast as they are dealt with.
-    const auto enough = Clock::now() + time_of_control;
-    for (int i = 0; i < turns_of_control && io_.poll_one() > 0; ++i) {
+    const auto enough = now + time_of_control;
+    for (int i = 0; i < turns_of_control && now <= enough && io_.poll_one() > 0; ++i) {
         any = true;
-        if (Clock::now() > enough)
-            break;
+        const auto turn_began = std::exchange(now, Clock::now());
+        turns_.note(turn_began, now);
     }
     return any;
 }

@@ -5,6 +5,7 @@
 
 #include "common/asio.hpp"
 #include "common/relay/relay.hpp"
+#include "common/turn_watch.hpp"
 
 namespace tunnel {
 
@@ -20,6 +21,10 @@ public:
     // Does what is ready, and waits for something if nothing is.
     void run_some();
 
+    // The longest turns of this thread and those of the relay since the last call: one handler of
+    // the io_context, or one round of the relay.
+    AllTurns take_longest_turns();
+
 private:
     bool do_what_is_ready();
     void watch_relay();
@@ -29,6 +34,7 @@ private:
     const std::chrono::microseconds spin_;
     asio::posix::stream_descriptor relay_events_; // the relay's
     bool watching_ = false;
+    TurnWatch turns_{"control"};
 };
 
 } // namespace tunnel

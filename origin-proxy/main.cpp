@@ -99,8 +99,9 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
             io, [&latest] { return latest.files_to_watch(); }, reload);
     proxy.start();
     if (management)
-        management->server.start(tunnel::origin_management([&proxy] { return proxy.status(); },
-                                                           reload_and_say, management->process));
+        management->server.start(tunnel::origin_management(
+            [&proxy] { return proxy.status(); }, reload_and_say, management->process,
+            [&proxy] { return proxy.take_longest_turns(); }));
     while (!proxy.stopped())
         proxy.run_some();
     if (management)

@@ -166,11 +166,15 @@ Json summary(const OriginStatus& status)
 
 Router origin_management(std::function<OriginStatus()> status,
                          std::function<bool(std::string&)> reload,
-                         std::shared_ptr<const ProcessMetrics> process)
+                         std::shared_ptr<const ProcessMetrics> process,
+                         std::function<AllTurns()> take_longest_turns)
 {
-    Router router = status_router([status] { return readiness(status()); },
-                                  [status](Metrics& metrics) { add_metrics(status(), metrics); },
-                                  std::move(process));
+    const auto add_all = [status, take = std::move(take_longest_turns)](Metrics& metrics) {
+        add_metrics(status(), metrics);
+        add_turns(take(), metrics);
+    };
+    Router router =
+        status_router([status] { return readiness(status()); }, add_all, std::move(process));
     router.add(Method::get, "/v1/status",
                [status](const Request&) { return json_response(summary(status())); });
     router.add(Method::get, "/v1/services", [status](const Request& request) {

@@ -73,6 +73,9 @@ public:
     // How it is now, for the management interface (management.cpp).
     OriginStatus status() const;
 
+    // The longest turns of its threads since the last call.
+    AllTurns take_longest_turns() { return loop_.take_longest_turns(); }
+
     // Visitors that are being connected or served.
     std::size_t visitors() const;
 

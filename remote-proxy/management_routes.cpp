@@ -324,9 +324,12 @@ Answering guarded(Answering answer)
 Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> process)
 {
     RemoteProxy& proxy = managed.proxy;
-    Router router = status_router(
-        [&proxy] { return readiness(proxy.status()); },
-        [&proxy](Metrics& metrics) { add_metrics(proxy.status(), metrics); }, std::move(process));
+    Router router = status_router([&proxy] { return readiness(proxy.status()); },
+                                  [&proxy](Metrics& metrics) {
+                                      add_metrics(proxy.status(), metrics);
+                                      add_turns(proxy.take_longest_turns(), metrics);
+                                  },
+                                  std::move(process));
     const auto routes = std::make_shared<Routes>(std::move(managed));
     const auto get = [&router](std::string_view path, Answering answer) {
         router.add(Method::get, path, guarded(std::move(answer)));

@@ -98,6 +98,10 @@ void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 
 void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked)
 {
+    if (postponed_offers_ && !asked) {
+        postponed_offers_->emplace(&link, name);
+        return;
+    }
     OriginLink::Offered& offered = link.offers.at(name);
     Frame frame;
     try {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -102,6 +103,9 @@ public:
 
     // How it is now, for the management interface (management_status.cpp).
     RemoteStatus status() const;
+
+    // The longest turns of its threads since the last call.
+    AllTurns take_longest_turns() { return loop_.take_longest_turns(); }
 
     // Up to `limit` visitors with a higher number than `after`, by their numbers.
     std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
@@ -234,6 +238,12 @@ private:
     void on_offer(OriginLink& link, const Offer& offer);
     void withdraw(OriginLink& link, const std::string& name);
     void consider(OriginLink& link, const std::string& name, bool asked = false);
+
+    // While many tunnels change at once: offers that are to be considered once at the end, instead
+    // of once for each tunnel, each time with all tunnels.
+    std::optional<std::set<std::pair<OriginLink*, std::string>>> postponed_offers_;
+    void consider_postponed();
+
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
     void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
               bool asked = false);

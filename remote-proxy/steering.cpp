@@ -44,6 +44,17 @@ void must_have_room(const std::set<std::string>& names)
                                              names.size()));
 }
 
+// Whatever is thrown until then.
+template <class Offers>
+struct EndOfPostponing {
+    std::optional<Offers>& offers;
+
+    ~EndOfPostponing() { offers.reset(); }
+};
+
+template <class Offers>
+EndOfPostponing(std::optional<Offers>&) -> EndOfPostponing<Offers>;
+
 // In threshold's words, as far as it has some.
 [[noreturn]] void cannot_listen(const std::system_error& error,
                                 SteeringError::Rest rest = SteeringError::Rest::unchanged)
@@ -131,10 +142,22 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
     }
     // One that overlaps with one that goes, such as all addresses' with one of them, can be had
     // only afterwards.
-    const auto is_held = [&leaving](const PublicTunnel& tunnel) {
-        return std::ranges::any_of(leaving, [&tunnel](const ServicePointer& service) {
-            return overlap(service->outside.endpoint(), tunnel.endpoint());
-        });
+    std::set<std::uint16_t> all_addresses; // ports at which one that goes has all of them
+    std::set<std::uint16_t> any_address;
+    for (const ServicePointer& service : leaving) {
+        const tcp::endpoint where = service->outside.endpoint();
+        any_address.insert(where.port());
+        if (where.address().is_unspecified())
+            all_addresses.insert(where.port());
+    }
+    // None has the very same address, or it would not go. So mostly there is nothing to look for.
+    const auto is_held = [&](const PublicTunnel& tunnel) {
+        const bool may_be = tunnel.listen_address.is_unspecified()
+                                ? any_address.contains(tunnel.listen_port)
+                                : all_addresses.contains(tunnel.listen_port);
+        return may_be && std::ranges::any_of(leaving, [&tunnel](const ServicePointer& service) {
+                   return overlap(service->outside.endpoint(), tunnel.endpoint());
+               });
     };
     std::vector<std::pair<PublicTunnel, Listener>> coming;
     std::vector<PublicTunnel> late;
@@ -154,6 +177,8 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
         if (!keys.contains(each.key())) // also one that could not be opened
             kept_.drained_services.erase(each.key());
     }
+    postponed_offers_.emplace();
+    const EndOfPostponing end_of_postponing{postponed_offers_};
     for (const ServicePointer& service : leaving)
         retire(service, closed_by_management);
     for (auto& [tunnel, listener] : coming)
@@ -172,8 +197,18 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
             forget(each);
         }
     }
+    consider_postponed();
     if (failure)
         cannot_listen(*failure, SteeringError::Rest::done);
+}
+
+void RemoteProxy::consider_postponed()
+{
+    for (const auto& [link, name] : std::exchange(postponed_offers_, std::nullopt).value()) {
+        const bool is_here = std::ranges::find(links_, link) != links_.end();
+        if (is_here && link->offers.contains(name))
+            consider(*link, name);
+    }
 }
 
 void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)

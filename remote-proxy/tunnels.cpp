@@ -17,6 +17,9 @@ namespace {
 
 constexpr int deepest = 8;
 constexpr std::size_t longest_value = 256;
+// Names and values in a document, and where its objects and lists begin and end: more than the
+// longest list or a whole state file has, and no more than are read in a few milliseconds.
+constexpr std::size_t most_parts = 32 * most_tunnels;
 constexpr unsigned not_such_a_list = 422;
 
 // The names of threshold, whose document has the form: docs/management.md.
@@ -133,10 +136,14 @@ Json parse_json(std::string_view text)
     // The library takes a key that is there twice, and the last one wins, where another reader
     // takes the first.
     std::vector<std::set<std::string>> seen;
-    const auto look = [&seen](int depth, Json::parse_event_t event, Json& parsed) {
+    std::size_t parts = 0;
+    const auto look = [&seen, &parts](int depth, Json::parse_event_t event, Json& parsed) {
         using Event = Json::parse_event_t;
         if (depth > deepest)
             throw SteeringError(not_such_a_list, "the JSON is nested too deeply");
+        if (++parts > most_parts)
+            throw SteeringError(not_such_a_list,
+                                fmt::format("that is more than {} tunnels need", most_tunnels));
         if (event == Event::object_start)
             seen.emplace_back();
         else if (event == Event::object_end)

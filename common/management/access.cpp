@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include "common/asio.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -41,6 +43,40 @@ bool begins_with(std::string_view text, std::string_view prefix)
            ::strncasecmp(text.data(), prefix.data(), prefix.size()) == 0;
 }
 
+// The host, with its brackets if it is an IPv6 address. The port does not matter, since another one
+// may lead here. nullopt: it is no host and port.
+std::optional<std::string_view> without_port(std::string_view host)
+{
+    std::size_t end = host.find(':');
+    if (host.starts_with('[')) {
+        end = host.find(']');
+        if (end == std::string_view::npos)
+            return std::nullopt;
+        ++end;
+    }
+    end = std::min(end, host.size());
+    const std::string_view port = host.substr(end);
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (!port.empty() && (port.front() != ':' || !std::ranges::all_of(port.substr(1), is_digit)))
+        return std::nullopt;
+    return host.substr(0, end);
+}
+
+// An address in its usual form, an IPv6 address in brackets; empty: it is none.
+std::string address_in(std::string_view host)
+{
+    const bool in_brackets = host.starts_with('[');
+    if (in_brackets)
+        host = host.substr(1, host.size() - 2);
+    std::error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    if (error || address.is_v6() != in_brackets)
+        return {};
+    if (in_brackets && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
+    return address.to_string();
+}
+
 bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -58,7 +94,7 @@ bool is_json(std::string_view content_type)
 
 bool changes_nothing(Method method)
 {
-    return method == Method::get || method == Method::head;
+    return method == Method::get || method == Method::head || method == Method::options;
 }
 
 // It, without the spaces and line ends around it. Throws std::runtime_error.
@@ -122,7 +158,8 @@ Access::Access(Tokens tokens, std::optional<std::string> loopback)
 
 std::optional<Response> Access::objection(const Request& request) const
 {
-    if (loopback_ && !is_meant_for_here(request.host))
+    // A browser names the host in any case, so who does not is none.
+    if (loopback_ && request.host && !is_meant_for_here(*request.host))
         return refusal(421, "the Host header must name this machine: localhost or 127.0.0.1");
     const Tokens::Role role = tokens_.role_of(request.authorization);
     if (role == Tokens::Role::nobody) {
@@ -146,15 +183,17 @@ std::optional<Response> Access::objection_to_change(const Request& request) cons
     return std::nullopt;
 }
 
-// The port does not matter: it may be another one's that leads here.
 bool Access::is_meant_for_here(std::string_view host) const
 {
-    std::string_view name = host.substr(0, host.rfind(':'));
-    if (host.ends_with(']')) // an IPv6 address without a port
-        name = host;
-    return (name.size() == localhost.size() && begins_with(name, localhost)) ||
-           name == "127.0.0.1" || name == "[::1]" || name == *loopback_ ||
-           name == "[" + *loopback_ + "]";
+    const auto name = without_port(host);
+    if (!name)
+        return false;
+    const auto relative = name->ends_with('.') ? name->substr(0, name->size() - 1) : *name;
+    if (relative.size() == localhost.size() && begins_with(relative, localhost))
+        return true;
+    const std::string address = address_in(*name);
+    return !address.empty() &&
+           (address == "127.0.0.1" || address == "::1" || address == *loopback_);
 }
 
 } // namespace tunnel

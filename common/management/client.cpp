@@ -1,8 +1,10 @@
 #include "common/management/client.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -12,6 +14,9 @@ namespace {
 
 // What a client may still send that is not wanted any more.
 constexpr std::size_t most_ignored = 1024 * 1024;
+
+// Of an answer, in one turn.
+constexpr std::size_t most_written = 64 * 1024;
 
 using Descriptor = asio::posix::stream_descriptor;
 
@@ -52,8 +57,9 @@ private:
 
 } // namespace
 
-ManagementClient::ManagementClient(const asio::any_io_executor& executor, Fd socket)
-    : socket_(executor, socket.get())
+ManagementClient::ManagementClient(ManagementTurns& turns, const asio::any_io_executor& executor,
+                                   Fd socket)
+    : turns_(turns), socket_(executor, socket.get())
 {
     socket.release();
     socket_.non_blocking(true);
@@ -74,9 +80,29 @@ awaitable<void> ManagementClient::secure(const TlsContext& context, Clock::time_
     tls_ = handshake.take();
 }
 
+awaitable<void> ManagementClient::take_turn()
+{
+    co_await turns_.next();
+    has_turn_ = true;
+}
+
+awaitable<void> ManagementClient::take_turn(Clock::time_point limit)
+{
+    co_await take_turn();
+    if (Clock::now() >= limit)
+        throw std::system_error(make_error_code(std::errc::timed_out));
+}
+
+void ManagementClient::end_turn()
+{
+    if (std::exchange(has_turn_, false))
+        turns_.over();
+}
+
 // What waiting for the socket came to.
 awaitable<std::error_code> ManagementClient::ready(bool to_write)
 {
+    end_turn();
     const auto what = to_write ? Descriptor::wait_write : Descriptor::wait_read;
     const auto [error] = co_await socket_.async_wait(what, nothrow);
     co_return error;
@@ -86,6 +112,8 @@ awaitable<std::string_view> ManagementClient::read(Clock::time_point limit)
 {
     const Limit within(socket_, limit);
     for (;;) {
+        co_await take_turn();
+        within.check({});
         const ssize_t size = side().receive(std::as_writable_bytes(std::span(buffer_)));
         if (size >= 0)
             co_return std::string_view(buffer_.data(), static_cast<std::size_t>(size));
@@ -101,9 +129,15 @@ awaitable<void> ManagementClient::write(std::string bytes, Clock::time_point lim
     const Limit within(socket_, limit);
     std::span<const std::byte> rest = std::as_bytes(std::span(bytes));
     while (!rest.empty()) {
-        const ssize_t size = side().send(rest);
+        if (!has_turn_) { // the beginning of an answer goes out in the turn in which it was made
+            co_await take_turn();
+            within.check({});
+        }
+        const ssize_t size = side().send(rest.first(std::min(rest.size(), most_written)));
         if (size >= 0) {
             rest = rest.subspan(static_cast<std::size_t>(size));
+            if (!rest.empty())
+                end_turn();
             continue;
         }
         if (errno != EAGAIN)
@@ -124,11 +158,17 @@ awaitable<void> ManagementClient::finish(Clock::time_point limit)
     side().end();
     const Limit within(socket_, limit);
     for (std::size_t ignored = 0; ignored < most_ignored;) {
-        const auto [error, size] = co_await socket_.async_read_some(asio::buffer(buffer_), nothrow);
-        if (error)
+        co_await take_turn();
+        const ssize_t size =
+            ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+        if (size == 0 || (size < 0 && errno != EAGAIN) || Clock::now() >= limit)
             break;
-        ignored += size;
+        if (size > 0)
+            ignored += static_cast<std::size_t>(size);
+        else
+            co_await ready(false);
     }
+    end_turn();
 }
 
 } // namespace tunnel

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/asio.hpp"
+#include "common/management/turns.hpp"
 #include "common/net/fd.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/tls.hpp"
@@ -13,17 +14,27 @@
 namespace tunnel {
 
 // TCP or a Unix socket. Each wait has a limit, after which it throws std::system_error with
-// timed_out; then nothing more comes of what was waited for.
+// timed_out; then nothing more comes of what was waited for. All bytes pass through read() and
+// write(), which take turns with the other connections: what a client sends or asks for without a
+// pause keeps nobody else waiting.
 class ManagementClient {
 public:
-    ManagementClient(const asio::any_io_executor& executor, Fd socket);
+    // `turns` must outlive it.
+    ManagementClient(ManagementTurns& turns, const asio::any_io_executor& executor, Fd socket);
 
     // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
     // no certificate where one is asked for.
     awaitable<void> secure(const TlsContext& context, Clock::time_point limit);
 
-    // What has come, until the next call; empty: the client has finished.
+    // What has come, until the next call; empty: the client has finished. It is a new turn in which
+    // the caller works with it.
     awaitable<std::string_view> read(Clock::time_point limit);
+
+    // A new turn, for more work with what was read before.
+    awaitable<void> take_turn(Clock::time_point limit);
+
+    // The caller is about to wait for something else.
+    void end_turn();
 
     awaitable<void> write(std::string bytes, Clock::time_point limit);
 
@@ -37,11 +48,14 @@ public:
 private:
     Side side() { return {socket_.native_handle(), tls_ ? &tls_ : nullptr}; }
 
+    awaitable<void> take_turn();
     awaitable<std::error_code> ready(bool to_write);
 
+    ManagementTurns& turns_;
+    bool has_turn_ = false;
     asio::posix::stream_descriptor socket_;
     Tls tls_; // nothing, if it is not encrypted
-    std::array<char, 4096> buffer_;
+    std::array<char, 16 * 1024> buffer_;
 };
 
 } // namespace tunnel

@@ -9,6 +9,7 @@
 #include "common/management/metrics.hpp"
 #include "common/management/process_metrics.hpp"
 #include "common/management/router.hpp"
+#include "common/turn_watch.hpp"
 
 namespace tunnel {
 
@@ -19,5 +20,8 @@ Router status_router(std::function<Response()> readiness, std::function<void(Met
 
 // Pairs of each worker of the relay.
 void add_relay_loads(const std::vector<std::size_t>& loads, Metrics& metrics);
+
+// How long the threads were busy with one thing.
+void add_turns(const AllTurns& turns, Metrics& metrics);
 
 } // namespace tunnel

@@ -20,6 +20,7 @@ namespace {
 using Problem = RequestReader::Problem;
 
 constexpr std::size_t longest_host = 260;
+constexpr int most_empty_lines = 8; // before a request
 constexpr std::string_view end_of_head = "\r\n\r\n";
 
 Problem problem_of(const boost::system::error_code& error)
@@ -118,6 +119,7 @@ RequestReader::Progress RequestReader::next()
 {
     parser_.reset();
     request_ = {};
+    empty_lines_ = 0;
     progress_ = Progress::none;
     return read();
 }
@@ -131,7 +133,9 @@ RequestReader::Progress RequestReader::read()
     if (progress_ == Progress::whole)
         return progress_;
     if (!parser_) {
-        if (pending_.empty())
+        if (!skip_empty_lines())
+            return fail({400, "there are many empty lines, and no request"});
+        if (pending_.empty() || pending_ == "\r")
             return progress_;
         parser_ = std::make_unique<Parser>();
         parser_->of_beast.header_limit(static_cast<std::uint32_t>(limits_.head + 1));
@@ -144,6 +148,24 @@ RequestReader::Progress RequestReader::read()
     while (progress_ == Progress::body && read_body())
         ;
     return progress_;
+}
+
+// Some clients end a body with an empty line that belongs to nothing (RFC 9112 2.2). Whether there
+// are no more of them than that explains.
+bool RequestReader::skip_empty_lines()
+{
+    std::size_t size = 0;
+    for (;;) {
+        const auto rest = std::string_view(pending_).substr(size);
+        const std::size_t line = rest.starts_with("\r\n") ? 2 : rest.starts_with('\n') ? 1 : 0;
+        if (line == 0)
+            break;
+        size += line;
+        if (++empty_lines_ > most_empty_lines)
+            return false;
+    }
+    pending_.erase(0, size);
+    return true;
 }
 
 // Whether it is there.
@@ -175,20 +197,31 @@ bool RequestReader::read_head()
         return false;
     }
     const auto& message = parser.get();
-    auto target = parse_target(std::string_view(message.target().data(), message.target().size()));
-    if (!target) {
+    request_.method = method_of(message.method());
+    auto target =
+        parse_request_target(std::string_view(message.target().data(), message.target().size()));
+    if (target && target->authority && !is_host(*target->authority))
+        target.reset();
+    if (!target || (target->is_whole_server && request_.method != Method::options)) {
         fail({400, "the target of a request is a path here, such as /ping, and what is encoded is "
                    "well so"});
         return false;
     }
-    request_.method = method_of(message.method());
+    request_.is_whole_server = target->is_whole_server;
+    request_.is_http_1_0 = message.version() < 11;
     request_.segments = std::move(target->segments);
     request_.query = std::move(target->query);
-    request_.host = text(message[http::field::host]);
+    if (target->authority) // RFC 9112 3.2.2: it counts, and the header does not
+        request_.host = std::move(target->authority);
+    else if (message.count(http::field::host) > 0)
+        request_.host = text(message[http::field::host]);
+    else
+        request_.host.reset();
     request_.authorization = text(message[http::field::authorization]);
     request_.content_type = text(message[http::field::content_type]);
     request_.has_body = parser.content_length().value_or(0) > 0;
-    request_.expects_continue = request_.has_body && message.count(http::field::expect) > 0;
+    request_.expects_continue =
+        request_.has_body && !request_.is_http_1_0 && message.count(http::field::expect) > 0;
     request_.keep_alive = message.keep_alive();
     parser.eager(true);
     progress_ = parser.is_done() ? Progress::whole : Progress::body;
@@ -223,7 +256,8 @@ std::optional<Problem> RequestReader::objection(std::string_view head) const
         return Problem{431, fmt::format("more than {} headers", limits_.headers)};
     if (has_folded_line(head))
         return Problem{400, "a header goes on in the next line"};
-    if (message.count(http::field::host) != 1)
+    const std::size_t hosts = message.count(http::field::host);
+    if (hosts > 1 || (hosts == 0 && message.version() >= 11))
         return Problem{400, "one Host header is expected"};
     const std::string host = text(message[http::field::host]);
     if (!is_host(host))

@@ -60,6 +60,7 @@ private:
     struct Parser;
 
     Progress read();
+    bool skip_empty_lines();
     bool read_head();
     bool read_body();
     std::optional<Problem> objection(std::string_view head) const;
@@ -69,6 +70,7 @@ private:
     Limits limits_;
     std::unique_ptr<Parser> parser_; // of this request
     std::string pending_;            // came, and is not understood yet
+    int empty_lines_ = 0;            // before this request
     Progress progress_ = Progress::none;
     Request request_;
     Problem problem_;

@@ -71,7 +71,11 @@ std::string encode(const Response& response, const Sending& sending)
     bytes += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
     for (const auto& [name, value] : response.headers)
         bytes += fmt::format("{}: {}\r\n", name, value);
-    bytes += sending.keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+    if (!sending.keep_alive)
+        bytes += "Connection: close\r\n";
+    else if (sending.says_keep_alive)
+        bytes += "Connection: keep-alive\r\n";
+    bytes += "\r\n";
     if (!sending.head_only && response.status != 204)
         bytes += response.body;
     return bytes;

@@ -32,8 +32,9 @@ Response refusal(unsigned status, std::string_view why);
 
 // How one response is sent.
 struct Sending {
-    bool head_only = false;  // the request was HEAD: all but the body
-    bool keep_alive = false; // another request may follow
+    bool head_only = false;       // the request was HEAD: all but the body
+    bool keep_alive = false;      // another request may follow
+    bool says_keep_alive = false; // and it is said, as HTTP/1.0 needs it
     std::time_t now = 0;
 };
 

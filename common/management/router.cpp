@@ -35,6 +35,15 @@ std::string_view name_of(Method method)
     return "";
 }
 
+// To OPTIONS for the server as a whole.
+Response all_methods()
+{
+    Response response;
+    response.status = 204;
+    response.headers.emplace_back("Allow", "GET, HEAD, POST, PUT, OPTIONS");
+    return response;
+}
+
 bool is_any(std::string_view segment)
 {
     return segment.starts_with('{') && segment.ends_with('}');
@@ -58,20 +67,34 @@ void Router::add(Method method, std::string_view path, Handler handler)
     routes_.push_back({method, std::move(target->segments), std::move(handler)});
 }
 
+void Router::take_options_as_get(std::string_view path)
+{
+    const auto target = parse_target(path);
+    for (Route& route : routes_) {
+        if (target && route.method == Method::get && route.segments == target->segments)
+            route.takes_options = true;
+    }
+}
+
 std::variant<const Router::Handler*, Response> Router::find(const Request& request) const
 {
     if (request.method == Method::unknown)
         return refusal(501, "no such method is known here");
+    const bool is_root = request.segments.size() == 1 && request.segments.front().empty();
+    if (request.method == Method::options && (request.is_whole_server || is_root))
+        return all_methods();
     const Method wanted = request.method == Method::head ? Method::get : request.method;
     std::string allowed;
     for (const Route& route : routes_) {
         if (!fits(route.segments, request.segments))
             continue;
-        if (route.method == wanted)
+        if (route.method == wanted || (route.takes_options && wanted == Method::options))
             return &route.handler;
         if (!allowed.empty())
             allowed += ", ";
         allowed += name_of(route.method);
+        if (route.takes_options)
+            allowed += ", OPTIONS";
     }
     if (allowed.empty())
         return refusal(404, "there is nothing of this path");

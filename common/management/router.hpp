@@ -22,7 +22,11 @@ public:
     // be two routes' of the same method.
     void add(Method method, std::string_view path, Handler handler);
 
-    // Who answers it; or why nobody does: 404, 405 with Allow, 501.
+    // OPTIONS of this path, which has GET, gets the same answer: some load balancers check so.
+    void take_options_as_get(std::string_view path);
+
+    // Who answers it; or why nobody does: 404, 405 with Allow, 501. OPTIONS for the whole server is
+    // answered with 204 and Allow, and so it is for "/", which HAProxy asks by default.
     std::variant<const Handler*, Response> find(const Request& request) const;
 
 private:
@@ -30,6 +34,7 @@ private:
         Method method;
         std::vector<std::string> segments;
         Handler handler;
+        bool takes_options = false;
     };
 
     std::vector<Route> routes_;

@@ -34,6 +34,15 @@ void turn_away(const Fd& socket)
     ::send(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+// Whoever sent the request may not ask anything here: no second one is listened to, so that guesses
+// and floods cost a new connection each.
+bool is_for_nobody(const Response& response)
+{
+    constexpr unsigned unauthorized = 401;
+    constexpr unsigned misdirected = 421;
+    return response.status == unauthorized || response.status == misdirected;
+}
+
 } // namespace
 
 class ManagementServer::Place {
@@ -84,6 +93,7 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
                                    const ManagementLimits& limits, Trust trust)
     : io_(io),
       limits_(limits),
+      turns_(io.get_executor()),
       door_(io, options),
       listening_(io, door_.descriptor()),
       access_(std::move(trust.tokens), door_.loopback_host()),
@@ -142,9 +152,11 @@ awaitable<void> ManagementServer::accept_clients()
 {
     for (;;) {
         co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
+        co_await turns_.next();
         std::error_code error;
         for (int i = 0; i < accept_batch && accept(error); ++i)
             ;
+        turns_.over();
         if (error && error != std::errc::operation_would_block && !concerns_one_connection(error)) {
             accept_failures_.count(door_.where(), error.message(), Clock::now());
             co_await sleep_for(std::chrono::milliseconds(100));
@@ -165,9 +177,9 @@ bool ManagementServer::accept(std::error_code& error)
         return true;
     }
     try {
-        tasks_.spawn(
-            "a management connection",
-            serve(ManagementClient(io_.get_executor(), std::move(socket)), Place(connections_)));
+        tasks_.spawn("a management connection",
+                     serve(ManagementClient(turns_, io_.get_executor(), std::move(socket)),
+                           Place(connections_)));
     } catch (const std::system_error& failure) { // the system watches no more descriptors
         error = failure.code();
         return false;
@@ -190,11 +202,14 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
                 co_return;
             if (response->later) {
                 const auto later = std::move(response->later);
+                client.end_turn();
                 *response = co_await later();
             }
             const bool is_whole = reader.progress() == Progress::whole;
             Sending sending;
-            sending.keep_alive = is_whole && reader.request().keep_alive && !response->events;
+            sending.keep_alive = is_whole && reader.request().keep_alive && !response->events &&
+                                 !is_for_nobody(*response);
+            sending.says_keep_alive = is_whole && reader.request().is_http_1_0;
             sending.head_only = is_whole && reader.request().method == Method::head;
             sending.now = std::time(nullptr);
             co_await client.write(encode(*response, sending), Clock::now() + limits_.write);
@@ -202,6 +217,7 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
                 co_await send_events(client, *response->events, generation);
             if (!sending.keep_alive || generation != generation_)
                 break;
+            co_await client.take_turn(Clock::now() + limits_.idle); // it may have come already
             reader.next();
             patience = limits_.idle;
         }
@@ -220,6 +236,7 @@ awaitable<void> ManagementServer::send_events(ManagementClient& client, EventStr
                                               std::uint64_t generation)
 {
     while (generation == generation_) {
+        client.end_turn();
         std::string bytes = co_await events.take(Clock::now() + limits_.idle);
         if (bytes.empty() && events.is_closed())
             break;

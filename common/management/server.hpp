@@ -11,6 +11,7 @@
 #include "common/management/process_metrics.hpp"
 #include "common/management/request_reader.hpp"
 #include "common/management/router.hpp"
+#include "common/management/turns.hpp"
 #include "common/security/handshake.hpp"
 #include "common/tally.hpp"
 #include "common/task_group.hpp"
@@ -36,7 +37,7 @@ std::size_t management_connections(std::size_t descriptor_limit);
 std::size_t descriptors_beside_management(std::size_t limit, const ManagementOptions& options);
 
 // All members run on the thread of the io_context, and so do the handlers of the router: what takes
-// one of them long keeps visitors waiting.
+// one of them long keeps visitors waiting. Connections take turns (ManagementTurns).
 class ManagementServer {
 public:
     // Listens from here on, and reads the files. Throws as ManagementDoor and Trust do.
@@ -95,6 +96,7 @@ private:
 
     asio::io_context& io_;
     const ManagementLimits limits_;
+    ManagementTurns turns_;
     ManagementDoor door_;
     asio::posix::stream_descriptor listening_; // the door's
     Access access_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <strings.h>
+
 namespace tunnel {
 
 namespace {
@@ -17,6 +19,17 @@ unsigned digit(char c)
     if (c >= 'A' && c <= 'F')
         return static_cast<unsigned>(c - 'A' + 10);
     return 16;
+}
+
+// What follows the scheme of a URL; nullopt: it is none of http or https.
+std::optional<std::string_view> behind_scheme(std::string_view text)
+{
+    for (const std::string_view scheme : {"http://", "https://"}) {
+        if (text.size() >= scheme.size() &&
+            ::strncasecmp(text.data(), scheme.data(), scheme.size()) == 0)
+            return text.substr(scheme.size());
+    }
+    return std::nullopt;
 }
 
 bool is_visible(char c)
@@ -86,6 +99,29 @@ std::optional<Target> parse_target(std::string_view text)
             return target;
         rest.remove_prefix(end + 1);
     }
+}
+
+std::optional<Target> parse_request_target(std::string_view text)
+{
+    if (text == "*") {
+        Target target;
+        target.is_whole_server = true;
+        return target;
+    }
+    const auto rest = behind_scheme(text);
+    if (!rest)
+        return parse_target(text);
+    const std::size_t end = std::min(rest->find_first_of("/?#"), rest->size());
+    const std::string_view authority = rest->substr(0, end);
+    if (authority.empty() || authority.find('@') != std::string_view::npos)
+        return std::nullopt;
+    std::string path(rest->substr(end));
+    if (!path.starts_with('/'))
+        path.insert(path.begin(), '/');
+    auto target = parse_target(path);
+    if (target)
+        target->authority = authority;
+    return target;
 }
 
 } // namespace tunnel

@@ -9,14 +9,20 @@
 namespace tunnel {
 
 struct Target {
-    std::vector<std::string> segments; // of "/a/b" two, decoded; of "/" one that is empty
-    std::string query;                 // behind the "?", as it came
+    std::vector<std::string> segments;      // of "/a/b" two, decoded; of "/" one that is empty
+    std::string query;                      // behind the "?", as it came
+    std::optional<std::string> authority{}; // host and port, of a whole URL
+    bool is_whole_server = false;           // "*", without segments
 };
 
 // nullopt: it is no path and query (RFC 9112 3.2.1, origin-form), or badly encoded, or there would
 // be control characters in it. Segments are decoded once, after the path was split, and neither "."
 // nor ".." means anything: there is one way to write each path.
 std::optional<Target> parse_target(std::string_view text);
+
+// What stands in the first line of a request: a path as above, a whole URL of http or https (3.2.2,
+// absolute-form), whose empty path is "/", or "*" (3.2.4, asterisk-form).
+std::optional<Target> parse_request_target(std::string_view text);
 
 // One segment or value, percent-decoded; nullopt: badly encoded, or with control characters.
 std::optional<std::string> decode_segment(std::string_view segment);

@@ -10,7 +10,7 @@ Relay::Relay(const RelayOptions& options)
 {
     for (unsigned i = 0; i < options.workers; ++i) {
         const bool own_thread = i > 0 || !options.lent_thread;
-        workers_.push_back(std::make_unique<Worker>(options, live_, own_thread));
+        workers_.push_back(std::make_unique<Worker>(options, live_, i, own_thread));
     }
 }
 
@@ -78,6 +78,16 @@ std::vector<std::size_t> Relay::loads() const
     std::vector<std::size_t> all;
     for (const auto& worker : workers_)
         all.push_back(worker->load());
+    return all;
+}
+
+AllTurns Relay::take_longest_turns()
+{
+    AllTurns all;
+    for (const auto& worker : workers_) {
+        if (worker->has_own_thread())
+            all.push_back(worker->take_longest_turns());
+    }
     return all;
 }
 

@@ -15,6 +15,7 @@
 #include "common/net/fd.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "common/security/tls.hpp"
+#include "common/turn_watch.hpp"
 
 namespace tunnel {
 
@@ -160,6 +161,10 @@ public:
 
     // Pairs of each worker that nobody has finished yet. Safe from any thread.
     std::vector<std::size_t> loads() const;
+
+    // The longest rounds of each worker with a thread of its own since the last call. Safe from any
+    // thread.
+    AllTurns take_longest_turns();
 
     // Resets what is left and waits for the threads; every pair has been reported when it returns.
     // With a lent thread: from that one, and not from `Done`.

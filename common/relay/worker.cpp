@@ -76,14 +76,17 @@ End second_failed(const Pair& pair)
 
 } // namespace
 
-Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live, bool own_thread)
+Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live, unsigned number,
+                      bool own_thread)
     : options_(options),
+      own_thread_(own_thread),
       live_(live),
       epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_up_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
       timer_(checked(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
       shared_(shared_buffer_size),
-      pipes_(options.pipes)
+      pipes_(options.pipes),
+      watch_("relay-" + std::to_string(number))
 {
     const auto add = [this](const Fd& descriptor, std::uint64_t tag) {
         epoll_event event{};
@@ -216,9 +219,16 @@ bool Relay::Worker::may_sleep()
 
 int Relay::Worker::look(Events& events, int limit)
 {
+    // Sleeping is no part of a round; else the time that is needed anyhow will do for its end.
+    if (limit != 0)
+        end_round(Pair::Clock::now());
     const int count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
-    now_ = Pair::Clock::now();
+    const auto now = Pair::Clock::now();
+    if (limit != 0)
+        watch_.woke(now);
+    end_round(now);
+    now_ = now;
     if (count > 0)
         last_event_ = now_;
     return count;
@@ -243,8 +253,16 @@ int Relay::Worker::wait_for_events(Events& events)
     return count;
 }
 
+// A lent thread is watched by who lends it.
+void Relay::Worker::end_round(Pair::Clock::time_point now)
+{
+    if (std::exchange(round_is_open_, false))
+        watch_.note(now_, now);
+}
+
 void Relay::Worker::work(std::span<const epoll_event> events)
 {
+    round_is_open_ = own_thread_;
     round_left_ = now_ - last_small_ < messages_expected ? budget_beside_small : round_budget;
     round_end_ = now_ + round_time;
     for (const epoll_event& event : events)

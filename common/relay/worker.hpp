@@ -18,7 +18,8 @@ class Relay::Worker {
 public:
     // `live` counts the pairs of the whole relay and must outlive the worker. Without a thread of
     // its own it works in poll(), and then only one thread may call any of these.
-    Worker(const RelayOptions& options, std::atomic<std::size_t>& live, bool own_thread);
+    Worker(const RelayOptions& options, std::atomic<std::size_t>& live, unsigned number,
+           bool own_thread);
     ~Worker();
 
     // From any thread. `live` has been raised for it already.
@@ -43,6 +44,11 @@ public:
 
     int descriptor() const { return epoll_.get(); }
 
+    bool has_own_thread() const { return own_thread_; }
+
+    // From any thread.
+    ThreadTurns take_longest_turns() { return watch_.take(); }
+
 private:
     using Events = std::array<epoll_event, 256>;
     using Which = std::function<bool(const Pair& pair)>;
@@ -57,6 +63,7 @@ private:
     void run();
     int look(Events& events, int limit);
     int wait_for_events(Events& events);
+    void end_round(Pair::Clock::time_point now);
     void work(std::span<const epoll_event> events);
     void on_event(const epoll_event& event);
     void end_all();
@@ -97,6 +104,7 @@ private:
     void wake();
 
     const RelayOptions options_;
+    const bool own_thread_;
     std::atomic<std::size_t>& live_;
     std::atomic<std::size_t> load_ = 0;
     Fd epoll_;
@@ -127,6 +135,8 @@ private:
     Pair::Clock::time_point armed_ = Pair::Clock::time_point::max(); // when timer_ comes due
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;
+    TurnWatch watch_;
+    bool round_is_open_ = false; // something has been done since now_
 
     std::thread thread_; // last: starts when all the rest is there; none if it is lent one
 };

@@ -111,6 +111,8 @@ class Program:
     """A long-running process in a process group of its own, whose whole output is kept, but for lines that are only
     counted."""
 
+    started = []  # all of them, see turns.py
+
     def __init__(self, argv, *, name=None, env=None, rlimits=None, within=(), counts=None, **options):
         """`within` are words that come first and replace themselves by the program, such as `ip netns exec NAME`;
         `rlimits` as in {"nofile": "64:64"} (the options of prlimit); `options` go to subprocess.Popen
@@ -130,6 +132,7 @@ class Program:
             prefix + self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={key: value for key, value in environment.items() if value is not None},
             text=True, errors="backslashreplace", process_group=0, **options)
+        Program.started.append(self)
         self._readers = [threading.Thread(target=self._read, args=pair, daemon=True)
                          for pair in (("stdout", self.process.stdout), ("stderr", self.process.stderr))]
         for reader in self._readers:

@@ -14,10 +14,12 @@ import sys
 import unittest
 
 from trust import MODES
+from turns import long_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
 SKIPPED = 77
+SLOW = os.environ.get("TUNNEL_SLOW_BUILD")
 
 
 def tests(suite):
@@ -45,6 +47,9 @@ def run(name):
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromName(name))
     # Nothing run and nothing skipped is a failure too: ctest knows a test that is no longer there.
     if not result.wasSuccessful() or not (result.testsRun or result.skipped):
+        return 1
+    if long := [] if SLOW else long_turns():
+        print("FAIL: a turn took too long", *long, sep="\n", file=sys.stderr)
         return 1
     return SKIPPED if result.skipped else 0
 

@@ -17,19 +17,24 @@ bool equal(const Request& one, const Request& other)
            one.query == other.query && one.host == other.host &&
            one.authorization == other.authorization && one.content_type == other.content_type &&
            one.has_body == other.has_body && one.expects_continue == other.expects_continue &&
-           one.keep_alive == other.keep_alive && one.body == other.body;
+           one.keep_alive == other.keep_alive && one.body == other.body &&
+           one.is_whole_server == other.is_whole_server && one.is_http_1_0 == other.is_http_1_0;
 }
 
 void check(const Request& request)
 {
-    require(!request.segments.empty(), "a request has a path");
+    require(request.segments.empty() == request.is_whole_server, "a request has a path");
+    require(!request.is_whole_server || request.method == Method::options,
+            "only OPTIONS asks the whole server");
     require(request.body.size() <= limits.body, "a body has a bound");
     require(request.has_body || request.body.empty(), "what has a body says so");
     require(!request.expects_continue || request.has_body, "only a body is waited with");
     for (const std::string& segment : request.segments)
         require(segment.find_first_of(std::string("\0\r\n", 3)) == std::string::npos,
                 "a path has no control characters");
-    require(request.host.find_first_of(" \t\r\n/") == std::string::npos, "a host is one");
+    require(request.host || request.is_http_1_0, "since HTTP/1.1 there is a host");
+    require(!request.host || request.host->find_first_of(" \t\r\n/@") == std::string::npos,
+            "a host is one");
 }
 
 } // namespace

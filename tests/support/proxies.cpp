@@ -1,5 +1,7 @@
 #include "tests/support/proxies.hpp"
 
+#include <doctest/doctest.h>
+
 using namespace std::chrono_literals;
 
 namespace tunnel::test {
@@ -33,6 +35,16 @@ OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& o
     options.common.grace_period = 5s;
     options.descriptor_limit = 20'000;
     return options;
+}
+
+void check_turns([[maybe_unused]] const AllTurns& turns)
+{
+#ifdef NDEBUG
+    for (const ThreadTurns& each : turns) {
+        CAPTURE(each.thread);
+        CHECK(each.longest_cpu <= TurnWatch::limit);
+    }
+#endif
 }
 
 HandPlayedOrigin::HandPlayedOrigin(const tcp::endpoint& remote, OriginId origin,

@@ -17,6 +17,11 @@ namespace tunnel::test {
 RemoteOptions remote_options();
 OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& origin_server);
 
+// Fails the test if one turn took more processor time than any may: nobody else would have been
+// served meanwhile. Only in the optimised build, and not by the clock, which also runs while the
+// thread waits for a core.
+void check_turns(const AllTurns& turns);
+
 // Runs an io_context on a thread. `Proxy` has start(), stop_gently(), stop_now() and stopped().
 template <class Proxy>
 class Running {
@@ -37,6 +42,7 @@ public:
     {
         asio::post(io_, [this] { proxy_.stop_now(); });
         thread_.join();
+        check_turns(proxy_.take_longest_turns());
     }
 
     // What `ask` answers when asked on the proxy's own thread.

@@ -159,6 +159,73 @@ TEST_CASE("each wrong request to the management interface has its status, and en
     CHECK(status_of(served.answer_to(head + "\r\n")) == 431);
 }
 
+TEST_CASE("HTTP/1.0 needs no host, and is told if its connection is kept")
+{
+    const Served served(long_limits());
+    const std::string once = served.answer_to("GET /ping HTTP/1.0\r\n\r\n");
+    CHECK(status_of(once) == 200);
+    CHECK(once.ends_with("Connection: close\r\n\r\npong"));
+    Stream client = served.connect();
+    for (int i = 0; i < 3; ++i) {
+        client.send("GET /ping HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+        receive_answer(client, "pong");
+    }
+    client.send("HEAD /ping HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    std::string head;
+    while (!head.ends_with("\r\n\r\n"))
+        head += client.receive(1);
+    CHECK(head.find("\r\nConnection: keep-alive\r\n") != std::string::npos);
+    CHECK(head.find("\r\nContent-Length: 4\r\n") != std::string::npos);
+    client.send("\r\nOPTIONS * HTTP/1.0\r\n\r\n");
+    CHECK(status_of(client.receive_all()) == 204);
+}
+
+TEST_CASE("the host of a whole URL must be this machine, and not that of the header")
+{
+    const Served served(short_limits());
+    CHECK(
+        status_of(served.answer_to("GET http://localhost:1/ping HTTP/1.1\r\nHost: evil.example\r\n"
+                                   "Connection: close\r\n\r\n")) == 200);
+    CHECK(status_of(served.answer_to(
+              "GET http://evil.example/ping HTTP/1.1\r\nHost: localhost\r\n\r\n")) == 421);
+}
+
+TEST_CASE("whoever is refused for want of a token or a right host gets one answer to a connection")
+{
+    const TemporaryFile token("0123456789abcdef");
+    ManagementOptions options = options_at_loopback();
+    options.token_file = token.path();
+    const Served served(long_limits(), options);
+    std::string many;
+    for (int i = 0; i < 1000; ++i)
+        many += ping;
+    std::string foreign;
+    for (int i = 0; i < 1000; ++i)
+        foreign += "GET /ping HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    for (const auto& [bytes, status] : {std::pair(many, 401), std::pair(foreign, 421)}) {
+        const std::string answers = served.answer_to(bytes);
+        CHECK(status_of(answers) == status);
+        CHECK(answers.find("HTTP/1.1", 1) == std::string::npos);
+    }
+}
+
+TEST_CASE("clients that ask without a pause are answered in turns, and each gets on")
+{
+    const Served served(long_limits());
+    std::string many;
+    for (int i = 0; i < 100; ++i)
+        many += ping;
+    std::vector<Stream> clients;
+    for (int i = 0; i < 8; ++i)
+        clients.push_back(served.connect());
+    for (Stream& client : clients)
+        client.send(many);
+    for (int i = 0; i < 100; ++i) {
+        for (Stream& client : clients)
+            receive_answer(client, "pong");
+    }
+}
+
 TEST_CASE("a handler that fails is answered for, and the log says why")
 {
     const Served served(short_limits());

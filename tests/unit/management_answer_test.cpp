@@ -117,6 +117,17 @@ TEST_CASE("a path has its methods, and whatever else is asked is told so")
     CHECK(no_such_method.status == 405);
     CHECK(no_such_method.headers.at(0).first == "Allow");
     CHECK(no_such_method.headers.at(0).second == "GET, HEAD, PUT");
+
+    Request whole_server = request(Method::options, {});
+    whole_server.is_whole_server = true;
+    CHECK(std::get<Response>(router.find(whole_server)).status == 204);
+    const Response of_root = ask(Method::options, {""}); // what HAProxy asks unless told otherwise
+    CHECK(of_root.status == 204);
+    CHECK(of_root.headers.at(0).first == "Allow");
+    CHECK(ask(Method::options, {"no"}).status == 404);
+    router.take_options_as_get("/a");
+    CHECK(ask(Method::options, {"a"}).body == "got");
+    CHECK(ask(Method::trace, {"a"}).headers.at(0).second == "GET, HEAD, OPTIONS, PUT");
 }
 
 TEST_CASE("at a loopback address a request must name this machine")
@@ -127,12 +138,19 @@ TEST_CASE("at a loopback address a request must name this machine")
         asking.host = host;
         return asked(access, asking);
     };
-    for (const auto* host : {"localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:80", "[::1]",
-                             "[::1]:80", "127.0.0.7:9057"})
-        CHECK(from(host) == 200);
-    for (const auto* host : {"", ":80", "example.com", "localhost.example.com", "127.0.0.1.nip.io",
-                             "localhos", "[::2]", "::1", "127.0.0.8"})
-        CHECK(from(host) == 421);
+    for (const auto* host :
+         {"localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:80",
+          "127.0.0.7:9057", "LOCALHOST:9057", "localhost.", "localhost.:80",
+          "localhost:", "[0:0:0:0:0:0:0:1]:80", "[::ffff:127.0.0.1]", "[::FFFF:7f00:7]"})
+        CHECK_MESSAGE(from(host) == 200, host);
+    for (const auto* host :
+         {"", ":80", "example.com", "localhost.example.com", "127.0.0.1.nip.io", "localhos",
+          "[::2]", "::1", "127.0.0.8", "localhost..", ".", "[::1", "[127.0.0.1]", "localhost:80x",
+          "localhost:80:80", "[::1]80", "[]", "[::ffff:10.0.0.1]", "evil.localhost"})
+        CHECK_MESSAGE(from(host) == 421, host);
+    Request nameless = request(Method::get); // of HTTP/1.0, which no browser speaks
+    nameless.host.reset();
+    CHECK(asked(access, nameless) == 200);
     Request elsewhere = request(Method::get);
     elsewhere.host = "example.com";
     CHECK(asked(Access(Tokens()), elsewhere) == 200);

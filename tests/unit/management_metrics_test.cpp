@@ -63,7 +63,7 @@ Router remote(const RemoteStatus& status)
 Router origin(const OriginStatus& status)
 {
     return origin_management([status] { return status; }, [](std::string&) { return true; },
-                             process("origin-proxy"));
+                             process("origin-proxy"), [] { return AllTurns(); });
 }
 
 bool has_line(const std::string& text, std::string_view line)
@@ -190,6 +190,25 @@ TEST_CASE("the remote proxy is ready when each service that is expected has an o
     status = served_status();
     status.stopping = true;
     CHECK(ask(remote(status), "ready").status == 503);
+}
+
+TEST_CASE("a check by OPTIONS gets the status that GET would get")
+{
+    RemoteStatus status = served_status();
+    const auto options = [&status](std::string_view path) {
+        Request request;
+        request.method = Method::options;
+        request.segments = {std::string(path)};
+        const Router router = remote(status);
+        const auto found = router.find(request);
+        const auto* const handler = std::get_if<const Router::Handler*>(&found);
+        return handler != nullptr ? (**handler)(request).status : std::get<Response>(found).status;
+    };
+    for (const auto* path : {"ping", "healthz", "ready"})
+        CHECK(options(path) == 200);
+    status.stopping = true;
+    CHECK(options("ready") == 503);
+    CHECK(options("metrics") == 405);
 }
 
 TEST_CASE("the origin proxy is ready while it is logged in")

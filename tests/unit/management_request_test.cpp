@@ -163,8 +163,17 @@ TEST_CASE("a target is a path in one form")
     };
     CHECK(get("/") == 0);
     CHECK(get("/a/b?c") == 0);
-    CHECK(get("http://a/ping") == 400);
+    CHECK(get("http://b/ping") == 0);
+    CHECK(get("HTTP://b:80?c") == 0);
+    CHECK(get("http:///ping") == 400);
+    CHECK(get("http://user@a/ping") == 400);
+    CHECK(get("http://a b/ping") == 400);
+    CHECK(get("http://a%2f/ping") == 400);
+    CHECK(get("http://a/%zz") == 400);
+    CHECK(get("http://a/#b") == 400);
+    CHECK(get("ftp://a/ping") == 400);
     CHECK(get("*") == 400);
+    CHECK(get("/*") == 0);
     CHECK(get("a:443") == 400);
     CHECK(get("ping") == 400);
     CHECK(get("/%") == 400);
@@ -174,6 +183,75 @@ TEST_CASE("a target is a path in one form")
     CHECK(get("/%0d%0a") == 400);
     CHECK(get("/a#b") == 400);
     CHECK(get("/\xc3\xa4") == 400);
+}
+
+TEST_CASE("a whole URL as the target names the host, whatever the header says")
+{
+    const auto read = [](std::string_view target) {
+        RequestReader reader;
+        reader.put(fmt::format("GET {} HTTP/1.1\r\nHost: header.example\r\n\r\n", target));
+        REQUIRE(reader.progress() == Progress::whole);
+        return reader.request();
+    };
+    CHECK(read("/a").host == "header.example");
+    const Request request = read("https://[::1]:9057/v1/a%20b?c=d");
+    CHECK(request.host == "[::1]:9057");
+    CHECK(request.segments == std::vector<std::string>{"v1", "a b"});
+    CHECK(request.query == "c=d");
+    CHECK(read("http://a").segments == std::vector<std::string>{""});
+    CHECK(read("http://a?b").query == "b");
+}
+
+TEST_CASE("only HTTP/1.0 may leave out the host")
+{
+    RequestReader reader;
+    REQUIRE(reader.put("GET /ping HTTP/1.0\r\n\r\n") == Progress::whole);
+    CHECK_FALSE(reader.request().host.has_value());
+    CHECK(reader.request().is_http_1_0);
+    CHECK_FALSE(reader.request().keep_alive);
+    RequestReader named;
+    REQUIRE(named.put("GET /ping HTTP/1.0\r\nhOsT: a\r\n\r\n") == Progress::whole);
+    CHECK(named.request().host == "a");
+    CHECK(refused("GET http://a/ping HTTP/1.1\r\n\r\n") == 400);
+    CHECK(refused("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n") == 400);
+}
+
+TEST_CASE("HTTP/1.0 does not know a client that waits before it sends the body")
+{
+    RequestReader reader;
+    reader.put("PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    REQUIRE(reader.progress() == Progress::body);
+    CHECK_FALSE(reader.request().expects_continue);
+}
+
+TEST_CASE("the whole server can be asked for its options, and for nothing else")
+{
+    RequestReader reader;
+    REQUIRE(reader.put("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == Progress::whole);
+    CHECK(reader.request().is_whole_server);
+    CHECK(reader.request().segments.empty());
+    CHECK(refused("HEAD * HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+    CHECK(refused("OPTIONS *? HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+}
+
+TEST_CASE("a few empty lines before a request are skipped, and many are refused")
+{
+    for (const auto* lines : {"\r\n", "\n", "\r\n\r\n\n", "\n\n\n\n\n\n\n\n"}) {
+        CHECK(refused(std::string(lines) + std::string(ping)) == 0);
+        RequestReader reader;
+        CHECK(reader.put(lines) == Progress::none);
+        CHECK(reader.put(ping) == Progress::whole);
+    }
+    CHECK(refused("\n\n\n\n\n\n\n\n\n") == 400);
+    CHECK(refused("\r\r\n" + std::string(ping)) == 400);
+    CHECK(refused("\r" + std::string(ping)) == 400);
+    CHECK(refused(" \r\n" + std::string(ping)) == 400);
+
+    RequestReader reader; // each request may have them
+    for (int i = 0; i < 20; ++i) {
+        REQUIRE(reader.put("\r\n\r\n" + std::string(ping)) == Progress::whole);
+        CHECK(reader.next() == Progress::none);
+    }
 }
 
 TEST_CASE("what is too long or too much is refused, and what just fits is taken")
