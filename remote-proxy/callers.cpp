@@ -29,9 +29,9 @@ constexpr std::string_view broken = "lost its data connection: {}";
 
 awaitable<void> RemoteProxy::accept_connections()
 {
-    for (;;) {
+    while (!control_.is_closed()) {
         co_await control_.wait();
-        for (int i = 0; i < accept_batch; ++i) {
+        for (int i = 0; i < accept_batch && !control_.is_closed(); ++i) {
             std::error_code error;
             // Those that are full of what they have to say make room by being heard.
             for (int turn = 0; turn < turns_to_be_heard && handshakes_.full(); ++turn)

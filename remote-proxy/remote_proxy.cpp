@@ -128,8 +128,9 @@ void RemoteProxy::start()
 void RemoteProxy::stop_gently()
 {
     stopping_ = true;
+    // A successor may listen there at once, however long visitors stay.
     for (const auto& [name, service] : services_)
-        service->outside.shut();
+        service->outside.close();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
 }
@@ -137,11 +138,21 @@ void RemoteProxy::stop_gently()
 awaitable<void> RemoteProxy::drain()
 {
     const auto deadline = Clock::now() + options_.common.grace_period;
-    // Of whom nobody has said who they are, they are not let in any more.
-    while (visitors() > unidentified_ && Clock::now() < deadline)
-        co_await visitor_left_.wait_until(deadline);
+    // Visitors who wait are connected over the control address, which takes a round trip or two.
+    constexpr auto while_connecting = std::chrono::seconds(2);
+    constexpr auto look_again = std::chrono::milliseconds(50);
+    const auto connected_by = std::min(deadline, Clock::now() + while_connecting);
+    while (room_.size() > 0 && Clock::now() < connected_by)
+        co_await visitor_left_.wait_until(std::min(connected_by, Clock::now() + look_again));
+    // From here on a successor has the control address, and the origin proxies may go over to it.
+    control_.close();
+    while (auto visitor = room_.expire(Clock::time_point::max()))
+        turn_away(std::move(*visitor), "cut by the shutdown");
     for (OriginLink* const link : links_)
         link->connection.finish("the remote proxy is shutting down");
+    // Visitors behind a load balancer that has not named them yet are not let in any more.
+    while (visitors() > unidentified_ && Clock::now() < deadline)
+        co_await visitor_left_.wait_until(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
@@ -169,6 +180,13 @@ void RemoteProxy::stop_now()
 
 bool RemoteProxy::reload(std::string* problems)
 {
+    if (stopping_) { // its addresses may be a successor's already
+        constexpr std::string_view why = "the remote proxy is shutting down";
+        log::warn("cannot reload, so nothing has changed", {{"reason", why}});
+        if (problems != nullptr)
+            *problems = why;
+        return false;
+    }
     std::vector<std::string> gone;
     try {
         const RemoteOptions fresh = reread_();

@@ -38,6 +38,8 @@ public:
 
     bool is_open() const { return open_; }
 
+    bool is_closed() const { return closed_; }
+
     // Returns when a connection may be there, or when the listener was shut or closed.
     awaitable<void> wait();
 

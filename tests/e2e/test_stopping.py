@@ -97,6 +97,25 @@ class Stopping(unittest.TestCase):
             old.close()
             former.wait_exit(5, code=0)
 
+    def test_a_remote_proxy_that_waits_for_its_visitors_makes_room_for_its_successor_at_once(self):
+        with SocketOrigin(echo) as origin, Tunnel(origin.address, fixed_ports=True) as tunnel, \
+                visit(tunnel.outside) as old:
+            exchange(old)
+            former = tunnel.remote
+            former.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            tunnel.wait_log(former, lambda line: line["message"] == "stopping")
+            poll(lambda: refuses(tunnel.control), "the control port refuses")
+            tunnel.start_remote()
+            tunnel.wait_log(tunnel.remote, lambda line: line["message"] == "origin proxy logged in")
+            with visit(tunnel.outside) as new:
+                exchange(new)
+            self.assertLess(time.monotonic() - began, 2 * PROMPTLY)
+            self.assertTrue(former.running)
+            exchange(old, b"still served by the former one")
+            old.close()
+            former.wait_exit(5, code=0)
+
     def test_a_program_that_waits_for_its_visitors_to_finish_is_idle(self):
         """Also if it could not have taken any more of them: for 64 descriptors 15 are too many already."""
         limits = {"rlimits": {"nofile": "64:64"}}
