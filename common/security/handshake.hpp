@@ -103,19 +103,23 @@ public:
 
     std::optional<Key> find_key(std::string_view identity);
 
+    void note_answer(std::string_view header);
+
 private:
     Handshake(const TlsContext& context, int descriptor);
 
     template <class Socket>
     awaitable<void> run_on(Socket& socket);
 
+    void listen_to_answer();
     [[noreturn]] void fail(int reason) const;
 
     Tls tls_;
     std::optional<PresharedKey> offer_;
     FindKey find_key_;
     std::string identity_;
-    std::string host_; // whose certificate is expected
+    std::string host_;         // whose certificate is expected
+    std::string first_answer_; // of the accepting end, for words about what it is instead
     bool accepts_ = false;
 };
 
