@@ -1,7 +1,5 @@
 #include "origin-proxy/origin_server.hpp"
 
-#include <algorithm>
-
 #include "common/net/unix_dial.hpp"
 
 namespace tunnel {
@@ -21,7 +19,7 @@ std::optional<Dial> OriginServer::begin() const
         return Dial(Dialled{std::move(attempt.socket), {}});
     }
     const auto now = Clock::now();
-    if (endpoints_.empty() || now >= looked_up_ + remembered_for)
+    if (found_.empty() || now >= looked_up_ + remembered_for)
         return std::nullopt;
     return dial_until(now + dial_timeout_);
 }
@@ -37,24 +35,29 @@ awaitable<Fd> OriginServer::dial(std::optional<Dial> begun)
         co_await look_up();
         begun.emplace(dial_until(deadline));
     }
-    Dialled dialled = co_await begun->finish();
-    const auto good = std::ranges::find(endpoints_, dialled.peer);
-    if (good != endpoints_.end())
-        std::rotate(endpoints_.begin(), good, good + 1);
-    co_return std::move(dialled.socket);
+    std::optional<Dialled> dialled;
+    try {
+        dialled = co_await begun->finish();
+    } catch (const std::system_error& error) {
+        if (error.code() != asio::error::operation_aborted)
+            order_.failed();
+        throw;
+    }
+    order_.connected(dialled->peer);
+    co_return std::move(dialled->socket);
 }
 
 awaitable<void> OriginServer::look_up()
 {
-    if (!endpoints_.empty())
+    if (!found_.empty())
         looked_up_ = Clock::now(); // one visitor looks it up, the others take what is known
     try {
         // Half of the time, so that there is time to dial what is known already.
-        auto found = co_await resolve(address_.tcp(), dial_timeout_ / (endpoints_.empty() ? 1 : 2));
-        endpoints_ = std::move(found);
+        auto found = co_await resolve(address_.tcp(), dial_timeout_ / (found_.empty() ? 1 : 2));
+        found_ = std::move(found);
     } catch (const std::system_error& error) {
         // What was true a while ago is better than nothing while the name server is away.
-        if (endpoints_.empty() || error.code() == asio::error::operation_aborted)
+        if (found_.empty() || error.code() == asio::error::operation_aborted)
             throw;
     }
     looked_up_ = Clock::now();
@@ -62,7 +65,7 @@ awaitable<void> OriginServer::look_up()
 
 Dial OriginServer::dial_until(Clock::time_point deadline) const
 {
-    return Dial(executor_, endpoints_, deadline - Clock::now(), congestion_, Hop::edge);
+    return Dial(executor_, order_.arrange(found_), deadline - Clock::now(), congestion_, Hop::edge);
 }
 
 } // namespace tunnel

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/asio.hpp"
+#include "common/net/address_order.hpp"
 #include "common/net/congestion.hpp"
 #include "common/net/dial.hpp"
 #include "common/net/server_address.hpp"
@@ -41,7 +42,8 @@ private:
     ServerAddress address_;
     Clock::duration dial_timeout_;
     Congestion congestion_;
-    std::vector<tcp::endpoint> endpoints_;
+    std::vector<tcp::endpoint> found_; // what its name means
+    AddressOrder order_;
     Clock::time_point looked_up_;
 };
 

@@ -1,9 +1,12 @@
 #include "origin-proxy/remote_link.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <random>
 #include <utility>
+
+#include <sys/socket.h>
 
 #include "common/backoff.hpp"
 #include "common/deadline.hpp"
@@ -12,6 +15,7 @@
 #include "common/log.hpp"
 #include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
+#include "common/protocol/foreign.hpp"
 
 namespace tunnel {
 
@@ -223,10 +227,8 @@ void RemoteLink::log_end(const std::string& reason, Clock::duration lived, Clock
 awaitable<void> RemoteLink::follow()
 {
     ++shared_.counts.connects;
-    const auto endpoints = co_await resolve(address_, options_.dial_timeout);
-    Dial dial(io_.get_executor(), endpoints, options_.dial_timeout, options_.common.congestion,
-              Hop::between);
-    Dialled dialled = co_await dial.finish();
+    const auto found = co_await resolve(address_, options_.dial_timeout);
+    Dialled dialled = co_await dial_one_of(found);
     tcp::socket socket(io_);
     socket.assign(dialled.peer.protocol(), dialled.socket.get());
     dialled.socket.release();
@@ -271,6 +273,38 @@ awaitable<void> RemoteLink::follow()
     co_await connection.run(on_each);
 }
 
+// Of the addresses behind the remote proxy's name.
+awaitable<Dialled> RemoteLink::dial_one_of(std::vector<tcp::endpoint> found)
+{
+    Dial dial(io_.get_executor(), order_.arrange(found), options_.dial_timeout,
+              options_.common.congestion, Hop::between);
+    try {
+        Dialled dialled = co_await dial.finish();
+        order_.connected(dialled.peer);
+        co_return std::move(dialled);
+    } catch (const std::system_error& error) {
+        if (error.code() != asio::error::operation_aborted)
+            order_.failed();
+        throw;
+    }
+}
+
+// Waits for the first bytes of an answer in clear. Throws std::system_error if no remote proxy says
+// that: a web server's answer could be taken for a frame of which the rest has not come yet.
+awaitable<void> RemoteLink::expect_frames(tcp::socket& socket)
+{
+    co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
+    std::array<std::uint8_t, foreign_bytes> bytes{};
+    const ssize_t size =
+        ::recv(socket.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (size <= 0) // what is wrong, the next read says
+        co_return;
+    const std::string_view answer(reinterpret_cast<const char*>(bytes.data()),
+                                  static_cast<std::size_t>(size));
+    if (!may_begin_frames(answer))
+        fail(make_error_code(Errc::not_our_protocol), not_a_remote_proxy(answer));
+}
+
 // Up to the log-in, and to the proofs of the secret if it goes without encryption.
 awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
 {
@@ -287,6 +321,8 @@ awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
         std::string hello(magic.begin(), magic.end());
         hello += encode(log_in);
         co_await send(wire, std::move(hello));
+        if (!encrypted_)
+            co_await expect_frames(socket);
         if (log_in.claimed)
             session_key_ = co_await trust_.answer_challenge(wire, log_in);
     } catch (const std::system_error&) {

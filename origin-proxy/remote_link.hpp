@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "common/asio.hpp"
+#include "common/net/address_order.hpp"
+#include "common/net/dial.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
 #include "common/repeated_failure.hpp"
@@ -142,6 +144,8 @@ private:
     awaitable<void> stay_connected();
     void log_end(const std::string& reason, Clock::duration lived, Clock::duration retry_in);
     awaitable<void> follow();
+    awaitable<Dialled> dial_one_of(std::vector<tcp::endpoint> found);
+    static awaitable<void> expect_frames(tcp::socket& socket);
     awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
@@ -171,6 +175,7 @@ private:
     const DataDialler& dialler_;
     Relay& relay_;
     const Address address_;
+    AddressOrder order_; // of what its host means
     OnReady on_ready_;
     VisitorPlaces::Part places_;
     Offers offers_;

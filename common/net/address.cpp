@@ -13,13 +13,14 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::size_t longest_host = 253; // RFC 1035 2.3.4, without the dots at both ends
+constexpr std::size_t longest_host = 253; // RFC 1035 2.3.4, without the dot at its end
 
 int lookups = 0;
 
 bool is_host(std::string_view host)
 {
-    return host.size() <= longest_host && std::ranges::all_of(host, [](unsigned char c) {
+    const std::size_t longest = longest_host + (host.ends_with('.') ? 1 : 0);
+    return host.size() <= longest && std::ranges::all_of(host, [](unsigned char c) {
                return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_';
            });
 }
@@ -67,6 +68,20 @@ struct Abandon {
 
     ~Abandon() { lookup.resolver.cancel(); }
 };
+
+// This machine, whatever name servers say of it: RFC 6761, section 6.3.
+bool is_localhost(std::string_view host)
+{
+    constexpr std::string_view name = "localhost";
+    if (host.ends_with('.'))
+        host.remove_suffix(1);
+    if (host.size() < name.size())
+        return false;
+    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == b; };
+    const std::string_view last = host.substr(host.size() - name.size());
+    return std::ranges::equal(last, name, same) &&
+           (host.size() == name.size() || host[host.size() - name.size() - 1] == '.');
+}
 
 bool has_ipv6(asio::io_context& io)
 {
@@ -120,6 +135,8 @@ tcp::endpoint endpoint_to_listen(asio::io_context& io, const Address& address)
     std::error_code error;
     tcp::resolver resolver(io);
     const auto found = resolver.resolve(address.host, std::to_string(address.port), error);
+    if ((error || found.empty()) && is_localhost(address.host))
+        return {asio::ip::address_v4::loopback(), address.port};
     if (error || found.empty())
         fail(error ? error : make_error_code(Errc::cannot_resolve),
              fmt::format("cannot listen on {}", to_string(address)));
@@ -136,6 +153,12 @@ awaitable<std::vector<tcp::endpoint>> resolve(Address address, Clock::duration l
     const std::string host = address.host.empty() ? "localhost" : address.host;
     if (const auto ip = literal(host)) {
         endpoints.emplace_back(*ip, address.port);
+        co_return endpoints;
+    }
+    // A server there may listen at one family alone, and many a /etc/hosts knows only the other.
+    if (is_localhost(host)) {
+        endpoints.emplace_back(asio::ip::address_v4::loopback(), address.port);
+        endpoints.emplace_back(asio::ip::address_v6::loopback(), address.port);
         co_return endpoints;
     }
     const auto deadline = Clock::now() + limit;

@@ -15,8 +15,16 @@ namespace tunnel {
 
 namespace {
 
-// RFC 8305, section 5: "Connection Attempt Delay".
-constexpr auto attempt_delay = std::chrono::milliseconds(250);
+// RFC 8305, section 5: "Connection Attempt Delay", its usual value and its least.
+constexpr Clock::duration usual_delay = std::chrono::milliseconds(250);
+constexpr Clock::duration least_delay = std::chrono::milliseconds(10);
+
+// The last of many addresses must have its turn while there is time for it to answer.
+Clock::duration attempt_delay(Clock::duration limit, std::size_t addresses)
+{
+    const auto share = limit / (2 * static_cast<std::int64_t>(std::max<std::size_t>(addresses, 1)));
+    return std::clamp(share, least_delay, usual_delay);
+}
 
 std::error_code pending_error(int descriptor)
 {
@@ -86,6 +94,7 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
         : executor(std::move(its_executor)),
           ordered(interleave(endpoints)),
           deadline(Clock::now() + limit),
+          delay(attempt_delay(limit, ordered.size())),
           congestion(its_congestion),
           hop(its_hop),
           changed(executor)
@@ -100,7 +109,7 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
     void start_attempts(Clock::time_point now)
     {
         while (!winner && started < ordered.size() && (running == 0 || now >= next_start)) {
-            next_start = now + attempt_delay;
+            next_start = now + delay;
             const tcp::endpoint& endpoint = ordered[started++];
             take(attempt(endpoint, congestion, hop), endpoint);
         }
@@ -109,7 +118,7 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
     // The first of all, which was begun before.
     void take_first(Attempt begun)
     {
-        next_start = Clock::now() + attempt_delay;
+        next_start = Clock::now() + delay;
         take(std::move(begun), ordered[started++]);
     }
 
@@ -164,6 +173,7 @@ struct Dial::Race : std::enable_shared_from_this<Race> {
     asio::any_io_executor executor;
     std::vector<tcp::endpoint> ordered;
     Clock::time_point deadline;
+    Clock::duration delay; // between two attempts
     Congestion congestion;
     Hop hop;
     Signal changed;

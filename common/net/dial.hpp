@@ -24,6 +24,7 @@ struct Dialled {
 
 // Connects to one of several endpoints, in interleaved order: the next is tried when the one before
 // has failed or has not answered for 250 ms, and the first to succeed wins (RFC 8305, section 5).
+// Where there are so many that the last would have no time left, they follow each other faster.
 // Its destruction ends the attempts that are under way.
 class Dial {
 public:

@@ -10,6 +10,8 @@
 #include <openssl/x509v3.h>
 
 #include "common/error.hpp"
+#include "common/net/certificate_host.hpp"
+#include "common/protocol/foreign.hpp"
 #include "common/security/record_socket.hpp"
 
 namespace tunnel {
@@ -82,6 +84,33 @@ void load_authorities(SSL_CTX* context, const std::string& path)
     ERR_clear_error();
     if (SSL_CTX_load_verify_file(context, path.c_str()) != 1)
         fail_with_file("cannot use the certificates in", path);
+}
+
+std::string text_of(const ASN1_STRING* string)
+{
+    unsigned char* text = nullptr;
+    const int size = ASN1_STRING_to_UTF8(&text, string);
+    if (size < 0)
+        return {};
+    std::string name(reinterpret_cast<char*>(text), static_cast<std::size_t>(size));
+    OPENSSL_free(text);
+    return name;
+}
+
+// The first DNS name or mail address: many authorities put no common name into a certificate.
+std::string alternative_name(const X509* certificate)
+{
+    auto* const names = static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    std::string found;
+    for (int i = 0; found.empty() && i < sk_GENERAL_NAME_num(names); ++i) {
+        int kind = 0;
+        const void* const value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &kind);
+        if (kind == GEN_DNS || kind == GEN_EMAIL)
+            found = text_of(static_cast<const ASN1_STRING*>(value));
+    }
+    GENERAL_NAMES_free(names);
+    return found;
 }
 
 Handshake& handshake_of(SSL* ssl)
@@ -220,9 +249,20 @@ Handshake::Handshake(const TlsContext& context, int descriptor, Part part)
     SSL_set_app_data(tls_.get(), this);
 }
 
+// Before the library looks at it, whatever it is.
+void Handshake::listen_to_answer()
+{
+    SSL_set_msg_callback(tls_.get(), [](int sent, int, int kind, const void* bytes,
+                                        std::size_t size, SSL* ssl, void*) {
+        if (sent == 0 && kind == SSL3_RT_HEADER && SSL_get_app_data(ssl) != nullptr)
+            handshake_of(ssl).note_answer({static_cast<const char*>(bytes), size});
+    });
+}
+
 Handshake::Handshake(const TlsContext& context, int descriptor, PresharedKey key)
     : Handshake(context, descriptor, Part::dials)
 {
+    listen_to_answer();
     offer_ = std::move(key);
     SSL_set_connect_state(tls_.get());
 }
@@ -230,16 +270,17 @@ Handshake::Handshake(const TlsContext& context, int descriptor, PresharedKey key
 Handshake::Handshake(const TlsContext& context, int descriptor, const std::string& host)
     : Handshake(context, descriptor, Part::dials)
 {
-    host_ = host;
+    listen_to_answer();
+    host_ = certificate_host(host);
     SSL_set_connect_state(tls_.get());
     std::error_code not_literal;
-    asio::ip::make_address(host, not_literal);
+    asio::ip::make_address(host_, not_literal);
     if (not_literal) {
-        SSL_set_tlsext_host_name(tls_.get(), host.c_str());
+        SSL_set_tlsext_host_name(tls_.get(), host_.c_str());
         SSL_set_hostflags(tls_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-        SSL_set1_host(tls_.get(), host.c_str());
+        SSL_set1_host(tls_.get(), host_.c_str());
     } else {
-        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), host.c_str());
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls_.get()), host_.c_str());
     }
 }
 
@@ -299,8 +340,15 @@ awaitable<void> Handshake::run_on(Socket& socket)
     if (offer_)
         identity_ = offer_->identity;
     else if (!with_key)
-        identity_.clear();                 // one that was found, but not proved
+        identity_.clear(); // one that was found, but not proved
+    SSL_set_msg_callback(tls_.get(), nullptr);
     SSL_set_app_data(tls_.get(), nullptr); // the callbacks are done, and this may go
+}
+
+void Handshake::note_answer(std::string_view header)
+{
+    if (first_answer_.empty())
+        first_answer_ = header;
 }
 
 bool Handshake::fresh_exchange() const
@@ -315,16 +363,8 @@ std::string Handshake::certificate_name() const
         return {};
     const X509_NAME* const subject = X509_get_subject_name(certificate);
     const int place = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-    if (place < 0)
-        return {};
-    unsigned char* text = nullptr;
-    const int size =
-        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
-    if (size < 0)
-        return {};
-    std::string name(reinterpret_cast<char*>(text), static_cast<std::size_t>(size));
-    OPENSSL_free(text);
-    return name;
+    return place < 0 ? alternative_name(certificate)
+                     : text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
 }
 
 Key Handshake::exporter(std::string_view label) const
@@ -357,6 +397,8 @@ void Handshake::fail(int reason) const
     }
     if (ended)
         throw std::system_error(make_error_code(Errc::cut_short));
+    if (const auto protocol = protocol_of(first_answer_); protocol && *protocol != "TLS")
+        tunnel::fail(make_error_code(Errc::not_our_protocol), not_a_remote_proxy(first_answer_));
     if (why == SSL_R_WRONG_VERSION_NUMBER || why == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)
         throw std::system_error(make_error_code(Errc::no_encryption));
     if (offer_)

@@ -108,6 +108,8 @@ public:
     // Counts an identity that the peer has offered. True: no more are looked for.
     bool has_offered_enough();
 
+    void note_answer(std::string_view header);
+
 private:
     enum class Part : std::uint8_t { dials, accepts };
 
@@ -116,14 +118,16 @@ private:
     template <class Socket>
     awaitable<void> run_on(Socket& socket);
 
+    void listen_to_answer();
     [[noreturn]] void fail(int reason) const;
 
     Tls tls_;
     std::optional<PresharedKey> offer_;
     FindKey find_key_;
     std::string identity_;
-    std::string host_;   // whose certificate is expected
-    int identities_ = 0; // that the peer has offered
+    std::string host_;         // whose certificate is expected
+    std::string first_answer_; // of the accepting end, for words about what it is instead
+    int identities_ = 0;       // that the peer has offered
     const bool accepts_;
 };
 

@@ -137,9 +137,9 @@ TEST_CASE("localhost, and an address without host, are resolved to this machine"
 TEST_CASE("a look-up that takes too long is given up, and is counted until it ends")
 {
     asio::io_context io;
-    const auto failure = failure_of(io, resolve(Address{"localhost", 80}, -1ms));
+    const auto failure = failure_of(io, resolve(Address{"example.test", 80}, -1ms));
     CHECK(failure.code() == std::errc::timed_out);
-    CHECK(std::string(failure.what()).starts_with("look up localhost"));
+    CHECK(std::string(failure.what()).starts_with("look up example.test"));
     CHECK(lookups_under_way() <= 1); // the answer may have come by now
     CHECK(run_until(io, [] { return lookups_under_way() == 0; }));
 }

@@ -203,3 +203,21 @@ TEST_CASE("a dial that is cancelled closes its attempts")
     CHECK_FALSE(connected);
     CHECK(open_descriptors() == before);
 }
+
+TEST_CASE("the last of many silent addresses has its turn within the limit")
+{
+    asio::io_context io;
+    const SilentServer silent(io);
+    const Ports ports(io);
+    std::vector<tcp::endpoint> endpoints(24, silent.endpoint());
+    endpoints.push_back(ports.accepting.endpoint());
+    for (const auto limit : {1s, 4s}) {
+        tcp::endpoint reached_endpoint;
+        run(io, [&]() -> awaitable<void> {
+            Dial dial(io.get_executor(), endpoints, limit);
+            const Dialled dialled = co_await dial.finish();
+            reached_endpoint = dialled.peer;
+        });
+        CHECK(reached_endpoint == ports.accepting.endpoint());
+    }
+}

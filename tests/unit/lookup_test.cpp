@@ -55,3 +55,17 @@ TEST_CASE("a look-up that nobody waits for any more is not made, so it delays no
     CHECK(asked_for_abandoned == 0);
     CHECK(run_until(io, [] { return lookups_under_way() == 0; }));
 }
+
+TEST_CASE(
+    "localhost means both loopback addresses, however it is written and whatever is in a file")
+{
+    asio::io_context io;
+    for (const char* const name : {"localhost", "LOCALHOST", "localhost.", "app.localhost", ""}) {
+        CAPTURE(name);
+        std::vector<tcp::endpoint> found;
+        const Address address{name, 80};
+        run(io, [&]() -> awaitable<void> { found = co_await resolve(address, 10s); });
+        CHECK(found == std::vector<tcp::endpoint>{{asio::ip::make_address("127.0.0.1"), 80},
+                                                  {asio::ip::make_address("::1"), 80}});
+    }
+}
