@@ -10,6 +10,7 @@
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/process.hpp"
+#include "common/protocol/goodbyes.hpp"
 
 namespace tunnel {
 
@@ -141,7 +142,7 @@ awaitable<void> RemoteProxy::drain()
     while (visitors() > unidentified_ && Clock::now() < deadline)
         co_await visitor_left_.wait_until(deadline);
     for (OriginLink* const link : links_)
-        link->connection.finish("the remote proxy is shutting down");
+        link->connection.finish(std::string(remote_is_stopping));
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
