@@ -15,7 +15,7 @@ namespace tunnel {
 namespace {
 
 // A thread that has nothing to write ends after this time: an idle program has none.
-constexpr auto linger = std::chrono::seconds(10);
+constexpr auto thread_outlasts_work = std::chrono::seconds(10);
 
 // Lines that come within this time are written together: to wake the thread for each costs whoever
 // puts it more than the line itself.
@@ -168,7 +168,7 @@ void Output::run()
             continue;
         waiting_ = true;
         written_.notify_all();
-        const auto end = last_written + linger;
+        const auto end = last_written + thread_outlasts_work;
         if (!next && Clock::now() >= end) {
             running_ = false;
             return;

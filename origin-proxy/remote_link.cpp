@@ -16,6 +16,7 @@
 #include "common/net/dial.hpp"
 #include "common/net/socket.hpp"
 #include "common/protocol/foreign.hpp"
+#include "common/protocol/goodbyes.hpp"
 
 namespace tunnel {
 
@@ -209,12 +210,13 @@ void RemoteLink::log_end(const std::string& reason, Clock::duration lived, Clock
         short_log_ins_.recovered();
     RepeatedFailure& series = welcome_ ? short_log_ins_ : failed_log_ins_;
     const bool is_to_be_told = series.happened(reason, Clock::now());
-    log::Level level = goodbye_.empty() ? log::Level::warn : log::Level::info;
+    const bool is_stopping = goodbye_ == remote_is_stopping;
+    log::Level level = is_stopping ? log::Level::info : log::Level::warn;
     if (!is_to_be_told)
         level = log::Level::debug;
     std::string_view message = "cannot log in to the remote proxy";
     if (welcome_)
-        message = goodbye_.empty() ? "lost the remote proxy" : "remote proxy left";
+        message = is_stopping ? "remote proxy left" : "lost the remote proxy";
     log::write(level, message,
                {{"remote", to_string(address_)},
                 {"reason", goodbye_.empty() ? reason : goodbye_},

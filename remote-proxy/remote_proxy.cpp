@@ -10,6 +10,7 @@
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/process.hpp"
+#include "common/protocol/goodbyes.hpp"
 
 namespace tunnel {
 
@@ -149,7 +150,7 @@ awaitable<void> RemoteProxy::drain()
     while (auto visitor = room_.expire(Clock::time_point::max()))
         turn_away(std::move(*visitor), "cut by the shutdown");
     for (OriginLink* const link : links_)
-        link->connection.finish("the remote proxy is shutting down");
+        link->connection.finish(std::string(remote_is_stopping));
     // Visitors behind a load balancer that has not named them yet are not let in any more.
     while (visitors() > unidentified_ && Clock::now() < deadline)
         co_await visitor_left_.wait_until(deadline);
