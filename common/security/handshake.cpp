@@ -42,6 +42,10 @@ constexpr std::size_t most_with_certificates =
 // Ours offers one. Each that is offered has to be looked for.
 constexpr int most_identities = 8;
 
+// Of key exchanges that a client knows. OpenSSL looks through all of them for each key that comes
+// with the hello; no client knows half as many.
+constexpr std::size_t most_groups = 100;
+
 bool has_fast_aes()
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -159,6 +163,18 @@ int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESS
     return 1; // without a session it goes on as if no key had been offered
 }
 
+// Before OpenSSL looks into a ClientHello.
+int look_at_hello(SSL* ssl, int* alert, void*)
+{
+    const unsigned char* groups = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &size) != 1 ||
+        size <= 2 + 2 * most_groups)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    *alert = SSL_AD_ILLEGAL_PARAMETER;
+    return SSL_CLIENT_HELLO_ERROR;
+}
+
 } // namespace
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const
@@ -221,6 +237,7 @@ TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& c
     SSL_CTX_set_options(made.get(),
                         SSL_OP_ALLOW_NO_DHE_KEX); // control connections: looked at after
     SSL_CTX_set_psk_find_session_callback(made.get(), tunnel::find_key);
+    SSL_CTX_set_client_hello_cb(made.get(), look_at_hello, nullptr);
     if (own.given())
         load(made.get(), own);
     if (!client_ca_file.empty()) {
@@ -389,6 +406,8 @@ void Handshake::fail(int reason) const
     if (ended && system != 0 && system != ECONNRESET)
         throw std::system_error(system, std::system_category());
     if (accepts_) {
+        if (why == SSL_R_CALLBACK_FAILED) // see look_at_hello()
+            tunnel::fail(make_error_code(Errc::handshake_failed), "too many groups in a TLS hello");
         if (ended)
             throw std::system_error(asio::error::eof);
         if (why == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) // it would have to be a certificate's

@@ -46,10 +46,14 @@ std::string extension(int type, const std::string& body)
     return number(static_cast<std::size_t>(type), 2) + sized(body, 2);
 }
 
-// A ClientHello that OpenSSL reads to its end, with so many identities of pre-shared keys. Nobody
-// knows the key share's private part, so it comes to nothing.
-std::string hello_with(std::size_t identities)
+// A ClientHello that OpenSSL reads to its end, with so many identities of pre-shared keys, and
+// groups beside the one that is used. Nobody knows the key share's private part, so it comes to
+// nothing.
+std::string hello_with(std::size_t identities, std::size_t groups = 0)
 {
+    std::string group_names = number(29, 2);
+    for (std::size_t i = 0; i < groups; ++i)
+        group_names += number(0x4000 + i, 2);
     std::string names;
     std::string binders;
     for (std::size_t i = 0; i < identities; ++i) {
@@ -57,7 +61,7 @@ std::string hello_with(std::size_t identities)
         binders += sized(std::string(32, 'b'), 1);
     }
     const std::string extensions =
-        extension(43, sized(number(0x0304, 2), 1)) + extension(10, sized(number(29, 2), 2)) +
+        extension(43, sized(number(0x0304, 2), 1)) + extension(10, sized(group_names, 2)) +
         extension(13, sized(number(0x0804, 2), 2)) +
         extension(51, sized(number(29, 2) + sized(std::string(32, '\x05'), 2), 2)) +
         extension(45, sized(number(1, 1), 1)) +
@@ -201,6 +205,17 @@ TEST_CASE("whoever offers many keys is refused after a few of them")
         const Accepting refused(in_records(hello_with(many), 16'000));
         CHECK(refused.failure.code() == Errc::handshake_failed);
         CHECK(refused.asked == 8);
+    }
+}
+
+TEST_CASE("a ClientHello with more groups than there are is refused before they are looked through")
+{
+    CHECK(Accepting(in_records(hello_with(1, 99), 16'000)).failure.code() == Errc::no_proof);
+    for (const std::size_t groups : {std::size_t{100}, std::size_t{5000}}) {
+        const Accepting refused(in_records(hello_with(1, groups), 16'000));
+        CHECK(refused.failure.code() == Errc::handshake_failed);
+        CHECK(std::string(refused.failure.what()).find("groups") != std::string::npos);
+        CHECK(refused.asked == 0);
     }
 }
 
