@@ -51,6 +51,7 @@ AllTurns Loop::take_longest_turns()
 bool Loop::do_what_is_ready()
 {
     const auto began = Clock::now();
+    turns_.woke(began); // by the core, if not by news
     bool any = relay_.poll();
     auto now = Clock::now();
     if (any)

@@ -204,7 +204,10 @@ void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
 
 void RemoteProxy::consider_postponed()
 {
-    for (const auto& [link, name] : std::exchange(postponed_offers_, std::nullopt).value()) {
+    const auto postponed = std::exchange(postponed_offers_, std::nullopt);
+    if (!postponed)
+        return;
+    for (const auto& [link, name] : *postponed) {
         const bool is_here = std::ranges::find(links_, link) != links_.end();
         if (is_here && link->offers.contains(name))
             consider(*link, name);

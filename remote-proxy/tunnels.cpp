@@ -17,6 +17,7 @@ namespace {
 
 constexpr int deepest = 8;
 constexpr std::size_t longest_value = 256;
+constexpr std::size_t most_keys = 64; // of an object, which looks through them for each new one
 // Names and values in a document, and where its objects and lists begin and end: more than the
 // longest list or a whole state file has, and no more than are read in a few milliseconds.
 constexpr std::size_t most_parts = 32 * most_tunnels;
@@ -141,7 +142,7 @@ Json parse_json(std::string_view text)
         using Event = Json::parse_event_t;
         if (depth > deepest)
             throw SteeringError(not_such_a_list, "the JSON is nested too deeply");
-        if (++parts > most_parts)
+        if (++parts > most_parts || (!seen.empty() && seen.back().size() > most_keys))
             throw SteeringError(not_such_a_list,
                                 fmt::format("that is more than {} tunnels need", most_tunnels));
         if (event == Event::object_start)

@@ -57,9 +57,9 @@ private:
 
 } // namespace
 
-ManagementClient::ManagementClient(ManagementTurns& turns, const asio::any_io_executor& executor,
-                                   Fd socket)
-    : turns_(turns), socket_(executor, socket.get())
+ManagementClient::ManagementClient(std::shared_ptr<ManagementTurns> turns,
+                                   const asio::any_io_executor& executor, Fd socket)
+    : turns_(std::move(turns)), socket_(executor, socket.get())
 {
     socket.release();
     socket_.non_blocking(true);
@@ -82,7 +82,7 @@ awaitable<void> ManagementClient::secure(const TlsContext& context, Clock::time_
 
 awaitable<void> ManagementClient::take_turn()
 {
-    co_await turns_.next();
+    co_await turns_->next();
     has_turn_ = true;
 }
 
@@ -96,7 +96,7 @@ awaitable<void> ManagementClient::take_turn(Clock::time_point limit)
 void ManagementClient::end_turn()
 {
     if (std::exchange(has_turn_, false))
-        turns_.over();
+        turns_->over();
 }
 
 // What waiting for the socket came to.

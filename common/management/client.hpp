@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,8 @@ namespace tunnel {
 // pause keeps nobody else waiting.
 class ManagementClient {
 public:
-    // `turns` must outlive it.
-    ManagementClient(ManagementTurns& turns, const asio::any_io_executor& executor, Fd socket);
+    ManagementClient(std::shared_ptr<ManagementTurns> turns, const asio::any_io_executor& executor,
+                     Fd socket);
 
     // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
     // no certificate where one is asked for.
@@ -51,7 +52,7 @@ private:
     awaitable<void> take_turn();
     awaitable<std::error_code> ready(bool to_write);
 
-    ManagementTurns& turns_;
+    std::shared_ptr<ManagementTurns> turns_;
     bool has_turn_ = false;
     asio::posix::stream_descriptor socket_;
     Tls tls_; // nothing, if it is not encrypted

@@ -93,11 +93,11 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
                                    const ManagementLimits& limits, Trust trust)
     : io_(io),
       limits_(limits),
-      turns_(io.get_executor()),
       door_(io, options),
       listening_(io, door_.descriptor()),
       access_(std::move(trust.tokens), door_.loopback_host()),
       tls_(std::move(trust.tls)),
+      turns_(std::make_shared<ManagementTurns>(io.get_executor())),
       tasks_(io.get_executor())
 {
     log::info("management", {{"address", door_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
@@ -150,13 +150,14 @@ void ManagementServer::change(std::optional<Trust> trust)
 
 awaitable<void> ManagementServer::accept_clients()
 {
+    const auto turns = turns_; // which this may outlive
     for (;;) {
         co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
-        co_await turns_.next();
+        co_await turns->next();
         std::error_code error;
         for (int i = 0; i < accept_batch && accept(error); ++i)
             ;
-        turns_.over();
+        turns->over();
         if (error && error != std::errc::operation_would_block && !concerns_one_connection(error)) {
             accept_failures_.count(door_.where(), error.message(), Clock::now());
             co_await sleep_for(std::chrono::milliseconds(100));

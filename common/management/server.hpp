@@ -96,7 +96,6 @@ private:
 
     asio::io_context& io_;
     const ManagementLimits limits_;
-    ManagementTurns turns_;
     ManagementDoor door_;
     asio::posix::stream_descriptor listening_; // the door's
     Access access_;
@@ -105,6 +104,7 @@ private:
     Router router_;
     // Shared with the coroutines: at an end by an exception they may outlive this.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
+    std::shared_ptr<ManagementTurns> turns_;
     Tally accept_failures_{"cannot accept a connection to the management address"};
     TaskGroup tasks_;
 };

@@ -225,9 +225,8 @@ int Relay::Worker::look(Events& events, int limit)
     const int count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
     const auto now = Pair::Clock::now();
-    if (limit != 0)
-        watch_.woke(now);
     end_round(now);
+    watch_.woke(now);
     now_ = now;
     if (count > 0)
         last_event_ = now_;

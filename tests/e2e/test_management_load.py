@@ -88,10 +88,26 @@ async def _never_read_the_events(_, writer):
     await asyncio.sleep(1000)
 
 
+async def _ask_without_a_pause(reader, writer, path=b"/ping"):
+    """Requests one behind the other, and reading goes on meanwhile."""
+    async def read():
+        while await reader.read(1 << 16):
+            pass
+    reading = asyncio.create_task(read())
+    many = (HEAD % (b"GET " + path) + b"\r\n") * 500
+    while not reading.done():
+        writer.write(many)
+        await writer.drain()
+
+
+async def _ask_for_metrics_without_a_pause(reader, writer):
+    await _ask_without_a_pause(reader, writer, b"/metrics")
+
+
 _KINDS = {each.__name__.removeprefix("_").replace("_", " "): each for each in (
     _say_nothing, _say_a_head_byte_by_byte, _begin_a_body_of_a_gigabyte, _leave_a_body_half_said,
-    _say_ten_thousand_headers, _never_read_the_events)}
-COUNTS = {"say nothing": 1000, "begin a body of a gigabyte": 30, "never read the events": 16}
+    _say_ten_thousand_headers, _never_read_the_events, _ask_without_a_pause, _ask_for_metrics_without_a_pause)}
+COUNTS = {"say nothing": 1000, "ask without a pause": 30, "ask for metrics without a pause": 30, "begin a body of a gigabyte": 30, "never read the events": 16}
 
 
 def exchange_once(address):
@@ -122,7 +138,7 @@ async def _measure(pipe, address, visits):
 class Load(unittest.TestCase):
     trust = ()
     serial = True
-    timeout = 240
+    timeout = 320
     rounds, visits = 3, 200
 
     def measured(self, address, look):

@@ -107,6 +107,35 @@ TEST_CASE("there is a bound for the number of tunnels")
     CHECK(parse_tunnels(list).size() == most_tunnels);
 }
 
+TEST_CASE("a document with more in it than any list of tunnels is not read to its end")
+{
+    constexpr std::string_view says = "that is more than 1000 tunnels need";
+    std::string ones = "[1";
+    std::string objects = "[{}";
+    std::string keys = "[{\"0\":0";
+    std::string lists = "[[0]";
+    for (int i = 1; i < 100'000; ++i) {
+        ones += ",1";
+        objects += ",{}";
+        keys += fmt::format(",\"{}\":0", i);
+        lists += ",[0]";
+    }
+    for (const std::string& text : {ones, objects, keys, lists}) { // none has a proper end
+        CHECK(refused(text).first == 422);
+        CHECK(refused(text).second == says);
+    }
+    Kept kept; // the longest state file
+    for (std::size_t i = 0; i < most_drained; ++i) {
+        kept.drained_services.insert(fmt::format("service-{}", i));
+        kept.drained_origins.insert(fmt::format("origin-{}", i));
+    }
+    for (unsigned port = 1; port <= most_tunnels; ++port) {
+        kept.tunnels.push_back(parsed(fmt::format("[{}]", good)).front());
+        kept.tunnels.back().listen_port = static_cast<std::uint16_t>(port);
+    }
+    CHECK(parse_kept(to_text(kept)) == kept);
+}
+
 TEST_CASE("what the management interface has changed is read as it was written")
 {
     Kept kept;
