@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/error.hpp"
+#include "common/security/client_hello.hpp"
 #include "common/security/record_socket.hpp"
 
 namespace tunnel {
@@ -114,6 +115,14 @@ int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESS
     return 1; // without a session it goes on as if no key had been offered
 }
 
+int look_at_hello(SSL* ssl, int* alert, void*)
+{
+    return handshake_of(ssl).on_hello(*alert);
+}
+
+// Of one hello; who has a key for us offers that alone.
+constexpr std::size_t most_identities = 4;
+
 } // namespace
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const
@@ -175,6 +184,7 @@ TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& c
     SSL_CTX_set_options(made.get(),
                         SSL_OP_ALLOW_NO_DHE_KEX); // control connections: looked at after
     SSL_CTX_set_psk_find_session_callback(made.get(), tunnel::find_key);
+    SSL_CTX_set_client_hello_cb(made.get(), look_at_hello, nullptr);
     if (own.given())
         load(made.get(), own);
     if (!client_ca_file.empty()) {
@@ -231,9 +241,40 @@ Handshake::Handshake(const TlsContext& context, int descriptor, FindKey find_key
 
 std::optional<Key> Handshake::find_key(std::string_view identity)
 {
-    auto key = find_key_ ? find_key_(identity) : std::nullopt;
-    identity_ = key ? identity : std::string_view();
-    return key;
+    if (found_ && identity == identity_) // the gate was told of it just now
+        return found_;
+    found_ = find_key_ ? find_key_(identity) : std::nullopt;
+    identity_ = found_ ? identity : std::string_view();
+    return found_;
+}
+
+// Called again for the same hello once the gate has decided.
+int Handshake::on_hello(int& alert)
+{
+    if (gate_ == nullptr)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    switch (admission_) {
+    case Admission::granted:
+        admission_ = Admission::not_asked; // a second hello costs once more
+        return SSL_CLIENT_HELLO_SUCCESS;
+    case Admission::refused:
+        alert = SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_CLIENT_HELLO_ERROR;
+    case Admission::not_asked:
+        break;
+    }
+    hello_offer_ = {};
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(tls_.get(), TLSEXT_TYPE_psk, &bytes, &size) == 1) {
+        hello_offer_.any_key = true;
+        for (const std::string_view identity : offered_identities({bytes, size}, most_identities)) {
+            hello_offer_.known_key = find_key(identity).has_value();
+            if (hello_offer_.known_key)
+                break;
+        }
+    }
+    return SSL_CLIENT_HELLO_RETRY;
 }
 
 awaitable<void> Handshake::run(tcp::socket& socket)
@@ -252,16 +293,24 @@ awaitable<void> Handshake::run_on(Socket& socket)
     for (;;) {
         ERR_clear_error();
         errno = 0;
+        const bool answers = admission_ == Admission::granted;
+        const auto began = Clock::now();
         const int result = SSL_do_handshake(tls_.get());
+        const int reason = SSL_get_error(tls_.get(), result);
+        if (answers)
+            gate_->answered(Clock::now() - began);
         if (result == 1)
             break;
-        const int reason = SSL_get_error(tls_.get(), result);
-        if (reason == SSL_ERROR_WANT_READ)
+        if (reason == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
+            const bool admitted = co_await gate_->admit(hello_offer_);
+            admission_ = admitted ? Admission::granted : Admission::refused;
+        } else if (reason == SSL_ERROR_WANT_READ) {
             co_await socket.async_wait(Socket::wait_read, use_awaitable);
-        else if (reason == SSL_ERROR_WANT_WRITE)
+        } else if (reason == SSL_ERROR_WANT_WRITE) {
             co_await socket.async_wait(Socket::wait_write, use_awaitable);
-        else
+        } else {
             fail(reason);
+        }
         if (!socket
                  .is_open()) // its number may be another's by now, which the library does not know
             throw std::system_error(asio::error::operation_aborted);
@@ -320,6 +369,8 @@ void Handshake::fail(int reason) const
     if (accepts_) {
         if (ended)
             throw std::system_error(asio::error::eof);
+        if (admission_ == Admission::refused)
+            throw std::system_error(make_error_code(Errc::no_proof));
         if (why == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) // it would have to be a certificate's
             throw std::system_error(make_error_code(Errc::no_proof));
         tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
