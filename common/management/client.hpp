@@ -8,6 +8,7 @@
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
 #include "common/security/handshake.hpp"
+#include "common/security/handshake_budget.hpp"
 #include "common/security/tls.hpp"
 
 namespace tunnel {
@@ -19,8 +20,9 @@ public:
     ManagementClient(const asio::any_io_executor& executor, Fd socket);
 
     // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
-    // no certificate where one is asked for.
-    awaitable<void> secure(const TlsContext& context, Clock::time_point limit);
+    // no certificate where one is asked for. What the handshake costs is taken from the budget.
+    awaitable<void> secure(const TlsContext& context, HandshakeBudget& budget,
+                           Clock::time_point limit);
 
     // What has come, until the next call; empty: the client has finished.
     awaitable<std::string_view> read(Clock::time_point limit);
