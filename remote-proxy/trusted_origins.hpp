@@ -32,6 +32,9 @@ public:
     // Anyone may be the origin proxy.
     bool trusts_anyone() const { return secrets_.empty() && !checks_certificates_; }
 
+    // Whoever offers no key is shown a certificate.
+    bool shows_certificate() const { return shows_certificate_; }
+
     // Only if it encrypts.
     const TlsContext& context() const { return *context_; }
 
@@ -44,6 +47,7 @@ public:
 private:
     std::vector<NamedSecret> secrets_;
     std::optional<TlsContext> context_;
+    bool shows_certificate_ = false;
     bool checks_certificates_ = false;
 };
 
