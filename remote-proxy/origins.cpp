@@ -365,7 +365,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 {
-    if (link_of(link.number) == nullptr && !std::holds_alternative<Goodbye>(frame))
+    if (link.is_lost && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
     holder_spoke_.notify();
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
@@ -374,8 +374,7 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
         if (auto visitor = room_.dismiss(refuse->ticket))
             on_refusal(std::move(*visitor), link.origin, refuse->text);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
-        link.parked.sweep();
-        listen_again(link);
+        on_heartbeat(link);
     } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
         on_offer(link, *offer);
     } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
@@ -389,12 +388,24 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     }
 }
 
+// A peer may send them without a pause, so what one costs does not grow with what it has here.
+void RemoteProxy::on_heartbeat(OriginLink& link)
+{
+    const auto now = Clock::now();
+    if (now >= link.sweeps_again) {
+        link.sweeps_again = now + options_.common.heartbeat_interval / 2;
+        link.parked.sweep();
+    }
+    listen_again(link);
+}
+
 // The visitors who wait keep their places for whoever else serves them, now or later. A second time
 // it does nothing.
 void RemoteProxy::lose(OriginLink& link)
 {
-    if (std::erase(links_, &link) == 0)
+    if (std::exchange(link.is_lost, true))
         return;
+    std::erase(links_, &link);
     if (link.session) {
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
         former_sessions_.front() = *link.session;

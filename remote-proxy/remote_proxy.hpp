@@ -308,6 +308,7 @@ private:
     awaitable<bool> holder_answers(const std::string& place);
     awaitable<void> serve_origin(Caller caller, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
+    void on_heartbeat(OriginLink& link);
     void lose(OriginLink& link);
     void forget_places();
     void cut_off_the_untrusted();

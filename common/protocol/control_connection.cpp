@@ -14,6 +14,10 @@ namespace {
 // Reading what is there takes no turn of the loop, so a busy peer could keep all others waiting.
 constexpr std::uint64_t frames_in_a_row = 64;
 
+// Some frames, such as an offer, take much longer than others: after so long others have a turn,
+// however few frames that were.
+constexpr auto longest_turn = std::chrono::microseconds(300);
+
 // A peer that takes nothing must not keep its connection by heartbeats alone.
 constexpr auto patience_for_goodbye = std::chrono::seconds(5);
 
@@ -97,6 +101,7 @@ std::optional<std::chrono::microseconds> ControlConnection::round_trip() const
 awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame)
 {
     try {
+        Clock::duration busy(0); // with frames, in this turn
         while (!ended_) {
             Frame frame = co_await reader_.next();
             last_received_ = Clock::now();
@@ -104,8 +109,11 @@ awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame
             if (std::holds_alternative<Probe>(frame))
                 post(Heartbeat());
             on_frame(frame);
-            if (received_ % frames_in_a_row == 0)
+            busy += Clock::now() - last_received_;
+            if (received_ % frames_in_a_row == 0 || busy > longest_turn) {
                 co_await yield_to_others();
+                busy = Clock::duration(0);
+            }
         }
     } catch (const std::system_error& error) {
         const bool closed = error.code() == asio::error::eof;
