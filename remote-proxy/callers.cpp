@@ -143,7 +143,9 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(Caller& caller)
         words = error.what();
     }
     const bool is_blocked = blocked_for(caller).count() > 0;
-    if (!is_blocked)
+    if (!is_blocked && caller.has_no_key) // also if it hung up before it was told
+        note_failure(caller, make_error_code(Errc::no_proof));
+    else if (!is_blocked)
         note_failure(caller, failure);
     if (!place.end().empty())
         count(strangers_, caller.peer, place.end());

@@ -90,6 +90,30 @@ TEST_CASE("an address that failed ten times is told for how long, and let in wit
     }
 }
 
+TEST_CASE("a log-in with a wrong secret that hangs up before it is told has failed all the same")
+{
+    RemoteOptions options = trusting(some_secret());
+    options.visitor_rules.trusted.clear();
+    RunningRemote remote(options);
+    const auto failures = [&] {
+        return remote.on_its_thread(
+            [](const RemoteProxy& proxy) { return proxy.status().counts.no_proof; });
+    };
+    for (std::uint64_t i = 0; i < 10; ++i) { // the first three have no time to hang up
+        asio::io_context io;
+        tcp::socket socket(io);
+        socket.connect(remote.proxy().control_endpoint());
+        const TlsContext context = TlsContext::dials_with_key(true);
+        Handshake handshake(context, socket.native_handle(), control_key(some_secret()));
+        asio::co_spawn(io, handshake.run(socket), [](const std::exception_ptr&) {});
+        io.poll(); // the hello goes out
+        socket.set_option(asio::socket_base::linger(true, 0));
+        socket.close();
+        io.poll();
+        CHECK(eventually([&] { return failures() == i + 1; }));
+    }
+}
+
 TEST_CASE("a good secret is not slowed by others from the same address that fail")
 {
     const Credential secret = some_secret();
