@@ -35,9 +35,9 @@ struct Category final : std::error_category {
             return "the remote proxy does not encrypt: give it the same --secret-file, or a "
                    "certificate, and no --encryption off";
         case Errc::cut_short:
-            return "the remote proxy ended the connection before it was encrypted: either it does "
-                   "not encrypt, so give it the same --secret-file, or a certificate; or too many "
-                   "log-ins from here have failed, and it listens again in a minute";
+            return "the remote proxy ended the connection before it was encrypted: it does not "
+                   "encrypt, so give it the same --secret-file, or a certificate; or it has no "
+                   "room, and takes the next try";
         case Errc::untrusted_certificate:
             return "the remote proxy's certificate is not trusted";
         case Errc::certificate_refused:

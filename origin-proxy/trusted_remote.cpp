@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "common/deadline.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/security/file.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 // Of a remote proxy that has not proved yet who it is, and may be anyone. Ours sends none so early.
 constexpr int most_notices = 4;
+constexpr auto patience_for_words = std::chrono::seconds(1);
 
 } // namespace
 
@@ -65,10 +67,42 @@ awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tl
         handshake.emplace(*context_, descriptor, control_key(*secret_));
     else
         handshake.emplace(*context_, descriptor, host_);
-    co_await handshake->run(socket);
+    std::optional<std::system_error> failure;
+    try {
+        co_await handshake->run(socket);
+    } catch (const std::system_error& error) {
+        failure = error;
+    }
+    if (failure) {
+        const std::string words = co_await last_words(socket, failure->code());
+        if (!words.empty())
+            fail(make_error_code(Errc::rejected), words);
+        throw std::system_error(*failure);
+    }
     const Key key = handshake->exporter(exporter_label);
     tls = handshake->take();
     co_return std::optional(key);
+}
+
+// A remote proxy that knows no key of ours says so with TLS's alert, which has no room for words,
+// and sends a reject in clear behind it. Anybody on the way could have written that, as he could
+// have cut the connection: it is for the log alone.
+awaitable<std::string> TrustedRemote::last_words(tcp::socket& socket, std::error_code failure) const
+{
+    if (failure != Errc::wrong_secret && failure != Errc::handshake_failed)
+        co_return std::string();
+    const Deadline patience(socket, patience_for_words);
+    try {
+        const Wire wire(socket);
+        const Frame frame = co_await read_frame(wire);
+        if (const auto* const reject = std::get_if<Reject>(&frame))
+            co_return reject->text;
+    } catch (const std::system_error& error) {
+        // An older one sends nothing more.
+        if (error.code() == asio::error::operation_aborted && socket.is_open())
+            throw;
+    }
+    co_return std::string();
 }
 
 void TrustedRemote::claim(LogIn& log_in) const

@@ -45,6 +45,7 @@ private:
     // By which it can be told from another text; none: it is too large.
     using Contents = std::optional<Mac>;
 
+    awaitable<std::string> last_words(tcp::socket& socket, std::error_code failure) const;
     static Contents contents_of(const std::string& path);
 
     std::string host_;

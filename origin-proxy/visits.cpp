@@ -260,13 +260,21 @@ awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_ser
     }
     log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
                     logged_name(visit.announce.service), Blame::origin_side);
-    visitor_ended();
     Refuse refuse{visit.announce.ticket, visit.failure};
     co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
 }
 
+// Holds the visitor's place until the connection is closed: the remote proxy decides when that is,
+// and its descriptors must not be more than it has places.
 awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
 {
+    struct Holding {
+        RemoteLink& link;
+
+        ~Holding() { link.visitor_ended(); }
+    };
+
+    const Holding holding{*this};
     tcp::socket socket(io_);
     socket.assign(remote.protocol(), connection.socket.get());
     connection.socket.release();

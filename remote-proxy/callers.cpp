@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,8 +21,48 @@ namespace tunnel {
 
 namespace {
 
-// A first frame takes one read, or two if it is long, and each that must wait is a turn; then some.
-constexpr int turns_to_be_heard = 8;
+// Accepted in one turn. When there are as many as may be, each makes another one go, and then it is
+// one in a turn: so strangers who come without a pause do not keep visitors waiting, and each is
+// heard before the next one comes.
+constexpr int callers_in_a_turn = 16;
+
+// Ends what waits for the socket when the time is up, unless it has been destroyed before.
+class WakeUp {
+public:
+    WakeUp(tcp::socket& socket, Clock::duration after)
+        : target_(std::make_shared<tcp::socket*>(&socket)), timer_(socket.get_executor(), after)
+    {
+        timer_.async_wait([target = target_](std::error_code error) {
+            // The timer may learn too late that it is not wanted any more.
+            if (error || *target == nullptr)
+                return;
+            std::error_code ignored;
+            std::exchange(*target, nullptr)->cancel(ignored);
+        });
+    }
+
+    WakeUp(const WakeUp&) = delete;
+    WakeUp& operator=(const WakeUp&) = delete;
+
+    ~WakeUp() { *target_ = nullptr; }
+
+    bool passed() const { return *target_ == nullptr; }
+
+private:
+    std::shared_ptr<tcp::socket*> target_; // null: none any more
+    asio::steady_timer timer_;
+};
+
+// Throws std::system_error if the socket is closed, or the peer resets it, before the time is up:
+// so that nothing stays in memory of those who were sent away.
+awaitable<void> wait_while_open(tcp::socket& socket, Clock::duration duration)
+{
+    const WakeUp wake_up(socket, duration);
+    std::error_code error;
+    co_await socket.async_wait(tcp::socket::wait_error, redirect_error(use_awaitable, error));
+    if (!wake_up.passed())
+        throw std::system_error(error ? error : make_error_code(asio::error::connection_reset));
+}
 
 // Out here because fmt 10 checks a format at compile time, and a coroutine's local is no constant.
 constexpr std::string_view broken = "lost its data connection: {}";
@@ -31,16 +73,12 @@ awaitable<void> RemoteProxy::accept_connections()
 {
     while (!control_.is_closed()) {
         co_await control_.wait();
-        for (int i = 0; i < accept_batch && !control_.is_closed(); ++i) {
+        for (int i = 0; i < callers_in_a_turn && !control_.is_closed(); ++i) {
             std::error_code error;
-            // Those that are full of what they have to say make room by being heard.
-            for (int turn = 0; turn < turns_to_be_heard && handshakes_.full(); ++turn)
+            if (handshakes_.full())
                 co_await yield_to_others();
             auto accepted = control_.accept(error);
-            if (accepted && is_ignored(accepted->peer.address())) {
-                count(ignored_, to_string(accepted->peer), "too many failed log-ins");
-                reset(accepted->socket);
-            } else if (accepted) {
+            if (accepted) {
                 tcp::socket socket(io_);
                 socket.assign(accepted->peer.protocol(), accepted->socket.get(), error);
                 if (error) {
@@ -94,13 +132,12 @@ awaitable<void> RemoteProxy::greet(tcp::socket socket, tcp::endpoint peer)
 awaitable<std::optional<Frame>> RemoteProxy::first_frame(Caller& caller)
 {
     const auto now = Clock::now();
-    Handshakes::Place place = handshakes_.enter(caller.socket, now);
+    Handshakes::Place place = handshakes_.enter(caller.socket, caller.address, now);
     caller.place = &place;
     be_woken_at(now + options_.handshake_timeout);
     std::error_code failure;
     std::string words;
     try {
-        co_await slow_down(caller);
         co_await secure(caller);
         auto frame = co_await read_first_frame(caller.wire());
         co_return std::move(frame);
@@ -108,25 +145,22 @@ awaitable<std::optional<Frame>> RemoteProxy::first_frame(Caller& caller)
         failure = error.code();
         words = error.what();
     }
-    note_failure(caller, failure);
+    const bool is_blocked = blocked_for(caller).count() > 0;
+    if (!is_blocked && caller.has_no_key) // also if it hung up before it was told
+        note_failure(caller, make_error_code(Errc::no_proof));
+    else if (!is_blocked)
+        note_failure(caller, failure);
     if (!place.end().empty())
         count(strangers_, caller.peer, place.end());
     else if (failure == asio::error::operation_aborted)
         throw std::system_error(failure);
+    else if (is_blocked && caller.has_no_key)
+        count(ignored_, caller.peer, "too many log-ins have failed, and it has no good key");
     else if (failure == asio::error::eof) // a health check, or a dial-back that was not needed
         log::debug("a connection ended before it said who it is", {{"peer", caller.peer}});
     else
         count(strangers_, caller.peer, words);
     co_return std::nullopt;
-}
-
-// Then it is neither slowed nor ignored, whoever else comes from there: several may share it.
-bool RemoteProxy::has_logged_in(const asio::ip::address& address) const
-{
-    const Cidr subscriber = subscriber_of(address);
-    return std::ranges::any_of(links_, [&subscriber](const OriginLink* link) {
-        return subscriber_of(link->connection.peer().address()) == subscriber;
-    });
 }
 
 OriginLink* RemoteProxy::link_of(const SessionId& session) const
@@ -135,21 +169,30 @@ OriginLink* RemoteProxy::link_of(const SessionId& session) const
     return found == links_.end() ? nullptr : *found;
 }
 
-bool RemoteProxy::is_ignored(const asio::ip::address& address) const
+Clock::duration RemoteProxy::blocked_for(const Caller& caller) const
 {
-    return failed_log_ins_.ignored(address, Clock::now()) && !has_logged_in(address);
+    return failed_log_ins_.blocked_for(caller.address, Clock::now());
 }
 
-awaitable<void> RemoteProxy::slow_down(const Caller& caller)
+// Those who come from an address that has failed, and show no good key, wait before they are told.
+// A blocked address does not wait: it is told at once for how long.
+awaitable<void> RemoteProxy::slow_down(Caller& caller)
 {
-    const auto delay = failed_log_ins_.delay(caller.address, Clock::now());
-    if (delay.count() == 0 || has_logged_in(caller.address))
-        co_return;
-    co_await sleep_for(std::min<Clock::duration>(delay, options_.handshake_timeout / 2));
-    if (!caller.socket.is_open())
-        throw std::system_error(asio::error::operation_aborted);
-    if (is_ignored(caller.address)) // those failed that came with it
-        throw std::system_error(make_error_code(Errc::no_proof));
+    const Clock::duration delay = failed_log_ins_.delay(caller.address, Clock::now());
+    if (delay.count() > 0 && blocked_for(caller).count() == 0)
+        co_await wait_while_open(caller.socket,
+                                 std::min<Clock::duration>(delay, options_.handshake_timeout / 2));
+}
+
+// What somebody is told who has no good key.
+std::string RemoteProxy::why_refused(const Caller& caller, std::string_view otherwise) const
+{
+    const auto left = std::chrono::ceil<std::chrono::seconds>(blocked_for(caller));
+    if (left.count() == 0)
+        return std::string(otherwise);
+    return fmt::format("too many log-ins from this address have failed: for {} s it is let in with "
+                       "a good secret alone; {}",
+                       left.count(), otherwise);
 }
 
 // What is no try to log in at all costs little, and says nothing about the secret.
@@ -159,6 +202,13 @@ void RemoteProxy::note_failure(const Caller& caller, std::error_code failure)
         ++counts_.no_proof;
         failed_log_ins_.failed(caller.address, Clock::now());
     }
+}
+
+void RemoteProxy::note_success(const Caller& caller)
+{
+    failed_log_ins_.succeeded(caller.address);
+    key_budget_.succeeded(caller.address);
+    signature_budget_.succeeded(caller.address);
 }
 
 // Whether it speaks TLS shows in its first byte. One that does not fit is told so in its own way,
@@ -184,15 +234,64 @@ awaitable<void> RemoteProxy::secure(Caller& caller)
         fail(make_error_code(Errc::not_our_protocol), "TLS, and there is neither secret nor "
                                                       "certificate here, or --encryption off");
     } else if (trust_.encrypts() && first == magic.front()) {
-        const Reject rejection{RejectReason::not_trusted,
-                               "the remote proxy takes encrypted connections only: give the origin "
-                               "proxy the same --secret-file, or what its certificate needs, and "
-                               "no --encryption off"};
+        caller.has_no_key = true;
+        co_await slow_down(caller);
+        const Reject rejection{
+            RejectReason::not_trusted,
+            why_refused(caller, "the remote proxy takes encrypted connections only: give the "
+                                "origin proxy the same --secret-file, or what its certificate "
+                                "needs, and no --encryption off")};
         co_await say_last(caller.wire(), encode(rejection));
         fail(make_error_code(Errc::no_proof), "not encrypted");
     } else if (trust_.encrypts()) {
         throw std::system_error(make_error_code(Errc::not_our_protocol));
     }
+}
+
+// Decides what a ClientHello may cost.
+class RemoteProxy::Gate final : public HelloGate {
+public:
+    Gate(RemoteProxy& proxy, Caller& caller) : proxy_(proxy), caller_(caller) {}
+
+    awaitable<bool> admit(Offer offer) override { return proxy_.admit(caller_, offer, turn_); }
+
+    void answered(Clock::duration took) override
+    {
+        if (turn_)
+            turn_->pay(took);
+        turn_.reset();
+    }
+
+private:
+    RemoteProxy& proxy_;
+    Caller& caller_;
+    std::optional<HandshakeBudget::Turn> turn_;
+};
+
+// Data connections that are expected go on at once, since visitors wait for them. A key that nobody
+// has here costs nothing more. All others wait until there is time for them.
+awaitable<bool> RemoteProxy::admit(Caller& caller, HelloGate::Offer offer,
+                                   std::optional<HandshakeBudget::Turn>& turn)
+{
+    const bool wants_certificate = !offer.any_key && trust_.shows_certificate();
+    if (!offer.known_key && !wants_certificate) {
+        caller.has_no_key = !caller.is_stale;
+        if (caller.has_no_key)
+            co_await slow_down(caller);
+        co_return false;
+    }
+    if (caller.place->is_expected())
+        co_return true;
+    if (offer.known_key)
+        caller.place->keep();
+    HandshakeBudget& budget = offer.known_key ? key_budget_ : signature_budget_;
+    std::function<void()> wake = [&caller] {
+        std::error_code ignored;
+        caller.socket.cancel(ignored);
+    };
+    turn.emplace(budget, caller.address, std::move(wake));
+    co_await wait_for(*turn, caller.socket);
+    co_return true;
 }
 
 awaitable<void> RemoteProxy::shake_hands(Caller& caller)
@@ -210,7 +309,9 @@ awaitable<void> RemoteProxy::shake_hands(Caller& caller)
                                  room_.size() + parking_capacity(options_.descriptor_limit));
         return key;
     };
+    Gate gate(*this, caller);
     Handshake handshake(trust_.context(), caller.socket.native_handle(), std::move(find));
+    handshake.set_gate(gate);
     std::exception_ptr failure;
     try {
         co_await handshake.run(caller.socket);
@@ -220,9 +321,13 @@ awaitable<void> RemoteProxy::shake_hands(Caller& caller)
         failure = std::current_exception();
     }
     if (failure) {
-        // The library has told the peer why. Closing at once would be a reset, if the peer has said
-        // more already, and it would not read the reason.
-        co_await say_last(caller.wire(), {});
+        // The library has told the peer with an alert; what follows it is in clear, and for our own
+        // kind. Closing at once would be a reset, if the peer has said more already, and it would
+        // not read the reason.
+        std::string words;
+        if (caller.has_no_key)
+            words = encode(Reject{RejectReason::not_trusted, why_refused(caller, unknown_secret)});
+        co_await say_last(caller.wire(), std::move(words));
         std::rethrow_exception(failure);
     }
     caller.data = parse_data_identity(handshake.identity());

@@ -15,7 +15,7 @@ Clock::duration FailedLogIns::failed(const asio::ip::address& address, Clock::ti
     // Two that mean nothing any more are forgotten for each that comes, so that the table gets
     // empty again and no call has much to do.
     const auto over = [now](const Failures& failures) {
-        return failures.last.back() + window <= now && failures.ignored_until <= now;
+        return failures.last.back() + window <= now && failures.blocked_until <= now;
     };
     for (int i = 0; i < 2 && recent_.oldest() != nullptr && over(*recent_.oldest()); ++i)
         recent_.forget_oldest();
@@ -26,7 +26,7 @@ Clock::duration FailedLogIns::failed(const asio::ip::address& address, Clock::ti
     const auto within = static_cast<std::size_t>(std::ranges::count_if(
         failures.last, [now](Clock::time_point time) { return time > now - window; }));
     if (within > tolerated)
-        failures.ignored_until = now + silence;
+        failures.blocked_until = now + block;
     // At most 250 ms * 2^6, since there are no more than ten.
     failures.delay = within <= forgiven
                          ? Clock::duration(0)
@@ -47,12 +47,13 @@ void FailedLogIns::succeeded(const asio::ip::address& address)
     recent_.forget(subscriber_of(address));
 }
 
-bool FailedLogIns::ignored(const asio::ip::address& address, Clock::time_point now) const
+Clock::duration FailedLogIns::blocked_for(const asio::ip::address& address,
+                                          Clock::time_point now) const
 {
-    if (contains(trusted_, address))
-        return false;
     const Failures* const failures = recent_.find(subscriber_of(address));
-    return failures != nullptr && now < failures->ignored_until;
+    if (failures == nullptr || failures->blocked_until <= now || contains(trusted_, address))
+        return Clock::duration(0);
+    return failures->blocked_until - now;
 }
 
 } // namespace tunnel

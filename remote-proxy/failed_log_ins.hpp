@@ -7,18 +7,19 @@
 
 #include "common/asio.hpp"
 #include "common/net/cidr.hpp"
-#include "remote-proxy/recent_addresses.hpp"
+#include "common/net/recent_addresses.hpp"
 
 namespace tunnel {
 
-// They are slowed first and then ignored for a while. Addresses are told apart by subscriber_of().
+// They are slowed first, and then refused for a while unless they show a good key. Addresses are
+// told apart by subscriber_of().
 // No I/O, no clock; `now` never goes back.
 class FailedLogIns {
 public:
     static constexpr std::size_t forgiven = 3;  // failures within `window` that are not slowed
-    static constexpr std::size_t tolerated = 9; // with the next one the address is ignored
+    static constexpr std::size_t tolerated = 9; // with the next one the address is blocked
     static constexpr Clock::duration window = std::chrono::minutes(1);
-    static constexpr Clock::duration silence = std::chrono::minutes(1); // how long it is ignored
+    static constexpr Clock::duration block = std::chrono::minutes(1); // how long
     static constexpr Clock::duration shortest_delay = std::chrono::milliseconds(250);
     static constexpr Clock::duration longest_delay = std::chrono::seconds(4);
 
@@ -28,7 +29,7 @@ public:
     // for; this spares the log, and the work of looking at what a single stranger sends. 15 MB.
     static constexpr std::size_t most_remembered = 65'536;
 
-    // Whoever comes from `trusted` networks is slowed, and never ignored: it may be an address that
+    // Whoever comes from `trusted` networks is slowed, and never blocked: it may be an address that
     // has many behind it (a proxy in front, this machine).
     explicit FailedLogIns(std::vector<Cidr> trusted = loopback_networks(),
                           std::size_t capacity = most_remembered);
@@ -44,9 +45,9 @@ public:
     // Forgets the failures.
     void succeeded(const asio::ip::address& address);
 
-    // Whether a connection is to be closed without being read: there were ten failures within a
-    // minute, the last of them not a minute ago.
-    bool ignored(const asio::ip::address& address, Clock::time_point now) const;
+    // How long it is still blocked, so that nobody is let in from there but by a good key: there
+    // were ten failures within a minute, the last of them not a minute ago. 0: it is not.
+    Clock::duration blocked_for(const asio::ip::address& address, Clock::time_point now) const;
 
     std::size_t remembered() const { return recent_.size(); }
 
@@ -55,7 +56,7 @@ private:
         Failures() { last.fill(Clock::time_point::min()); }
 
         std::array<Clock::time_point, tolerated + 1> last; // by age, the oldest first
-        Clock::time_point ignored_until = Clock::time_point::min();
+        Clock::time_point blocked_until = Clock::time_point::min();
         Clock::duration delay{0};
     };
 

@@ -83,8 +83,10 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
 
 void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
-    link.offers.erase(name);
+    const bool was_offered = link.offers.erase(name) > 0;
     link.ill.erase(name);
+    if (!was_offered) // looking for it would cost as much as there are services
+        return;
     for (const ServicePointer& service : served_by(link)) {
         if (service->options.offer() != name)
             continue;

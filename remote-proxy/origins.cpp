@@ -37,10 +37,10 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
     auto rejection = objection(log_in);
     if (!rejection) {
         rejection = co_await challenge(caller, log_in);
-        if (rejection)
+        if (!rejection)
+            note_success(caller);
+        else if (blocked_for(caller).count() == 0)
             note_failure(caller, make_error_code(Errc::no_proof));
-        else
-            failed_log_ins_.succeeded(caller.address);
     }
     if (!rejection)
         rejection = objection_to(caller, log_in);
@@ -82,20 +82,27 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
                          "the remote proxy has no secret: give it the same --secret-file, or the "
                          "origin proxy none"};
     }
-    const Reject wrong{RejectReason::not_trusted,
-                       "the remote proxy does not know this secret: give both proxies the same "
-                       "--secret-file"};
-    if (!log_in.claimed)
-        co_return Reject{RejectReason::not_trusted,
-                         "the remote proxy asks for a secret: give the origin proxy the same "
-                         "--secret-file, and --encryption off as there"};
-    const NamedSecret* const found = trust_.find(log_in.claimed->credential);
-    if (found == nullptr)
-        co_return wrong;
-    // Whoever names a secret, which is public, is asked for the proof, and may take his time.
     const auto now = Clock::now();
-    const Handshakes::Place place = handshakes_.enter(caller.socket, now);
+    Handshakes::Place place = handshakes_.enter(caller.socket, caller.address, now);
     be_woken_at(now + options_.handshake_timeout);
+    const NamedSecret* const found =
+        log_in.claimed ? trust_.find(log_in.claimed->credential) : nullptr;
+    if (found == nullptr) {
+        const std::string_view words =
+            log_in.claimed ? unknown_secret
+                           : "the remote proxy asks for a secret: give the origin proxy the same "
+                             "--secret-file, and --encryption off as there";
+        const Reject unknown{RejectReason::not_trusted, why_refused(caller, words)};
+        try {
+            co_await slow_down(caller);
+        } catch (const std::system_error& error) {
+            if (error.code() == asio::error::operation_aborted && caller.socket.is_open())
+                throw;
+        }
+        co_return unknown;
+    }
+    // Whoever names a secret, which is public, is asked for the proof, and may take his time.
+    place.keep();
     const NamedSecret secret = *found; // the files may be read again meanwhile
     const RandomBytes nonce = random_bytes();
     const Key& key = secret.credential.log_in;
@@ -105,7 +112,7 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
         const Frame answer = co_await read_frame(caller.wire());
         const auto* const proof = std::get_if<Proof>(&answer);
         if (proof == nullptr || !equal(proof->proof, prove(key, Role::origin, log_in, nonce)))
-            co_return wrong;
+            co_return Reject{RejectReason::not_trusted, std::string(unknown_secret)};
     } catch (const std::system_error& error) {
         // Not to be logged by itself: strangers can make as many as they like.
         if (error.code() == asio::error::operation_aborted && caller.socket.is_open())
@@ -365,7 +372,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 {
-    if (link_of(link.number) == nullptr && !std::holds_alternative<Goodbye>(frame))
+    if (link.is_lost && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
     holder_spoke_.notify();
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
@@ -374,8 +381,7 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
         if (auto visitor = room_.dismiss(refuse->ticket))
             on_refusal(std::move(*visitor), link.origin, refuse->text);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
-        link.parked.sweep();
-        listen_again(link);
+        on_heartbeat(link);
     } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
         on_offer(link, *offer);
     } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
@@ -391,12 +397,24 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     }
 }
 
+// A peer may send them without a pause, so what one costs does not grow with what it has here.
+void RemoteProxy::on_heartbeat(OriginLink& link)
+{
+    const auto now = Clock::now();
+    if (now >= link.sweeps_again) {
+        link.sweeps_again = now + options_.common.heartbeat_interval / 2;
+        link.parked.sweep();
+    }
+    listen_again(link);
+}
+
 // The visitors who wait keep their places for whoever else serves them, now or later. A second time
 // it does nothing.
 void RemoteProxy::lose(OriginLink& link)
 {
-    if (std::erase(links_, &link) == 0)
+    if (std::exchange(link.is_lost, true))
         return;
+    std::erase(links_, &link);
     if (link.session) {
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
         former_sessions_.front() = *link.session;

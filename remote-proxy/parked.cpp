@@ -1,6 +1,8 @@
 #include "remote-proxy/parked.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <utility>
 
 #include <sys/socket.h>
@@ -11,6 +13,9 @@ namespace {
 
 // Hardly any dies so early, and the visitor of one that does is announced again.
 constexpr auto young = std::chrono::seconds(1);
+
+// For one that comes, where there is no room. Each takes a system call.
+constexpr std::size_t most_swept = 16;
 
 // Open, with nothing to read: its peer owes it silence.
 bool seems_alive(const Framed& connection)
@@ -27,7 +32,7 @@ void ParkedConnections::put(Framed connection)
 {
     const auto has_space = [this] { return connections_.empty() || !space_.full(); };
     if (!has_space())
-        sweep();
+        sweep(most_swept);
     if (!has_space())
         return;
     connections_.push_back({std::move(connection), Clock::now()});
@@ -52,9 +57,18 @@ void ParkedConnections::erase_if(Condition condition)
     *space_.taken_ -= std::erase_if(connections_, std::move(condition));
 }
 
-void ParkedConnections::sweep()
+void ParkedConnections::sweep(std::size_t most)
 {
-    erase_if([](const Entry& each) { return !seems_alive(each.connection); });
+    const auto at = [this](std::size_t index) {
+        return connections_.begin() + static_cast<std::ptrdiff_t>(index);
+    };
+    const std::size_t begin = swept_ < connections_.size() ? swept_ : 0;
+    const std::size_t end = std::min(connections_.size(), begin + most);
+    const auto dead = std::remove_if(
+        at(begin), at(end), [](const Entry& each) { return !seems_alive(each.connection); });
+    swept_ = static_cast<std::size_t>(dead - connections_.begin());
+    *space_.taken_ -= end - swept_;
+    connections_.erase(dead, at(end));
 }
 
 void ParkedConnections::drop_older(Clock::time_point time)

@@ -53,8 +53,9 @@ public:
     // One that seems alive.
     std::optional<Framed> take();
 
-    // Closes those that the peer has closed.
-    void sweep();
+    // Closes those that the peer has closed. Looks at each: not to be called as often as the peer
+    // likes.
+    void sweep() { sweep(connections_.size()); }
 
     // One that was taken at `time` was dead. The others that were here then had been silent for
     // longer, so what killed it, such as a router that forgets the silent, has not spared them:
@@ -69,11 +70,15 @@ private:
         Clock::time_point since;
     };
 
+    // Looks at so many only, and at the next ones the next time.
+    void sweep(std::size_t most);
+
     template <class Condition>
     void erase_if(Condition condition);
 
     ParkingSpace space_;
     std::vector<Entry> connections_; // by the time they came
+    std::size_t swept_ = 0;          // those before it have been looked at in this round
 };
 
 } // namespace tunnel

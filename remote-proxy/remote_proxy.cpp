@@ -75,6 +75,8 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       room_(options.max_waiting),
       handshakes_(handshake_capacity(usable_by(options))),
       failed_log_ins_(options.visitor_rules.trusted),
+      key_budget_(io.get_executor(), HandshakeBudget::Options()),
+      signature_budget_(io.get_executor(), HandshakeBudget::Options()),
       parking_space_(parking_capacity(options.descriptor_limit)),
       origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),

@@ -21,6 +21,7 @@
 #include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
+#include "common/security/handshake_budget.hpp"
 #include "common/security/session.hpp"
 #include "common/tally.hpp"
 #include "common/task_group.hpp"
@@ -176,7 +177,12 @@ private:
         PairView view{};
     };
 
-    static constexpr int accept_batch = 64; // connections, then others have a turn
+    static constexpr int accept_batch = 64; // visitors, then others have a turn
+
+    class Gate;
+
+    static constexpr std::string_view unknown_secret =
+        "the remote proxy does not know this secret: give both proxies the same --secret-file";
 
     // Visitors (visitors.cpp)
     awaitable<void> accept_visitors(ServicePointer service);
@@ -272,6 +278,7 @@ private:
         Identity identity{};                // of a control connection
         std::optional<DataIdentity> data{}; // that it is a data connection of this session
         bool is_stale = false;              // a data connection, of a session that is gone
+        bool has_no_key = false;            // it was refused, since its hello named none of ours
         Handshakes::Place* place = nullptr; // as long as it has not said who it is
 
         Wire wire() { return {socket, &tls}; }
@@ -282,10 +289,13 @@ private:
     awaitable<void> accept_connections();
     awaitable<void> greet(tcp::socket socket, tcp::endpoint peer);
     OriginLink* link_of(const SessionId& session) const;
-    bool has_logged_in(const asio::ip::address& address) const;
-    bool is_ignored(const asio::ip::address& address) const;
-    awaitable<void> slow_down(const Caller& caller);
+    awaitable<bool> admit(Caller& caller, HelloGate::Offer offer,
+                          std::optional<HandshakeBudget::Turn>& turn);
+    awaitable<void> slow_down(Caller& caller);
+    Clock::duration blocked_for(const Caller& caller) const;
+    std::string why_refused(const Caller& caller, std::string_view otherwise) const;
     void note_failure(const Caller& caller, std::error_code failure);
+    void note_success(const Caller& caller);
     awaitable<std::optional<Frame>> first_frame(Caller& caller);
     awaitable<void> secure(Caller& caller);
     awaitable<void> shake_hands(Caller& caller);
@@ -309,6 +319,7 @@ private:
     awaitable<bool> holder_answers(const std::string& place);
     awaitable<void> serve_origin(Caller caller, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
+    void on_heartbeat(OriginLink& link);
     void lose(OriginLink& link);
     void forget_places();
     void cut_off_the_untrusted();
@@ -334,6 +345,9 @@ private:
     WaitingRoom room_;
     Handshakes handshakes_;
     FailedLogIns failed_log_ins_;
+    // Of those who show a key that is known here, and of those who want to be shown a certificate.
+    HandshakeBudget key_budget_;
+    HandshakeBudget signature_budget_;
     ParkingSpace parking_space_;
     std::map<std::string, Place> places_; // of origin proxies
     OriginBandwidths origin_bandwidths_;
@@ -360,7 +374,7 @@ private:
     // By their Refusal: a flood of one kind must not hide that there are others.
     std::vector<Tally> refusals_ = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
     Tally accept_failures_{"cannot accept"};
-    Tally ignored_{"ignored a connection to the control address"};
+    Tally ignored_{"refused a connection from a blocked address"};
     Tally headless_{"reset a connection of a load balancer"};
     Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
     Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};

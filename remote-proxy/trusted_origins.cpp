@@ -53,7 +53,9 @@ std::vector<NamedSecret> load_secrets(const TrustOptions& options)
 } // namespace
 
 TrustedOrigins::TrustedOrigins(const TrustOptions& options)
-    : secrets_(load_secrets(options)), checks_certificates_(!options.ca_file.empty())
+    : secrets_(load_secrets(options)),
+      shows_certificate_(options.own.given()),
+      checks_certificates_(!options.ca_file.empty())
 {
     const bool with_secret = !secrets_.empty() && options.encryption != Encryption::off;
     if (with_secret || options.own.given())

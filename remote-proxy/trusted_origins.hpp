@@ -34,6 +34,9 @@ public:
     // Anyone may be the origin proxy.
     bool trusts_anyone() const { return secrets_.empty() && !checks_certificates_; }
 
+    // Whoever offers no key is shown a certificate.
+    bool shows_certificate() const { return shows_certificate_; }
+
     // Only if it encrypts.
     const TlsContext& context() const { return *context_; }
 
@@ -47,6 +50,7 @@ private:
     std::vector<NamedSecret> secrets_;
     std::map<RandomBytes, std::size_t> by_credential_; // places in `secrets_`
     std::optional<TlsContext> context_;
+    bool shows_certificate_ = false;
     bool checks_certificates_ = false;
 };
 

@@ -12,7 +12,7 @@
 
 #include "common/asio.hpp"
 #include "common/net/cidr.hpp"
-#include "remote-proxy/recent_addresses.hpp"
+#include "common/net/recent_addresses.hpp"
 
 namespace tunnel {
 

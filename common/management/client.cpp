@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -55,6 +57,45 @@ private:
     asio::steady_timer timer_;
 };
 
+// Of the peer's end; that of no address for one at a Unix socket.
+asio::ip::address address_of(int descriptor)
+{
+    tcp::endpoint peer;
+    auto size = static_cast<socklen_t>(peer.capacity());
+    if (::getpeername(descriptor, peer.data(), &size) != 0 || peer.data()->sa_family == AF_UNIX)
+        return {};
+    peer.resize(size);
+    return peer.address();
+}
+
+// No key is known here, so each hello costs a signature: it waits for its turn.
+class SignatureGate final : public HelloGate {
+public:
+    SignatureGate(HandshakeBudget& budget, Descriptor& socket) : budget_(budget), socket_(socket) {}
+
+    awaitable<bool> admit(Offer) override
+    {
+        std::function<void()> wake = [this] {
+            std::error_code ignored;
+            socket_.cancel(ignored);
+        };
+        turn_.emplace(budget_, address_of(socket_.native_handle()), std::move(wake));
+        co_await wait_for(*turn_, socket_);
+        co_return true;
+    }
+
+    void answered(Clock::duration took) override
+    {
+        turn_->pay(took);
+        turn_.reset();
+    }
+
+private:
+    HandshakeBudget& budget_;
+    Descriptor& socket_;
+    std::optional<HandshakeBudget::Turn> turn_;
+};
+
 } // namespace
 
 ManagementClient::ManagementClient(std::shared_ptr<ManagementTurns> turns,
@@ -65,11 +106,14 @@ ManagementClient::ManagementClient(std::shared_ptr<ManagementTurns> turns,
     socket_.non_blocking(true);
 }
 
-awaitable<void> ManagementClient::secure(const TlsContext& context, Clock::time_point limit)
+awaitable<void> ManagementClient::secure(const TlsContext& context, HandshakeBudget& budget,
+                                         Clock::time_point limit)
 {
     const Limit within(socket_, limit);
     Handshake::FindKey no_key = [](std::string_view) { return std::nullopt; };
+    SignatureGate gate(budget, socket_);
     Handshake handshake(context, socket_.native_handle(), std::move(no_key));
+    handshake.set_gate(gate);
     std::error_code error;
     try {
         co_await handshake.run(socket_);

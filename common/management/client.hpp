@@ -10,6 +10,7 @@
 #include "common/management/turns.hpp"
 #include "common/net/fd.hpp"
 #include "common/security/handshake.hpp"
+#include "common/security/handshake_budget.hpp"
 #include "common/security/tls.hpp"
 
 namespace tunnel {
@@ -24,8 +25,9 @@ public:
                      Fd socket);
 
     // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
-    // no certificate where one is asked for.
-    awaitable<void> secure(const TlsContext& context, Clock::time_point limit);
+    // no certificate where one is asked for. What the handshake costs is taken from the budget.
+    awaitable<void> secure(const TlsContext& context, HandshakeBudget& budget,
+                           Clock::time_point limit);
 
     // What has come, until the next call; empty: the client has finished. It is a new turn in which
     // the caller works with it.

@@ -25,6 +25,9 @@ constexpr int accept_batch = 16; // connections, then others have a turn
 // The listener, and what /metrics is read from.
 constexpr std::size_t other_descriptors = 4;
 
+// Less than at the control address: an operator can wait, and visitors cannot.
+constexpr HandshakeBudget::Options handshake_limits{.share = 0.1};
+
 // Where there is no room to wait until it can be written.
 void turn_away(const Fd& socket)
 {
@@ -98,6 +101,7 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
       access_(std::move(trust.tokens), door_.loopback_host()),
       tls_(std::move(trust.tls)),
       turns_(std::make_shared<ManagementTurns>(io.get_executor())),
+      handshakes_(io.get_executor(), handshake_limits),
       tasks_(io.get_executor())
 {
     log::info("management", {{"address", door_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
@@ -195,7 +199,7 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
     const std::uint64_t generation = generation_;
     try {
         if (tls_)
-            co_await client.secure(*tls_, Clock::now() + limits_.head);
+            co_await client.secure(*tls_, handshakes_, Clock::now() + limits_.head);
         for (;;) {
             auto response =
                 co_await next_answer(client, reader, Clock::now() + patience, generation);

@@ -13,6 +13,7 @@
 #include "common/management/router.hpp"
 #include "common/management/turns.hpp"
 #include "common/security/handshake.hpp"
+#include "common/security/handshake_budget.hpp"
 #include "common/tally.hpp"
 #include "common/task_group.hpp"
 #include "common/units.hpp"
@@ -100,6 +101,7 @@ private:
     asio::posix::stream_descriptor listening_; // the door's
     Access access_;
     std::optional<TlsContext> tls_;
+    HandshakeBudget handshakes_;
     std::uint64_t generation_ = 0; // of whom is trusted
     Router router_;
     // Shared with the coroutines: at an end by an exception they may outlive this.

@@ -14,6 +14,10 @@ namespace {
 // However short the peer's timeout, and however often it probes.
 constexpr auto shortest_interval = std::chrono::milliseconds(100);
 
+// Some frames, such as an offer, take much longer than others: after so long others have a turn,
+// however few frames that were.
+constexpr auto longest_turn = std::chrono::microseconds(300);
+
 // A peer that takes nothing must not keep its connection by heartbeats alone.
 constexpr auto patience_for_goodbye = std::chrono::seconds(5);
 
@@ -99,6 +103,7 @@ std::optional<std::chrono::microseconds> ControlConnection::round_trip() const
 awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame)
 {
     try {
+        Clock::duration busy(0); // with frames, in this turn
         while (!ended_) {
             Frame frame = co_await reader_.next();
             last_received_ = Clock::now();
@@ -106,6 +111,11 @@ awaitable<void> ControlConnection::receive(std::function<void(Frame&)>& on_frame
             if (std::holds_alternative<Probe>(frame))
                 on_probe();
             on_frame(frame);
+            busy += Clock::now() - last_received_;
+            if (busy > longest_turn) {
+                co_await yield_to_others();
+                busy = Clock::duration(0);
+            }
         }
     } catch (const std::system_error& error) {
         const bool closed = error.code() == asio::error::eof;

@@ -12,6 +12,7 @@
 #include "common/error.hpp"
 #include "common/net/certificate_host.hpp"
 #include "common/protocol/foreign.hpp"
+#include "common/security/client_hello.hpp"
 #include "common/security/record_socket.hpp"
 
 namespace tunnel {
@@ -170,7 +171,7 @@ int look_at_hello(SSL* ssl, int* alert, void*)
     std::size_t size = 0;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &size) != 1 ||
         size <= 2 + 2 * most_groups)
-        return SSL_CLIENT_HELLO_SUCCESS;
+        return handshake_of(ssl).on_hello(*alert);
     *alert = SSL_AD_ILLEGAL_PARAMETER;
     return SSL_CLIENT_HELLO_ERROR;
 }
@@ -315,9 +316,40 @@ bool Handshake::has_offered_enough()
 
 std::optional<Key> Handshake::find_key(std::string_view identity)
 {
-    auto key = find_key_ ? find_key_(identity) : std::nullopt;
-    identity_ = key ? identity : std::string_view();
-    return key;
+    if (found_ && identity == identity_) // the gate was told of it just now
+        return found_;
+    found_ = find_key_ ? find_key_(identity) : std::nullopt;
+    identity_ = found_ ? identity : std::string_view();
+    return found_;
+}
+
+// Called again for the same hello once the gate has decided.
+int Handshake::on_hello(int& alert)
+{
+    if (gate_ == nullptr)
+        return SSL_CLIENT_HELLO_SUCCESS;
+    switch (admission_) {
+    case Admission::granted:
+        admission_ = Admission::not_asked; // a second hello costs once more
+        return SSL_CLIENT_HELLO_SUCCESS;
+    case Admission::refused:
+        alert = SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_CLIENT_HELLO_ERROR;
+    case Admission::not_asked:
+        break;
+    }
+    hello_offer_ = {};
+    const unsigned char* bytes = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(tls_.get(), TLSEXT_TYPE_psk, &bytes, &size) == 1) {
+        hello_offer_.any_key = true;
+        for (const std::string_view identity : offered_identities({bytes, size}, most_identities)) {
+            hello_offer_.known_key = find_key(identity).has_value();
+            if (hello_offer_.known_key)
+                break;
+        }
+    }
+    return SSL_CLIENT_HELLO_RETRY;
 }
 
 awaitable<void> Handshake::run(tcp::socket& socket)
@@ -336,16 +368,24 @@ awaitable<void> Handshake::run_on(Socket& socket)
     for (;;) {
         ERR_clear_error();
         errno = 0;
+        const bool answers = admission_ == Admission::granted;
+        const auto began = Clock::now();
         const int result = SSL_do_handshake(tls_.get());
+        const int reason = SSL_get_error(tls_.get(), result);
+        if (answers)
+            gate_->answered(Clock::now() - began);
         if (result == 1)
             break;
-        const int reason = SSL_get_error(tls_.get(), result);
-        if (reason == SSL_ERROR_WANT_READ)
+        if (reason == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
+            const bool admitted = co_await gate_->admit(hello_offer_);
+            admission_ = admitted ? Admission::granted : Admission::refused;
+        } else if (reason == SSL_ERROR_WANT_READ) {
             co_await socket.async_wait(Socket::wait_read, use_awaitable);
-        else if (reason == SSL_ERROR_WANT_WRITE)
+        } else if (reason == SSL_ERROR_WANT_WRITE) {
             co_await socket.async_wait(Socket::wait_write, use_awaitable);
-        else
+        } else {
             fail(reason);
+        }
         if (!socket
                  .is_open()) // its number may be another's by now, which the library does not know
             throw std::system_error(asio::error::operation_aborted);
@@ -406,10 +446,12 @@ void Handshake::fail(int reason) const
     if (ended && system != 0 && system != ECONNRESET)
         throw std::system_error(system, std::system_category());
     if (accepts_) {
-        if (why == SSL_R_CALLBACK_FAILED) // see look_at_hello()
-            tunnel::fail(make_error_code(Errc::handshake_failed), "too many groups in a TLS hello");
         if (ended)
             throw std::system_error(asio::error::eof);
+        if (admission_ == Admission::refused)
+            throw std::system_error(make_error_code(Errc::no_proof));
+        if (why == SSL_R_CALLBACK_FAILED) // see look_at_hello()
+            tunnel::fail(make_error_code(Errc::handshake_failed), "too many groups in a TLS hello");
         if (why == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) // it would have to be a certificate's
             throw std::system_error(make_error_code(Errc::no_proof));
         tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));

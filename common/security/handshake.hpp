@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "common/asio.hpp"
+#include "common/security/hello_gate.hpp"
 #include "common/security/key.hpp"
 #include "common/security/tls.hpp"
 
@@ -77,6 +78,9 @@ public:
     // The accepting end.
     Handshake(const TlsContext& context, int descriptor, FindKey find_key);
 
+    // Has the gate asked before a hello is answered. It must outlive the handshake.
+    void set_gate(HelloGate& gate) { gate_ = &gate; }
+
     Handshake(const Handshake&) = delete; // the library knows where it is
     Handshake& operator=(const Handshake&) = delete;
 
@@ -110,7 +114,13 @@ public:
 
     void note_answer(std::string_view header);
 
+    // What becomes of a hello that has come; an answer to SSL_CTX_set_client_hello_cb.
+    int on_hello(int& alert);
+
 private:
+    // What the gate says of the present hello.
+    enum class Admission : std::uint8_t { not_asked, granted, refused };
+
     enum class Part : std::uint8_t { dials, accepts };
 
     Handshake(const TlsContext& context, int descriptor, Part part);
@@ -124,7 +134,11 @@ private:
     Tls tls_;
     std::optional<PresharedKey> offer_;
     FindKey find_key_;
+    HelloGate* gate_ = nullptr;
+    HelloGate::Offer hello_offer_;
+    Admission admission_ = Admission::not_asked;
     std::string identity_;
+    std::optional<Key> found_; // of identity_
     std::string host_;         // whose certificate is expected
     std::string first_answer_; // of the accepting end, for words about what it is instead
     int identities_ = 0;       // that the peer has offered

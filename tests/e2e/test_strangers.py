@@ -3,6 +3,7 @@
 The figures are printed; docs/security.md quotes them.
 """
 
+import collections
 import contextlib
 import multiprocessing
 import os
@@ -19,6 +20,9 @@ import unittest
 from faults import SLOW, cpu_seconds, descriptors, echo, exchange, reset, resident_kib, visit
 from origins import SocketOrigin
 from support import HOST, Tunnel, binary, need, poll, run
+from trust import folder, make_certificates, write_secret
+from trust import origin_flags as flags_of_origin
+from trust import remote_flags as flags_of_remote
 
 STRANGERS = 5_000
 RATE = 1_000  # of them a second: what two cores can make beside what is measured
@@ -32,6 +36,10 @@ BASELINE = 3.0
 PARKED_FOR = 30.0  # origin-proxy/options.hpp: more may be parked after the visitors than before them
 GUESSES, GUESSING = 50_000, 3.0
 LOG_LINES = 10
+ELSEWHERE = "127.0.0.9"  # where strangers come from who must not concern anybody else
+FLOODING = 5.0
+RATE_OF_SILENT = 4_000
+SOON = 5.0 * SLOWER  # with a retry or two
 
 # A fork would have the locks of our threads as they are at that moment.
 processes = multiprocessing.get_context("spawn")
@@ -243,6 +251,94 @@ def gains_something(connection):
     return gained
 
 
+def ask_for_certificates(address, hello):
+    """From another address than the good ones: hellos that cost a signature each, as fast as that goes, which hang up
+    when they have the answer. Gives how many there were."""
+    began, made = time.monotonic(), 0
+    waiting = collections.deque()
+    while time.monotonic() - began < FLOODING:
+        stranger = socket.socket()
+        stranger.bind((ELSEWHERE, 0))
+        stranger.settimeout(10)
+        stranger.connect(address)
+        stranger.send(hello)
+        made += 1
+        waiting.append(stranger)
+        if len(waiting) > 300:
+            answered = waiting.popleft()
+            with contextlib.suppress(OSError):
+                answered.recv(1)
+            reset(answered)
+    for stranger in waiting:
+        reset(stranger)
+    return made
+
+
+def fill_the_table(address, over):
+    """Silent connections from another address, RATE_OF_SILENT a second at most."""
+    open_ones, began, made = collections.deque(), time.monotonic(), 0
+    while not over.is_set():
+        while made < (time.monotonic() - began) * RATE_OF_SILENT:
+            stranger = socket.socket()
+            stranger.bind((ELSEWHERE, 0))
+            stranger.setblocking(False)
+            stranger.connect_ex(address)
+            open_ones.append(stranger)
+            made += 1
+            if len(open_ones) > 1_500:
+                reset(open_ones.popleft())
+        time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def far_away(address, seconds):
+    """The address of a line to `address` on which each byte takes so long."""
+    over = threading.Event()
+    listener = socket.create_server((HOST, 0))
+
+    def carry(source, target):
+        pieces = collections.deque()
+
+        def arrive():
+            while True:
+                if not pieces:
+                    time.sleep(0.005)
+                    continue
+                due, piece = pieces.popleft()
+                time.sleep(max(0.0, due - time.monotonic()))
+                with contextlib.suppress(OSError):
+                    if not piece:
+                        target.shutdown(socket.SHUT_WR)
+                        return
+                    target.sendall(piece)
+
+        threading.Thread(target=arrive, daemon=True).start()
+        piece = b"?"
+        while piece:
+            try:
+                piece = source.recv(1 << 16)
+            except OSError:
+                piece = b""
+            pieces.append((time.monotonic() + seconds, piece))
+
+    def run_line():
+        while not over.is_set():
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(address, 10)
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=carry, args=ends, daemon=True).start()
+
+    threading.Thread(target=run_line, daemon=True).start()
+    try:
+        yield listener.getsockname()
+    finally:
+        over.set()
+        listener.close()
+
+
 def tell(done, target, arguments):
     try:
         done.put(target(*arguments))
@@ -356,6 +452,57 @@ class Strangers(unittest.TestCase):
             self.assertGreater(made, 1000 // SLOWER)
             lines = self.assert_summed_up(tunnel, made)
             print(f"{made} guessed tickets in {seconds:.1f} s, {lines} log lines", flush=True)
+
+    def test_hellos_that_cost_a_signature_and_hang_up_slow_no_visitor_and_keep_no_origin_proxy_out(self):
+        files = make_certificates(folder("signatures"))
+        run([need("openssl"), "req", "-newkey", "rsa:4096", "-nodes", "-subj", "/CN=localhost",
+             "-keyout", files.server_key, "-out", files.server + ".csr"])
+        with open(files.server + ".names", "w", encoding="ascii") as file:
+            file.write(f"subjectAltName=DNS:localhost,IP:{HOST}\n")
+        run([need("openssl"), "x509", "-req", "-in", files.server + ".csr", "-CA", files.ca, "-CAkey", files.ca_key,
+             "-days", "2", "-extfile", files.server + ".names", "-out", files.server])
+        with echo_server() as origin_server, \
+                Tunnel(origin_server, remote_flags=flags_of_remote(files), origin_flags=flags_of_origin(files),
+                       trust="none") as tunnel:
+            self.run_alone(tunnel)
+            made = self.run_beside(tunnel, ask_for_certificates, tunnel.control, hello_of_python())
+            self.assertGreater(made, 50)
+            flood = processes.Process(target=ask_for_certificates, args=(tunnel.control, hello_of_python()))
+            flood.start()
+            try:
+                tunnel.origin.stop(code=0)
+                began = time.monotonic()
+                tunnel.start_origin()
+                print(f"{made} hellos for a certificate; beside more of them an origin proxy is there after "
+                      f"{time.monotonic() - began:.1f} s", flush=True)
+            finally:
+                flood.kill()
+                flood.join()
+
+    def test_an_origin_proxy_far_away_logs_in_while_strangers_fill_the_table(self):
+        with tempfile.TemporaryDirectory() as folder_of_secret, echo_server() as origin_server:
+            secret = os.path.join(folder_of_secret, "secret")
+            write_secret(secret)
+            os.chmod(secret, 0o600)
+            flags = ["--secret-file", secret]
+            with Tunnel(origin_server, remote_flags=flags, origin_flags=flags, start=False, trust="none") as tunnel:
+                tunnel.start_remote()
+                over = processes.Event()
+                strangers = processes.Process(target=fill_the_table, args=(tunnel.control, over))
+                strangers.start()
+                try:
+                    poll(lambda: descriptors(tunnel.remote.pid) > MOST_HANDSHAKES, "the table is full", 30)
+                    with far_away(tunnel.control, 0.06) as line:
+                        began = time.monotonic()
+                        tunnel.start_origin(remote_proxy=line)
+                        took = time.monotonic() - began
+                        print(f"beside {RATE_OF_SILENT} strangers a second an origin proxy with a round trip of 120 ms "
+                              f"is there after {took:.1f} s", flush=True)
+                        self.assertLess(took, SOON)
+                        tunnel.origin.stop(code=0)
+                finally:
+                    over.set()
+                    strangers.join(10)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ TlsStream::TlsStream(Stream stream, TlsEnd end, TlsPeer peer)
     SSL_CTX_set_options(context, SSL_OP_ALLOW_NO_DHE_KEX);
     SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_num_tickets(context, 0);
-    SSL_CTX_set1_groups_list(context, peer_->fresh_exchange ? "X25519" : "P-256");
+    const char* const usual = peer_->fresh_exchange ? "X25519" : "P-256";
+    SSL_CTX_set1_groups_list(context, peer_->groups != nullptr ? peer_->groups : usual);
     if (peer_->only_tls_1_2)
         SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
     if (peer_->certificate.given()) {

@@ -23,6 +23,7 @@ struct TlsPeer {
     bool fresh_exchange = true;
     CertificateFiles certificate{};
     bool only_tls_1_2 = false;
+    const char* groups = nullptr; // of key exchanges; null: what fresh_exchange says
 };
 
 class TlsStream {

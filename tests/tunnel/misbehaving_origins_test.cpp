@@ -4,6 +4,7 @@
 #include "tests/support/stream_frames.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/trusted.hpp"
+#include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -49,22 +50,79 @@ TEST_CASE("the third run of one identity within a minute waits for the place, an
           "another origin proxy with the same identity took over");
 }
 
-TEST_CASE("an address that failed ten times is not listened to, unless an origin proxy is there")
+TEST_CASE("an address that failed ten times is told for how long, and let in with a good secret")
 {
     const Credential secret = some_secret();
-    RemoteOptions options = trusting(secret);
-    options.visitor_rules.trusted.clear(); // this machine is no exception here
-    options.handshake_timeout = 200ms;     // of which half is the longest delay
-    const RunningRemote remote(options);
-    std::optional<SecureOrigin> origin;
-    SUBCASE("nobody is there") {}
-    SUBCASE("an origin proxy is logged in from there")
-    {
-        origin.emplace(remote.proxy().control_endpoint(), secret);
+    const Server server;
+    for (const Encryption encryption : {Encryption::automatic, Encryption::off}) {
+        CAPTURE(encryption);
+        RemoteOptions options = trusting(secret, encryption);
+        options.visitor_rules.trusted.clear(); // this machine is no exception here
+        options.handshake_timeout = 200ms;     // of which half is the longest delay
+        RunningRemote remote(options);
+        bool got_in = false;
+        const auto log_with = [&](const Credential& with) {
+            OriginOptions origin_with =
+                trusting(origin_options(remote.proxy().control_endpoint(), server.endpoint()), with,
+                         encryption);
+            origin_with.max_retries = 0;
+            return log_of([&] {
+                RunningOrigin origin(origin_with, nullptr);
+                const auto is_in = [](const OriginProxy& proxy) { return proxy.logged_in(); };
+                eventually([&] { return origin.ended() || origin.on_its_thread(is_in); });
+                got_in = !origin.ended() && origin.on_its_thread(is_in);
+            });
+        };
+        const auto tells = [](const std::string& log, std::string_view part) {
+            return log.find(part) != std::string::npos;
+        };
+        for (int i = 0; i < 10; ++i)
+            CHECK(tells(log_with(some_secret()), "does not know this secret"));
+        const std::string blocked = log_with(some_secret());
+        CAPTURE(blocked);
+        CHECK(tells(blocked, "too many log-ins from this address have failed"));
+        CHECK((tells(blocked, "for 60 s") || tells(blocked, "for 5")));
+        CHECK_FALSE(got_in);
+        (void)log_with(secret);
+        CHECK(got_in);
+        // Who gets in ends the block for all.
+        CHECK_FALSE(tells(log_with(some_secret()), "too many log-ins"));
     }
-    for (int i = 0; i < 10; ++i)
+}
+
+TEST_CASE("a log-in with a wrong secret that hangs up before it is told has failed all the same")
+{
+    RemoteOptions options = trusting(some_secret());
+    options.visitor_rules.trusted.clear();
+    RunningRemote remote(options);
+    const auto failures = [&] {
+        return remote.on_its_thread(
+            [](const RemoteProxy& proxy) { return proxy.status().counts.no_proof; });
+    };
+    for (std::uint64_t i = 0; i < 10; ++i) { // the first three have no time to hang up
+        asio::io_context io;
+        tcp::socket socket(io);
+        socket.connect(remote.proxy().control_endpoint());
+        const TlsContext context = TlsContext::dials_with_key(true);
+        Handshake handshake(context, socket.native_handle(), control_key(some_secret()));
+        asio::co_spawn(io, handshake.run(socket), [](const std::exception_ptr&) {});
+        io.poll(); // the hello goes out
+        socket.set_option(asio::socket_base::linger(true, 0));
+        socket.close();
+        io.poll();
+        CHECK(eventually([&] { return failures() == i + 1; }));
+    }
+}
+
+TEST_CASE("a good secret is not slowed by others from the same address that fail")
+{
+    const Credential secret = some_secret();
+    const RunningRemote remote(trusting(secret));
+    for (int i = 0; i < 5; ++i)
         CHECK_FALSE(gets_in(remote, some_secret()));
-    CHECK(gets_in(remote, secret) == origin.has_value());
+    const auto began = Clock::now();
+    CHECK(gets_in(remote, secret));
+    CHECK(Clock::now() - began < 450ms); // the sixth waits for a second
 }
 
 TEST_CASE("whoever is taken out of the file is cut off with its visitors, and nobody else is")

@@ -474,3 +474,31 @@ TEST_CASE("thousands of visitors that fail at once, one after the other, do no h
         origin.control->receive_frame<Refuse>();
     origin.check_that_it_answers();
 }
+
+TEST_CASE("refused connections that the remote proxy keeps open are no more than visitors may be")
+{
+    Origin origin([](OriginOptions& options) { options.descriptor_limit = 30; }); // two at a time
+    origin.control->send(origin.welcome);
+    std::vector<Stream> kept;
+    const auto began = Clock::now();
+    int refused = 0;
+    for (int i = 0; i < 20; ++i) {
+        Stream data = origin.parked();
+        data.send(Announce{{random_bytes()}, "192.0.2.1:5", "nosuch"});
+        try {
+            data.receive_frame<Refuse>();
+            ++refused;
+        } catch (const std::runtime_error&) { // there was no place: closed at once
+        }
+        kept.push_back(std::move(data));
+    }
+    // Each keeps its place for a second at most.
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(Clock::now() - began).count();
+    CHECK(refused >= 1);
+    CHECK(refused <= 2 * seconds);
+    kept.clear();
+    CHECK(eventually([&] {
+        return origin.proxy->on_its_thread(
+                   [](const OriginProxy& proxy) { return proxy.visitors(); }) == 0;
+    }));
+}

@@ -88,7 +88,92 @@ std::system_error accepting(const std::function<void(Stream)>& peer, const Presh
     return failure;
 }
 
+// A gate that does as it is told, and notes what it is asked.
+class NotingGate final : public HelloGate {
+public:
+    explicit NotingGate(bool opens) : opens_(opens) {}
+
+    awaitable<bool> admit(Offer offer) override
+    {
+        offers.push_back(offer);
+        co_await yield_to_others();
+        co_return opens_;
+    }
+
+    void answered(Clock::duration took) override { costs.push_back(took); }
+
+    std::vector<Offer> offers;
+    std::vector<Clock::duration> costs;
+
+private:
+    const bool opens_;
+};
+
+// Our accepting end, which knows `known`, behind the gate, and our dialling end with `key`.
+Shaken shaken_through(NotingGate& gate, const PresharedKey& key, const PresharedKey& known)
+{
+    asio::io_context io;
+    SocketPair pair(io);
+    const TlsContext dials = TlsContext::dials_with_key(true);
+    const TlsContext accepts = TlsContext::accepts({}, {});
+    Handshake here(dials, pair.here.native_handle(), key);
+    Handshake there(accepts, pair.there.native_handle(), knows(known));
+    there.set_gate(gate);
+    return shake(io, here, pair.here, there, pair.there);
+}
+
 } // namespace
+
+TEST_CASE("a gate is told whether a hello offers a known key, and then what the answer took")
+{
+    const PresharedKey key = some_key();
+    NotingGate gate(true);
+    const Shaken shaken = shaken_through(gate, key, key);
+    CHECK(shaken.dialled.empty());
+    CHECK(shaken.accepted.empty());
+    REQUIRE(gate.offers.size() == 1);
+    CHECK(gate.offers[0].any_key);
+    CHECK(gate.offers[0].known_key);
+    REQUIRE(gate.costs.size() == 1);
+    CHECK(gate.costs[0] > 0s);
+}
+
+TEST_CASE("a hello that the gate refuses is answered with an alert, and with nothing that costs")
+{
+    PresharedKey key = some_key();
+    PresharedKey known = key;
+    known.identity += "another";
+    NotingGate gate(false);
+    const Shaken shaken = shaken_through(gate, key, known);
+    CHECK(shaken.dialled_code == make_error_code(Errc::wrong_secret));
+    CHECK(shaken.accepted_code == make_error_code(Errc::no_proof));
+    REQUIRE(gate.offers.size() == 1);
+    CHECK(gate.offers[0].any_key);
+    CHECK_FALSE(gate.offers[0].known_key);
+    CHECK(gate.costs.empty());
+}
+
+TEST_CASE("a hello that has to come a second time passes the gate a second time")
+{
+    asio::io_context io;
+    tcp::acceptor acceptor(io, loopback());
+    const PresharedKey key = some_key();
+    auto playing = std::async(std::launch::async, [&] {
+        // It guesses a group that is not known here, and offers the right one behind it.
+        TlsStream peer(Stream::connect(acceptor.local_endpoint()), TlsEnd::dials,
+                       {.key = key, .groups = "P-256:X25519"});
+        return peer.with_key();
+    });
+    tcp::socket socket = acceptor.accept();
+    const TlsContext context = TlsContext::accepts({}, {});
+    Handshake handshake(context, socket.native_handle(), knows(key));
+    NotingGate gate(true);
+    handshake.set_gate(gate);
+    CHECK_FALSE(failure_of(io, handshake.run(socket)).code());
+    CHECK(playing.get());
+    CHECK(gate.offers.size() == 2);
+    CHECK(gate.costs.size() == 2);
+}
 
 TEST_CASE("two ends that know the same key come to an encrypted connection")
 {
