@@ -100,8 +100,8 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
       listening_(io, door_.descriptor()),
       access_(std::move(trust.tokens), door_.loopback_host()),
       tls_(std::move(trust.tls)),
-      turns_(std::make_shared<ManagementTurns>(io.get_executor())),
       handshakes_(io.get_executor(), handshake_limits),
+      turns_(std::make_shared<ManagementTurns>(io.get_executor())),
       tasks_(io.get_executor())
 {
     log::info("management", {{"address", door_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
