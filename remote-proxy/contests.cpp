@@ -71,11 +71,6 @@ std::vector<Contender> Contests::over(std::string_view thing) const
     return those([thing](const Entry& each) { return each.thing == thing; });
 }
 
-std::vector<Contender> Contests::against(std::uint64_t holder) const
-{
-    return those([holder](const Entry& each) { return each.holder == holder; });
-}
-
 std::optional<Clock::time_point> Contests::next() const
 {
     std::optional<Clock::time_point> first;

@@ -53,9 +53,6 @@ public:
     // By the time they came.
     std::vector<Contender> over(std::string_view thing) const;
 
-    // Those who wait for something that this link has, or had.
-    std::vector<Contender> against(std::uint64_t holder) const;
-
     // When the first of those that are gone has had its time.
     std::optional<Clock::time_point> next() const;
 

@@ -173,7 +173,9 @@ public:
 
     Response service(const Request& request) const
     {
-        return one_of_named(proxy().status().services, named_in(request), as_json);
+        const std::string& name = named_in(request);
+        return one_of_named(proxy().status().services, proxy().service_meant(name).value_or(name),
+                            as_json);
     }
 
     Response origin(const Request& request) const

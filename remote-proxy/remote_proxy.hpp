@@ -116,11 +116,16 @@ public:
     // case. A new one's origin proxy must be logged in.
     void set_tunnels(const std::vector<PublicTunnel>& wanted);
 
+    // The name of the service that is meant by this one: its own; or, of one that an origin proxy
+    // has opened, that with all names of the origin proxy, or what that calls it, if no other is
+    // called so. nullopt: there is none, or it could be several.
+    std::optional<std::string> service_meant(const std::string& name) const;
+
     // A service takes no more visitors, or takes them again; those who are here go on.
     void drain_service(const std::string& name, bool drained);
 
     // The same, but those who are here are reset, also if the service itself is gone.
-    void close_service(const std::string& name);
+    void close_service(const std::string& meant);
 
     // An origin proxy gets no more visitors, or gets them again. By the name that it is shown by,
     // or all of a credential by that one's name.
@@ -223,6 +228,7 @@ private:
 
     // Steering (steering.cpp)
     ServicePointer service_named(const std::string& name) const;
+    bool forget_drained(const std::string& name);
     std::vector<OriginLink*> origins_named(std::string_view name) const;
     OriginLink* origin_named(std::string_view name) const;
     bool is_drained(const OriginName& origin) const;

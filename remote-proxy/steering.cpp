@@ -289,18 +289,49 @@ void RemoteProxy::restore(Kept kept)
 
 // ---- Services
 
+std::optional<std::string> RemoteProxy::service_meant(const std::string& name) const
+{
+    if (services_.contains(name))
+        return name;
+    std::optional<std::string> meant;
+    for (const auto& [key, service] : services_) {
+        if (!service->owner)
+            continue;
+        if (service->lasting_name() == name)
+            return key;
+        if (service->options.offer() == name && std::exchange(meant, key))
+            return std::nullopt;
+    }
+    return meant;
+}
+
 RemoteProxy::ServicePointer RemoteProxy::service_named(const std::string& name) const
 {
-    const auto found = services_.find(name);
-    if (found == services_.end())
+    const auto meant = service_meant(name);
+    if (!meant)
         throw SteeringError(404, fmt::format("there is no service \"{}\"", log::escape(name)));
-    return found->second;
+    return services_.at(*meant);
+}
+
+// Of one that is gone and may come back. Whether there was such a name.
+bool RemoteProxy::forget_drained(const std::string& name)
+{
+    auto& drained = kept_.drained_services;
+    if (drained.erase(name) > 0)
+        return true;
+    const auto is_meant = [end = '/' + name](const std::string& each) {
+        return each.ends_with(end);
+    };
+    if (std::ranges::count_if(drained, is_meant) != 1)
+        return false;
+    std::erase_if(drained, is_meant);
+    return true;
 }
 
 void RemoteProxy::drain_service(const std::string& name, bool drained)
 {
-    if (!drained && !services_.contains(name) && kept_.drained_services.erase(name) > 0)
-        return; // one that may come back
+    if (!drained && !service_meant(name) && forget_drained(name))
+        return;
     const ServicePointer service = service_named(name);
     if (service->drained == drained)
         return;
@@ -315,7 +346,7 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
         }
     }
     service->drained = drained;
-    log::info(drained ? "service drained" : "service resumed", {{"service", name}});
+    log::info(drained ? "service drained" : "service resumed", {{"service", *service->name}});
     if (!drained) {
         kept_.drained_services.erase(lasting);
         begin_again(*service);
@@ -334,8 +365,9 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     service->outside.shut();
 }
 
-void RemoteProxy::close_service(const std::string& name)
+void RemoteProxy::close_service(const std::string& meant)
 {
+    const std::string name = service_meant(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
     // Visitors may have stayed of one that is gone.
     const bool is_left = std::ranges::any_of(
@@ -511,10 +543,13 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
 {
     const auto now = Clock::now();
     std::vector<VisitorStatus> found;
+    std::optional<std::string> wanted;
+    if (filter.service)
+        wanted = service_meant(*filter.service).value_or(*filter.service);
     const auto look = [&](const Visitor& visitor, const PairView* view) {
         const std::string_view origin =
             visitor.origin_name ? std::string_view(visitor.origin_name->shown()) : "";
-        if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name))
+        if (visitor.id <= after || (wanted && *wanted != *visitor.service_name))
             return;
         if (filter.origin &&
             !(visitor.origin_name && visitor.origin_name->answers_to(*filter.origin)))

@@ -382,3 +382,45 @@ TEST_CASE("an origin proxy can be drained by its name, and all of a secret by th
     CHECK_FALSE(is_refused(remote.outside("web")));
     CHECK(drain("attic", true) == 404);
 }
+
+TEST_CASE(
+    "a drained service of an origin proxy is meant by each of its names, also when it is back")
+{
+    House house;
+    const std::string port = at_port(house.port(0));
+    std::optional<Machine> attic(std::in_place, house.remote, house.remote.roof, "attic");
+    attic->opened("ssh", port);
+    const auto drain = [&house](const std::string& name, bool drained) {
+        return house.remote.proxy.on_its_thread([&](RemoteProxy& proxy) -> unsigned {
+            try {
+                proxy.drain_service(name, drained);
+            } catch (const SteeringError& error) {
+                return error.status();
+            }
+            return 200;
+        });
+    };
+    const auto is_drained = [&house](const std::string& name) {
+        for (const auto& each : house.status().services) {
+            if (each.name == name)
+                return each.drained;
+        }
+        throw std::runtime_error("no service " + name);
+    };
+    CHECK(drain("ssh", true) == 200);
+    CHECK(drain("roof/ssh", false) == 200);
+    CHECK(drain("roof/attic/ssh", true) == 200);
+    CHECK(drain("attic/ssh", true) == 404);
+    attic->control.reset();
+    CHECK(eventually([&] { return house.origins().empty(); }));
+    // Another machine comes first this time, and is not meant.
+    Machine shed(house.remote, house.remote.roof, "shed");
+    CHECK(eventually([&] { return house.services().empty(); }));
+    shed.opened("ssh", at_port(house.port(1)));
+    attic.emplace(house.remote, house.remote.roof, "attic");
+    attic->opened("ssh", port);
+    CHECK_FALSE(is_drained("roof/ssh"));
+    CHECK(is_drained("roof/attic/ssh"));
+    CHECK(drain("ssh", false) == 404); // it could be either
+    CHECK(drain("roof/attic/ssh", false) == 200);
+}

@@ -56,6 +56,25 @@ TEST_CASE("a log-in with a name that could not stand in a log is refused")
     }
 }
 
+TEST_CASE("a log-in with a name is the same without it for programs that do not know the field")
+{
+    LogIn log_in;
+    log_in.name = "web1";
+    std::string bytes = encode(log_in);
+    const std::string field("\x17\x00\x04web1", 7);
+    const std::size_t at = bytes.find(field);
+    REQUIRE(at != std::string::npos);
+    const auto read = [](const std::string& frame) {
+        const auto* const body = reinterpret_cast<const std::uint8_t*>(frame.data()) + 3;
+        return decode(static_cast<std::uint8_t>(frame[2]), {body, frame.size() - 3});
+    };
+    CHECK((read(bytes) == Frame(log_in)));
+    bytes[at] = '\xc8'; // a field that nobody knows
+    LogIn nameless;
+    CHECK((read(bytes) == Frame(nameless)));
+    CHECK(encode(nameless).find('\x17') == std::string::npos); // as older programs send it
+}
+
 TEST_CASE("the name of any machine becomes a plain name")
 {
     CHECK(is_plain_name(host_name()));
