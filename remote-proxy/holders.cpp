@@ -152,6 +152,8 @@ std::optional<Clock::time_point> RemoteProxy::next_question() const
 // whoever calls this may be in the middle of a change.
 void RemoteProxy::become_free(const PublicService& service)
 {
+    if (contests_.size() == 0)
+        return;
     for (std::string thing : {thing_of_name(service), thing_of_port(service)}) {
         if (!contests_.over(thing).empty())
             freed_.push_back(std::move(thing));

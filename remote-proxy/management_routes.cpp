@@ -190,7 +190,7 @@ public:
         if (exact != all.end())
             return json_response(to_json(*exact));
         if (all.size() > 1)
-            return refusal(409, fmt::format("{} origin proxies go by that name, such as {}: name "
+            return refusal(404, fmt::format("{} origin proxies go by that name, such as {}: name "
                                             "one of them, with %2F for the slash",
                                             all.size(), all.front().name));
         return all.empty() ? no_such(name) : json_response(to_json(all.front()));

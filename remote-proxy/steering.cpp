@@ -442,7 +442,7 @@ void RemoteProxy::resume_origins(const std::string& name, const std::vector<Orig
                                   (name == origin.identity() && wider == origin.credential()));
             if (is_wider && kept_.drained_origins.contains(wider))
                 throw SteeringError(
-                    409, fmt::format("all of \"{}\" are drained: resume that", log::escape(wider)));
+                    404, fmt::format("all of \"{}\" are drained: resume that", log::escape(wider)));
         }
     }
     kept_.drained_origins.erase(name);
