@@ -319,10 +319,13 @@ bool RemoteProxy::forget_drained(const std::string& name)
     auto& drained = kept_.drained_services;
     if (drained.erase(name) > 0)
         return true;
+    const bool is_here = std::ranges::any_of(services_, [&name](const auto& entry) {
+        return entry.second->owner && entry.second->options.offer() == name;
+    });
     const auto is_meant = [end = '/' + name](const std::string& each) {
         return each.ends_with(end);
     };
-    if (std::ranges::count_if(drained, is_meant) != 1)
+    if (is_here || std::ranges::count_if(drained, is_meant) != 1)
         return false;
     std::erase_if(drained, is_meant);
     return true;

@@ -413,9 +413,9 @@ TEST_CASE(
     CHECK(drain("attic/ssh", true) == 404);
     attic->control.reset();
     CHECK(eventually([&] { return house.origins().empty(); }));
+    CHECK(eventually([&] { return house.services().empty(); }));
     // Another machine comes first this time, and is not meant.
     Machine shed(house.remote, house.remote.roof, "shed");
-    CHECK(eventually([&] { return house.services().empty(); }));
     shed.opened("ssh", at_port(house.port(1)));
     attic.emplace(house.remote, house.remote.roof, "attic");
     attic->opened("ssh", port);

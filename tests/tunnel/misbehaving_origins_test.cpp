@@ -152,18 +152,22 @@ TEST_CASE("of several secrets of one name the one that is taken away ends its ow
     options.outside_address = std::nullopt;
     options.services = {{"default", {"127.0.0.1", 0}}}; // which both may serve
     options.services.front().balance = Balance::round_robin;
+    options.probe_timeout = 10s; // they are runs of one origin proxy, and asked
     RunningRemote remote(options);
     SecureOrigin one(remote.proxy().control_endpoint(), parse_secret(old, "old"));
     SecureOrigin other(remote.proxy().control_endpoint(), parse_secret(fresh, "fresh"));
+    while (!std::holds_alternative<Probe>(one.control.receive_frame())) {
+    }
+    one.control.send(Heartbeat());
+    one.control.send(Probe());
+    one.control.receive_frame(); // its answer: the other has been heard
     std::vector<Stream> visitors;
     std::vector<TlsStream> data;
     for (SecureOrigin* const origin : {&one, &other}) {
         visitors.push_back(Stream::connect(remote.proxy().outside_endpoint()));
         Frame frame = origin->control.receive_frame();
-        while (!std::holds_alternative<Announce>(frame)) {
-            origin->control.send(Heartbeat()); // it is asked whether it is still there
+        while (!std::holds_alternative<Announce>(frame))
             frame = origin->control.receive_frame();
-        }
         data.push_back(origin->dial_back(std::get<Announce>(frame).ticket));
         data.back().send(Start());
         data.back().send(data_frame("welcome"));
