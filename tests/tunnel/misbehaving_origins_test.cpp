@@ -160,7 +160,7 @@ TEST_CASE("of several secrets of one name the one that is taken away ends its ow
     }
     one.control.send(Heartbeat());
     one.control.send(Probe());
-    one.control.receive_frame(); // its answer: the other has been heard
+    CHECK(one.control.receive(3) == encode(Heartbeat())); // what was sent before has been heard
     std::vector<Stream> visitors;
     std::vector<TlsStream> data;
     for (SecureOrigin* const origin : {&one, &other}) {
