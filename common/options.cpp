@@ -16,6 +16,7 @@
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
 
+#include "common/configuration/names.hpp"
 #include "common/flag.hpp"
 #include "common/text_values.hpp"
 
@@ -301,6 +302,15 @@ void CommandLine::add_file(const std::string& flag, std::string& value, const st
              [&value](const std::string& text) {
                  value = text;
                  return !text.empty();
+             });
+}
+
+void CommandLine::add_name(const std::string& flag, std::string& value, const std::string& help)
+{
+    add_text(flag, help, "NAME", value, std::string(plain_name_syntax), Need::optional,
+             [&value](const std::string& text) {
+                 value = text;
+                 return is_plain_name(text);
              });
 }
 

@@ -105,6 +105,8 @@ public:
                             const std::string& help, std::uint32_t highest);
     // Any text but an empty one.
     void add_file(const std::string& flag, std::string& value, const std::string& help);
+    // A name as is_plain_name() has it.
+    void add_name(const std::string& flag, std::string& value, const std::string& help);
     void add_switch(const std::string& flag, bool& value, const std::string& help);
     void add(CommonOptions& options);
     void add(ManagementOptions& options); // management/options.cpp

@@ -6,6 +6,7 @@
 #include "common/bandwidth_options.hpp"
 #include "common/management/access.hpp"
 #include "origin-proxy/configuration.hpp"
+#include "origin-proxy/host_name.hpp"
 #include "origin-proxy/parse_service.hpp"
 #include "origin-proxy/remote_peers.hpp"
 #include "origin-proxy/trusted_remote.hpp"
@@ -82,6 +83,11 @@ void add_flags(CommandLine& line, OriginOptions& options)
                       for (OriginService& each : parse_service(text))
                           options.services.push_back(std::move(each));
                   });
+    options.name = host_name();
+    line.add_name(
+        "--name", options.name,
+        "What the remote proxy calls this origin proxy, and tells it from others with the "
+        "same secret by");
     line.add_choice("--proxy-protocol",
                     "Tell the origin server who the visitor is, by a header of the PROXY protocol "
                     "before its first byte: off, v1 or v2",

@@ -19,6 +19,7 @@ struct RemotePeer {
 struct OriginOptions {
     CommonOptions common;
     TrustOptions trust;
+    std::string name; // that tells it from others with the same secret; empty: it tells none
     std::vector<RemotePeer> remote_proxies; // one at least, each with another address
     ServerAddress origin_server_address;    // of the service `default`, if there are no others
     ProxyProtocol proxy_protocol{};         // towards it

@@ -237,6 +237,7 @@ awaitable<void> RemoteLink::follow()
     LogIn log_in;
     log_in.program_version = TUNNEL_VERSION;
     log_in.origin = id_;
+    log_in.name = options_.name;
     log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
     if (parking_.wanted())
         log_in.features.emplace_back(feature::parking);

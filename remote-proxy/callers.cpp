@@ -341,6 +341,7 @@ awaitable<void> RemoteProxy::shake_hands(Caller& caller)
                 throw std::system_error(make_error_code(Errc::no_proof));
             caller.identity.name = secret->name;
             caller.identity.credential = control->credential;
+            caller.identity.is_only = secret->is_only;
         } else {
             caller.identity.name = handshake.certificate_name();
         }
@@ -408,8 +409,8 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     reset_on_close(caller.socket.native_handle());
     // Whose it is, whoever is logged in when it has started.
     const std::optional<SessionId> session = link != nullptr ? link->session : std::nullopt;
-    const Identity identity = link != nullptr ? link->identity : Identity();
-    const OriginId origin = link != nullptr ? link->origin : OriginId();
+    const auto carrier = link != nullptr ? link->carrier : std::make_shared<const Carrier>();
+    const OriginId origin = carrier->origin;
     std::string failure;
     bool refused = false;
     try {
@@ -428,10 +429,10 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     auto visitor = claim->take();
     if (!visitor)
         co_return;
-    if (failure.empty() && identity.credential && trust_.find(*identity.credential) == nullptr)
+    if (failure.empty() && !trusts(carrier->credential, carrier->secret))
         failure = "the origin proxy is trusted no longer";
     if (failure.empty()) {
-        relay(std::move(*visitor), caller.release(), session, group_of(identity.name));
+        relay(std::move(*visitor), caller.release(), session, carrier);
     } else if (refused) {
         on_refusal(std::move(*visitor), origin, failure);
     } else {

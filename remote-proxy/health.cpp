@@ -25,17 +25,17 @@ void RemoteProxy::on_health(OriginLink& link, const ServerHealth& health)
         if (!is_ill)
             server->refused.reset(); // it takes connections
     }
-    if (!news || !may_log(link.identity.name, health.service))
+    if (!news || !may_log(link.name->credential(), health.service))
         return;
     if (is_ill)
         log::warn("an origin server is not well", {{"service", health.service},
-                                                   {"name", link.identity.name},
+                                                   {"name", link.name->shown()},
                                                    {"origin", link.address},
                                                    {"reason", health.text}});
     else
         log::info(
             "an origin server is well again",
-            {{"service", health.service}, {"name", link.identity.name}, {"origin", link.address}});
+            {{"service", health.service}, {"name", link.name->shown()}, {"origin", link.address}});
 }
 
 } // namespace tunnel

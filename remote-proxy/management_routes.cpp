@@ -173,12 +173,27 @@ public:
 
     Response service(const Request& request) const
     {
-        return one_of_named(proxy().status().services, named_in(request), as_json);
+        const std::string& name = named_in(request);
+        return one_of_named(proxy().status().services, proxy().service_meant(name).value_or(name),
+                            as_json);
     }
 
     Response origin(const Request& request) const
     {
-        return one_of_named(proxy().status().origins, named_in(request), as_json);
+        const std::string& name = named_in(request);
+        std::vector<RemoteStatus::Origin> all = proxy().status().origins;
+        const auto is_meant = [&name](const RemoteStatus::Origin& each) {
+            return each.name == name || each.identity == name || each.credential == name;
+        };
+        std::erase_if(all, [&](const RemoteStatus::Origin& each) { return !is_meant(each); });
+        const auto exact = std::ranges::find(all, name, &RemoteStatus::Origin::name);
+        if (exact != all.end())
+            return json_response(to_json(*exact));
+        if (all.size() > 1)
+            return refusal(404, fmt::format("{} origin proxies go by that name, such as {}: name "
+                                            "one of them, with %2F for the slash",
+                                            all.size(), all.front().name));
+        return all.empty() ? no_such(name) : json_response(to_json(all.front()));
     }
 
     Response visitors(const Request& request) const

@@ -35,13 +35,15 @@ RemoteStatus RemoteProxy::status() const
         its.drained = service->drained;
         its.is_open = service->outside.is_open();
         for (const PublicService::Server& server : service->servers) {
-            its.served_by.push_back(*server.link->name);
+            its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);
         }
     }
     for (const OriginLink* const link : links_) {
         RemoteStatus::Origin& its = status.origins.emplace_back(
-            RemoteStatus::Origin{*link->name, link->connection.round_trip()});
+            RemoteStatus::Origin{link->name->shown(), link->connection.round_trip()});
+        its.credential = link->name->credential();
+        its.identity = link->name->identity();
         its.address = link->address;
         its.version = link->version;
         its.encrypted = link->encrypted;

@@ -56,7 +56,9 @@ struct RemoteStatus {
     struct Origin {
         std::string name; // as it is shown
         std::optional<microseconds> round_trip{};
-        std::string address{}; // "ip:port"
+        std::string credential{}; // whose name all have that have the same secret
+        std::string identity{};   // as it is shown, but the same for twins
+        std::string address{};    // "ip:port"
         std::string version{};
         bool encrypted = false;
         bool drained = false;

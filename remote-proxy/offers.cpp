@@ -52,6 +52,14 @@ std::string to_text(const PortRanges& ranges)
     return text;
 }
 
+// What a service of it can be called, the first that is free: where the credential has a name, that
+// of the machine is not needed as long as no other of them has the same service.
+std::vector<std::string> keys_of(const OriginName& origin, const std::string& name)
+{
+    const std::string full = fmt::format("{}/{}", origin.identity(), name);
+    return {fmt::format("{}/{}", origin.family(), name), full, full + "#2"};
+}
+
 std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
 {
     std::vector<std::uint16_t> ports;
@@ -85,16 +93,15 @@ void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
 {
     const bool was_offered = link.offers.erase(name) > 0;
     link.ill.erase(name);
+    contests_.leave({link.number, name});
     if (!was_offered) // looking for it would cost as much as there are services
         return;
     for (const ServicePointer& service : served_by(link)) {
         if (service->options.offer() != name)
             continue;
         leave(*service, link);
-        if (service->owner) {
+        if (service->owner)
             retire(service, "withdrawn by its origin proxy");
-            reconsider_offers_of(name);
-        }
     }
 }
 
@@ -105,18 +112,32 @@ void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked
         return;
     }
     OriginLink::Offered& offered = link.offers.at(name);
-    Frame frame;
+    Verdict verdict;
     try {
-        frame = answer(link, name, offered.outside_address);
+        verdict = answer(link, name, offered.outside_address);
     } catch (const std::system_error& error) {
         const bool too_many = error.code() == std::errc::too_many_files_open;
-        frame = declined(name, too_many ? DeclineReason::too_many : DeclineReason::cannot_listen,
-                         error.what());
+        verdict = declined(name, too_many ? DeclineReason::too_many : DeclineReason::cannot_listen,
+                           error.what());
     }
+    const Contender contender{link.number, name};
+    if (const auto* const contested = std::get_if<Contested>(&verdict)) {
+        const auto state =
+            contests_.enter(contender, contested->thing, contested->holder, contested->until);
+        if (contested->until)
+            be_woken_at(*contested->until);
+        if (state == Contests::State::asking && !contested->is_hopeless()) {
+            ask(contested->holder);
+            return; // it is answered when that is known
+        }
+        verdict = declined(name, DeclineReason::in_use, contested->words);
+    } else {
+        contests_.leave(contender);
+    }
+    const Frame& frame = std::get<Frame>(verdict);
     const bool is_declined = std::holds_alternative<Declined>(frame);
-    const auto found = services_.find(name);
-    if (is_declined && found != services_.end() && found->second->server(&link) != nullptr)
-        leave(*found->second, link); // it was allowed before
+    if (const ServicePointer service = is_declined ? service_of_offer(link, name) : nullptr)
+        leave(*service, link); // it was allowed before
     const auto* const no = std::get_if<Declined>(&frame);
     if (!asked && offered.declined == DeclineReason::removed && no != nullptr &&
         no->reason == DeclineReason::not_allowed)
@@ -137,61 +158,78 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
     offered.told = std::move(bytes);
     const auto* const no = std::get_if<Declined>(&frame);
     offered.declined = no != nullptr ? std::optional(no->reason) : std::nullopt;
-    if (!may_log(link.identity.name, no != nullptr ? no->service : std::get<Opened>(frame).service))
+    if (!may_log(link.name->credential(),
+                 no != nullptr ? no->service : std::get<Opened>(frame).service))
         return;
     if (no != nullptr)
         log::warn("declined a service", {{"service", no->service},
-                                         {"name", link.identity.name},
+                                         {"name", link.name->shown()},
                                          {"origin", link.address},
                                          {"reason", no->text}});
     else if (const auto* const yes = std::get_if<Opened>(&frame))
         log::info("service opened", {{"service", yes->service},
                                      {"outside", yes->outside_address},
-                                     {"name", link.identity.name},
+                                     {"name", link.name->shown()},
                                      {"origin", link.address}});
 }
 
 // It may offer, withdraw and offer again as fast as it likes.
-bool RemoteProxy::may_log(const std::string& origin, const std::string& service)
+bool RemoteProxy::may_log(const std::string& credential, const std::string& service)
 {
-    if (places_[place_of(origin)].lines.take(Clock::now()))
+    constexpr std::size_t most_remembered = 4096;
+    if (lines_.size() >= most_remembered && !lines_.contains(credential))
+        std::erase_if(lines_,
+                      [this](const auto& entry) { return origin_named(entry.first) == nullptr; });
+    if (lines_[credential].take(Clock::now()))
         return true;
-    count(restless_, origin, service);
+    count(restless_, credential, service);
     return false;
 }
 
 // Serves it, if that may be; throws std::system_error if it cannot listen.
-Frame RemoteProxy::answer(OriginLink& link, const std::string& name, const std::string& wanted)
+RemoteProxy::Verdict RemoteProxy::answer(OriginLink& link, const std::string& name,
+                                         const std::string& wanted)
 {
-    const auto where = serve_tunnels(link, name);
-    Frame frame = answer_by_rules(link, name, wanted);
-    if (!where || std::holds_alternative<Opened>(frame))
-        return frame;
+    std::optional<Contested> contested;
+    const auto where = serve_tunnels(link, name, contested);
+    if (!where && contested)
+        return *contested;
+    Verdict verdict = answer_by_rules(link, name, wanted);
+    const auto* const frame = std::get_if<Frame>(&verdict);
+    if (!where || (frame != nullptr && std::holds_alternative<Opened>(*frame)))
+        return verdict;
     // A tunnel gives no right to what else is called so.
-    const auto found = services_.find(name);
-    if (found != services_.end() && found->second->server(&link) != nullptr)
-        leave(*found->second, link);
+    if (const ServicePointer service = service_of_offer(link, name))
+        leave(*service, link);
     return Opened{name, *where};
 }
 
 // The same, but for tunnels.
-Frame RemoteProxy::answer_by_rules(OriginLink& link, const std::string& name,
-                                   const std::string& wanted)
+RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::string& name,
+                                                  const std::string& wanted)
 {
     if (!is_service_name(name))
         return declined(name, DeclineReason::not_allowed, std::string(plain_name_syntax));
     const auto found = services_.find(name);
     ServicePointer service = found != services_.end() ? found->second : nullptr;
-    if (service && !service->owner) {
+    // One that is for others does not keep this one from having one of its own, elsewhere.
+    const bool may_open = !wanted.empty() && !ports_of(link).empty() && !trust_.trusts_anyone();
+    if (service && !service->allows(link.identity.name) && may_open)
+        service = nullptr;
+    if (service) {
         if (auto objection = objection_to(link, *service, wanted))
             return *objection;
-    } else if (service && service->owner != link.identity.name) {
-        return declined(name, DeclineReason::in_use,
-                        fmt::format("service \"{}\" is in use by another origin proxy", name));
+        const bool is_anybody = link.identity.is_anybody();
+        if (const OriginLink* const holder = service->holder_before(&link, is_anybody))
+            return Contested{thing_of_name(*service), holder->number, std::nullopt,
+                             in_use(*service, *holder, link.identity)};
     } else {
         if (auto objection = objection_to(link, name, wanted))
             return *objection;
-        service = open_for(link, name, parse_address(wanted).value());
+        const Address address = parse_address(wanted).value();
+        if (auto contested = contest_for(link, name, address))
+            return *contested;
+        service = open_for(link, name, address);
     }
     try {
         serve(*service, link);
@@ -203,13 +241,90 @@ Frame RemoteProxy::answer_by_rules(OriginLink& link, const std::string& name,
     return Opened{name, to_string(service->outside.endpoint())};
 }
 
+// Its own of that name, whether it serves it or has gone and come back; else null.
+RemoteProxy::ServicePointer RemoteProxy::own_service(const OriginName& origin,
+                                                     const std::string& name) const
+{
+    for (const std::string& key : keys_of(origin, name)) {
+        const auto found = services_.find(key);
+        if (found != services_.end() && found->second->owner &&
+            found->second->owner->is_alike(origin) && found->second->options.offer() == name)
+            return found->second;
+    }
+    return nullptr;
+}
+
+std::string RemoteProxy::key_for(const OriginName& origin, const std::string& name) const
+{
+    for (const std::string& key : keys_of(origin, name)) {
+        if (!services_.contains(key))
+            return key;
+    }
+    fail(std::make_error_code(std::errc::file_exists),
+         fmt::format("others have services that are called as \"{}\" of {} is", name,
+                     origin.shown()));
+}
+
+// The one that it serves because of this offer, not counting tunnels; null if it serves none.
+RemoteProxy::ServicePointer RemoteProxy::service_of_offer(const OriginLink& link,
+                                                          const std::string& name) const
+{
+    if (const auto found = services_.find(name);
+        found != services_.end() && found->second->server(&link) != nullptr)
+        return found->second;
+    const ServicePointer own = own_service(*link.name, name);
+    return own && own->server(&link) != nullptr ? own : nullptr;
+}
+
+// Who has what it wants to open; nullopt: nobody, or nobody who counts. Throws std::system_error if
+// it can never have that.
+std::optional<RemoteProxy::Contested>
+RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Address address)
+{
+    const ServicePointer own = own_service(*link.name, name);
+    if (own) {
+        if (const OriginLink* const holder = own->holder_before(&link, false))
+            return Contested{thing_of_name(*own), holder->number, std::nullopt,
+                             in_use(*own, *holder, link.identity)};
+    }
+    if (address.port == 0)
+        return std::nullopt;
+    if (address.host.empty())
+        address.host = options_.outside_address.value_or(Address()).host;
+    const tcp::endpoint wanted = endpoint_to_listen(io_, address);
+    std::vector<ServicePointer> there;
+    for (const auto& [key, service] : services_) {
+        if (service != own && overlap(service->outside.endpoint(), wanted))
+            there.push_back(service);
+    }
+    for (const ServicePointer& service : there) {
+        if (!service->owner)
+            fail(asio::error::address_in_use,
+                 fmt::format("port {} is that of the service \"{}\" here", address.port,
+                             *service->name));
+        if (!service->servers.empty()) {
+            const OriginLink& holder = *service->servers.front().link;
+            const bool is_itself = &holder == &link;
+            return Contested{thing_of_port(*service), is_itself ? 0 : holder.number, std::nullopt,
+                             in_use(*service, holder, link.identity)};
+        }
+        // Whoever had it is gone. It may have lost its connection for a moment alone.
+        const auto until = service->deserted + options_.probe_timeout;
+        if (!service->owner->is_alike(*link.name) && Clock::now() < until)
+            return Contested{thing_of_port(*service), 0, until,
+                             fmt::format("port {} is kept for {}, which may come back",
+                                         address.port, service->owner->shown())};
+        retire(service, "its origin proxy is gone, and another service has its port");
+    }
+    return std::nullopt;
+}
+
 // One of its own, at this address. Throws std::system_error, and then what it had is still there,
 // unless that had the same port.
 RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::string& name,
                                                   const Address& address)
 {
-    const auto found = services_.find(name);
-    const ServicePointer former = found != services_.end() ? found->second : nullptr;
+    const ServicePointer former = own_service(*link.name, name);
     const PortRanges& allowed = ports_of(link);
     const auto may_keep = [&](std::uint16_t port) {
         return std::ranges::any_of(allowed,
@@ -226,9 +341,10 @@ RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::s
     Listener listener = listen_for(link, address);
     if (former && !former->retired)
         retire(former, why, &link);
-    RemoteService options{name, address};
+    RemoteService options{key_for(*link.name, name), address};
     take_rules(options, options_);
-    return add_service(std::move(options), std::move(listener), link.identity.name);
+    options.offered_as = name;
+    return add_service(std::move(options), std::move(listener), link.name);
 }
 
 // To serving one that the options name.
@@ -313,7 +429,8 @@ void RemoteProxy::must_leave_room(const OriginLink& link, std::size_t leaving) c
 {
     const auto own =
         static_cast<std::size_t>(std::ranges::count_if(services_, [&link](const auto& entry) {
-            return entry.second->owner == link.identity.name;
+            const auto& owner = entry.second->owner;
+            return owner && owner->credential() == link.name->credential();
         }));
     const std::size_t most = usable_descriptors() / 4;
     if (services_.size() + own < most + 2 * leaving)
@@ -343,17 +460,6 @@ Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
             if (i + 1 >= std::min(ports.size(), most_tries))
                 fail(error.code(), "no port of those that this origin proxy may open is free");
         }
-    }
-}
-
-// A name has become free.
-void RemoteProxy::reconsider_offers_of(const std::string& name)
-{
-    const std::vector<OriginLink*> all = links_;
-    for (OriginLink* const link : all) {
-        const auto offered = link->offers.find(name);
-        if (offered != link->offers.end() && offered->second.declined == DeclineReason::in_use)
-            consider(*link, name);
     }
 }
 
@@ -389,7 +495,8 @@ void RemoteProxy::listen_again(OriginLink& link)
         if (next == link.offers.end())
             next = link.offers.begin();
         const auto& declined = next->second.declined;
-        if (declined == DeclineReason::cannot_listen || declined == DeclineReason::too_many)
+        if (declined == DeclineReason::cannot_listen || declined == DeclineReason::too_many ||
+            declined == DeclineReason::in_use)
             names.push_back(next->first);
     }
     for (const std::string& name : names) {

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "common/configuration/names.hpp"
 #include "common/net/socket.hpp"
-#include "remote-proxy/tunnels.hpp"
 
 namespace tunnel {
 
@@ -23,13 +23,14 @@ std::uint64_t next_number()
 } // namespace
 
 OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats,
-                       OriginId id, Identity who, ParkingSpace parking_space)
+                       OriginId id, Identity who, ParkingSpace parking_space, std::size_t twin)
     : connection(std::move(socket), heartbeats, std::move(tls)),
       number(next_number()),
       origin(id),
       identity(std::move(who)),
-      name(std::make_shared<const std::string>(identity.name.empty() ? std::string(nameless_client)
-                                                                     : identity.name)),
+      name(std::make_shared<const OriginName>(identity.name, identity.is_only, identity.own_name,
+                                              twin)),
+      carrier(std::make_shared<const Carrier>(carrier_of(identity, origin))),
       parked(std::move(parking_space)),
       visitors(std::make_shared<std::size_t>(0)),
       address(to_string(connection.peer()))
@@ -47,9 +48,14 @@ Announce announcement(const Ticket& ticket, const Visitor& visitor, const Remote
     return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
 }
 
-std::uint64_t group_of(std::string_view name)
+Carrier carrier_of(const Identity& identity, OriginId origin)
 {
-    return std::hash<std::string_view>()(name);
+    // A secret stands for somebody else under another name.
+    std::string all = identity.name + '\0';
+    if (identity.credential)
+        all.append(identity.credential->begin(), identity.credential->end());
+    all.append(origin.bytes.begin(), origin.bytes.end());
+    return {identity.name, identity.credential, origin, std::hash<std::string>()(all)};
 }
 
 std::optional<Reject> objection(const LogIn& log_in)
@@ -62,6 +68,11 @@ std::optional<Reject> objection(const LogIn& log_in)
                                   TUNNEL_VERSION, lowest_version, highest_version,
                                   log_in.program_version, log_in.lowest_version,
                                   log_in.highest_version)};
+    if (!log_in.name.empty() && !is_plain_name(log_in.name))
+        return Reject{RejectReason::name,
+                      fmt::format("\"{}\" cannot be the name of an origin proxy, {}: give it "
+                                  "another --name",
+                                  log_in.name.substr(0, longest_name), plain_name_syntax)};
     return std::nullopt;
 }
 

@@ -11,6 +11,7 @@
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "common/security/key.hpp"
+#include "remote-proxy/origin_name.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/replay_window.hpp"
 #include "remote-proxy/service_options.hpp"
@@ -23,7 +24,22 @@ struct Identity {
     std::string name{};                      // empty: anyone, nothing was asked
     std::optional<RandomBytes> credential{}; // the secret it was known by, if it was a secret
     std::optional<Key> session_key{};        // only it and we know
+    bool is_only = false;                    // there is no other secret, so nobody names it
+    std::string own_name{};                  // what it calls itself; empty: nothing
+
+    // Nothing was proved: it could be anybody.
+    bool is_anybody() const { return name.empty(); }
 };
+
+// By what a visitor is served: one run of an origin proxy, by the secret that it has shown.
+struct Carrier {
+    std::string credential;            // its name
+    std::optional<RandomBytes> secret; // none: a certificate, or nothing
+    OriginId origin;
+    std::uint64_t group = 0; // of its visitors, for Relay::end_group()
+};
+
+Carrier carrier_of(const Identity& identity, OriginId origin);
 
 // One control connection, from its log-in to its end.
 struct OriginLink {
@@ -35,8 +51,18 @@ struct OriginLink {
         std::string told{};                      // the frame that said so, without the number
     };
 
+    // It was asked whether it is still there.
+    struct Asked {
+        std::uint64_t received;  // frames, until then
+        Clock::time_point until; // if it has said nothing by then, it is gone
+    };
+
+    // `twin` is the number in its name.
     OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats, OriginId id,
-               Identity who, ParkingSpace parking_space);
+               Identity who, ParkingSpace parking_space, std::size_t twin = 1);
+
+    // Something came from it since it was asked.
+    bool has_answered() const { return asked && connection.received() != asked->received; }
 
     // Tells the origin proxy of a visitor.
     void announce(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
@@ -45,15 +71,17 @@ struct OriginLink {
     const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
     OriginId origin;
     Identity identity;
-    std::string place;                // only one link has it at a time
-    std::optional<SessionId> session; // if its data connections are framed
-    bool parking = false;             // and it wants them back
-    bool offers_services = false;     // one by one; else it has the one of its log-in
-    bool sends_headers = false;       // that an announcement asks for
-    bool drained = false;             // takes no new visitors
+    std::optional<Asked> asked{};
+    std::optional<Clock::time_point> ask_again{}; // then, if anybody still wants what it has
+    std::optional<SessionId> session;             // if its data connections are framed
+    bool parking = false;                         // and it wants them back
+    bool offers_services = false;                 // one by one; else it has the one of its log-in
+    bool sends_headers = false;                   // that an announcement asks for
+    bool drained = false;                         // takes no new visitors
     bool encrypted = false;
-    std::string version{};                   // of its program
-    std::shared_ptr<const std::string> name; // as it is shown
+    std::string version{}; // of its program
+    std::shared_ptr<const OriginName> name;
+    std::shared_ptr<const Carrier> carrier;
     Clock::time_point since = Clock::now();
     ParkedConnections parked;              // of the session
     ReplayWindow used_numbers;             // of connections that were parked
@@ -71,9 +99,6 @@ struct OriginLink {
 
 // What is said of it.
 Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
-
-// Names the visitors that an origin proxy serves, for Relay::end_group().
-std::uint64_t group_of(std::string_view name);
 
 // Why nobody can be logged in so; nullopt if there is no reason.
 std::optional<Reject> objection(const LogIn& log_in);

@@ -1,11 +1,10 @@
-// The origin proxy at the remote proxy: its log-in, its place, its control connection.
+// The origin proxy at the remote proxy: its log-in and its control connection.
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include "common/error.hpp"
 #include "common/log.hpp"
@@ -21,14 +20,11 @@ namespace {
 // Origin proxies that are being told why they are rejected.
 constexpr std::size_t most_rejected = 4;
 
-// Is set while it lives.
-struct Flag {
-    bool& flag;
+// Log-ins that wait until it is known whether a holder is still there.
+constexpr std::size_t most_waiting_log_ins = 16;
 
-    explicit Flag(bool& which) : flag(which) { flag = true; }
-
-    ~Flag() { flag = false; }
-};
+// Control connections, however many descriptors there are.
+constexpr std::size_t most_links = 2000;
 
 } // namespace
 
@@ -42,21 +38,18 @@ awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
         else if (blocked_for(caller).count() == 0)
             note_failure(caller, make_error_code(Errc::no_proof));
     }
+    caller.identity.own_name = log_in.name;
     if (!rejection)
         rejection = objection_to(caller, log_in);
-    const OriginLink* const holder = holder_of(place_of(caller.identity.name));
-    if (!rejection && stopping_ && (holder == nullptr || !is_holder(*holder, caller, log_in)))
+    const bool returns = !rejection && replace_former(caller, log_in);
+    if (!rejection && stopping_ && !returns)
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
-    if (!rejection) {
-        const bool free = co_await free_the_place(caller, log_in);
-        if (!free)
-            rejection = Reject{
-                RejectReason::in_use,
-                fmt::format("service \"{}\" is in use by another origin proxy", log_in.service)};
-    }
+    if (!rejection)
+        rejection = too_many_links(caller.identity);
+    if (!rejection && !offers_services(log_in))
+        rejection = co_await wait_for_holder(caller, log_in);
     // It may have been taken out of the file while it proved who it is, or waited.
-    if (!rejection && caller.identity.credential &&
-        trust_.find(*caller.identity.credential) == nullptr)
+    if (!rejection && !trusts(caller.identity))
         rejection = Reject{RejectReason::not_trusted, "its secret is no longer good"};
     if (rejection) {
         count(rejections_, caller.peer, rejection->text);
@@ -120,6 +113,7 @@ awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const Lo
         co_return Reject{RejectReason::not_trusted, "no proof of the secret in time"};
     }
     caller.identity = {secret.name, secret.credential.id, session_key(key, log_in, nonce)};
+    caller.identity.is_only = secret.is_only;
     co_return std::nullopt;
 }
 
@@ -135,27 +129,13 @@ awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
     co_await send_last(wire, std::move(bytes));
 }
 
-// Where the only service is the one of the command line, it is everybody's one place. Else each
-// name has a place of its own.
-std::string RemoteProxy::place_of(const std::string& name) const
+// The secret, if that is what somebody is known by, is still good, and has the same name.
+bool RemoteProxy::trusts(const std::string& name, const std::optional<RandomBytes>& secret) const
 {
-    const bool only_one =
-        !has_names_ && options_.allow_ports.empty() && options_.outside_address.has_value();
-    return only_one ? std::string() : name;
-}
-
-OriginLink* RemoteProxy::holder_of(const std::string& place) const
-{
-    const auto found = std::ranges::find(links_, place, &OriginLink::place);
-    return found == links_.end() ? nullptr : *found;
-}
-
-// With a name it is the same wherever and however often it runs; without one, only the same run is.
-bool RemoteProxy::is_holder(const OriginLink& link, const Caller& caller, const LogIn& log_in)
-{
-    if (link.identity.name.empty() && caller.identity.name.empty())
-        return link.origin == log_in.origin;
-    return link.identity.name == caller.identity.name;
+    if (!secret)
+        return true;
+    const NamedSecret* const known = trust_.find(*secret);
+    return known != nullptr && known->name == name;
 }
 
 // The one that the log-in names, if the options have it and this one may serve it; else null.
@@ -176,129 +156,105 @@ std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogI
         return std::nullopt;
     if (named_service(log_in, caller.identity) != nullptr)
         return std::nullopt;
+    std::string there;
+    for (const auto& [name, service] : services_) {
+        if (service->owner || service->tunnel || !service->allows(caller.identity.name))
+            continue;
+        if (there.size() > 200) {
+            there += ", and more";
+            break;
+        }
+        there += fmt::format("{}\"{}\"", there.empty() ? "" : ", ", name);
+    }
+    if (there.empty())
+        there = "none";
     return Reject{
         RejectReason::service,
-        fmt::format("there is no service \"{}\" here for this origin proxy", log_in.service)};
+        fmt::format("there is no service \"{}\" here for this origin proxy, but {}: start it with "
+                    "--service NAME=ADDRESS",
+                    log_in.service, there)};
 }
 
-// The same origin proxy takes its own place over; another one gets the place only of a holder that
-// does not answer. True: the place is free.
-awaitable<bool> RemoteProxy::free_the_place(Caller& caller, const LogIn& log_in)
+// The same run of the same origin proxy, which has lost its control connection sooner than we
+// have: what is left of that is closed. Whether there was one.
+bool RemoteProxy::replace_former(const Caller& caller, const LogIn& log_in)
 {
-    const std::string place = place_of(caller.identity.name);
-    bool told = false;
-    for (;;) {
-        const OriginLink* const holder = holder_of(place);
-        if (holder == nullptr || is_holder(*holder, caller, log_in))
-            break;
-        if (places_[place].probing)
-            co_return false; // one newcomer at a time; its holder is being asked already
-        if (!std::exchange(told, true)) {
-            const Notice notice{fmt::format("service \"{}\" is in use by another origin proxy; "
-                                            "asking it whether it is still there",
-                                            log_in.service)};
-            co_await send(caller.wire(), encode(notice));
-            continue; // the holder may have gone meanwhile
-        }
-        const bool answers = co_await holder_answers(place);
-        if (answers)
-            co_return false;
-    }
-    const bool free = co_await take_over(caller, log_in);
-    co_return free;
-}
-
-// Of the same identity's place. Another run of it may be one that was restarted, or a second one:
-// those two would push each other out for ever, and are slowed.
-awaitable<bool> RemoteProxy::take_over(Caller& caller, const LogIn& log_in)
-{
-    const std::string place = place_of(caller.identity.name);
-    Place& known = places_[place];
-    OriginLink* holder = holder_of(place);
-    const auto wait = known.takeovers.wait(Clock::now());
-    if (holder != nullptr && holder->origin != log_in.origin && wait.count() > 0) {
-        count(fights_, caller.peer, holder->identity.name);
-        if (known.contending)
-            co_return false;
-        const Flag contending(known.contending);
-        const Notice notice{
-            fmt::format("another origin proxy has the identity of this one, \"{}\", "
-                        "and the two take the place from each other: it is yours in "
-                        "{}, stop one of them",
-                        holder->identity.name, to_string(duration_cast<microseconds>(wait)))};
-        co_await send(caller.wire(), encode(notice));
-        co_await sleep_for(wait);
-        pollfd gone{caller.socket.native_handle(), POLLRDHUP, 0};
-        if (::poll(&gone, 1, 0) != 0)
-            co_return false;
-        holder = holder_of(place);
-        if (holder != nullptr && !is_holder(*holder, caller, log_in))
-            co_return false;
-    }
-    if (holder == nullptr)
-        co_return true;
-    if (holder->origin == log_in.origin) {
-        log::info("the origin proxy has returned", {{"origin", holder->address}});
-        holder->connection.end(make_error_code(std::errc::operation_canceled),
-                               "taken over by the same origin proxy");
-    } else {
-        known.takeovers.happened(Clock::now());
-        log::info(
-            "another run of the same origin proxy takes over",
-            {{"name", holder->identity.name}, {"from", holder->address}, {"by", caller.peer}});
-        holder->connection.finish("another origin proxy with the same identity took over");
-    }
-    lose(*holder);
-    co_return true;
-}
-
-// Asks the origin proxy that has the place whether it is still there, and lets it go if it is not.
-awaitable<bool> RemoteProxy::holder_answers(const std::string& place)
-{
-    const Flag probing(places_[place].probing);
-    const OriginLink* const asked = holder_of(place);
-    const std::uint64_t number = asked->number;
-    const std::uint64_t received = asked->connection.received();
-    const auto still_silent = [&] {
-        const OriginLink* const link = link_of(number);
-        return link != nullptr && link->connection.received() == received;
-    };
-    link_of(number)->connection.post(Probe());
-    const auto patience = Clock::now() + options_.probe_timeout;
-    while (still_silent() && Clock::now() < patience)
-        co_await holder_spoke_.wait_until(patience);
-    if (!still_silent())
-        co_return link_of(number) != nullptr;
-    OriginLink& silent = *link_of(number);
-    silent.connection.end(make_error_code(Errc::heartbeat_timeout),
-                          "another origin proxy asks for its place");
-    lose(silent);
-    co_return false;
-}
-
-// A bound for what is remembered of those who are gone.
-void RemoteProxy::forget_places()
-{
-    constexpr std::size_t most_places = 4096;
-    if (places_.size() < most_places)
-        return;
-    std::erase_if(places_, [this](const auto& entry) {
-        const auto& [place, known] = entry;
-        return !known.probing && !known.contending && holder_of(place) == nullptr;
+    const OriginName name(caller.identity.name, caller.identity.is_only, log_in.name);
+    const auto found = std::ranges::find_if(links_, [&](const OriginLink* link) {
+        return link->origin == log_in.origin && link->name->is_alike(name);
     });
+    if (found == links_.end())
+        return false;
+    OriginLink& former = **found;
+    log::info("the origin proxy has returned",
+              {{"origin", former.address}, {"name", former.name->shown()}});
+    former.connection.end(make_error_code(std::errc::operation_canceled),
+                          "taken over by the same origin proxy");
+    lose(former);
+    return true;
+}
+
+// However many come with one secret, as many are left for others.
+std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) const
+{
+    const std::size_t most = std::clamp<std::size_t>(usable_descriptors() / 4, 8, most_links);
+    const bool is_one_of_many = !identity.is_only && !identity.is_anybody();
+    const auto alike =
+        static_cast<std::size_t>(std::ranges::count_if(links_, [&identity](const OriginLink* link) {
+            return link->identity.name == identity.name;
+        }));
+    if (links_.size() + (is_one_of_many ? alike : 0) < most)
+        return std::nullopt;
+    return Reject{RejectReason::too_many,
+                  fmt::format("{} origin proxies are logged in, {} of them with this secret: one "
+                              "secret leaves as much room for others as it takes of that for {}",
+                              links_.size(), alike, most)};
+}
+
+// Where the service of the log-in is for one origin proxy at a time: whoever has it keeps it as
+// long as it answers.
+awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(Caller& caller, const LogIn& log_in)
+{
+    constexpr int most_tries = 3; // others may come first
+    std::string words;
+    for (int tries = 0; tries < most_tries; ++tries) {
+        const ServicePointer service = named_service(log_in, caller.identity);
+        const OriginLink* const holder =
+            service ? service->holder_before(nullptr, caller.identity.is_anybody()) : nullptr;
+        if (holder == nullptr)
+            co_return std::nullopt;
+        words = in_use(*service, *holder, caller.identity);
+        if (waiting_log_ins_ >= most_waiting_log_ins)
+            break;
+        const Counted counted(waiting_log_ins_);
+        const std::uint64_t number = holder->number;
+        ask(number);
+        const std::uint64_t received = holder->connection.received();
+        const auto is_silent = [this, number, received] {
+            const OriginLink* const link = link_of(number);
+            return link != nullptr && link->asked && link->connection.received() == received;
+        };
+        if (tries == 0) {
+            const Notice notice{words + "; asking it whether it is still there"};
+            co_await send(caller.wire(), encode(notice));
+        }
+        while (is_silent())
+            co_await holder_settled_.wait();
+        if (link_of(number) != nullptr)
+            break;
+    }
+    co_return Reject{RejectReason::in_use, std::move(words)};
 }
 
 awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
 {
     const bool encrypted = bool(caller.tls);
-    const std::string place = place_of(caller.identity.name);
+    const std::size_t twin = meet_twins(caller.identity);
     OriginLink link(std::move(caller.socket), std::move(caller.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-                    log_in.origin, std::move(caller.identity), parking_space_);
-    link.place = place;
+                    log_in.origin, std::move(caller.identity), parking_space_, twin);
     link.bandwidth = origin_bandwidths_.of(link.identity.name);
     links_.push_back(&link);
-    forget_places();
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);
     Welcome welcome;
     welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
@@ -313,7 +269,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         std::ranges::find(log_in.features, feature::visitor_headers) != log_in.features.end();
     link.version = log_in.program_version;
     link.encrypted = encrypted;
-    link.drained = kept_.drained_origins.contains(*link.name);
+    link.drained = is_drained(*link.name);
     const ServicePointer service =
         link.offers_services ? nullptr : named_service(log_in, link.identity);
     if (link.offers_services)
@@ -324,13 +280,13 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
         welcome.features.emplace_back(feature::health_checks);
     link.connection.post(welcome);
     ++counts_.log_ins;
-    note_client(*link.name, true);
+    note_client(*link.name);
     if (events_.is_heard())
-        events_.publish("origin_came", to_line(Json{{"origin", *link.name},
+        events_.publish("origin_came", to_line(Json{{"origin", link.name->shown()},
                                                     {"address", link.address},
                                                     {"version", link.version}}));
     log::info("origin proxy logged in", {{"origin", link.address},
-                                         {"name", link.identity.name},
+                                         {"name", link.name->shown()},
                                          {"encrypted", encrypted ? "yes" : "no"},
                                          {"version", log_in.program_version}});
     try {
@@ -354,11 +310,11 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     lose(link);
     if (events_.is_heard())
         events_.publish("origin_left",
-                        to_line(Json{{"origin", *link.name},
+                        to_line(Json{{"origin", link.name->shown()},
                                      {"address", link.address},
                                      {"reason", link.goodbye.empty() ? reason : link.goodbye}}));
     const std::string& farewell = link.connection.farewell();
-    const std::string& name = link.identity.name;
+    const std::string name = link.name->shown();
     if (!link.goodbye.empty())
         log::info("origin proxy left",
                   {{"origin", link.address}, {"name", name}, {"reason", link.goodbye}});
@@ -374,7 +330,8 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 {
     if (link.is_lost && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
-    holder_spoke_.notify();
+    if (link.asked)
+        on_answer(link);
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
         if (room_.told_to(refuse->ticket) != link.number)
             return;
@@ -391,7 +348,7 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn(
             "the origin proxy says",
-            {{"origin", link.address}, {"name", link.identity.name}, {"notice", notice->text}});
+            {{"origin", link.address}, {"name", link.name->shown()}, {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         link.goodbye = goodbye->text.empty() ? "goodbye" : goodbye->text;
     }
@@ -419,13 +376,39 @@ void RemoteProxy::lose(OriginLink& link)
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
         former_sessions_.front() = *link.session;
     }
-    note_client(*link.name, origin_named(*link.name) != nullptr);
+    note_client(*link.name);
     link.parked.clear();
     room_.revoke_tickets(link.number);
+    contests_.leave_all_of(link.number);
     for (const ServicePointer& service : served_by(link))
         leave(*service, link);
-    holder_spoke_.notify();
+    link.asked.reset();
+    holder_settled_.notify();
     visitor_left_.notify(); // drain() waits for the link's end too
+}
+
+// Those who came by a secret that is not good any more end, unless the same run of the origin proxy
+// has shown another secret of the same name since. So a secret can be replaced without a cut, by
+// having both for a while.
+void RemoteProxy::end_visitors_of_the_untrusted()
+{
+    const auto is_known_otherwise = [this](const Carrier& carrier) {
+        return std::ranges::any_of(links_, [&](const OriginLink* link) {
+            return link->origin == carrier.origin && link->identity.name == carrier.credential &&
+                   trusts(link->identity);
+        });
+    };
+    std::map<std::uint64_t, bool> ends; // by groups
+    for (const auto& [id, relayed] : relayed_) {
+        const Carrier& carrier = *relayed->visitor.carrier;
+        if (!ends.contains(carrier.group))
+            ends[carrier.group] =
+                !trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);
+    }
+    for (const auto& [group, is_over] : ends) {
+        if (is_over)
+            relay_.end_group(group);
+    }
 }
 
 // Whose secret is no longer in the file, or has another name there.
@@ -433,7 +416,6 @@ void RemoteProxy::cut_off_the_untrusted()
 {
     const std::vector<OriginLink*> all = links_;
     for (OriginLink* const link : all) {
-        link->place = place_of(link->identity.name);
         const auto served = std::ranges::find_if(
             services_, [link](const auto& entry) { return entry.second->server(link) != nullptr; });
         if (!link->offers_services && served != services_.end() &&
@@ -442,10 +424,7 @@ void RemoteProxy::cut_off_the_untrusted()
             lose(*link);
             continue;
         }
-        if (!link->identity.credential)
-            continue;
-        const NamedSecret* const known = trust_.find(*link->identity.credential);
-        if (known == nullptr || known->name != link->identity.name) {
+        if (!trusts(link->identity)) {
             link->connection.finish("its secret is no longer good");
             lose(*link);
         }

@@ -81,15 +81,15 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),
       visitor_left_(io.get_executor()),
-      holder_spoke_(io.get_executor()),
+      holder_settled_(io.get_executor()),
       clock_(io.get_executor()),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
     for (auto& [service, listener] : prepared.outside)
-        add_service(std::move(service), std::move(listener), std::nullopt);
-    has_names_ = !std::exchange(options_.services, {}).empty(); // a second copy of each
+        add_service(std::move(service), std::move(listener), nullptr);
+    options_.services.clear(); // a second copy of each
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
@@ -190,11 +190,11 @@ bool RemoteProxy::reload(std::string* problems)
             *problems = why;
         return false;
     }
-    std::vector<std::string> gone;
+    std::vector<NamedSecret> gone;
     try {
         const RemoteOptions fresh = reread_();
         TrustedOrigins trust(fresh.trust);
-        gone = trust_.names_missing_in(trust);
+        gone = trust_.missing_in(trust);
         change_services(fresh);
         trust_ = std::move(trust);
     } catch (const std::runtime_error& error) {
@@ -204,11 +204,10 @@ bool RemoteProxy::reload(std::string* problems)
         return false;
     }
     log::info("reloaded");
-    for (const std::string& name : gone) {
-        log::warn("an origin proxy is trusted no longer, and cut off with its visitors",
-                  {{"name", name}});
-        relay_.end_group(group_of(name));
-    }
+    for (const NamedSecret& each : gone)
+        log::warn("a secret is trusted no longer: who knows no other is cut off with its visitors",
+                  {{"name", each.name}});
+    end_visitors_of_the_untrusted();
     cut_off_the_untrusted();
     reconsider_offers();
     open_missing_tunnels();
@@ -230,6 +229,7 @@ std::optional<Clock::time_point> RemoteProxy::next_deadline()
         consider(service->outage_ends, milliseconds(0));
     for (const Tally* const tally : tallies())
         consider(tally->due(), milliseconds(0));
+    consider(next_question(), milliseconds(0));
     return next;
 }
 
@@ -244,6 +244,7 @@ awaitable<void> RemoteProxy::keep_time()
             turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
         }
         end_outages(now);
+        ask_holders(now);
         for (Tally* const tally : tallies())
             tally->flush(now);
         wakes_at_ = next_deadline().value_or(Clock::time_point::max());
@@ -265,11 +266,8 @@ void RemoteProxy::end_outages(Clock::time_point now)
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", to_string(service->outside.endpoint())}});
         service->outside.shut();
-        if (service->owner && service->servers.empty()) {
-            const std::string name = service->options.name;
+        if (service->owner && service->servers.empty())
             retire(service, "its origin proxy did not come back");
-            reconsider_offers_of(name);
-        }
     }
 }
 
@@ -279,12 +277,12 @@ std::string RemoteProxy::not_in_time() const
                        to_string(options_.pairing_timeout));
 }
 
-std::array<Tally*, 10 + refusal_kinds> RemoteProxy::tallies()
+std::array<Tally*, 9 + refusal_kinds> RemoteProxy::tallies()
 {
-    std::array<Tally*, 10 + refusal_kinds> all{
-        &strangers_,       &rejections_, &overflow_, &headless_, &foreign_,
-        &accept_failures_, &ignored_,    &fights_,   &restless_, &missing_tunnels_};
-    std::ranges::transform(refusals_, all.begin() + 10, [](Tally& tally) { return &tally; });
+    std::array<Tally*, 9 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
+                                              &headless_,  &foreign_,    &accept_failures_,
+                                              &ignored_,   &restless_,   &missing_tunnels_};
+    std::ranges::transform(refusals_, all.begin() + 9, [](Tally& tally) { return &tally; });
     return all;
 }
 

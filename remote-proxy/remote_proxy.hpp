@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "common/asio.hpp"
@@ -25,6 +27,7 @@
 #include "common/security/session.hpp"
 #include "common/tally.hpp"
 #include "common/task_group.hpp"
+#include "remote-proxy/contests.hpp"
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"
 #include "remote-proxy/kept.hpp"
@@ -35,7 +38,6 @@
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/service.hpp"
-#include "remote-proxy/takeovers.hpp"
 #include "remote-proxy/trusted_origins.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 #include "remote-proxy/waiting_room.hpp"
@@ -120,13 +122,19 @@ public:
     // case. A new one's origin proxy must be logged in.
     void set_tunnels(const std::vector<PublicTunnel>& wanted);
 
+    // The name of the service that is meant by this one: its own; or, of one that an origin proxy
+    // has opened, that with all names of the origin proxy, or what that calls it, if no other is
+    // called so. nullopt: there is none, or it could be several.
+    std::optional<std::string> service_meant(const std::string& name) const;
+
     // A service takes no more visitors, or takes them again; those who are here go on.
     void drain_service(const std::string& name, bool drained);
 
     // The same, but those who are here are reset, also if the service itself is gone.
-    void close_service(const std::string& name);
+    void close_service(const std::string& meant);
 
-    // An origin proxy, by the name that it is shown by, gets no more visitors, or gets them again.
+    // An origin proxy gets no more visitors, or gets them again. By the name that it is shown by,
+    // or all of a credential by that one's name.
     void drain_origin(const std::string& name, bool drained);
 
     // Ends its control connection and resets its visitors. It may come back at once.
@@ -140,13 +148,13 @@ public:
 
     void restore(Kept kept);
 
-    // An origin proxy that is here, or has been.
+    // A credential of which an origin proxy is here, or has been.
     struct Client {
         bool is_here = false;
         bool has_left = false; // before it came, or now
     };
 
-    // By their names, as they are shown.
+    // By the names of the credentials.
     const std::map<std::string, Client>& clients() const { return clients_; }
 
     // What happens.
@@ -161,13 +169,18 @@ public:
 private:
     using ServicePointer = std::shared_ptr<PublicService>;
 
-    // What is known of those who have a place, whoever has it.
-    struct Place {
-        Takeovers takeovers{};   // by another run of the same origin proxy
-        bool probing = false;    // the holder is being asked whether it is still there
-        bool contending = false; // somebody waits until it may take it over
-        LineAllowance lines{};   // about its services
+    // What an offer wants is somebody else's.
+    struct Contested {
+        std::string thing;                      // as Contests has it
+        std::uint64_t holder = 0;               // the number of its link
+        std::optional<Clock::time_point> until; // with no holder: how long that may come back
+        std::string words;                      // for whoever wants it
+
+        // Nobody needs to be asked or waited for to know it.
+        bool is_hopeless() const { return holder == 0 && !until; }
     };
+
+    using Verdict = std::variant<Frame, Contested>; // on an offer
 
     // A visitor in the hands of the relay.
     struct Relayed {
@@ -195,7 +208,8 @@ private:
     void enter(PublicService& service, Visitor visitor);
     void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                        Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session, std::uint64_t group);
+    void relay(Visitor visitor, Framed data, std::optional<SessionId> session,
+               const std::shared_ptr<const Carrier>& carrier);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
     void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
@@ -214,7 +228,7 @@ private:
     // Services (services.cpp)
     Listener listen(const Address& address) const;
     ServicePointer add_service(RemoteService options, Listener listener,
-                               std::optional<std::string> owner);
+                               std::shared_ptr<const OriginName> owner);
     void retire(const ServicePointer& service, std::string_view why,
                 const OriginLink* knows = nullptr);
     void serve(PublicService& service, OriginLink& link);
@@ -225,11 +239,18 @@ private:
 
     // Steering (steering.cpp)
     ServicePointer service_named(const std::string& name) const;
+    bool forget_drained(const std::string& name);
+    std::vector<OriginLink*> origins_named(std::string_view name) const;
     OriginLink* origin_named(std::string_view name) const;
+    bool is_drained(const OriginName& origin) const;
+    void resume_origins(const std::string& name, const std::vector<OriginLink*>& links);
+    void apply_drain(OriginLink& link);
+    void consider_all(const std::string& client, const std::string& service);
     void must_fit(const std::vector<PublicTunnel>& wanted) const;
     void open_tunnel(const PublicTunnel& tunnel, Listener listener);
     void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);
-    std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name);
+    std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name,
+                                             std::optional<Contested>& contested);
     bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
     void open_missing_tunnels();
     void forget(const PublicTunnel& tunnel);
@@ -238,7 +259,7 @@ private:
     void begin_again(PublicService& service);
     void end_relayed(const std::function<bool(const Visitor&)>& which);
     void dismiss_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
-    void note_client(const std::string& name, bool is_here);
+    void note_client(const OriginName& origin);
 
     // Offers (offers.cpp)
     void on_offer(OriginLink& link, const Offer& offer);
@@ -253,9 +274,14 @@ private:
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
     void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
               bool asked = false);
-    bool may_log(const std::string& origin, const std::string& service);
-    Frame answer(OriginLink& link, const std::string& name, const std::string& wanted);
-    Frame answer_by_rules(OriginLink& link, const std::string& name, const std::string& wanted);
+    bool may_log(const std::string& credential, const std::string& service);
+    Verdict answer(OriginLink& link, const std::string& name, const std::string& wanted);
+    Verdict answer_by_rules(OriginLink& link, const std::string& name, const std::string& wanted);
+    std::optional<Contested> contest_for(const OriginLink& link, const std::string& name,
+                                         Address address);
+    ServicePointer own_service(const OriginName& origin, const std::string& name) const;
+    ServicePointer service_of_offer(const OriginLink& link, const std::string& name) const;
+    std::string key_for(const OriginName& origin, const std::string& name) const;
     std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
                                          const std::string& wanted) const;
     std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
@@ -263,7 +289,6 @@ private:
     const PortRanges& ports_of(const OriginLink& link) const;
     Listener listen_for(const OriginLink& link, Address address) const;
     void reconsider_offers();
-    void reconsider_offers_of(const std::string& name);
     void listen_again(OriginLink& link);
     std::size_t usable_descriptors() const;
     void must_leave_room(const OriginLink& link, std::size_t leaving) const;
@@ -309,20 +334,39 @@ private:
     awaitable<void> log_in(Caller caller, LogIn log_in);
     awaitable<std::optional<Reject>> challenge(Caller& caller, const LogIn& log_in);
     awaitable<void> say_last(Wire wire, std::string bytes);
-    awaitable<bool> free_the_place(Caller& caller, const LogIn& log_in);
-    awaitable<bool> take_over(Caller& caller, const LogIn& log_in);
+    bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
+
+    bool trusts(const Identity& identity) const
+    {
+        return trusts(identity.name, identity.credential);
+    }
+
+    bool replace_former(const Caller& caller, const LogIn& log_in);
+    std::optional<Reject> too_many_links(const Identity& identity) const;
+    awaitable<std::optional<Reject>> wait_for_holder(Caller& caller, const LogIn& log_in);
     std::optional<Reject> objection_to(const Caller& caller, const LogIn& log_in) const;
     ServicePointer named_service(const LogIn& log_in, const Identity& identity) const;
-    std::string place_of(const std::string& name) const;
-    OriginLink* holder_of(const std::string& place) const;
-    static bool is_holder(const OriginLink& link, const Caller& caller, const LogIn& log_in);
-    awaitable<bool> holder_answers(const std::string& place);
     awaitable<void> serve_origin(Caller caller, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
     void on_heartbeat(OriginLink& link);
     void lose(OriginLink& link);
-    void forget_places();
     void cut_off_the_untrusted();
+    void end_visitors_of_the_untrusted();
+
+    // What several want (holders.cpp)
+    static std::string in_use(const PublicService& service, const OriginLink& holder,
+                              const Identity& wanted_by);
+    std::size_t meet_twins(const Identity& identity);
+    void ask(std::uint64_t holder);
+    void on_answer(OriginLink& link);
+    void consider(const Contender& contender);
+    void drop_silent(OriginLink& link);
+    void ask_holders(Clock::time_point now);
+    std::optional<Clock::time_point> next_question() const;
+    void become_free(const PublicService& service);
+    awaitable<void> settle();
+    static std::string thing_of_name(const PublicService& service);
+    static std::string thing_of_port(const PublicService& service);
 
     // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
@@ -335,8 +379,7 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
-    RemoteOptions options_;  // but for the services, which are below
-    bool has_names_ = false; // the options name services
+    RemoteOptions options_; // but for the services, which are below
     const Reread reread_;
     TrustedOrigins trust_;
     Listener control_;
@@ -349,7 +392,11 @@ private:
     HandshakeBudget key_budget_;
     HandshakeBudget signature_budget_;
     ParkingSpace parking_space_;
-    std::map<std::string, Place> places_; // of origin proxies
+    Contests contests_;
+    std::deque<std::string> freed_;              // things that some wait for
+    bool settling_ = false;                      // who gets them
+    std::size_t waiting_log_ins_ = 0;            // until a holder has answered
+    std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
     OriginBandwidths origin_bandwidths_;
     std::vector<OriginLink*> links_; // each lives in a coroutine serve_origin
     std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
@@ -366,7 +413,7 @@ private:
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 10 + refusal_kinds> tallies();
+    std::array<Tally*, 9 + refusal_kinds> tallies();
 
     Tally strangers_{"closed a connection to the control address"};
     Tally rejections_{"rejected an origin proxy"};
@@ -377,13 +424,12 @@ private:
     Tally ignored_{"refused a connection from a blocked address"};
     Tally headless_{"reset a connection of a load balancer"};
     Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
-    Tally fights_{"an origin proxy is taken over again and again by one with the same identity"};
     Tally restless_{"services of an origin proxy change too often for a line each"};
 
     Tally missing_tunnels_{"a tunnel cannot be opened, and is tried again"};
 
     Signal visitor_left_;
-    Signal holder_spoke_;
+    Signal holder_settled_; // it has answered, or is gone
     Signal clock_;
     Clock::time_point wakes_at_ = Clock::time_point::max();
 

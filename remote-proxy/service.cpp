@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace tunnel {
 
 namespace {
@@ -42,7 +44,9 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
 {
     // The smallest is chosen.
     const auto rank = [&](const Server& server) {
-        const bool avoided = server.refused && now < *server.refused + avoided_for;
+        // While it is being asked whether it is still there, it may not be.
+        const bool avoided =
+            server.link->asked || (server.refused && now < *server.refused + avoided_for);
         std::uint64_t order = server.turn;
         if (options.balance == Balance::least)
             order = *server.link->visitors;
@@ -76,9 +80,14 @@ bool PublicService::nobody_left(const Visitor& visitor) const
 bool PublicService::is_replaced(const Visitor& visitor) const
 {
     return std::ranges::any_of(servers, [&visitor](const Server& each) {
-        return each.link->origin != visitor.sent_to &&
-               group_of(each.link->identity.name) == visitor.sent_to_group;
+        return each.link->origin != visitor.sent_to && visitor.sent_to_name &&
+               each.link->name->is_alike(*visitor.sent_to_name);
     });
+}
+
+std::string PublicService::lasting_name() const
+{
+    return owner ? fmt::format("{}/{}", owner->identity(), options.offer()) : options.name;
 }
 
 PublicService::Server* PublicService::server(const OriginLink* link)
@@ -94,15 +103,18 @@ PublicService::Server* PublicService::server(std::uint64_t link_number)
     return found == servers.end() ? nullptr : &*found;
 }
 
+OriginLink* PublicService::holder_before(const OriginLink* link, bool is_anybody) const
+{
+    if (!options.is_exclusive && !is_anybody && !owner)
+        return nullptr;
+    const auto other =
+        std::ranges::find_if(servers, [link](const Server& each) { return each.link != link; });
+    return other == servers.end() ? nullptr : other->link;
+}
+
 bool PublicService::is_served() const
 {
     return std::ranges::any_of(servers, [](const Server& each) { return !each.link->drained; });
-}
-
-bool PublicService::allows(std::string_view origin) const
-{
-    return options.origins.empty() ||
-           std::ranges::find(options.origins, origin) != options.origins.end();
 }
 
 } // namespace tunnel

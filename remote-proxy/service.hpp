@@ -51,23 +51,31 @@ struct PublicService {
     // Another run of the origin proxy to which the visitor's first bytes went has its place.
     bool is_replaced(const Visitor& visitor) const;
 
+    // What the management interface keeps its settings under. Names of services that origin proxies
+    // have opened depend on the order in which they came; this does not.
+    std::string lasting_name() const;
+
     // Null: it does not serve this.
     Server* server(const OriginLink* link);
     Server* server(std::uint64_t link_number);
+
+    // Whoever has it already, where only one may: null if this one may serve it now. Where nobody
+    // has to prove anything only one may, since anybody could take part.
+    OriginLink* holder_before(const OriginLink* link, bool is_anybody) const;
 
     // Somebody serves it who takes visitors.
     bool is_served() const;
 
     // Whether an origin proxy of this name may serve it.
-    bool allows(std::string_view origin) const;
+    bool allows(std::string_view origin) const { return may_serve(options, origin); }
 
     // Of this run of the remote proxy; the number of no other service.
     const std::uint64_t number;
     const std::shared_ptr<const std::string> name; // that of the options
     RemoteService options;
-    // An origin proxy asked for it, by this name; it ends when that one is gone for good. Else it
-    // stands in the options.
-    std::optional<std::string> owner{};
+    // An origin proxy asked for it; it ends when that one is gone for good. Null: it stands in the
+    // options.
+    std::shared_ptr<const OriginName> owner{};
     // The management interface asked for it.
     std::optional<PublicTunnel> tunnel{};
     bool drained = false; // takes no visitors, as the management interface has said
@@ -77,6 +85,7 @@ struct PublicService {
     std::vector<Server> servers; // by the time they came
     std::uint64_t next_turn = 1;
     std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts
+    Clock::time_point deserted{};                   // when the last one who served it went
     std::optional<Clock::time_point> full_since{};  // the last visitor came who could be taken
     Signal opened;
     ServiceCounts counts{};

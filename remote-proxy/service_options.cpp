@@ -1,5 +1,6 @@
 #include "remote-proxy/service_options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -40,6 +41,12 @@ bool is_service_name(std::string_view name)
         name = name.substr(0, bracket);
     }
     return is_plain_name(name);
+}
+
+bool may_serve(const RemoteService& service, std::string_view credential)
+{
+    return service.origins.empty() ||
+           std::ranges::find(service.origins, credential) != service.origins.end();
 }
 
 ForeignHeader read_foreign_header(std::string_view text)

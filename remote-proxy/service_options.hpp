@@ -43,8 +43,9 @@ struct RemoteService {
     // says who the visitor is.
     std::vector<Cidr> accept_proxy_from{};
     ForeignHeader foreign_header = ForeignHeader::data; // from anybody else
-    bool required = false;    // the program is not ready before somebody serves it
-    std::string offered_as{}; // the origin proxies' name for it; empty: the same
+    bool required = false;     // the program is not ready before somebody serves it
+    bool is_exclusive = false; // one origin proxy has it at a time
+    std::string offered_as{};  // the origin proxies' name for it; empty: the same
     bool wants_header =
         false; // of the PROXY protocol, of origin proxies that send none by themselves
 
@@ -53,6 +54,9 @@ struct RemoteService {
 
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };
+
+// Whether an origin proxy may serve it that has this credential, by its name.
+bool may_serve(const RemoteService& service, std::string_view credential);
 
 // Ports `first` to `last`, both included.
 struct PortRange {

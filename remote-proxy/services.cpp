@@ -16,6 +16,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     if (options.outside_address) {
         RemoteService only{std::string(default_service), *options.outside_address};
         take_rules(only, options);
+        only.is_exclusive = true;
         all.insert(all.begin(), std::move(only));
     }
     return all;
@@ -27,12 +28,12 @@ Listener RemoteProxy::listen(const Address& address) const
 }
 
 RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, Listener listener,
-                                                     std::optional<std::string> owner)
+                                                     std::shared_ptr<const OriginName> owner)
 {
     auto service = std::make_shared<PublicService>(io_.get_executor(), std::move(options),
                                                    std::move(listener), ++latest_service_);
     service->owner = std::move(owner);
-    service->drained = kept_.drained_services.contains(service->options.name);
+    service->drained = kept_.drained_services.contains(service->lasting_name());
     services_[service->options.name] = service;
     if (events_.is_heard())
         events_.publish("service_opened", to_line(Json{{"service", *service->name}}));
@@ -45,7 +46,8 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why,
                          const OriginLink* knows)
 {
     const std::string& name = service->options.name;
-    if (!service->owner || may_log(*service->owner, name))
+    const std::string& offer = service->options.offer();
+    if (!service->owner || may_log(service->owner->credential(), name))
         log::info("service closed", {{"service", name}, {"reason", why}});
     service->retired = true;
     service->outside.close();
@@ -60,14 +62,15 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why,
                 consider(link, service->options.offer());
             continue;
         }
-        const auto offered = link.offers.find(name);
+        const auto offered = link.offers.find(offer);
         if (!link.offers_services) {
             link.connection.finish("its service is gone");
             lose(link);
         } else if (&link != knows && offered != link.offers.end()) {
-            tell(link, offered->second, Declined{name, DeclineReason::removed, std::string(why)});
+            tell(link, offered->second, Declined{offer, DeclineReason::removed, std::string(why)});
         }
     }
+    become_free(*service);
     while (auto visitor = room_.dismiss_untold(service->number)) {
         ++counts_.service_closed;
         turn_away(std::move(*visitor), why);
@@ -111,7 +114,12 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
         tell_visitors(service);
         return;
     }
-    service.outage_ends = Clock::now() + options_.pairing_timeout;
+    const auto now = Clock::now();
+    if (service.servers.empty()) {
+        service.deserted = now;
+        become_free(service);
+    }
+    service.outage_ends = now + options_.pairing_timeout;
     be_woken_at(*service.outage_ends);
 }
 
@@ -132,10 +140,11 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     }
     std::vector<ServicePointer> leaving;
     for (const auto& [name, service] : services_) {
-        const auto same = std::ranges::find(wanted, name, &RemoteService::name);
+        const auto same = std::ranges::find(
+            wanted, service->owner ? service->options.offer() : name, &RemoteService::name);
         const bool named = same != wanted.end();
         if (service->tunnel  ? gives_way(*service, new_endpoints)
-            : service->owner ? named
+            : service->owner ? named && may_serve(*same, service->owner->credential())
                              : !named || !stays(*same))
             leaving.push_back(service);
     }
@@ -172,7 +181,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         }
     }
     for (auto& [service, listener] : coming)
-        add_service(std::move(service), std::move(listener), std::nullopt);
+        add_service(std::move(service), std::move(listener), nullptr);
     for (const auto& [name, service] : services_) {
         if (!service->owner && !service->tunnel)
             continue;
@@ -181,7 +190,6 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         service->change(std::move(opened));
     }
     origin_bandwidths_.change(fresh.bandwidth_per_origin);
-    has_names_ = !fresh.services.empty();
     options_.outside_address = fresh.outside_address;
     options_.visitor_rules = fresh.visitor_rules;
     options_.bandwidth = fresh.bandwidth;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <ranges>
 #include <utility>
 
@@ -19,20 +20,6 @@ namespace {
 Address address_of(const PublicTunnel& tunnel)
 {
     return {tunnel.listen_address.to_string(), tunnel.listen_port};
-}
-
-// All addresses of IPv6 are those of IPv4 too.
-bool contains(const asio::ip::address& all, const asio::ip::address& one)
-{
-    return all.is_unspecified() && (all.is_v6() || one.is_v4());
-}
-
-// Both cannot be listened at.
-bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
-{
-    return one.port() == other.port() &&
-           (one.address() == other.address() || contains(one.address(), other.address()) ||
-            contains(other.address(), one.address()));
 }
 
 // Of those that are drained: a state file takes no more.
@@ -104,17 +91,17 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
         }
         if (std::ranges::find(kept_.tunnels, each) != kept_.tunnels.end())
             continue; // its origin proxy may be away
-        const OriginLink* const link = origin_named(each.client);
-        if (link == nullptr)
+        const std::vector<OriginLink*> links = origins_named(each.client);
+        if (links.empty())
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
                                  clients_.contains(each.client) ? "not connected" : "not known"));
-        if (!link->offers_services)
+        if (std::ranges::none_of(links, &OriginLink::offers_services))
             throw SteeringError(
                 409, fmt::format("the client \"{}\" has no service with a name: start it with "
                                  "--service NAME=ADDRESS",
                                  log::escape(each.client)));
-        if (each.proxy_protocol && !link->sends_headers)
+        if (each.proxy_protocol && std::ranges::none_of(links, &OriginLink::sends_headers))
             throw SteeringError(501, fmt::format("the client \"{}\" is too old to send a header of "
                                                  "the PROXY protocol because it is asked for one "
                                                  "here: give its own service --proxy-protocol",
@@ -216,13 +203,11 @@ void RemoteProxy::consider_postponed()
 
 void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)
 {
-    const auto service = add_service(options_of(tunnel), std::move(listener), std::nullopt);
+    const auto service = add_service(options_of(tunnel), std::move(listener), nullptr);
     service->tunnel = tunnel;
     log::info("tunnel opened",
               {{"outside", tunnel.key()}, {"service", tunnel.service}, {"name", tunnel.client}});
-    if (OriginLink* const link = origin_named(tunnel.client);
-        link != nullptr && link->offers.contains(tunnel.service))
-        consider(*link, tunnel.service);
+    consider_all(tunnel.client, tunnel.service);
 }
 
 // The address stays open, and whoever has come and was not told of to anybody yet is served as it
@@ -238,33 +223,38 @@ void RemoteProxy::change_tunnel(const ServicePointer& service, const PublicTunne
     for (const PublicService::Server& server : service->servers)
         links.push_back(server.link);
     for (OriginLink* const link : links) {
-        if (*link->name == wanted.client && former == wanted.service)
+        if (link->name->answers_to(wanted.client) && former == wanted.service)
             continue;
         leave(*service, *link);
         if (link->offers.contains(former))
             consider(*link, former);
     }
-    if (OriginLink* const link = origin_named(wanted.client);
-        link != nullptr && link->offers.contains(wanted.service))
-        consider(*link, wanted.service);
+    consider_all(wanted.client, wanted.service);
 }
 
 // Lets an origin proxy serve the tunnels that are meant for it. Where the first of them is;
-// nullopt: there is none.
-std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const std::string& name)
+// nullopt: there is none, or somebody has it, and then that is in `contested`.
+std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const std::string& name,
+                                                      std::optional<Contested>& contested)
 {
     std::optional<std::string> where;
     std::vector<ServicePointer> its;
     for (const auto& [key, service] : services_) {
-        if (service->tunnel && service->tunnel->client == *link.name &&
-            service->tunnel->service == name)
+        if (service->tunnel && service->tunnel->service == name &&
+            link.name->answers_to(service->tunnel->client))
             its.push_back(service);
     }
     for (const ServicePointer& service : its) {
         if (service->options.wants_header && !link.sends_headers) { // it was another program before
             log::error("a tunnel is not served: its origin proxy is too old to send the header "
                        "that is wanted",
-                       {{"outside", *service->name}, {"name", *link.name}});
+                       {{"outside", *service->name}, {"name", link.name->shown()}});
+            continue;
+        }
+        const bool is_anybody = link.identity.is_anybody();
+        if (const OriginLink* const holder = service->holder_before(&link, is_anybody)) {
+            contested = Contested{thing_of_name(*service), holder->number, std::nullopt,
+                                  in_use(*service, *holder, link.identity)};
             continue;
         }
         try {
@@ -322,7 +312,7 @@ void RemoteProxy::restore(Kept kept)
 {
     kept_ = std::move(kept);
     for (const auto& [name, service] : services_) {
-        service->drained = kept_.drained_services.contains(name);
+        service->drained = kept_.drained_services.contains(service->lasting_name());
         const std::vector<PublicTunnel> all = kept_.tunnels;
         for (const PublicTunnel& each : all) {
             if (!overlap(each.endpoint(), service->outside.endpoint()))
@@ -337,23 +327,58 @@ void RemoteProxy::restore(Kept kept)
 
 // ---- Services
 
+std::optional<std::string> RemoteProxy::service_meant(const std::string& name) const
+{
+    if (services_.contains(name))
+        return name;
+    std::optional<std::string> meant;
+    for (const auto& [key, service] : services_) {
+        if (!service->owner)
+            continue;
+        if (service->lasting_name() == name)
+            return key;
+        if (service->options.offer() == name && std::exchange(meant, key))
+            return std::nullopt;
+    }
+    return meant;
+}
+
 RemoteProxy::ServicePointer RemoteProxy::service_named(const std::string& name) const
 {
-    const auto found = services_.find(name);
-    if (found == services_.end())
+    const auto meant = service_meant(name);
+    if (!meant)
         throw SteeringError(404, fmt::format("there is no service \"{}\"", log::escape(name)));
-    return found->second;
+    return services_.at(*meant);
+}
+
+// Of one that is gone and may come back. Whether there was such a name.
+bool RemoteProxy::forget_drained(const std::string& name)
+{
+    auto& drained = kept_.drained_services;
+    if (drained.erase(name) > 0)
+        return true;
+    const bool is_here = std::ranges::any_of(services_, [&name](const auto& entry) {
+        return entry.second->owner && entry.second->options.offer() == name;
+    });
+    const auto is_meant = [end = '/' + name](const std::string& each) {
+        return each.ends_with(end);
+    };
+    if (is_here || std::ranges::count_if(drained, is_meant) != 1)
+        return false;
+    std::erase_if(drained, is_meant);
+    return true;
 }
 
 void RemoteProxy::drain_service(const std::string& name, bool drained)
 {
-    if (!drained && !services_.contains(name) && kept_.drained_services.erase(name) > 0)
-        return; // one that may come back
+    if (!drained && !service_meant(name) && forget_drained(name))
+        return;
     const ServicePointer service = service_named(name);
     if (service->drained == drained)
         return;
     if (drained)
         must_have_room(kept_.drained_services);
+    const std::string lasting = service->lasting_name();
     if (!drained && service->is_served() && !stopping_) {
         try {
             service->outside.open();
@@ -362,13 +387,13 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
         }
     }
     service->drained = drained;
-    log::info(drained ? "service drained" : "service resumed", {{"service", name}});
+    log::info(drained ? "service drained" : "service resumed", {{"service", *service->name}});
     if (!drained) {
-        kept_.drained_services.erase(name);
+        kept_.drained_services.erase(lasting);
         begin_again(*service);
         return;
     }
-    kept_.drained_services.insert(name);
+    kept_.drained_services.insert(lasting);
     // Whoever has connected already came before.
     std::error_code error;
     for (int i = 0; i < SOMAXCONN && service->outside.is_open() &&
@@ -381,8 +406,9 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     service->outside.shut();
 }
 
-void RemoteProxy::close_service(const std::string& name)
+void RemoteProxy::close_service(const std::string& meant)
 {
+    const std::string name = service_meant(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
     // Visitors may have stayed of one that is gone.
     const bool is_left = std::ranges::any_of(
@@ -395,32 +421,89 @@ void RemoteProxy::close_service(const std::string& name)
 
 // ---- Origin proxies
 
+std::vector<OriginLink*> RemoteProxy::origins_named(std::string_view name) const
+{
+    std::vector<OriginLink*> found;
+    std::ranges::copy_if(links_, std::back_inserter(found),
+                         [name](const OriginLink* link) { return link->name->answers_to(name); });
+    return found;
+}
+
 OriginLink* RemoteProxy::origin_named(std::string_view name) const
 {
     const auto found = std::ranges::find_if(
-        links_, [name](const OriginLink* link) { return *link->name == name; });
+        links_, [name](const OriginLink* link) { return link->name->answers_to(name); });
     return found == links_.end() ? nullptr : *found;
+}
+
+// Whether it was said of it, of its machine or of its credential.
+bool RemoteProxy::is_drained(const OriginName& origin) const
+{
+    const auto& drained = kept_.drained_origins;
+    return drained.contains(origin.shown()) || drained.contains(origin.identity()) ||
+           drained.contains(origin.credential());
+}
+
+// All who offer it and go by this name.
+void RemoteProxy::consider_all(const std::string& client, const std::string& service)
+{
+    for (OriginLink* const link : origins_named(client)) {
+        if (link->offers.contains(service))
+            consider(*link, service);
+    }
 }
 
 void RemoteProxy::drain_origin(const std::string& name, bool drained)
 {
-    OriginLink* const link = origin_named(name);
-    if (link == nullptr && !(!drained && kept_.drained_origins.contains(name)))
+    const std::vector<OriginLink*> links = origins_named(name);
+    if (links.empty() && !(!drained && kept_.drained_origins.contains(name)))
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     if (drained) {
         if (!kept_.drained_origins.contains(name))
             must_have_room(kept_.drained_origins);
         kept_.drained_origins.insert(name);
     } else {
-        kept_.drained_origins.erase(name);
+        resume_origins(name, links);
     }
-    if (link == nullptr || std::exchange(link->drained, drained) == drained)
-        return;
-    log::info(drained ? "origin proxy drained" : "origin proxy resumed", {{"name", name}});
-    for (const ServicePointer& service : served_by(*link)) {
+    for (OriginLink* const link : links) {
+        if (std::exchange(link->drained, drained) != drained)
+            apply_drain(*link);
+    }
+}
+
+// What was said of some of those that go by the name ends with it. One of which it was said by a
+// name that others go by too stays as it is.
+void RemoteProxy::resume_origins(const std::string& name, const std::vector<OriginLink*>& links)
+{
+    for (const OriginLink* const link : links) {
+        const OriginName& origin = *link->name;
+        for (const std::string& wider : {origin.identity(), origin.credential()}) {
+            const bool is_wider =
+                wider != name && (name == origin.shown() ||
+                                  (name == origin.identity() && wider == origin.credential()));
+            if (is_wider && kept_.drained_origins.contains(wider))
+                throw SteeringError(
+                    404, fmt::format("all of \"{}\" are drained: resume that", log::escape(wider)));
+        }
+    }
+    kept_.drained_origins.erase(name);
+    std::erase_if(kept_.drained_origins, [prefix = name + '/'](const std::string& each) {
+        return each.starts_with(prefix);
+    });
+    for (const OriginLink* const link : links) {
+        kept_.drained_origins.erase(link->name->shown());
+        kept_.drained_origins.erase(link->name->identity());
+    }
+}
+
+void RemoteProxy::apply_drain(OriginLink& link)
+{
+    log::info(link.drained ? "origin proxy drained" : "origin proxy resumed",
+              {{"name", link.name->shown()}});
+    for (const ServicePointer& service : served_by(link)) {
         try {
-            if (!drained) {
-                serve(*service, *link);
+            if (!link.drained) {
+                serve(*service, link);
             } else if (!service->is_served()) { // nobody is left, and nobody is waited for
                 service->outage_ends = Clock::now();
                 be_woken_at(*service->outage_ends);
@@ -434,24 +517,27 @@ void RemoteProxy::drain_origin(const std::string& name, bool drained)
 
 void RemoteProxy::close_origin(const std::string& name)
 {
-    OriginLink* const link = origin_named(name);
-    if (link == nullptr)
+    const std::vector<OriginLink*> links = origins_named(name);
+    if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
-    const auto of_it = link->name;
-    link->connection.finish(std::string(closed_by_management));
-    const std::uint64_t number = link->number;
-    lose(*link);
-    for (Visitor& visitor : room_.dismiss_claimed(number)) // its data connection is there already
-        turn_away(std::move(visitor), closed_by_management);
-    end_relayed([&of_it](const Visitor& visitor) {
-        return visitor.origin_name && *visitor.origin_name == *of_it;
+    for (OriginLink* const link : links) {
+        link->connection.finish(std::string(closed_by_management));
+        const std::uint64_t number = link->number;
+        lose(*link);
+        for (Visitor& visitor : room_.dismiss_claimed(number)) // its data connection is there
+            turn_away(std::move(visitor), closed_by_management);
+    }
+    end_relayed([&name](const Visitor& visitor) {
+        return visitor.origin_name && visitor.origin_name->answers_to(name);
     });
 }
 
-void RemoteProxy::note_client(const std::string& name, bool is_here)
+// By its credential: that is how whoever sets tunnels knows it.
+void RemoteProxy::note_client(const OriginName& origin)
 {
     constexpr std::size_t most_clients = 4096;
-    Client& client = clients_[name];
+    const bool is_here = origin_named(origin.credential()) != nullptr;
+    Client& client = clients_[origin.credential()];
     client.has_left = client.has_left || (client.is_here && !is_here);
     client.is_here = is_here;
     if (clients_.size() > most_clients)
@@ -498,11 +584,16 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
 {
     const auto now = Clock::now();
     std::vector<VisitorStatus> found;
+    std::optional<std::string> wanted;
+    if (filter.service)
+        wanted = service_meant(*filter.service).value_or(*filter.service);
     const auto look = [&](const Visitor& visitor, const PairView* view) {
         const std::string_view origin =
-            visitor.origin_name ? std::string_view(*visitor.origin_name) : "";
-        if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name) ||
-            (filter.origin && *filter.origin != origin))
+            visitor.origin_name ? std::string_view(visitor.origin_name->shown()) : "";
+        if (visitor.id <= after || (wanted && *wanted != *visitor.service_name))
+            return;
+        if (filter.origin &&
+            !(visitor.origin_name && visitor.origin_name->answers_to(*filter.origin)))
             return;
         VisitorStatus& status = found.emplace_back(
             VisitorStatus{visitor.id, visitor.address, *visitor.service_name, std::string(origin)});

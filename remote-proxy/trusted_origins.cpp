@@ -46,7 +46,7 @@ std::vector<NamedSecret> load_secrets(const TrustOptions& options)
         return read_secrets_file(options.secrets_file);
     std::vector<NamedSecret> secrets;
     if (const auto secret = load_secret(options))
-        secrets.push_back({only_name, *secret});
+        secrets.push_back({only_name, *secret, true});
     return secrets;
 }
 
@@ -71,15 +71,15 @@ const NamedSecret* TrustedOrigins::find(const RandomBytes& credential) const
     return found == by_credential_.end() ? nullptr : &secrets_[found->second];
 }
 
-std::vector<std::string> TrustedOrigins::names_missing_in(const TrustedOrigins& other) const
+std::vector<NamedSecret> TrustedOrigins::missing_in(const TrustedOrigins& other) const
 {
-    std::vector<std::string> names;
+    std::vector<NamedSecret> missing;
     for (const NamedSecret& each : secrets_) {
-        if (std::ranges::find(other.secrets_, each.name, &NamedSecret::name) ==
-            other.secrets_.end())
-            names.push_back(each.name);
+        const NamedSecret* const there = other.find(each.credential.id);
+        if (there == nullptr || there->name != each.name)
+            missing.push_back(each);
     }
-    return names;
+    return missing;
 }
 
 } // namespace tunnel

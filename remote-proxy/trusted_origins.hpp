@@ -16,6 +16,7 @@ namespace tunnel {
 struct NamedSecret {
     std::string name;
     Credential credential;
+    bool is_only = false; // and nobody has named it
 };
 
 // What the files said when they were read last.
@@ -43,8 +44,8 @@ public:
     // Null: nobody has this secret.
     const NamedSecret* find(const RandomBytes& credential) const;
 
-    // Names that have a secret here, and none in `other`.
-    std::vector<std::string> names_missing_in(const TrustedOrigins& other) const;
+    // Those that are not in `other`, or have another name there.
+    std::vector<NamedSecret> missing_in(const TrustedOrigins& other) const;
 
 private:
     std::vector<NamedSecret> secrets_;

@@ -125,7 +125,20 @@ PublicTunnel tunnel_of(const Entry& entry)
     return tunnel;
 }
 
+// All addresses of IPv6 are those of IPv4 too.
+bool contains(const asio::ip::address& all, const asio::ip::address& one)
+{
+    return all.is_unspecified() && (all.is_v6() || one.is_v4());
+}
+
 } // namespace
+
+bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
+{
+    return one.port() == other.port() &&
+           (one.address() == other.address() || contains(one.address(), other.address()) ||
+            contains(other.address(), one.address()));
+}
 
 std::string PublicTunnel::key() const
 {

@@ -13,9 +13,6 @@
 
 namespace tunnel {
 
-// Who has no name, since there is no secret or certificate to know him by, is called so.
-inline constexpr std::string_view nameless_client = "origin";
-
 // One entry of PUT /tunnels.
 struct PublicTunnel {
     bool proxy_protocol = false; // the origin server wants a header, v1
@@ -33,6 +30,9 @@ struct PublicTunnel {
 
     friend bool operator==(const PublicTunnel&, const PublicTunnel&) = default;
 };
+
+// Both cannot be listened at.
+bool overlap(const tcp::endpoint& one, const tcp::endpoint& other);
 
 // As many as one origin proxy may offer services.
 inline constexpr std::size_t most_tunnels = 1000;

@@ -20,6 +20,8 @@
 namespace tunnel {
 
 struct PublicService;
+struct Carrier;
+class OriginName;
 
 // Why somebody or something ended that the management interface was asked to end.
 inline constexpr std::string_view closed_by_management = "closed by the management interface";
@@ -68,10 +70,11 @@ struct Visitor {
     std::optional<Ticket> ticket{};
     // Its first bytes may have gone to this one, so nobody else may have them.
     std::optional<OriginId> sent_to{};
-    std::uint64_t sent_to_group = 0; // group_of() its name
-    bool broken_off = false;         // a data connection that had come for it broke
+    std::shared_ptr<const OriginName> sent_to_name{}; // of the same
+    bool broken_off = false; // a data connection that had come for it broke
     VisitorLimits::Place place{};
     std::weak_ptr<PublicService> service{};
+    std::shared_ptr<const Carrier> carrier{};          // once it is being served
     std::uint64_t service_number = 0;                  // of the same
     std::shared_ptr<const std::string> service_name{}; // also when that is gone
     std::string outside{};                             // "ip:port" where it arrived
@@ -82,7 +85,7 @@ struct Visitor {
     std::vector<OriginId> refused_by{};
     Guard guard = nullptr; // of its first bytes
     std::uint64_t id = 0;  // of this run of the remote proxy, from 1; of no other visitor
-    std::shared_ptr<const std::string> origin_name{}; // of whom it was announced to last
+    std::shared_ptr<const OriginName> origin_name{}; // of whom it was announced to last
 };
 
 } // namespace tunnel

@@ -273,14 +273,14 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
     }
     visitor.sent_to = link.origin;
     visitor.origin_name = link.name;
-    visitor.sent_to_group = group_of(link.identity.name);
+    visitor.sent_to_name = link.name;
     visitor.share = Share(link.visitors);
     service.told(link);
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
     connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    relay(std::move(visitor), std::move(connection), link.session, group_of(link.identity.name));
+    relay(std::move(visitor), std::move(connection), link.session, link.carrier);
 }
 
 void RemoteProxy::tell_visitors(PublicService& service)
@@ -317,9 +317,10 @@ void RemoteProxy::tell_visitors(PublicService& service)
 }
 
 void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session,
-                        std::uint64_t group)
+                        const std::shared_ptr<const Carrier>& carrier)
 {
-    PairOptions pair_options{group, limits_of(visitor), visitor.guard};
+    visitor.carrier = carrier;
+    PairOptions pair_options{carrier->group, limits_of(visitor), visitor.guard};
     counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Relayed>(std::move(visitor));
     pair_options.view = &known->view;
@@ -430,7 +431,7 @@ void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64
                {"seconds", std::chrono::duration<double>(duration).count()},
                {"reason", how}};
     if (visitor.origin_name)
-        event["origin"] = *visitor.origin_name;
+        event["origin"] = visitor.origin_name->shown();
     events_.publish("visitor_closed", to_line(event));
 }
 

@@ -40,6 +40,16 @@ bool is_plain_name(std::string_view name)
     return !name.empty() && name.size() <= longest_name && is_plain(name);
 }
 
+std::string plain_name_of(std::string_view text)
+{
+    if (text.find_first_of(good_in_names) == std::string_view::npos)
+        return {};
+    std::string name(text.substr(0, longest_name));
+    for (std::size_t bad = 0; (bad = name.find_first_not_of(good_in_names, bad)) != name.npos;)
+        name[bad] = '-';
+    return name;
+}
+
 std::string shown(std::string_view key)
 {
     constexpr std::size_t longest = 15;

@@ -16,6 +16,9 @@ inline constexpr std::string_view plain_name_syntax =
 // Of a service or an origin proxy, as it may stand in any log.
 bool is_plain_name(std::string_view name);
 
+// The nearest plain name to a text such as a host's name; empty: nothing in it can stand in one.
+std::string plain_name_of(std::string_view text);
+
 // A key, as far as it may be shown: where a key stands could also be a secret that somebody put on
 // the wrong side of the equals sign. None is as short as what is shown.
 std::string shown(std::string_view key);

@@ -31,6 +31,7 @@ enum class Tag : std::uint8_t {
     number = 18,
     state = 19,
     header = 20, // 1: of the PROXY protocol's v1
+    name = 23,
 };
 
 constexpr std::size_t field_header_size = 3;
@@ -110,6 +111,8 @@ struct Encoder {
             writer.bytes(Tag::credential, log_in.claimed->credential);
             writer.bytes(Tag::nonce, log_in.claimed->nonce);
         }
+        if (!log_in.name.empty())
+            writer.text(Tag::name, log_in.name);
         writer.number(Tag::heartbeat_timeout,
                       static_cast<std::uint64_t>(log_in.heartbeat_timeout.count()), 8);
         return std::move(writer).finish();
@@ -384,7 +387,8 @@ Frame read(FrameKind kind, Fields& fields)
             fields.duration(Tag::heartbeat_timeout),
             fields.has(Tag::credential)
                 ? std::optional(Claimed{fields.random(Tag::credential), fields.random(Tag::nonce)})
-                : std::nullopt};
+                : std::nullopt,
+            fields.text_or_nothing(Tag::name)};
     case FrameKind::welcome:
         return Welcome{static_cast<std::uint16_t>(fields.number(Tag::version, 2)),
                        fields.text(Tag::program_version),

@@ -92,6 +92,9 @@ struct LogIn {
     // The sender gives the connection up when it receives nothing for this long.
     std::chrono::milliseconds heartbeat_timeout{0};
     std::optional<Claimed> claimed{}; // it expects a challenge, and proves it then
+    // What the origin proxy calls itself; means something together with what it proves alone.
+    // Empty: an older program, which has no name.
+    std::string name{};
 
     friend bool operator==(const LogIn&, const LogIn&) = default;
 };
@@ -116,6 +119,8 @@ enum class RejectReason : std::uint8_t {
     in_use = 3,        // another origin proxy, which answers, has the service
     shutting_down = 4, // try again later, another process may come
     not_trusted = 5,   // no secret, or another one, or one where none is expected
+    name = 6,          // what it calls itself is no name
+    too_many = 7,      // origin proxies are logged in
 };
 
 // Remote proxy: not logged in; it closes the connection after this.
@@ -244,7 +249,7 @@ struct Opened {
 
 enum class DeclineReason : std::uint8_t {
     not_allowed = 1,   // to this origin proxy, or to nobody
-    in_use = 2,        // by another origin proxy; an opened follows once it is not
+    in_use = 2,        // by another origin proxy that answers; an opened follows once it is not
     cannot_listen = 3, // at that address
     too_many = 4,      // services of one origin proxy
     removed = 5,       // was open, and is no longer

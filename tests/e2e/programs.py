@@ -18,6 +18,8 @@ REPO = os.path.dirname(os.path.dirname(HERE))
 HOST = "127.0.0.1"
 # Generous: a deadline only ever costs time in a run that fails anyway, and the sanitizer builds are slow.
 DEADLINE = 30.0
+# What an origin proxy calls itself unless it is told a name.
+MACHINE = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64]
 
 Line = collections.namedtuple("Line", "stream text")
 

@@ -12,11 +12,11 @@ import json
 import os
 import re
 
-from programs import DEADLINE, HERE, HOST, Program, binary, free_port, missing, need, poll, run, user_name
+from programs import DEADLINE, HERE, HOST, MACHINE, Program, binary, free_port, missing, need, poll, run, user_name
 from trust import flags as flags_of_trust, mode_of_this_run
 
-__all__ = ["DEADLINE", "HERE", "HOST", "Program", "Tunnel", "binary", "free_port", "missing", "need", "parse_address",
-           "parse_log_line", "poll", "run", "show_address", "user_name"]
+__all__ = ["DEADLINE", "HERE", "HOST", "MACHINE", "Program", "Tunnel", "binary", "free_port", "missing", "need",
+           "parse_address", "parse_log_line", "poll", "run", "show_address", "user_name"]
 
 _LOG_LINE = re.compile(
     r"(?P<time>\d{4}-\S+Z) (?P<level>error|warn|info|debug) +(?P<message>.*?)(?P<rest>( [\w-]+=.*)?)$")

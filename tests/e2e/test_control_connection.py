@@ -7,7 +7,7 @@ import unittest
 
 from faults import HEARTBEATS, PROMPTLY, SLOW, echo, exchange, how_it_ends, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, free_port, show_address
+from support import HOST, MACHINE, Program, Tunnel, binary, free_port, show_address
 from trust import TwoSecrets, folder
 
 READY = r"^ready remote="
@@ -145,8 +145,7 @@ class Reconnecting(unittest.TestCase):
 
 
 class OnePlace(unittest.TestCase):
-    """The service has one place, and who holds it keeps it as long as it answers. An origin proxy with a name has its
-    own place wherever it runs: see test_trust.py."""
+    """Of the one service that has no name, who holds it keeps it as long as it answers."""
 
     trust = ("none",)
 
@@ -168,7 +167,7 @@ class OnePlace(unittest.TestCase):
     def test_a_second_origin_proxy_is_told_that_the_service_is_in_use_and_the_first_goes_on(self):
         with self.greet(b"first") as first, self.greet(b"second") as second, Tunnel(first.address) as tunnel, \
                 self.newcomer(tunnel, second.address) as newcomer:
-            newcomer.wait_line("in use by another origin proxy", stream="stderr", count=3)
+            newcomer.wait_line(f"in use by {MACHINE} at {HOST}:", stream="stderr", count=3)
             for _ in range(10):
                 self.assertEqual(self.greeting(tunnel), b"first")
             newcomer.stop(code=0)
@@ -184,7 +183,7 @@ class OnePlace(unittest.TestCase):
                 self.assertLess(time.monotonic() - began, PROBE + PROMPTLY)
                 self.assertEqual(self.greeting(tunnel), b"second")
                 tunnel.origin.send_signal(signal.SIGCONT)
-                tunnel.origin.wait_line("in use by another origin proxy", stream="stderr")
+                tunnel.origin.wait_line(f"in use by {MACHINE} at {HOST}:", stream="stderr")
                 self.assertEqual(self.greeting(tunnel), b"second")
                 newcomer.stop(code=0)
             tunnel.wait_log(tunnel.origin, lambda line: line["message"] == "logged in", count=2)

@@ -6,7 +6,7 @@ import http.server
 import threading
 import unittest
 
-from support import HOST, Tunnel, free_port, show_address
+from support import HOST, MACHINE, Tunnel, free_port, show_address
 from test_services import ByHand
 
 
@@ -74,7 +74,7 @@ class HealthChecks(ByHand):
             self.assertEqual({get(outside) for _ in range(10)}, {(200, b"roof"), (200, b"cellar")})
             roof.status = 503
             line = Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is not well")
-            self.assertEqual((line["service"], line["name"], line["reason"]), ("web", "roof", "it answers 503"))
+            self.assertEqual((line["service"], line["name"], line["reason"]), ("web", f"roof/{MACHINE}", "it answers 503"))
             self.assertEqual({get(outside) for _ in range(50)}, {(200, b"cellar")})
             roof.status = 200
             Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is well again")

@@ -13,7 +13,7 @@ import unittest
 
 from faults import SLOW, refuses
 from managing import Api, Guest, ManagedByHand, named, served_by, tunnel
-from support import HOST, Program, Tunnel, binary, free_port, poll, run
+from support import HOST, MACHINE, Program, Tunnel, binary, free_port, poll, run
 
 
 def kept_in(path):
@@ -355,7 +355,7 @@ class AtRandom(WithState):
     def is_served(self, name):
         clients = self.here if name in self.ports else [self.tunnels[name]["ClientIdentifier"]]
         shown = self.api.get(f"/v1/services/{name}")
-        return shown["state"] == "open" and sorted(shown["origins"]) == sorted(clients)
+        return shown["state"] == "open" and sorted(shown["origins"]) == sorted(f"{each}/{MACHINE}" for each in clients)
 
     def check(self):
         for name in [*self.ports, *self.tunnels]:

@@ -9,7 +9,7 @@ import unittest
 from faults import exchange, receive, refuses, visit
 from managing import Api, Crowd, Events, Guest, ManagedByHand, named, served_by, thousand_tunnels, tunnel
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, free_port, poll, show_address
+from support import HOST, MACHINE, Program, Tunnel, free_port, poll, show_address
 from test_management import READ_TOKEN, TOKEN
 from trust import MODES, flags as flags_of_trust
 
@@ -70,7 +70,7 @@ class Services(Two):
         self.api.post("/v1/services/mail/drain")
         self.end(self.programs["cellar"])
         self.come("cellar")
-        poll(lambda: self.api.get("/v1/services/mail")["origins"] == ["cellar"], "it is served again")
+        poll(lambda: self.api.get("/v1/services/mail")["origins"] == [f"cellar/{MACHINE}"], "it is served again")
         self.assertEqual(self.api.get("/v1/services/mail")["state"], "drained")
         self.assertTrue(refuses(self.mail))
         self.api.post("/v1/reload")
@@ -190,7 +190,7 @@ class Origins(Two):
     def test_they_are_shown_with_what_they_serve(self):
         with Guest(self.mail):
             shown = self.api.get("/v1/origins")["origins"]
-            self.assertEqual([each["name"] for each in shown], ["cellar", "roof"])
+            self.assertEqual([each["name"] for each in shown], [f"cellar/{MACHINE}", f"roof/{MACHINE}"])
             self.assertEqual([each["services"] for each in shown], [["mail", "web"], ["web"]])
             self.assertEqual([each["visitors"] for each in shown], [1, 0])
             for each in shown:
@@ -236,7 +236,7 @@ class Visitors(Two):
             self.come("cellar")
             self.assertEqual(waiting.recv(7), b"cellar\n")
             shown = self.visitors()[0]
-            self.assertEqual((shown["id"], shown["state"], shown["origin"]), (first["id"], "served", "cellar"))
+            self.assertEqual((shown["id"], shown["state"], shown["origin"]), (first["id"], "served", f"cellar/{MACHINE}"))
             self.assertGreater(shown["seconds"], first["seconds"])
 
     def test_one_that_waits_is_reset_when_its_service_is_closed_and_not_when_it_is_drained(self):
@@ -515,7 +515,7 @@ class Happens(ManagedByHand):
             origin = self.come()
             came = events.wait("origin_came")
             self.assertEqual(set(came), {"origin", "address", "version"})
-            self.assertEqual((came["origin"], came["version"]), ("origin", self.api.get("/v1/status")["version"]))
+            self.assertEqual((came["origin"], came["version"]), (MACHINE, self.api.get("/v1/status")["version"]))
             self.assertEqual(came["address"], self.api.get("/v1/origins/origin")["address"])
 
             rejected, _ = self.origin(self.control, "--origin-server-addr", show_address(self.server.address), ready=False)
@@ -536,7 +536,7 @@ class Happens(ManagedByHand):
                                            "seconds", "reason"})
             self.assertEqual({key: closed[key] for key in ("id", "address", "service")}, opened)
             self.assertEqual((closed["origin"], closed["bytes_to_origin"], closed["bytes_to_visitor"], closed["reason"]),
-                             ("origin", 1000, 1005, "finished"))
+                             (MACHINE, 1000, 1005, "finished"))
             self.assertGreater(closed["seconds"], 0)
 
             enemy, address = self.visit_from(self.enemy)
@@ -562,7 +562,7 @@ class Happens(ManagedByHand):
             self.end(origin)
             left = events.wait("origin_left")
             self.assertEqual(set(left), {"origin", "address", "reason"})
-            self.assertEqual((left["origin"], left["address"]), ("origin", came["address"]))
+            self.assertEqual((left["origin"], left["address"]), (MACHINE, came["address"]))
             self.assertEqual(events.of("lost"), [])
 
     def test_the_events_end_when_the_program_does(self):

@@ -9,7 +9,7 @@ import unittest
 from faults import receive, refuses, visit
 from managing import Crowd, Guest, ManagedByHand, named, served_by, thousand_tunnels, tunnel
 from origins import HttpOrigin, SocketOrigin
-from support import HOST, free_port, need, poll, run
+from support import HOST, MACHINE, free_port, need, poll, run
 from trust import folder, make_certificates, origin_flags, remote_flags
 
 
@@ -153,7 +153,8 @@ class Moves(Threshold):
             self.assertEqual(self.api.get(f"/v1/services/{HOST}:{port}")["origins"], [])
             self.end(lacking)
             self.come("TestClient2", second)
-            poll(lambda: self.api.get(f"/v1/services/{HOST}:{port}")["origins"] == ["TestClient2"], "it is served")
+            poll(lambda: self.api.get(f"/v1/services/{HOST}:{port}")["origins"] == [f"TestClient2/{MACHINE}"],
+                 "it is served")
             self.assertEqual(served_by((HOST, port)), "second")
 
     def test_others_come_and_go_and_a_visitor_of_one_that_stays_or_goes_notices_nothing(self):

@@ -14,7 +14,7 @@ import unittest
 
 from faults import PROMPTLY, Wire, echo, exchange, how_it_ends, receive, refuses, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, poll, run, show_address
+from support import HOST, MACHINE, Program, Tunnel, binary, poll, run, show_address
 from test_programs import ADDRESSES
 from trust import folder, make_certificates, origin_flags, remote_flags, write_secret
 
@@ -330,7 +330,7 @@ class Certificates(Trust):
         files = self.certificates(name="cellar")
         with self.tunnel(remote_flags(files), origin_flags(files)) as tunnel:
             self.assert_served(tunnel, encrypted=True)
-            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], "cellar")
+            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], f"cellar/{MACHINE}")
             for program in (tunnel.origin, tunnel.remote):
                 program.stop(code=0)
                 self.assertEqual([line for line in tunnel.log(program) if line["level"] != "info"], [])
@@ -473,21 +473,32 @@ class SecretsFile(Trust):
         self.write_file(attic="attic", cellar="cellar")
         with self.tunnel(["--secrets-file", self.file], self.flags("attic")) as tunnel:
             self.assert_served(tunnel, encrypted=True)
-            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], "attic")
+            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], f"attic/{MACHINE}")
             with self.other_origin(tunnel, "cellar") as cellar, visit(tunnel.outside) as visitor:
-                cellar.wait_line("in use by another origin proxy", stream="stderr")
+                cellar.wait_line(f"in use by attic/{MACHINE} at {HOST}:", stream="stderr")
                 exchange(visitor)
                 self.reload(tunnel, cellar="cellar")
                 line = tunnel.wait_log(tunnel.origin, refused)
                 self.assertIn("its secret is no longer good", line["reason"])
                 cellar.wait_line("^ready", stream="stdout")
-                self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], "cellar")
+                self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], f"cellar/{MACHINE}")
                 self.assertEqual(how_it_ends(visitor), "reset")  # nobody else may read on
                 wait_served(tunnel.outside)
                 tunnel.wait_log(tunnel.origin, lambda line: refused(line)
                                 and "does not know this secret" in line["reason"])
                 cellar.stop(code=0)
                 self.assert_no_secret(tunnel, cellar.output())
+
+    def test_a_secret_that_is_replaced_ends_the_visitors_of_who_knows_only_the_old_one(self):
+        self.write_file(attic="attic")
+        with self.tunnel(["--secrets-file", self.file], self.flags("attic")) as tunnel, \
+                visit(tunnel.outside) as visitor:
+            exchange(visitor)
+            self.reload(tunnel, attic="next")
+            self.assertEqual(how_it_ends(visitor), "reset")
+            tunnel.wait_log(tunnel.origin, lambda line: refused(line)
+                            and "does not know this secret" in line["reason"])
+            self.assert_no_secret(tunnel)
 
     def test_an_origin_proxy_moves_to_its_second_secret_without_an_outage(self):
         self.write_file(attic="attic")
@@ -502,7 +513,7 @@ class SecretsFile(Trust):
                 self.reload(tunnel, attic=["attic", "next"])
                 shutil.copy(self.path("next"), self.path("used"))
                 tunnel.origin.send_signal(signal.SIGHUP)
-                self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], "attic")
+                self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], f"attic/{MACHINE}")
                 self.reload(tunnel, attic="next")
                 tunnel.wait_visitors(len(tunnel.visitor_lines()) + 5)
                 exchange(visitor)
@@ -519,7 +530,7 @@ class SecretsFile(Trust):
         off = ["--encryption", "off"]
         with self.tunnel(["--secrets-file", self.file, *off], [*self.flags("next"), *off]) as tunnel:
             self.assert_served(tunnel, encrypted=False)
-            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], "cellar")
+            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], f"cellar/{MACHINE}")
             self.reload(tunnel, attic="attic", cellar="cellar")
             tunnel.wait_log(tunnel.origin, lambda line: refused(line) and "does not know this secret" in line["reason"])
             self.assert_no_secret(tunnel)
@@ -551,7 +562,7 @@ class SecretsFile(Trust):
             self.assertIn(f"{self.file} line 2", line["reason"])
             exchange(visitor)
             tunnel.restart_origin(kill=True)
-            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], "attic")
+            self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], f"attic/{MACHINE}")
             wait_served(tunnel.outside)
             self.assert_no_secret(tunnel)
 

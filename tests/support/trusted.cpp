@@ -40,10 +40,11 @@ LogIn log_in_by_hand(bool parks, bool offers)
     return log_in;
 }
 
-LogIn claiming(const Credential& secret, bool parks, bool offers, OriginId origin)
+LogIn claiming(const Credential& secret, bool parks, bool offers, OriginId origin, std::string name)
 {
     LogIn log_in = log_in_by_hand(parks, offers);
     log_in.origin = origin;
+    log_in.name = std::move(name);
     log_in.claimed = Claimed{secret.id, random_bytes()};
     return log_in;
 }
@@ -80,8 +81,9 @@ TlsStream SecureOrigin::park() const
 }
 
 ProvingOrigin::ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks,
-                             bool offers, OriginId origin)
-    : log_in(claiming(secret, parks, offers, origin)), control(Stream::connect(remote))
+                             bool offers, OriginId origin, std::string name)
+    : log_in(claiming(secret, parks, offers, origin, std::move(name))),
+      control(Stream::connect(remote))
 {
     control.send(magic_bytes() + encode(log_in));
     challenge = control.receive_frame<Challenge>();

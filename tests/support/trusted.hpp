@@ -51,7 +51,7 @@ public:
 class ProvingOrigin {
 public:
     ProvingOrigin(const tcp::endpoint& remote, const Credential& secret, bool parks = false,
-                  bool offers = false, OriginId origin = {random_bytes()});
+                  bool offers = false, OriginId origin = {random_bytes()}, std::string name = {});
 
     DialBack dial_back(const Ticket& ticket) const;
     Park park(std::uint64_t number) const;
@@ -65,7 +65,7 @@ public:
 
 // A log-in that asks for a challenge.
 LogIn claiming(const Credential& secret, bool parks = false, bool offers = false,
-               OriginId origin = {random_bytes()});
+               OriginId origin = {random_bytes()}, std::string name = {});
 
 // Whether the peer closes the connection, without a byte of an answer.
 bool gets_nothing(Stream& stream);

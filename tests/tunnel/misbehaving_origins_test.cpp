@@ -1,4 +1,4 @@
-// Origin proxies that push each other out, that fail to log in, or that are trusted no longer.
+// Origin proxies that fail to log in, or that are trusted no longer.
 #include <doctest/doctest.h>
 
 #include "tests/support/stream_frames.hpp"
@@ -24,31 +24,6 @@ bool gets_in(const RunningRemote& remote, const Credential& secret)
 }
 
 } // namespace
-
-TEST_CASE("the third run of one identity within a minute waits for the place, and is told why")
-{
-    const Credential secret = some_secret();
-    const RunningRemote remote(trusting(secret));
-    const tcp::endpoint control = remote.proxy().control_endpoint();
-    SecureOrigin first(control, secret);
-    SecureOrigin second(control, secret);
-    CHECK(first.control.receive_frame<Goodbye>().text ==
-          "another origin proxy with the same identity took over");
-    SecureOrigin third(control, secret);
-    const auto began = Clock::now();
-    TlsStream fourth = secure_stream(control, control_key(secret), true);
-    fourth.send(magic_bytes() + encode(log_in_by_hand()));
-    CHECK(fourth.receive_frame<Notice>().text.find("stop one of them") != std::string::npos);
-    SUBCASE("until then the holder keeps it")
-    {
-        third.control.send(encode(Probe()));
-        CHECK_NOTHROW(third.control.receive(3)); // the heartbeat that answers
-    }
-    fourth.receive_frame<Welcome>();
-    CHECK(Clock::now() - began >= 900ms);
-    CHECK(third.control.receive_frame<Goodbye>().text ==
-          "another origin proxy with the same identity took over");
-}
 
 TEST_CASE("an address that failed ten times is told for how long, and let in with a good secret")
 {
@@ -188,11 +163,29 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         CHECK(visitor.receive(4) == "more");
         CHECK_FALSE(gets_in(remote, parse_secret(other, "other")));
     }
-    SUBCASE("given another secret: it logs in anew, and its visitors live on")
+    SUBCASE("given another secret: who knows only the old one is cut off with its visitors")
     {
-        file.write("[origins.cellar]\nsecret = '" + generate_secret() + "'\n" + roof);
+        const std::string fresh = generate_secret();
+        file.write("[origins.cellar]\nsecret = '" + fresh + "'\n" + roof);
         reload();
+        CHECK(visitor.ending() == Ending::reset);
         CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK_FALSE(gets_in(remote, parse_secret(one, "one")));
+        CHECK(gets_in(remote, parse_secret(fresh, "fresh")));
+    }
+    SUBCASE("given another name: it is somebody else from now on, and its visitors are not his")
+    {
+        file.write("[origins.attic]\nsecret = '" + one + "'\n" + roof);
+        reload();
+        CHECK(visitor.ending() == Ending::reset);
+        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK(gets_in(remote, parse_secret(one, "one")));
+    }
+    SUBCASE("given one secret more: nobody is cut off")
+    {
+        const std::string fresh = generate_secret();
+        file.write("[origins.cellar]\nsecrets = ['" + fresh + "', '" + one + "']\n" + roof);
+        reload();
         data.send(data_frame("more"));
         CHECK(visitor.receive(4) == "more");
     }
@@ -203,5 +196,68 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         data.send(data_frame("more"));
         CHECK(visitor.receive(4) == "more");
         CHECK(gets_in(remote, parse_secret(one, "one")));
+    }
+}
+
+TEST_CASE("of several secrets of one name the one that is taken away ends its own visitors alone")
+{
+    const TemporaryFile file;
+    const std::string old = generate_secret();
+    const std::string fresh = generate_secret();
+    file.write("[origins.cellar]\nsecrets = ['" + old + "', '" + fresh + "']\n");
+    RemoteOptions options = remote_options();
+    options.trust.secrets_file = file.path();
+    options.outside_address = std::nullopt;
+    options.services = {{"default", {"127.0.0.1", 0}}}; // which both may serve
+    options.services.front().balance = Balance::round_robin;
+    options.probe_timeout = 10s; // they are runs of one origin proxy, and asked
+    RunningRemote remote(options);
+    SecureOrigin one(remote.proxy().control_endpoint(), parse_secret(old, "old"));
+    SecureOrigin other(remote.proxy().control_endpoint(), parse_secret(fresh, "fresh"));
+    while (!std::holds_alternative<Probe>(one.control.receive_frame())) {
+    }
+    one.control.send(Heartbeat());
+    one.control.send(Probe());
+    CHECK(one.control.receive(3) == encode(Heartbeat())); // what was sent before has been heard
+    std::vector<Stream> visitors;
+    std::vector<TlsStream> data;
+    for (SecureOrigin* const origin : {&one, &other}) {
+        visitors.push_back(Stream::connect(remote.proxy().outside_endpoint()));
+        Frame frame = origin->control.receive_frame();
+        while (!std::holds_alternative<Announce>(frame))
+            frame = origin->control.receive_frame();
+        data.push_back(origin->dial_back(std::get<Announce>(frame).ticket));
+        data.back().send(Start());
+        data.back().send(data_frame("welcome"));
+        CHECK(visitors.back().receive(7) == "welcome");
+    }
+    file.write("[origins.cellar]\nsecrets = ['" + fresh + "']\n");
+    remote.on_its_thread([](RemoteProxy& proxy) {
+        proxy.reload();
+        return true;
+    });
+    CHECK(visitors[0].ending() == Ending::reset);
+    data[1].send(data_frame("more"));
+    CHECK(visitors[1].receive(4) == "more");
+}
+
+TEST_CASE("nobody is evicted while it answers, however often another one with its secret comes")
+{
+    const Credential secret = some_secret();
+    RemoteOptions options = trusting(secret);
+    options.probe_timeout = 10s;
+    const RunningRemote remote(options);
+    const tcp::endpoint control = remote.proxy().control_endpoint();
+    SecureOrigin holder(control, secret);
+    for (int i = 0; i < 5; ++i) {
+        TlsStream other = secure_stream(control, control_key(secret), true);
+        other.send(magic_bytes() + encode(log_in_by_hand()));
+        while (!std::holds_alternative<Probe>(holder.control.receive_frame())) {
+        }
+        holder.control.send(Heartbeat());
+        CHECK(other.receive_frame<Notice>().text.find("in use by origin at ") != std::string::npos);
+        const auto reject = other.receive_frame<Reject>();
+        CHECK(reject.reason == RejectReason::in_use);
+        CHECK(reject.text.find("in use by origin at 127.0.0.1:") != std::string::npos);
     }
 }

@@ -24,7 +24,8 @@ inline RemoteService service(std::string name, std::vector<std::string> origins 
 struct Remote {
     explicit Remote(std::vector<RemoteService> services,
                     std::map<std::string, PortRanges> ports = {},
-                    std::optional<std::size_t> descriptor_limit = {})
+                    std::optional<std::size_t> descriptor_limit = {},
+                    std::optional<milliseconds> probe_timeout = {})
         : options([&] {
               RemoteOptions all = remote_options();
               all.trust.secrets_file = file.path();
@@ -33,6 +34,7 @@ struct Remote {
               all.max_waiting = 100;
               all.allow_ports = std::move(ports);
               all.descriptor_limit = descriptor_limit.value_or(all.descriptor_limit);
+              all.probe_timeout = probe_timeout.value_or(all.probe_timeout);
               all.outside_address = std::nullopt;
               if (all.services.empty())
                   all.outside_address = any_port;
@@ -87,6 +89,13 @@ struct Remote {
 struct Origin : ProvingOrigin {
     Origin(Remote& to, const Credential& secret, bool parks = false, OriginId id = {random_bytes()})
         : ProvingOrigin(to.proxy.proxy().control_endpoint(), secret, parks, true, id), remote(to)
+    {
+    }
+
+    Origin(Remote& to, const Credential& secret, std::string name, OriginId id)
+        : ProvingOrigin(to.proxy.proxy().control_endpoint(), secret, false, true, id,
+                        std::move(name)),
+          remote(to)
     {
     }
 

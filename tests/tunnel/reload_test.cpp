@@ -144,7 +144,8 @@ TEST_CASE("another name is told that the service is in use, and the holder keeps
     CHECK(lives(origin.control));
 }
 
-TEST_CASE("two secrets of one name are the same origin proxy, which takes its place over")
+TEST_CASE(
+    "two secrets of one name are the same origin proxy, which takes over from one that is silent")
 {
     Remote remote;
     const std::string fresh = generate_secret();

@@ -133,23 +133,6 @@ TEST_CASE("an address that is taken is declined, and opened once it is free")
     CHECK(roof.control.receive_frame<Opened>().service == "web");
 }
 
-TEST_CASE("a name that another origin proxy has opened is in use until that one withdraws it")
-{
-    const auto [one, of_roof] = some_port();
-    const auto [other, of_cellar] = some_port();
-    Remote remote({}, {{"roof", of_roof}, {"cellar", of_cellar}});
-    Origin roof(remote, remote.roof);
-    Origin cellar(remote, remote.cellar);
-    const tcp::endpoint first = endpoint_of(roof.opened("web", ":0"));
-    CHECK(cellar.declined("web", ":0").reason == DeclineReason::in_use);
-    Stream visitor = Stream::connect(first);
-    Stream data = roof.serve();
-    roof.control.send(Withdraw{"web"});
-    CHECK(endpoint_of(cellar.control.receive_frame<Opened>()).port() == other);
-    CHECK(is_refused(first));
-    check_served(visitor, data); // who is being served goes on
-}
-
 TEST_CASE("visitors of two origin proxies are shared out, to the one that has fewer")
 {
     RoofAndCellar both;

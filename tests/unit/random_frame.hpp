@@ -88,7 +88,8 @@ inline Frame random_frame(Random& random, std::size_t kind)
                      random.text(),
                      OriginId{random.bytes()},
                      random.duration(),
-                     random.maybe(Claimed{random.bytes(), random.bytes()})};
+                     random.maybe(Claimed{random.bytes(), random.bytes()}),
+                     random.text()};
     case 1:
         return Welcome{random.number<std::uint16_t>(),
                        random.text(),

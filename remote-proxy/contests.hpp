@@ -1,0 +1,79 @@
+// Offers of origin proxies for what another one has.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/asio.hpp"
+
+namespace tunnel {
+
+// An offer that waits, and whose link made it.
+struct Contender {
+    std::uint64_t link = 0;
+    std::string offer{};
+
+    friend bool operator==(const Contender&, const Contender&) = default;
+};
+
+// Which offers wait for which thing, a name or a port, and what is known of its holder. A holder
+// is asked whether it is still there while anybody waits for what it has; an offer is answered
+// once that is known. No I/O, no clock.
+class Contests {
+public:
+    // Those beyond are declined, and tried again with later heartbeats.
+    static constexpr std::size_t most_of_link = 16;
+    static constexpr std::size_t most_over_thing = 64;
+    static constexpr std::size_t most = 1024;
+
+    enum class State : std::uint8_t {
+        asking,   // it is not known yet whether the holder is still there
+        answered, // it has been heard since the offer came
+        full,     // too many wait already; nothing is remembered of this one
+    };
+
+    // `holder` is the number of a link, or 0 if it is gone, but may come back until `until`.
+    // Whoever waits for the same thing already keeps his turn.
+    State enter(const Contender& who, std::string_view thing, std::uint64_t holder,
+                std::optional<Clock::time_point> until = {});
+
+    void leave(const Contender& who);
+    void leave_all_of(std::uint64_t link);
+
+    // The holder has been heard. Those to be answered now.
+    std::vector<Contender> heard(std::uint64_t holder);
+
+    // Whether anybody waits for something that this link has.
+    bool is_contested(std::uint64_t holder) const;
+
+    // By the time they came.
+    std::vector<Contender> over(std::string_view thing) const;
+
+    // When the first of those that are gone has had its time.
+    std::optional<Clock::time_point> next() const;
+
+    // Whose holders have had their time.
+    std::vector<Contender> due(Clock::time_point now) const;
+
+    std::size_t size() const { return entries_.size(); }
+
+private:
+    struct Entry {
+        Contender who;
+        std::string thing;
+        std::uint64_t holder;
+        bool answered;
+        std::optional<Clock::time_point> until;
+    };
+
+    template <class Condition>
+    std::vector<Contender> those(Condition condition) const;
+
+    std::vector<Entry> entries_; // few, by the time they came
+};
+
+} // namespace tunnel
