@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/management/process_metrics.hpp"
+#include "common/management/reload.hpp"
 #include "common/management/router.hpp"
 #include "origin-proxy/management_status.hpp"
 
@@ -13,8 +14,7 @@ namespace tunnel {
 // What is answered to whom; `status` is asked at each request that needs it, and `reload` answers
 // false, and what is wrong, if the options cannot be read. docs/openapi-origin-proxy.yaml has all
 // of it.
-Router origin_management(std::function<OriginStatus()> status,
-                         std::function<bool(std::string&)> reload,
+Router origin_management(std::function<OriginStatus()> status, Reload reload,
                          std::shared_ptr<const ProcessMetrics> process);
 
 // 200 while it is logged in and not about to stop; else 503 with the reason.
