@@ -6,7 +6,9 @@
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -16,6 +18,7 @@
 #include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <netdb.h>
+#include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -383,6 +386,29 @@ TEST_CASE("a sandbox that is required and can be had is entered")
               enter_sandbox(Sandbox::required);
               return failure(::execl("/bin/true", "true", nullptr));
           }) == EPERM);
+}
+
+TEST_CASE("a part that the kernel lacks keeps a program from starting only if it is required")
+{
+    if (cannot("seccomp", has_seccomp()))
+        return;
+    const auto without_landlock = [](Sandbox sandbox) {
+        return in_a_child([=] {
+            const scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ALLOW);
+            ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset),
+                               0);
+            if (::seccomp_load(filter) != 0)
+                return 3;
+            try {
+                enter_sandbox(sandbox);
+            } catch (const std::runtime_error& error) {
+                return std::string_view(error.what()).find("landlock") != std::string::npos ? 1 : 2;
+            }
+            return failure(::execl("/bin/true", "true", nullptr)) == EPERM ? 0 : 4;
+        });
+    };
+    CHECK(without_landlock(Sandbox::on) == 0);
+    CHECK(without_landlock(Sandbox::required) == 1);
 }
 
 TEST_CASE("a process that holds a secret keeps its memory private, also if it got it inside")
