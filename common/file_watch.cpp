@@ -2,44 +2,43 @@
 
 #include <utility>
 
-#include <sys/stat.h>
-
 namespace tunnel {
 
-FileWatch::FileWatch(asio::io_context& io, Files files, std::function<void()> changed,
-                     Clock::duration interval)
-    : files_(std::move(files)),
+FileWatch::FileWatch(asio::io_context& io, std::string first, Look look,
+                     std::function<void()> changed, Clock::duration interval)
+    : look_(std::move(look)),
       changed_(std::move(changed)),
-      known_(look()),
+      known_(std::move(first)),
       before_(known_),
-      every_(io, interval, [this] { compare(); })
+      interval_(interval),
+      timer_(io)
 {
+    wait();
 }
 
-std::vector<FileWatch::Seen> FileWatch::look() const
+void FileWatch::wait()
 {
-    std::vector<Seen> all;
-    for (const auto& path : files_()) {
-        Seen& seen = all.emplace_back(Seen{path.string()});
-
-        struct stat status {};
-
-        if (::stat(path.c_str(), &status) != 0)
-            continue;
-        seen.device = status.st_dev;
-        seen.inode = status.st_ino;
-        seen.size = status.st_size;
-        seen.modified =
-            status.st_mtim.tv_sec * std::int64_t(1'000'000'000) + status.st_mtim.tv_nsec;
-    }
-    return all;
+    timer_.expires_after(interval_);
+    timer_.async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
+        // One that is due already learns too late that it is not wanted any more.
+        if (error || alive.expired())
+            return;
+        look_([this, alive](const Seen& now) {
+            if (alive.expired())
+                return;
+            compare(now);
+            if (!alive.expired()) // whom it told may have ended it
+                wait();
+        });
+    });
 }
 
-void FileWatch::compare()
+void FileWatch::compare(const Seen& now)
 {
-    auto now = look();
-    const bool settled = now == before_;
-    before_ = std::move(now);
+    if (!now)
+        return;
+    const bool settled = *now == before_;
+    before_ = *now;
     if (!settled || before_ == known_)
         return;
     known_ = before_;

@@ -1,14 +1,12 @@
 // Notices when files change.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "common/asio.hpp"
-#include "common/every.hpp"
 
 namespace tunnel {
 
@@ -17,11 +15,13 @@ namespace tunnel {
 // nothing has changed since the look before.
 class FileWatch {
 public:
-    // Those to look at now; what there was not before is a change too.
-    using Files = std::function<std::vector<std::filesystem::path>()>;
+    // What was seen, as a text that is another after a change; nullopt: nothing could be seen.
+    using Seen = std::optional<std::string>;
+    // Looks, and hands on what it saw, at once or later.
+    using Look = std::function<void(std::function<void(Seen)> seen)>;
 
-    // Calls `changed` from `io` until it is destroyed. What is there now is where it begins.
-    FileWatch(asio::io_context& io, Files files, std::function<void()> changed,
+    // Calls `changed` from `io` until it is destroyed. `first` is where it begins.
+    FileWatch(asio::io_context& io, std::string first, Look look, std::function<void()> changed,
               Clock::duration interval = std::chrono::seconds(1));
 
     FileWatch(const FileWatch&) = delete;
@@ -29,25 +29,16 @@ public:
     ~FileWatch() = default;
 
 private:
-    // One file as it was; all zeros if there was none.
-    struct Seen {
-        std::string path;
-        std::uint64_t device = 0; // and the next: another file may have taken its name
-        std::uint64_t inode = 0;
-        std::int64_t size = 0;
-        std::int64_t modified = 0; // ns
+    void wait();
+    void compare(const Seen& now);
 
-        friend bool operator==(const Seen&, const Seen&) = default;
-    };
-
-    std::vector<Seen> look() const;
-    void compare();
-
-    Files files_;
+    Look look_;
     std::function<void()> changed_;
-    std::vector<Seen> known_;  // when it was told last
-    std::vector<Seen> before_; // at the last look
-    Every every_;
+    std::string known_;  // when it was told last
+    std::string before_; // at the last look
+    Clock::duration interval_;
+    std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+    asio::steady_timer timer_;
 };
 
 } // namespace tunnel

@@ -50,7 +50,21 @@ constexpr Choices<Encryption, 3> encryptions{
 constexpr Choices<log::Format, 2> formats{
     {{"text", log::Format::text}, {"json", log::Format::json}}};
 
-constexpr Choices<Sandbox, 2> sandboxes{{{"on", Sandbox::on}, {"off", Sandbox::off}}};
+constexpr Choices<Sandbox, 3> sandboxes{
+    {{"on", Sandbox::on}, {"off", Sandbox::off}, {"required", Sandbox::required}}};
+
+// An empty variable counts as one that is not set, since a compose file makes one of ${NOT_SET}.
+// But without these the program would trust others than it was meant to, or everybody.
+constexpr std::array<std::string_view, 10> never_empty{"--secret-file",
+                                                       "--secrets-file",
+                                                       "--tls-cert",
+                                                       "--tls-key",
+                                                       "--tls-client-ca",
+                                                       "--management-token-file",
+                                                       "--management-read-token-file",
+                                                       "--management-tls-cert",
+                                                       "--management-tls-key",
+                                                       "--management-tls-client-ca"};
 
 std::vector<std::filesystem::path> joined(std::vector<std::filesystem::path> one,
                                           const std::vector<std::filesystem::path>& other)
@@ -68,12 +82,6 @@ std::uint32_t default_relay_threads()
 
 std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
                                                        const TrustOptions& trust)
-{
-    return joined(joined(common.files.read_again(), trust.files()), common.management.files());
-}
-
-std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
-                                                  const TrustOptions& trust)
 {
     return joined(joined(common.files.present(), trust.files()), common.management.files());
 }
@@ -378,6 +386,11 @@ void CommandLine::read_secret()
     };
 
     const Wiped wiped{bytes, variable};
+    if (bytes.empty())
+        throw std::runtime_error(fmt::format(
+            "{}: there is no secret in it; unset it to do without, or make one with: remote-proxy "
+            "gen-secret",
+            variable));
     trust_->secret = parse_secret(text, variable);
 }
 
@@ -415,11 +428,20 @@ void CommandLine::add(CommonOptions& options)
         });
     add_text("--sandbox",
              "Whether to give up privileges, files and system calls that are no longer needed once "
-             "the program is set up: on or off",
-             "MODE", "on", "on or off", Need::optional, [&options](const std::string& text) {
+             "the program is set up: on, as far as this system can; required: all of it, or do not "
+             "start; off",
+             "MODE", "on", "on or off, or required", Need::optional,
+             [&options](const std::string& text) {
                  const auto sandbox = one_of(sandboxes, text);
                  options.sandbox = sandbox.value_or(Sandbox::on);
                  return sandbox.has_value();
+             });
+    add_text("--user",
+             "Started as root: the user to go on as, once ports are bound and files are read",
+             "USER[:GROUP]", "", std::string(user_syntax), Need::optional,
+             [&options](const std::string& text) {
+                 options.user = parse_user_name(text);
+                 return options.user.has_value();
              });
     add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info",
              "error, warn, info or debug", Need::optional, [&options](const std::string& text) {
@@ -506,9 +528,22 @@ bool CommandLine::has(std::string_view flag_or_table) const
            });
 }
 
+void CommandLine::refuse_empty_variables() const
+{
+    for (const auto& flag : flags_) {
+        const char* const text = std::getenv(flag->variable.c_str());
+        if (text != nullptr && *text == '\0' && flag->option->count() == 0 &&
+            std::ranges::find(never_empty, flag->name) != never_empty.end())
+            throw CLI::ValidationError(fmt::format(
+                "{}: it is set and empty, expected the name of a file; unset it to do without {}",
+                flag->variable, flag->name));
+    }
+}
+
 void CommandLine::read(int argc, const char* const* argv)
 {
     app_->parse(argc, argv);
+    refuse_empty_variables();
     read_secret();
     Problems problems;
     if (!config_.empty()) {
@@ -531,6 +566,8 @@ int CommandLine::answer(std::string_view command)
 {
     if (command == "check" && read_files_)
         read_files_();
+    if (command == "check" && common_ != nullptr && common_->user)
+        find_user(*common_->user);
     const std::string text = command == "check" ? "ok\n" : print();
     return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0;
 }

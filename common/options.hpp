@@ -22,6 +22,7 @@
 #include "common/sandbox.hpp"
 #include "common/security/trust_options.hpp"
 #include "common/units.hpp"
+#include "common/user.hpp"
 
 namespace CLI {
 class App;
@@ -43,6 +44,7 @@ struct CommonOptions {
     microseconds spin{50}; // 0: never
     Congestion congestion = Congestion::automatic();
     Sandbox sandbox = Sandbox::on;
+    std::optional<UserName> user; // to become, once everything is opened; none: stay who it is
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
     bool watch = false; // reload when one of the files has changed
@@ -51,13 +53,9 @@ struct CommonOptions {
     Command command; // else the program starts
 };
 
-// Every file that is read again at a reload, and the folders in which there may be more.
+// Every file that is read again at a reload, as far as it is there now.
 std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
                                                        const TrustOptions& trust);
-
-// Those of them that there are now, to be looked at for changes.
-std::vector<std::filesystem::path> files_to_watch(const CommonOptions& common,
-                                                  const TrustOptions& trust);
 
 // What the relay is told of them. Its pipes are lent out of `descriptor_limit`, few where those are
 // few.
@@ -170,6 +168,8 @@ private:
                    std::function<bool(const std::string&)> read);
 
     void read_secret();
+    // Of a variable that must not count as missing when it is there and empty.
+    void refuse_empty_variables() const;
     std::string footer() const;
     void expect(const CommandForm& form);
 

@@ -7,13 +7,14 @@
 
 namespace tunnel {
 
-enum class Sandbox : std::uint8_t { on, off };
+enum class Sandbox : std::uint8_t {
+    on, // as much of it as this system has
+    off,
+    required // all of it, or the program does not start
+};
 
 // What must still be possible inside; name look-ups are in any case.
 struct SandboxNeeds {
-    // Files and folders to be read again. A file may be replaced by another: everything in the
-    // folder that holds it becomes readable too, unless that is / or /etc.
-    std::vector<std::filesystem::path> read_again{};
     // A file to be removed at the end, if there is one: files in its folder may be removed then, as
     // far as this user may.
     std::filesystem::path removed{};
@@ -22,15 +23,24 @@ struct SandboxNeeds {
     std::filesystem::path replaced{};
     // Ports below 1024 are bound later, as far as this user may do that at the start.
     bool low_ports = false;
+    // The certificates of the authorities that the system trusts are read.
+    bool system_authorities = false;
 };
 
 // From here on this thread and those that it starts, and the files they open: no capability is
 // left, but for what `needs` says, and none can be gained, no file can be written or made, only
-// those of `needs` and of name look-ups be read, no program be run and no process be made, and
-// system calls that the proxies do not make fail with EPERM. What was opened before stays as it is,
-// so bind first; before any other thread is started. A part that this system or this build lacks is
-// named in one log line.
+// those of name look-ups and of `needs` be read, no program be run, no code be loaded, no process
+// be made, signalled or given other limits, no Unix socket be connected to, and system calls that
+// the proxies do not make fail with EPERM. What was opened before stays as it is, so bind first,
+// and start a FileReader and a UnixDialer, which keep what this process gives up; before any other
+// thread is started. A part that this system or this build lacks is named in one warning, or with
+// Sandbox::required in a std::runtime_error.
 void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs = {});
+
+// The same for the helper processes, as far as it can be had: the one may do nothing but read files
+// and answer on the descriptors that it has; the other nothing but connect to Unix sockets.
+void enter_file_reader_sandbox(Sandbox sandbox);
+void enter_unix_dialer_sandbox(Sandbox sandbox);
 
 // Sanitizers run programs, trace the process and write files, so in builds with them there is no
 // sandbox, and neither where lines are counted for the tests.

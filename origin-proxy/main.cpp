@@ -3,13 +3,15 @@
 #include <utility>
 #include <vector>
 
-#include "common/file_watch.hpp"
+#include "common/files/file_reader.hpp"
 #include "common/inherited.hpp"
 #include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
+#include "common/net/unix_dialer.hpp"
 #include "common/process.hpp"
+#include "common/reloader.hpp"
 #include "common/sandbox.hpp"
 #include "origin-proxy/commands.hpp"
 #include "origin-proxy/management.hpp"
@@ -48,20 +50,60 @@ tunnel::ReadyLine ready_line(const tunnel::OriginOptions& options,
     return line;
 }
 
+// Null: there is no sandbox to be left out of.
+std::unique_ptr<tunnel::UnixDialer> start_unix_dialer(asio::io_context& io,
+                                                      const tunnel::OriginOptions& options,
+                                                      const std::optional<tunnel::User>& user)
+{
+    const bool has_sandbox =
+        options.common.sandbox != tunnel::Sandbox::off && tunnel::sandbox_is_built();
+    auto paths = tunnel::unix_servers(options);
+    // A reload may name one only in a file.
+    if (!has_sandbox || (paths.empty() && options.common.files.top.empty()))
+        return nullptr;
+    auto dialer =
+        std::make_unique<tunnel::UnixDialer>(io, options.common.sandbox, user, std::move(paths));
+    tunnel::dial_unix_through(dialer.get());
+    return dialer;
+}
+
+// It has its own copy of the options, and what the files say is read into that.
+std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
+                                                      const tunnel::OriginOptions& options,
+                                                      tunnel::Arguments arguments,
+                                                      tunnel::UnixDialer* dialer)
+{
+    tunnel::OriginOptions own = options;
+    return std::make_unique<tunnel::FileReader>(
+        io, options.common.sandbox,
+        tunnel::FileReader::Named{[&](int control) {
+                                      own = tunnel::reread_options(arguments.count, arguments.words,
+                                                                   own);
+                                      if (control >= 0)
+                                          tunnel::tell_paths(control, tunnel::unix_servers(own));
+                                  },
+                                  [&] { return own.files_to_read_again(); }},
+        dialer != nullptr ? dialer->take_control() : tunnel::Fd());
+}
+
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
+    const auto user = tunnel::user_to_become(options.common.user);
     std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(options.certificates_shown());
     auto management = tunnel::prepare_management(io, options.common.management,
                                                  options.descriptor_limit, "origin-proxy", loaded);
-    // A reload may name a secret where there was none, and inside the sandbox it would be too late.
-    if (options.has_private_files() || options.common.management.has_private_files() ||
-        !options.common.files.top.empty())
-        tunnel::keep_memory_private();
-    tunnel::enter_sandbox(options.common.sandbox,
-                          {options.files_to_read_again(), options.common.management.socket_file()});
+    const std::string seen_at_start = tunnel::fingerprint(options.files_to_read_again());
+    const auto dialer = start_unix_dialer(io, options, user);
+    const auto reader = start_file_reader(io, options, arguments, dialer.get());
+    if (user)
+        tunnel::become(*user, false, options.common.management.socket_file());
+    tunnel::enter_sandbox(
+        options.common.sandbox,
+        {options.common.management.socket_file(), {}, false, options.trusts_system_authorities()});
     tunnel::start_writing();
+    tunnel::warn_of_what_is_read_once();
     options.common.congestion.must_be_allowed();
     auto latest = options;
     const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
@@ -85,27 +127,25 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         loaded->note_reload(success);
         return success;
     };
-    const auto reload = [&] {
-        std::string logged;
-        reload_and_say(logged);
-    };
+    tunnel::Reloader reloader(io, *reader, reload_and_say);
     asio::signal_set signals(io);
     tunnel::watch_signals(signals,
                           {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
-                           reload, [&proxy] { tunnel::log_status(proxy.status()); }});
-    std::optional<tunnel::FileWatch> watch;
+                           [&reloader] { reloader.reload_soon(); },
+                           [&proxy] { tunnel::log_status(proxy.status()); }});
     if (options.common.watch)
-        watch.emplace(
-            io, [&latest] { return latest.files_to_watch(); }, reload);
+        reloader.watch(seen_at_start);
     proxy.start();
     if (management)
         management->server.start(tunnel::origin_management(
-            [&proxy] { return proxy.status(); }, reload_and_say, management->process,
-            [&proxy] { return proxy.take_longest_turns(); }));
+            [&proxy] { return proxy.status(); },
+            [&reloader](std::string& problems) { return reloader.reload(problems); },
+            management->process, [&proxy] { return proxy.take_longest_turns(); }));
     while (!proxy.stopped())
         proxy.run_some();
     if (management)
         management->server.stop();
+    reloader.stop();
     io.poll(); // the last visitors' log lines
     return proxy.gave_up() ? 1 : 0;
 }

@@ -164,8 +164,7 @@ Json summary(const OriginStatus& status)
 
 } // namespace
 
-Router origin_management(std::function<OriginStatus()> status,
-                         std::function<bool(std::string&)> reload,
+Router origin_management(std::function<OriginStatus()> status, Reload reload,
                          std::shared_ptr<const ProcessMetrics> process,
                          std::function<AllTurns()> take_longest_turns)
 {
@@ -183,8 +182,11 @@ Router origin_management(std::function<OriginStatus()> status,
     router.add(Method::get, "/v1/services/{name}", [status](const Request& request) {
         return one_of_named(status().services, request.segments.at(2), as_json);
     });
-    router.add(Method::post, "/v1/reload",
-               [reload = std::move(reload)](const Request&) { return answer_reload(reload); });
+    router.add(Method::post, "/v1/reload", [reload = std::move(reload)](const Request&) {
+        Response response;
+        response.later = [reload] { return answer_reload(reload); };
+        return response;
+    });
     return router;
 }
 

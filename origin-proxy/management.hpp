@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/management/process_metrics.hpp"
+#include "common/management/reload.hpp"
 #include "common/management/router.hpp"
 #include "common/turn_watch.hpp"
 #include "origin-proxy/management_status.hpp"
@@ -15,8 +16,7 @@ namespace tunnel {
 // false, and what is wrong, if the options cannot be read; `take_longest_turns` is asked for the
 // metrics alone. docs/openapi-origin-proxy.yaml has all
 // of it.
-Router origin_management(std::function<OriginStatus()> status,
-                         std::function<bool(std::string&)> reload,
+Router origin_management(std::function<OriginStatus()> status, Reload reload,
                          std::shared_ptr<const ProcessMetrics> process,
                          std::function<AllTurns()> take_longest_turns);
 

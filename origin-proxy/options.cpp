@@ -148,18 +148,6 @@ void read_into(OriginOptions& options, const std::function<void(CommandLine&)>& 
     complete(line, options);
 }
 
-std::vector<std::filesystem::path> with_trust_of_each(std::vector<std::filesystem::path> files,
-                                                      const OriginOptions& options)
-{
-    for (const RemotePeer& each : options.remote_proxies) {
-        if (!each.trust)
-            continue;
-        const auto more = each.trust->files();
-        files.insert(files.end(), more.begin(), more.end());
-    }
-    return files;
-}
-
 } // namespace
 
 bool OriginOptions::has_private_files() const
@@ -171,12 +159,39 @@ bool OriginOptions::has_private_files() const
 
 std::vector<std::filesystem::path> OriginOptions::files_to_read_again() const
 {
-    return with_trust_of_each(tunnel::files_to_read_again(common, trust), *this);
+    auto files = tunnel::files_to_read_again(common, trust);
+    for (const RemotePeer& each : remote_proxies) {
+        if (!each.trust)
+            continue;
+        const auto more = each.trust->files();
+        files.insert(files.end(), more.begin(), more.end());
+    }
+    return files;
 }
 
-std::vector<std::filesystem::path> OriginOptions::files_to_watch() const
+bool OriginOptions::trusts_system_authorities() const
 {
-    return with_trust_of_each(tunnel::files_to_watch(common, trust), *this);
+    return std::ranges::any_of(remote_proxies, [this](const RemotePeer& each) {
+        const TrustOptions& its = trust_of(each);
+        if (its.has_secret())
+            return false;
+        const bool certificates = its.own.given() || its.insecure || !its.server_name.empty() ||
+                                  !its.ca_file.empty() || its.encryption == Encryption::tls;
+        // A reload may take an authority's file out of a configuration.
+        return certificates && (its.ca_file.empty() || !common.files.top.empty());
+    });
+}
+
+std::vector<std::string> unix_servers(const OriginOptions& options)
+{
+    std::vector<std::string> paths;
+    if (options.origin_server_address.is_unix())
+        paths.push_back(options.origin_server_address.unix_path);
+    for (const OriginService& each : options.services) {
+        if (each.origin_server_address.is_unix())
+            paths.push_back(each.origin_server_address.unix_path);
+    }
+    return paths;
 }
 
 std::vector<std::string> OriginOptions::certificates_shown() const

@@ -49,15 +49,18 @@ struct OriginOptions {
     // Towards whom there is something that others must not see.
     bool has_private_files() const;
 
-    // Every file that is read again at a reload, and the folders in which there may be more.
+    // Every file that is read again at a reload, as far as it is there now.
     std::vector<std::filesystem::path> files_to_read_again() const;
 
-    // Those of them that there are now, to be looked at for changes.
-    std::vector<std::filesystem::path> files_to_watch() const;
+    // A certificate may be checked against the authorities that the system trusts.
+    bool trusts_system_authorities() const;
 
     // Files of certificates that the program shows to anybody; some may be empty, or given twice.
     std::vector<std::string> certificates_shown() const;
 };
+
+// Paths of the Unix sockets that are served.
+std::vector<std::string> unix_servers(const OriginOptions& options);
 
 // Gives the service what the options say of every service that says nothing else.
 void take_rules(OriginService& service, const OriginOptions& options);

@@ -1,6 +1,7 @@
 #include "origin-proxy/origin_server.hpp"
 
 #include "common/net/unix_dial.hpp"
+#include "common/net/unix_dialer.hpp"
 
 namespace tunnel {
 
@@ -13,6 +14,8 @@ constexpr auto remembered_for = std::chrono::seconds(5);
 std::optional<Dial> OriginServer::begin() const
 {
     if (address_.is_unix()) {
+        if (unix_dialer_in_use() != nullptr) // whose answer has to be waited for
+            return std::nullopt;
         UnixAttempt attempt = try_unix(address_.unix_path);
         if (attempt.error)
             return std::nullopt;

@@ -2,13 +2,14 @@
 #include <optional>
 #include <utility>
 
-#include "common/file_watch.hpp"
+#include "common/files/file_reader.hpp"
 #include "common/inherited.hpp"
 #include "common/loaded.hpp"
 #include "common/log.hpp"
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/reloader.hpp"
 #include "common/sandbox.hpp"
 #include "remote-proxy/commands.hpp"
 #include "remote-proxy/management_routes.hpp"
@@ -51,9 +52,23 @@ tunnel::ReadyLine ready_line(const tunnel::RemoteProxy& proxy)
     return line;
 }
 
+// It has its own copy of the options, and what the files say is read into that.
+std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
+                                                      const tunnel::RemoteOptions& options,
+                                                      tunnel::Arguments arguments)
+{
+    tunnel::RemoteOptions own = options;
+    return std::make_unique<tunnel::FileReader>(
+        io, options.common.sandbox,
+        tunnel::FileReader::Named{
+            [&](int) { own = tunnel::reread_options(arguments.count, arguments.words, own); },
+            [&] { return tunnel::files_to_read_again(own); }});
+}
+
 // `options` are those of the last reload, then.
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
+    const auto user = tunnel::user_to_become(options.common.user);
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));
@@ -61,15 +76,22 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                                                  options.descriptor_limit, "remote-proxy", loaded);
     std::optional<tunnel::StateFile> state;
     tunnel::Kept kept;
-    if (!options.state_file.empty())
-        kept = state.emplace(options.state_file).read();
-    if (options.trust.has_private_files() || options.common.management.has_private_files())
-        tunnel::keep_memory_private();
+    if (!options.state_file.empty()) {
+        state.emplace(options.state_file).lock();
+        kept = state->read();
+    }
+    const std::string seen_at_start = tunnel::fingerprint(tunnel::files_to_read_again(options));
+    const auto reader = start_file_reader(io, options, arguments);
+    if (user)
+        tunnel::become(*user, tunnel::opens_low_ports(options),
+                       options.common.management.socket_file());
+    if (state)
+        state->must_be_replaceable();
     tunnel::enter_sandbox(options.common.sandbox,
-                          {tunnel::files_to_read_again(options.common, options.trust),
-                           options.common.management.socket_file(), options.state_file,
+                          {options.common.management.socket_file(), options.state_file,
                            tunnel::opens_low_ports(options)});
     tunnel::start_writing();
+    tunnel::warn_of_what_is_read_once();
     options.common.congestion.must_be_allowed();
     std::optional<tunnel::ManagementServer::Trust> trust;
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
@@ -92,32 +114,38 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             management->server.change(std::exchange(trust, std::nullopt));
         return true;
     };
-    const auto reload = [&] {
-        std::string logged;
+    tunnel::Reloader reloader(io, *reader, [&](std::string& problems) {
         const std::size_t before = proxy.kept().tunnels.size();
-        reload_and_say(logged);
+        const bool success = reload_and_say(problems);
         if (state && proxy.kept().tunnels.size() != before) // one has given way
             state->write_soon(io, proxy.kept());
+        return success;
+    });
+    const auto stop_gently = [&] {
+        proxy.stop_gently();
+        if (state)
+            state->release();
     };
     asio::signal_set signals(io);
-    tunnel::watch_signals(
-        signals, {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); }, reload,
-                  [&proxy] { tunnel::log_status(proxy.status(), proxy.visitors()); }});
-    std::optional<tunnel::FileWatch> watch;
+    tunnel::watch_signals(signals,
+                          {stop_gently, [&proxy] { proxy.stop_now(); },
+                           [&reloader] { reloader.reload_soon(); },
+                           [&proxy] { tunnel::log_status(proxy.status(), proxy.visitors()); }});
     if (options.common.watch)
-        watch.emplace(
-            io, [&options] { return tunnel::files_to_watch(options.common, options.trust); },
-            reload);
+        reloader.watch(seen_at_start);
     proxy.start();
     if (management)
         management->server.start(tunnel::remote_management(
-            {proxy, reload_and_say, state ? &*state : nullptr}, management->process));
+            {proxy, [&reloader](std::string& problems) { return reloader.reload(problems); },
+             state ? &*state : nullptr},
+            management->process));
     tunnel::print_ready(ready_line(proxy));
     warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();
     if (management)
         management->server.stop();
+    reloader.stop();
     if (state)
         state->finish();
     io.poll(); // the last visitors' log lines

@@ -272,9 +272,9 @@ public:
 
     Response reload()
     {
-        Response answer = answer_reload(managed_.reload);
-        // A tunnel may have given way.
-        return answer.status == 200 ? changed(std::move(answer)) : answer;
+        Response response;
+        response.later = [this] { return reload_and_keep(); };
+        return response;
     }
 
     Response events() const
@@ -288,6 +288,18 @@ public:
 
 private:
     RemoteProxy& proxy() const { return managed_.proxy; }
+
+    awaitable<Response> reload_and_keep()
+    {
+        Response answer = co_await answer_reload(managed_.reload);
+        if (answer.status == 200) // a tunnel may have given way
+            answer = changed(std::move(answer));
+        if (!answer.later)
+            co_return answer;
+        const auto later = std::move(answer.later);
+        answer = co_await later();
+        co_return answer;
+    }
 
     std::string_view kept() const { return managed_.state != nullptr ? "state-file" : "this-run"; }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/management/process_metrics.hpp"
+#include "common/management/reload.hpp"
 #include "common/management/router.hpp"
 
 namespace tunnel {
@@ -16,8 +17,7 @@ class StateFile;
 // Whom the requests are about. All of it outlives the router.
 struct Managed {
     RemoteProxy& proxy;
-    // False, and what is wrong, if the options cannot be read.
-    std::function<bool(std::string& problems)> reload;
+    Reload reload;
     StateFile* state = nullptr; // null: changes hold until the program ends
 };
 

@@ -181,6 +181,11 @@ void take_rules(RemoteService& service, const RemoteOptions& options)
     service.foreign_header = options.foreign_header;
 }
 
+std::vector<std::filesystem::path> files_to_read_again(const RemoteOptions& options)
+{
+    return files_to_read_again(options.common, options.trust);
+}
+
 std::vector<std::string> certificates_shown(const RemoteOptions& options)
 {
     return {options.trust.own.certificate, options.common.management.certificate.certificate};

@@ -1,6 +1,7 @@
 // What the remote proxy can be told.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -45,6 +46,9 @@ void take_rules(RemoteService& service, const RemoteOptions& options);
 // It may be asked to open ports below 1024 while it runs: by the management interface, or by origin
 // proxies.
 bool opens_low_ports(const RemoteOptions& options);
+
+// Every file that is read again at a reload, as far as it is there now.
+std::vector<std::filesystem::path> files_to_read_again(const RemoteOptions& options);
 
 // Files of certificates that the program shows to anybody; some may be empty.
 std::vector<std::string> certificates_shown(const RemoteOptions& options);

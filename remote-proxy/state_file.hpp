@@ -7,6 +7,7 @@
 #include <asio/thread_pool.hpp>
 
 #include "common/asio.hpp"
+#include "common/net/fd.hpp"
 #include "remote-proxy/kept.hpp"
 
 namespace tunnel {
@@ -21,6 +22,17 @@ public:
 
     // What it holds; nothing if it is not there. Throws std::runtime_error that names the file.
     Kept read() const;
+
+    // Keeps it from other programs, which would replace each other's changes, until release().
+    // Throws std::runtime_error if one has it. Where there is no file yet, the first one that
+    // writes has it.
+    void lock();
+
+    // For the program that takes this one's place; nothing can be written any more.
+    void release();
+
+    // Throws std::system_error if this user cannot replace the file.
+    void must_be_replaceable() const;
 
     // Has replaced the file when it returns; throws std::system_error that names it. The thread
     // begins with the first one.
@@ -38,10 +50,14 @@ private:
     awaitable<void> write_text(std::string text);
 
     std::string path_;
+    Fd lock_;
+    bool released_ = false;
+    // It may be replaced; the disk's thread alone looks at it once that has begun.
+    std::shared_ptr<bool> ours_ = std::make_shared<bool>(true);
     std::unique_ptr<asio::thread_pool> disk_;
 };
 
-// Both for tests too. Throws std::system_error that names the file.
-void replace_file(const std::string& path, const std::string& text);
+// Both for tests too. Answers the new file, locked. Throws std::system_error that names the file.
+Fd replace_file(const std::string& path, const std::string& text);
 
 } // namespace tunnel

@@ -7,6 +7,7 @@
 #include <fnmatch.h>
 
 #include "common/configuration/names.hpp"
+#include "common/files/file_source.hpp"
 #include "common/log.hpp"
 #include "common/security/file.hpp"
 
@@ -30,13 +31,10 @@ std::vector<fs::path> matching(const fs::path& pattern)
     if (!is_pattern(pattern))
         return {pattern};
     std::vector<fs::path> found;
-    std::error_code error;
-    for (fs::directory_iterator each(pattern.parent_path(), error), end; !error && each != end;
-         each.increment(error)) {
-        const fs::path name = each->path().filename();
+    for (const std::string& name : files().names_in(pattern.parent_path().string())) {
         if (::fnmatch(pattern.filename().c_str(), name.c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0 &&
             found.size() <= most_files)
-            found.push_back(each->path());
+            found.push_back(pattern.parent_path() / name);
     }
     std::ranges::sort(found);
     return found;
@@ -56,10 +54,9 @@ Setting parse_file(const fs::path& path, const FilePlace& asked_at, Problems& pr
 // What is wrong with it; empty: nothing.
 std::string objection_to(const fs::path& pattern)
 {
-    std::error_code error;
     if (!pattern.has_filename() || is_pattern(pattern.parent_path()))
         return "expected the name of a file, with * in its last part at most";
-    if (is_pattern(pattern) && !fs::is_directory(pattern.parent_path(), error))
+    if (is_pattern(pattern) && !files().status(pattern.parent_path().string()).is_folder())
         return fmt::format("there is no folder {}", pattern.parent_path().string());
     return {};
 }
@@ -80,15 +77,15 @@ void include(const Setting& setting, Configuration& configuration, Problems& pro
         return;
     }
     configuration.files.patterns.push_back(pattern);
-    const auto files = matching(pattern);
-    if (files.size() > most_files) {
+    const auto found = matching(pattern);
+    if (found.size() > most_files) {
         problems.add(setting.place, fmt::format("include: \"{}\" means more than {} files",
                                                 log::escape(setting.text), most_files));
         return;
     }
-    for (const fs::path& file : files) {
-        std::error_code error;
-        if (fs::equivalent(file, configuration.files.top, error))
+    const FileStatus top = files().status(configuration.files.top.string());
+    for (const fs::path& file : found) {
+        if (top.is_same_file(files().status(file.string())))
             continue;
         Setting included = parse_file(file, setting.place, problems);
         std::erase_if(included.entries, [&problems](const Setting& each) {
@@ -104,22 +101,14 @@ void include(const Setting& setting, Configuration& configuration, Problems& pro
 
 std::vector<fs::path> ConfigurationFiles::present() const
 {
-    std::vector<fs::path> files;
+    std::vector<fs::path> all;
     if (!top.empty())
-        files.push_back(top);
+        all.push_back(top);
     for (const fs::path& pattern : patterns) {
         const auto more = matching(pattern);
-        files.insert(files.end(), more.begin(), more.end());
+        all.insert(all.end(), more.begin(), more.end());
     }
-    return files;
-}
-
-std::vector<fs::path> ConfigurationFiles::read_again() const
-{
-    std::vector<fs::path> files = present();
-    for (const fs::path& pattern : patterns)
-        files.push_back(pattern.parent_path());
-    return files;
+    return all;
 }
 
 Configuration read_configuration(const std::string& path, Problems& problems)

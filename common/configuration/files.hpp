@@ -17,9 +17,6 @@ struct ConfigurationFiles {
     // Those that there are now, `top` first and the others of each pattern in the order of their
     // names.
     std::vector<std::filesystem::path> present() const;
-
-    // What must stay readable for them all to be read again, those too that are added.
-    std::vector<std::filesystem::path> read_again() const;
 };
 
 // What all files say together.

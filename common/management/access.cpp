@@ -8,6 +8,8 @@
 #include <strings.h>
 
 #include "common/asio.hpp"
+#include "common/sandbox.hpp"
+#include "common/security/secret_text.hpp"
 
 namespace tunnel {
 
@@ -100,16 +102,15 @@ bool changes_nothing(Method method)
 // It, without the spaces and line ends around it. Throws std::runtime_error.
 std::string_view token_of(std::string_view text, std::string_view where)
 {
-    while (!text.empty() && is_space(text.front()))
-        text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back()))
-        text.remove_suffix(1);
-    const bool is_word = std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-    if (!is_word || text.size() < shortest_token || text.size() > longest_token)
+    constexpr std::string_view way_out = "make one with: remote-proxy gen-secret > FILE";
+    keep_memory_private();
+    text = trimmed_secret(text);
+    if (const std::string wrong = objection_to_secret(text, "a token"); !wrong.empty())
+        throw std::runtime_error(fmt::format("{}: {}; {}", where, wrong, way_out));
+    if (text.size() < shortest_token || text.size() > longest_token)
         throw std::runtime_error(
-            fmt::format("{}: a token for management is one word of {} to {} characters; make one "
-                        "with: remote-proxy gen-secret > FILE",
-                        where, shortest_token, longest_token));
+            fmt::format("{}: a token for management is one word of {} to {} characters; {}", where,
+                        shortest_token, longest_token, way_out));
     return text;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/error.hpp"
+#include "common/net/cannot_listen.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel {
@@ -115,7 +116,7 @@ void ManagementDoor::listen_at(const tcp::endpoint& endpoint)
     if (::bind(socket.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
         ::listen(socket.get(), backlog) != 0 ||
         ::getsockname(socket.get(), bound.data(), &size) != 0)
-        fail(last_error(), fmt::format("cannot listen on {}", where_));
+        cannot_listen(last_error(), where_, endpoint.port());
     bound.resize(size);
     where_ = to_string(bound);
     endpoint_ = bound;

@@ -48,12 +48,24 @@ Response no_such(std::string_view name)
     return refusal(404, fmt::format("there is no \"{}\"", log::escape(name)));
 }
 
-Response answer_reload(const std::function<bool(std::string& problems)>& reload)
+awaitable<Response> answer_reload(Reload reload)
 {
     std::string problems;
-    if (!reload(problems))
-        return refusal(422, fmt::format("nothing has changed: {}", in_one_line(problems)));
-    return json_response({{"reloaded", true}});
+    std::string failure;
+    bool success = false;
+    try {
+        success = co_await reload(problems);
+    } catch (const std::system_error& error) {
+        if (error.code() == asio::error::operation_aborted)
+            throw;
+        failure = error.what();
+    }
+    Response answer = json_response({{"reloaded", true}});
+    if (!failure.empty())
+        answer = refusal(500, failure);
+    else if (!success)
+        answer = refusal(422, fmt::format("nothing has changed: {}", in_one_line(problems)));
+    co_return answer;
 }
 
 std::optional<std::uint64_t> Page::after_number() const

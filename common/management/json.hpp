@@ -13,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/management/reload.hpp"
 #include "common/management/request.hpp"
 #include "common/management/response.hpp"
 
@@ -82,6 +83,6 @@ Response one_of_named(const std::vector<Named>& all, const std::string& name, co
 }
 
 // To POST /v1/reload: 422 with what is wrong with the options, if `reload` says so.
-Response answer_reload(const std::function<bool(std::string& problems)>& reload);
+awaitable<Response> answer_reload(Reload reload);
 
 } // namespace tunnel

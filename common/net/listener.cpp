@@ -2,10 +2,9 @@
 
 #include <cerrno>
 
-#include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "common/error.hpp"
+#include "common/net/cannot_listen.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel {
@@ -59,7 +58,7 @@ Listener::Listener(asio::io_context& io, const tcp::endpoint& endpoint,
         error = open_and_bind(acceptor_, endpoint_);
     }
     if (error)
-        fail(error, fmt::format("cannot listen on {}", to_string(endpoint)));
+        cannot_listen(error, to_string(endpoint), endpoint.port());
     acceptor_.native_non_blocking(true);
     set_stream_options(acceptor_.native_handle());
     if (hop == Hop::edge)
@@ -76,7 +75,7 @@ void Listener::open()
     acceptor_.listen(backlog, error);
     if (error) {
         acceptor_.set_option(tcp::acceptor::reuse_address(false));
-        fail(error, fmt::format("cannot listen on {}", to_string(endpoint_)));
+        cannot_listen(error, to_string(endpoint_), endpoint_.port());
     }
     open_ = true;
 }

@@ -9,6 +9,7 @@
 
 #include "common/error.hpp"
 #include "common/net/socket.hpp"
+#include "common/net/unix_dialer.hpp"
 
 namespace tunnel {
 
@@ -42,7 +43,11 @@ awaitable<Fd> dial_unix(std::string path, Clock::time_point deadline)
 {
     Clock::duration wait = first_wait;
     for (;;) {
-        UnixAttempt attempt = try_unix(path);
+        UnixAttempt attempt;
+        if (UnixDialer* const dialer = unix_dialer_in_use())
+            attempt = co_await dialer->connect(path);
+        else
+            attempt = try_unix(path);
         if (!attempt.error)
             co_return std::move(attempt.socket);
         if (attempt.error != std::errc::resource_unavailable_try_again &&

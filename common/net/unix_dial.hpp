@@ -18,8 +18,8 @@ struct UnixAttempt {
 // Never waits. The error is resource_unavailable_try_again while the server's queue is full.
 UnixAttempt try_unix(const std::string& path);
 
-// The same, again and again while the queue is full. Throws std::system_error: timed_out at the
-// deadline, or what the system says.
+// The same, through the UnixDialer if there is one, and again while the queue is full. Throws
+// std::system_error: timed_out at the deadline, or what the system says.
 awaitable<Fd> dial_unix(std::string path, Clock::time_point deadline);
 
 } // namespace tunnel

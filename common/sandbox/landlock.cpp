@@ -2,9 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <functional>
 
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <openssl/x509.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -47,10 +50,9 @@ constexpr std::uint64_t scopes_of(long abi)
     return abi >= 6 ? scope_abstract_unix_socket | scope_signal : 0;
 }
 
-// What getaddrinfo() reads: its configuration, the modules that nsswitch.conf names, with the
-// libraries that they need, and how many cores there are for the memory of a new thread. And the
-// authorities' certificates, for whom OpenSSL looks only when it meets one.
-constexpr std::array<const char*, 32> of_look_ups{"/etc/resolv.conf",
+// What getaddrinfo() reads, and how many cores there are for the memory of a new thread. The code
+// of the modules that nsswitch.conf names was loaded before.
+constexpr std::array<const char*, 19> of_look_ups{"/etc/resolv.conf",
                                                   "/etc/hosts",
                                                   "/etc/host.conf",
                                                   "/etc/hostname",
@@ -61,27 +63,23 @@ constexpr std::array<const char*, 32> of_look_ups{"/etc/resolv.conf",
                                                   "/etc/protocols",
                                                   "/etc/machine-id",
                                                   "/etc/localtime",
-                                                  "/etc/ld.so.cache",
                                                   "/run/systemd/resolve",
                                                   "/run/NetworkManager",
                                                   "/run/resolvconf",
-                                                  "/run/nscd",
-                                                  "/var/lib/nss_db",
-                                                  "/lib",
-                                                  "/lib64",
-                                                  "/usr/lib",
-                                                  "/usr/lib64",
-                                                  "/usr/local/lib",
-                                                  "/etc/ssl",
-                                                  "/etc/pki",
-                                                  "/etc/ca-certificates",
-                                                  "/usr/share/ca-certificates",
-                                                  "/usr/local/share/ca-certificates",
                                                   "/sys/devices/system/cpu",
                                                   "/proc/sys/crypto",
                                                   "/proc/sys/vm/overcommit_memory",
                                                   "/dev/urandom",
                                                   "/dev/null"};
+
+// Where the certificates of the system's authorities are, beside where OpenSSL says; without
+// /etc/ssl/private.
+constexpr std::array<const char*, 6> of_authorities{"/etc/ssl/certs",
+                                                    "/etc/ssl/cert.pem",
+                                                    "/etc/pki/tls/certs",
+                                                    "/etc/pki/ca-trust/extracted/pem",
+                                                    "/usr/share/ca-certificates",
+                                                    "/usr/local/share/ca-certificates"};
 
 class Ruleset {
 public:
@@ -117,15 +115,14 @@ public:
     }
 
     // A rule is about the file that is there now, and not about its name; only a rule about the
-    // folder holds for the one that replaces it. Of a link both folders: either may be changed.
-    void allow_reading_again(const fs::path& path) const
+    // folder holds for the one that replaces it. For the sake of one file these two would tell far
+    // too much.
+    void allow_reading_what_replaces(const fs::path& link) const
     {
         std::error_code error;
-        allow_reading(path);
-        if (fs::is_directory(path, error))
-            return;
-        allow_folder(fs::absolute(path, error).lexically_normal().parent_path());
-        allow_folder(fs::weakly_canonical(path, error).parent_path());
+        const fs::path folder = fs::weakly_canonical(link, error).parent_path();
+        if (!folder.empty() && folder != "/" && folder != "/etc")
+            allow_reading(folder);
     }
 
     // Writes it aside and renames it, which asks for all this at the folder.
@@ -154,20 +151,28 @@ private:
         ::syscall(SYS_landlock_add_rule, descriptor_.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
     }
 
-    // For the sake of one file these two would tell far too much.
-    void allow_folder(const fs::path& folder) const
-    {
-        if (!folder.empty() && folder != "/" && folder != "/etc")
-            allow_reading(folder);
-    }
-
     std::uint64_t handled_;
     Fd descriptor_;
 };
 
 } // namespace
 
-std::error_code restrict_files(const SandboxNeeds& needs)
+namespace {
+
+void allow_authorities(const Ruleset& rules)
+{
+    for (const char* const path : of_authorities)
+        rules.allow_reading(path);
+    rules.allow_reading(::X509_get_default_cert_file());
+    rules.allow_reading(::X509_get_default_cert_dir());
+    for (const char* const variable :
+         {::X509_get_default_cert_file_env(), ::X509_get_default_cert_dir_env()}) {
+        if (const char* const path = std::getenv(variable); path != nullptr && *path != '\0')
+            rules.allow_reading(path);
+    }
+}
+
+std::error_code restrict_to(const std::function<void(const Ruleset&)>& allow)
 {
     const long abi =
         ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -176,20 +181,39 @@ std::error_code restrict_files(const SandboxNeeds& needs)
     const Ruleset rules({rights_of(abi), 0, scopes_of(abi)});
     if (!rules.made())
         return last_error();
-    for (const char* path : of_look_ups)
-        rules.allow_reading(path);
-    rules.allow_reading_again("/etc/resolv.conf");
-    // A DHCP client replaces /etc/resolv.conf, an editor /etc/hosts. Whoever is not root could read
-    // nothing there that is secret anyway; root, as owner, could read all of it.
-    if (::geteuid() != 0)
-        rules.allow_reading("/etc");
-    for (const fs::path& path : needs.read_again)
-        rules.allow_reading_again(path);
-    if (!needs.removed.empty())
-        rules.allow_removing(needs.removed);
-    if (!needs.replaced.empty())
-        rules.allow_replacing(needs.replaced);
+    allow(rules);
     return rules.restrict_this_thread() ? std::error_code() : last_error();
+}
+
+} // namespace
+
+std::error_code restrict_files(const SandboxNeeds& needs)
+{
+    return restrict_to([&needs](const Ruleset& rules) {
+        for (const char* path : of_look_ups)
+            rules.allow_reading(path);
+        rules.allow_reading_what_replaces("/etc/resolv.conf");
+        // A DHCP client replaces /etc/resolv.conf, an editor /etc/hosts. Whoever is not root could
+        // read nothing there that is secret anyway; root, as owner, could read all of it.
+        if (::geteuid() != 0)
+            rules.allow_reading("/etc");
+        if (needs.system_authorities)
+            allow_authorities(rules);
+        if (!needs.removed.empty())
+            rules.allow_removing(needs.removed);
+        if (!needs.replaced.empty())
+            rules.allow_replacing(needs.replaced);
+    });
+}
+
+std::error_code restrict_files_to_reading()
+{
+    return restrict_to([](const Ruleset& rules) { rules.allow_reading("/"); });
+}
+
+std::error_code restrict_files_to_none()
+{
+    return restrict_to([](const Ruleset&) {});
 }
 
 } // namespace tunnel

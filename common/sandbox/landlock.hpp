@@ -12,4 +12,8 @@ namespace tunnel {
 // must be set.
 std::error_code restrict_files(const SandboxNeeds& needs);
 
+// Leaves them the reading of any file, or nothing at all.
+std::error_code restrict_files_to_reading();
+std::error_code restrict_files_to_none();
+
 } // namespace tunnel

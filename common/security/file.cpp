@@ -1,71 +1,47 @@
 #include "common/security/file.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <stdexcept>
+#include <string_view>
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "common/files/file_source.hpp"
 #include "common/log.hpp"
-#include "common/net/fd.hpp"
-#include "common/security/key.hpp"
 
 namespace tunnel {
 
 namespace {
 
-[[noreturn]] void cannot_read(const std::string& path, const char* why)
+constexpr std::string_view utf_8_mark = "\xEF\xBB\xBF";
+
+// As Windows' editors, and PowerShell's >, write it. Text in UTF-16 without the mark has a zero
+// byte beside each letter.
+bool is_utf_16_or_32(std::string_view text)
 {
-    throw std::runtime_error(fmt::format("cannot read {}: {}", path, why));
+    using namespace std::string_view_literals;
+    return text.starts_with("\xFF\xFE"sv) || text.starts_with("\xFE\xFF"sv) ||
+           text.starts_with("\0\0\xFE\xFF"sv) ||
+           (text.size() >= 4 && ((text[0] == '\0' && text[1] != '\0' && text[2] == '\0') ||
+                                 (text[0] != '\0' && text[1] == '\0' && text[3] == '\0')));
 }
 
 } // namespace
 
-PrivateText::~PrivateText()
-{
-    wipe({reinterpret_cast<std::uint8_t*>(text_.data()), text_.capacity()});
-}
-
 PrivateText read_file(const std::string& path, std::size_t limit)
 {
-    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file.is_open())
-        cannot_read(path, std::strerror(errno));
-
-    struct stat status {};
-
-    ::fstat(file.get(), &status);
-    if (S_ISDIR(status.st_mode))
-        cannot_read(path, "it is a folder");
-    std::string text(limit + 1, '\0'); // at once, so that no copy of it is left behind by growing
-    std::size_t size = 0;
-    for (;;) {
-        const ssize_t more = ::read(file.get(), text.data() + size, text.size() - size);
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more < 0)
-            cannot_read(path, std::strerror(errno));
-        if (more == 0)
-            break;
-        size += static_cast<std::size_t>(more);
-        if (size > limit) {
-            wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-            cannot_read(path, fmt::format("it has more than {} bytes", limit).c_str());
-        }
-    }
-    text.resize(size);
-    return PrivateText(std::move(text));
+    PrivateText text = files().read(path, limit);
+    if (is_utf_16_or_32(text.view()))
+        cannot_read(path,
+                    "it is in UTF-16, as some editors and PowerShell's > write it: save it as "
+                    "UTF-8");
+    if (text.view().starts_with(utf_8_mark))
+        text.drop_front(utf_8_mark.size());
+    return text;
 }
 
 void warn_if_others_may_read(const std::string& path)
 {
-    struct stat status {};
-
-    if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-        (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    const FileStatus status = files().status(path);
+    if (status.is_regular() && (status.mode & (S_IRWXG | S_IRWXO)) != 0)
         log::warn("others than its owner may read this file with a secret: chmod 600 it",
                   {{"file", path}});
 }

@@ -1,11 +1,13 @@
 #include "common/security/handshake.hpp"
 
 #include <cerrno>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -13,6 +15,8 @@
 #include "common/net/certificate_host.hpp"
 #include "common/protocol/foreign.hpp"
 #include "common/security/client_hello.hpp"
+#include "common/sandbox.hpp"
+#include "common/security/file.hpp"
 #include "common/security/record_socket.hpp"
 
 namespace tunnel {
@@ -66,29 +70,129 @@ std::string words_of(unsigned long error)
     return error != 0 ? std::system_category().message(ERR_GET_REASON(error)) : "unknown error";
 }
 
-[[noreturn]] void fail_with_file(const char* what, const std::string& path)
+[[noreturn]] void fail_with_file(std::string_view what, const std::string& path)
 {
     // The first error is the cause; what the library adds to it only says where it was met.
     throw std::runtime_error(fmt::format("{} {}: {}", what, path, words_of(ERR_peek_error())));
 }
 
+constexpr std::size_t largest_pem_file = 1024 * 1024;
+
+// The library would read the files themselves, but a reload has them from another process.
+struct FreeBio {
+    void operator()(BIO* bio) const { BIO_free(bio); }
+};
+
+constexpr std::string_view for_certificate = "cannot use the certificate in";
+constexpr std::string_view for_key = "cannot use the key in";
+constexpr std::string_view for_authorities = "cannot use the certificates in";
+
+// As the other failures with this file are told.
+PrivateText read_pem(const std::string& path, std::string_view what)
+{
+    try {
+        return read_file(path, largest_pem_file);
+    } catch (const std::runtime_error& error) {
+        const std::string prefix = fmt::format("cannot read {}", path);
+        std::string_view reason = error.what();
+        if (reason.starts_with(prefix))
+            reason.remove_prefix(prefix.size());
+        throw std::runtime_error(fmt::format("{} {}{}", what, path, reason));
+    }
+}
+
+struct PemText {
+    PemText(const std::string& path, std::string_view what)
+        : text(read_pem(path, what)),
+          bio(BIO_new_mem_buf(text.view().data(), static_cast<int>(text.view().size())))
+    {
+    }
+
+    PrivateText text;
+    std::unique_ptr<BIO, FreeBio> bio;
+};
+
+struct FreePem {
+    void operator()(X509* certificate) const { X509_free(certificate); }
+
+    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+
+int no_passphrase(char*, int, int, void*)
+{
+    return -1;
+}
+
+bool is_end_of_pem()
+{
+    const unsigned long error = ERR_peek_last_error();
+    return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+}
+
+// As SSL_CTX_use_certificate_chain_file().
+bool use_chain(SSL_CTX* context, BIO* bio)
+{
+    const std::unique_ptr<X509, FreePem> own(
+        PEM_read_bio_X509_AUX(bio, nullptr, no_passphrase, nullptr));
+    if (!own || SSL_CTX_use_certificate(context, own.get()) != 1 ||
+        SSL_CTX_clear_chain_certs(context) != 1)
+        return false;
+    for (;;) {
+        std::unique_ptr<X509, FreePem> next(
+            PEM_read_bio_X509(bio, nullptr, no_passphrase, nullptr));
+        if (!next)
+            break;
+        if (SSL_CTX_add0_chain_cert(context, next.get()) != 1)
+            return false;
+        next.release(); // the context's
+    }
+    const bool ended = is_end_of_pem();
+    if (ended)
+        ERR_clear_error();
+    return ended;
+}
+
+bool use_key(SSL_CTX* context, BIO* bio)
+{
+    const std::unique_ptr<EVP_PKEY, FreePem> key(
+        PEM_read_bio_PrivateKey(bio, nullptr, no_passphrase, nullptr));
+    return key && SSL_CTX_use_PrivateKey(context, key.get()) == 1;
+}
+
 void load(SSL_CTX* context, const CertificateFiles& files)
 {
+    keep_memory_private();
+    const PemText certificate(files.certificate, for_certificate);
+    const PemText key(files.key, for_key);
     ERR_clear_error();
-    if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
-        fail_with_file("cannot use the certificate in", files.certificate);
-    if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-        fail_with_file("cannot use the key in", files.key);
+    if (!use_chain(context, certificate.bio.get()))
+        fail_with_file(for_certificate, files.certificate);
+    if (!use_key(context, key.bio.get()))
+        fail_with_file(for_key, files.key);
     if (SSL_CTX_check_private_key(context) != 1)
         throw std::runtime_error(fmt::format("the key in {} is not of the certificate in {}",
                                              files.key, files.certificate));
 }
 
-void load_authorities(SSL_CTX* context, const std::string& path)
+// Also as those whose certificates a client is asked for.
+void load_authorities(SSL_CTX* context, const std::string& path, bool asks_clients)
 {
+    const PemText authorities(path, for_authorities);
     ERR_clear_error();
-    if (SSL_CTX_load_verify_file(context, path.c_str()) != 1)
-        fail_with_file("cannot use the certificates in", path);
+    std::size_t count = 0;
+    for (;;) {
+        const std::unique_ptr<X509, FreePem> each(
+            PEM_read_bio_X509_AUX(authorities.bio.get(), nullptr, no_passphrase, nullptr));
+        if (!each)
+            break;
+        ++count;
+        if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), each.get()) != 1 ||
+            (asks_clients && SSL_CTX_add_client_CA(context, each.get()) != 1))
+            fail_with_file(for_authorities, path);
+    }
+    if (count == 0 || !is_end_of_pem())
+        fail_with_file(for_authorities, path);
+    ERR_clear_error();
 }
 
 std::string text_of(const ASN1_STRING* string)
@@ -197,7 +301,7 @@ TlsContext::TlsContext(ssl_ctx_st* context) : context_(context)
                                      SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_max_cert_list(context, largest_certificates);
     // A key with a passphrase is refused: asking for it would wait for a terminal.
-    SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     // A quiet connection keeps no buffers. A write gives up as soon as the socket is full, and goes
     // on later from wherever the bytes lie then.
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -226,7 +330,7 @@ TlsContext TlsContext::dials_with_certificate(const std::string& ca_file,
     if (own.given())
         load(made.get(), own);
     if (!ca_file.empty())
-        load_authorities(made.get(), ca_file);
+        load_authorities(made.get(), ca_file, false);
     else if (SSL_CTX_set_default_verify_paths(made.get()) != 1)
         throw std::runtime_error("cannot use the authorities that the system trusts");
     return made;
@@ -242,8 +346,7 @@ TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& c
     if (own.given())
         load(made.get(), own);
     if (!client_ca_file.empty()) {
-        load_authorities(made.get(), client_ca_file);
-        SSL_CTX_set_client_CA_list(made.get(), SSL_load_client_CA_file(client_ca_file.c_str()));
+        load_authorities(made.get(), client_ca_file, true);
         SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
         static constexpr unsigned char here[] = "tunneled-reverse-proxy";
         SSL_CTX_set_session_id_context(made.get(), here, sizeof here - 1);

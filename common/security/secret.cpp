@@ -13,8 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/log.hpp"
+#include "common/sandbox.hpp"
 #include "common/security/file.hpp"
+#include "common/security/secret_text.hpp"
 
 namespace tunnel {
 
@@ -49,25 +50,17 @@ double bits_of(std::string_view text)
     return static_cast<double>(text.size()) * std::log2(kinds);
 }
 
-std::string_view trimmed(std::string_view text)
-{
-    constexpr std::string_view space = " \t\r\n";
-    const std::size_t begin = std::min(text.find_first_not_of(space), text.size());
-    const std::size_t end = text.find_last_not_of(space);
-    return text.substr(begin, end == std::string_view::npos ? 0 : end + 1 - begin);
-}
-
 } // namespace
 
 Credential parse_secret(std::string_view text, std::string_view where)
 {
-    const std::string_view secret = trimmed(text);
+    keep_memory_private();
+    const std::string_view secret = trimmed_secret(text);
     const std::set<char> different(secret.begin(), secret.end());
     if (secret.empty())
         throw std::runtime_error(fmt::format("{}: there is no secret in it; {}", where, way_out));
-    if (secret.find_first_of(" \t\r\n") != std::string_view::npos)
-        throw std::runtime_error(fmt::format(
-            "{}: a secret is one word, and this has spaces or several lines; {}", where, way_out));
+    if (const std::string wrong = objection_to_secret(secret, "a secret"); !wrong.empty())
+        throw std::runtime_error(fmt::format("{}: {}; {}", where, wrong, way_out));
     if (bits_of(secret) < least_bits || different.size() < least_different)
         throw std::runtime_error(
             fmt::format("{}: the secret is too short to resist guessing, it needs 128 random bits "

@@ -23,7 +23,9 @@ struct Credential {
 };
 
 // Throws std::runtime_error, without the secret's text, if it is too short to resist guessing:
-// whoever records one log-in may try as many secrets as he likes. `where` names its source.
+// whoever records one log-in may try as many secrets as he likes; or if it cannot be a secret, see
+// objection_to_secret(). `where` names its source. From then on the process keeps its memory
+// private.
 Credential parse_secret(std::string_view text, std::string_view where);
 
 // The secret in a file, spaces and line ends around it aside. Throws std::runtime_error. Warns in

@@ -76,6 +76,19 @@ class Inside(unittest.TestCase):
                     for name in ("NoNewPrivs", "Seccomp", *CAPABILITIES):
                         self.assertEqual(thread[name], ours[name], name)
 
+    def test_with_the_sandbox_required_visitors_are_served_or_the_program_says_what_is_missing(self):
+        flags = ["--sandbox", "required"]
+        with SocketOrigin(echo) as origin, Tunnel(origin.address, start=False, remote_flags=flags,
+                                                  origin_flags=flags) as tunnel:
+            program = tunnel.start_remote(wait=False)
+            program.wait_line(r"^ready |--sandbox required: ")
+            if any("--sandbox required: " in text for text in program.texts("stderr")):
+                program.wait_exit(code=1)
+                self.skipTest("this build or this kernel has not all of the sandbox")
+            tunnel.restart_remote()
+            tunnel.start_origin()
+            wait_served(tunnel.outside)
+
     def test_the_environment_can_turn_the_sandbox_off(self):
         options = {"remote_options": {"env": {"REMOTE_PROXY_SANDBOX": "off"}},
                    "origin_options": {"env": {"ORIGIN_PROXY_SANDBOX": "off"}}}

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "common/file_watch.hpp"
+#include "common/files/file_reader.hpp"
 #include "tests/support/temporary_file.hpp"
 
 using namespace std::chrono_literals;
@@ -16,12 +17,17 @@ struct Watched {
     asio::io_context io{1};
     std::vector<std::filesystem::path> files;
     int changes = 0;
+    bool blind = false; // nothing can be seen
     FileWatch watch;
 
     explicit Watched(std::vector<std::filesystem::path> all)
         : files(std::move(all)),
           watch(
-              io, [this] { return files; }, [this] { ++changes; }, 1ms)
+              io, fingerprint(files),
+              [this](const std::function<void(FileWatch::Seen)>& seen) {
+                  seen(blind ? FileWatch::Seen() : fingerprint(files));
+              },
+              [this] { ++changes; }, 1ms)
     {
     }
 
@@ -102,6 +108,35 @@ TEST_CASE("a file is left in peace while it is being written")
     CHECK(watched.comes_to(1));
 }
 
+TEST_CASE("a look that cannot be had is no change, and the next one finds what has changed")
+{
+    const TemporaryFile file("a");
+    Watched watched({file.path()});
+    watched.blind = true;
+    file.write("ab");
+    watched.look_several_times();
+    CHECK(watched.changes == 0);
+    watched.blind = false;
+    CHECK(watched.comes_to(1));
+}
+
+TEST_CASE("a look that is answered after the watch is gone tells nobody")
+{
+    asio::io_context io(1);
+    int changes = 0;
+    std::function<void(FileWatch::Seen)> late;
+    {
+        const FileWatch watch(
+            io, "before",
+            [&](std::function<void(FileWatch::Seen)> seen) { late = std::move(seen); },
+            [&] { ++changes; }, 1ms);
+        while (!late)
+            io.run_one();
+    }
+    late("after");
+    CHECK(changes == 0);
+}
+
 TEST_CASE("nobody is told once the watch is gone")
 {
     const TemporaryFile file("a");
@@ -109,8 +144,11 @@ TEST_CASE("nobody is told once the watch is gone")
     int changes = 0;
     {
         const FileWatch watch(
-            io, [&] { return std::vector<std::filesystem::path>{file.path()}; }, [&] { ++changes; },
-            1ms);
+            io, fingerprint({file.path()}),
+            [&](const std::function<void(FileWatch::Seen)>& seen) {
+                seen(fingerprint({file.path()}));
+            },
+            [&] { ++changes; }, 1ms);
     }
     file.write("ab");
     io.run();

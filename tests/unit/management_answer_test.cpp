@@ -204,9 +204,11 @@ TEST_CASE("a token that could be guessed is refused, and its text not shown")
     CHECK(objection_to_token(admin) == "");
     CHECK(objection_to_token(" \n0123456789abcdef\r\n") == "");
     for (const auto* wrong :
-         {"", "\n", "0123456789abcde", "0123456789abcdef 0", "0123456789abcd\xc3\xa4"}) {
+         {"", "\n", "0123456789abcde", "0123456789abcdef 0", "0123456789abcd\xc3\xa4",
+          "0123456789abcdef\x01", "\"0123456789abcdef\"", "token = 0123456789abcdef",
+          "0123456789abcdef\n0123456789abcdef"}) {
         const std::string objection = objection_to_token(wrong);
-        CHECK(objection.starts_with("FILE: a token for management is one word of 16"));
+        CHECK(objection.starts_with("FILE: "));
         CHECK(objection.find("gen-secret") != std::string::npos);
         CHECK(objection.find("01234") == std::string::npos);
     }

@@ -62,7 +62,8 @@ Router remote(const RemoteStatus& status)
 
 Router origin(const OriginStatus& status)
 {
-    return origin_management([status] { return status; }, [](std::string&) { return true; },
+    return origin_management([status] { return status; },
+                             [](std::string&) -> awaitable<bool> { co_return true; },
                              process("origin-proxy"), [] { return AllTurns(); });
 }
 

@@ -58,6 +58,64 @@ TEST_CASE("a secret that could be guessed is refused with the way out, and witho
     }
 }
 
+TEST_CASE("what is around a secret in a file is no part of it")
+{
+    const Credential bare = parse_secret(good, "here");
+    for (const std::string& text :
+         {"\xEF\xBB\xBF" + std::string(good), std::string(good) + "\r\n", " \t" + std::string(good),
+          "\xEF\xBB\xBF\n" + std::string(good) + "\n\n", std::string(good) + "\v\f"})
+        CHECK(parse_secret(text, "here") == bare);
+}
+
+TEST_CASE("what looks like a secret and is another one somewhere else is refused, and not quoted")
+{
+    using namespace std::string_literals;
+    const std::string secret(good);
+    const std::string front = secret.substr(0, 16);
+    const std::string back = secret.substr(16);
+    const auto check = [&](const std::string& text, std::string_view why) {
+        const std::string words = objection_to(text);
+        CAPTURE(words);
+        CHECK(words.find(why) != std::string::npos);
+        CHECK(words.find("gen-secret") != std::string::npos);
+        CHECK(words.find(front) == std::string::npos);
+        CHECK(words.find(back) == std::string::npos);
+    };
+    check(secret + '\0', "zero byte");
+    check(front + '\0' + back, "zero byte");
+    check("\0"s + secret, "zero byte");
+    for (const char control : {'\x01', '\x07', '\x08', '\x1b', '\x7f'})
+        check(front + control + back, "control character");
+    for (const std::string_view space : {"\xC2\xA0", "\xE2\x80\xAF", "\xE2\x80\x8B"}) {
+        check(secret + std::string(space), "space");
+        check(std::string(space) + secret, "space");
+        check(front + std::string(space) + back, "space");
+    }
+    check(front + "\xEF\xBB\xBF" + back, "byte order mark");
+    check("\xE2\x80\x9C" + secret + "\xE2\x80\x9D", "typographic quote");
+    check("\xE2\x80\x98" + secret + "\xE2\x80\x99", "typographic quote");
+    check(front + "\xE2\x80\x93" + back, "long dash");
+    for (const std::string_view other :
+         {"\xC3\xA4", "\xE4", "\xE2\x80\x8E", "\xEF\xB8\x8F", "\xF0\x9F\x98\x80", "\xE3\x80\x80"})
+        check(front + std::string(other) + back, "not ASCII");
+    for (const char quote : {'"', '\'', '`'})
+        check(quote + secret + quote, "quotes around");
+    for (const std::string_view name :
+         {"secret = ", "secret=", "SECRET: ", "REMOTE_PROXY_SECRET=", "export ORIGIN_PROXY_SECRET=",
+          "my-token=", "\"secret\": ", "password="})
+        check(std::string(name) + secret, "a name before");
+    check("secret = \"" + secret + "\"", "a name before");
+}
+
+TEST_CASE("signs inside a secret are part of it")
+{
+    for (const std::string_view text :
+         {"q'7=Zk\"9:w{P2}x;v$T4#mB8@LsN6!cRdY", "=AAECAwQFBgcICQoLDA0ODxAREhMUFQ==",
+          "AAECAwQFBgcICQoLDA0ODw==", "\"AAECAwQFBgcICQoLDA0ODxAREhMUFQ",
+          "k3y=a8d7f6a5s4d3f2g1h0jqwertz"})
+        CHECK(objection_to(text) == "");
+}
+
 TEST_CASE("nothing, spaces and several words are no secret")
 {
     for (const std::string_view text : {"", " ", "\n", " \t\r\n "})

@@ -181,6 +181,46 @@ TEST_CASE("a state file is replaced as a whole, and readable by its owner alone"
     CHECK(::stat((file.path() + ".new").c_str(), &what) != 0);
 }
 
+TEST_CASE("a state file is one program's, also after it was replaced, until that lets it go")
+{
+    asio::io_context io;
+    const TemporaryFile file("{\"version\":1}");
+    StateFile first(file.path());
+    StateFile second(file.path());
+    const Kept nothing; // by a name: g++ 12 would destroy it twice
+    first.lock();
+    CHECK_THROWS_WITH_AS(second.lock(), doctest::Contains("in use by another program"),
+                         const std::runtime_error&);
+    for (int i = 0; i < 3; ++i) {
+        run(io, [&]() -> awaitable<void> { co_await first.write(nothing); });
+        CHECK_THROWS_AS(second.lock(), std::runtime_error);
+    }
+    first.release();
+    CHECK(failure_of(io, first.write(nothing)).code() == std::errc::operation_canceled);
+    second.lock();
+}
+
+TEST_CASE("of two programs that found no state file the first one that writes has it")
+{
+    asio::io_context io;
+    std::string path;
+    {
+        const TemporaryFile file;
+        path = file.path();
+    }
+    StateFile first(path);
+    StateFile second(path);
+    const Kept nothing; // as above
+    first.lock();
+    second.lock();
+    for (int i = 0; i < 2; ++i)
+        run(io, [&]() -> awaitable<void> { co_await first.write(nothing); });
+    const auto failure = failure_of(io, second.write(nothing));
+    CHECK(failure.code() == std::errc::file_exists);
+    CHECK(std::string(failure.what()).find(path) != std::string::npos);
+    ::unlink(path.c_str());
+}
+
 TEST_CASE("a state file that cannot be written, or is none, is named")
 {
     asio::io_context io;

@@ -1,0 +1,38 @@
+// Files as the operating system has them.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/files/file_source.hpp"
+
+namespace tunnel {
+
+// A file need not be a regular one: a pipe such as <(pass show tunnel), a FIFO or /dev/stdin is
+// read to its end, however slowly its writer is. It can be read only once, so its contents are
+// kept, and whoever reads the same name again gets them.
+class FileSystem : public FileSource {
+public:
+    PrivateText read(const std::string& path, std::size_t limit) override;
+    FileStatus status(const std::string& path) override;
+    std::vector<std::string> names_in(const std::string& folder) override;
+
+    // How long the writer of a pipe may be silent before read() gives up.
+    void wait_for_writers(std::chrono::milliseconds limit) { writer_limit_ = limit; }
+
+    // What was read that cannot be read again, in the order of the names.
+    std::vector<std::string> read_once() const;
+
+    bool is_read_once(const std::string& path) const { return kept_.contains(path); }
+
+private:
+    std::chrono::milliseconds writer_limit_ = std::chrono::seconds(30);
+    std::map<std::string, std::string> kept_; // as PrivateText wipes them: never freed
+};
+
+// The one of this process.
+FileSystem& file_system();
+
+} // namespace tunnel

@@ -1,0 +1,14 @@
+#include "common/security/private_text.hpp"
+
+#include <cstdint>
+
+#include "common/security/key.hpp"
+
+namespace tunnel {
+
+PrivateText::~PrivateText()
+{
+    wipe({reinterpret_cast<std::uint8_t*>(text_.data()), text_.capacity()});
+}
+
+} // namespace tunnel
