@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tunnel {
 
@@ -19,8 +18,5 @@ bool is_plain_name(std::string_view name);
 // A key, as far as it may be shown: where a key stands could also be a secret that somebody put on
 // the wrong side of the equals sign. None is as short as what is shown.
 std::string shown(std::string_view key);
-
-// The one of `names` that was meant, a slip of the finger or two away; empty: none.
-std::string nearest(std::string_view text, const std::vector<std::string>& names);
 
 } // namespace tunnel
