@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <iterator>
 
@@ -22,11 +23,14 @@ struct Style {
 constexpr std::array<Style, 4> styles{
     {{"error", "\x1b[31m"}, {"warn", "\x1b[33m"}, {"info", "\x1b[32m"}, {"debug", "\x1b[36m"}}};
 
+// The two globals: the log has no owner that every function could be handed. The level may change
+// while other threads write.
 struct Settings {
-    Level most_detailed = Level::info;
     Format format = Format::text;
     bool colour = false;
-} settings; // the one global: the log has no owner that every function could be handed
+} settings;
+
+std::atomic<Level> most_detailed_level = Level::info;
 
 // no-color.org: any value but the empty one switches colour off.
 bool wants_colour()
@@ -101,12 +105,18 @@ std::string render_json(std::string_view time, const Style& style, std::string_v
 
 void configure(Level most_detailed, Format format)
 {
-    settings = {most_detailed, format, format == Format::text && wants_colour()};
+    settings = {format, format == Format::text && wants_colour()};
+    change_level(most_detailed);
+}
+
+void change_level(Level most_detailed)
+{
+    most_detailed_level.store(most_detailed, std::memory_order_relaxed);
 }
 
 void write(Level level, std::string_view message, Fields fields)
 {
-    if (level > settings.most_detailed)
+    if (level > most_detailed_level.load(std::memory_order_relaxed))
         return;
     std::string line = render(settings.format, std::chrono::system_clock::now(), level, message,
                               fields, settings.colour);

@@ -44,6 +44,9 @@ using Fields = std::initializer_list<Field>;
 // Sets what is written and how, for the whole process; called once, before any thread is started.
 void configure(Level most_detailed, Format format);
 
+// Changes what is written. Safe at any time.
+void change_level(Level most_detailed);
+
 // Writes one line if `level` is wanted. Safe from any thread. A line that stderr does not take
 // (closed, full disk) is lost: logging never stops the relay.
 void write(Level level, std::string_view message, Fields fields = {});

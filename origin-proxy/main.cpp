@@ -11,6 +11,7 @@
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/reload.hpp"
 #include "common/sandbox.hpp"
 #include "origin-proxy/commands.hpp"
 #include "origin-proxy/management.hpp"
@@ -49,18 +50,21 @@ std::string ready_line(const tunnel::OriginOptions& options, const tunnel::Addre
 
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
-    std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
+    std::vector<tunnel::TrustedRemote> trust = tunnel::read_configured(
+        options.common.values, [&] { return tunnel::trusted_remotes(options); });
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(options.certificates_shown());
-    auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "origin-proxy", loaded);
+    auto management = tunnel::read_configured(options.common.values, [&] {
+        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
+                                          "origin-proxy", loaded);
+    });
     // A reload may name a secret where there was none, and inside the sandbox it would be too late.
     if (options.has_private_files() || options.common.management.has_private_files() ||
         !options.common.files.top.empty())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {options.files_to_read_again(), options.common.management.socket_file()});
-    options.common.congestion.must_be_allowed();
+    tunnel::must_be_allowed(options.common);
     auto latest = options;
     const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
                                     const asio::ip::tcp::endpoint& remote,
@@ -68,13 +72,16 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         tunnel::print_ready(ready_line(latest, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
-    const auto reload_and_say = [&](std::string& problems) {
-        const bool success = tunnel::reload_or_complain(problems, [&] {
+    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
+        const bool success = tunnel::reload_or_complain(report.problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
             std::optional<tunnel::ManagementServer::Trust> fresh_trust;
-            if (management) // all that may fail comes first
-                fresh_trust = management->server.read_trust(fresh.common.management);
-            proxy.reload(fresh);
+            tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
+                if (management)
+                    fresh_trust = management->server.read_trust(fresh.common.management);
+                proxy.reload(fresh);
+            });
+            report.changes = tunnel::finish_reload(latest.common, fresh.common);
             latest = std::move(fresh);
             if (management)
                 management->server.change(std::move(fresh_trust));
@@ -84,7 +91,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         return success;
     };
     const auto reload = [&] {
-        std::string logged;
+        tunnel::ReloadReport logged;
         reload_and_say(logged);
     };
     asio::signal_set signals(io);
@@ -114,7 +121,7 @@ int main(int argc, char** argv)
     tunnel::OriginOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
-    tunnel::log::configure(options.common.log_level, options.common.log_format);
+    tunnel::start_log(options.common);
     if (options.common.command.is_given())
         return tunnel::ask_origin_proxy(options.common.command, options.common.management);
     options.descriptor_limit =

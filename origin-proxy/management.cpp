@@ -165,7 +165,7 @@ Json summary(const OriginStatus& status)
 } // namespace
 
 Router origin_management(std::function<OriginStatus()> status,
-                         std::function<bool(std::string&)> reload,
+                         std::function<bool(ReloadReport&)> reload,
                          std::shared_ptr<const ProcessMetrics> process)
 {
     Router router = status_router([status] { return readiness(status()); },

@@ -10,11 +10,13 @@
 
 namespace tunnel {
 
+struct ReloadReport;
+
 // What is answered to whom; `status` is asked at each request that needs it, and `reload` answers
 // false, and what is wrong, if the options cannot be read. docs/openapi-origin-proxy.yaml has all
 // of it.
 Router origin_management(std::function<OriginStatus()> status,
-                         std::function<bool(std::string&)> reload,
+                         std::function<bool(ReloadReport&)> reload,
                          std::shared_ptr<const ProcessMetrics> process);
 
 // 200 while it is logged in and not about to stop; else 503 with the reason.

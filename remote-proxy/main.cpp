@@ -10,6 +10,7 @@
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/reload.hpp"
 #include "common/sandbox.hpp"
 #include "remote-proxy/commands.hpp"
 #include "remote-proxy/management_routes.hpp"
@@ -55,42 +56,49 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));
-    auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "remote-proxy", loaded);
+    auto management = tunnel::read_configured(options.common.values, [&] {
+        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
+                                          "remote-proxy", loaded);
+    });
     std::optional<tunnel::StateFile> state;
     tunnel::Kept kept;
     if (!options.state_file.empty())
-        kept = state.emplace(options.state_file).read();
+        kept = tunnel::read_configured(options.common.values,
+                                       [&] { return state.emplace(options.state_file).read(); });
     if (options.trust.has_private_files() || options.common.management.has_private_files())
         tunnel::keep_memory_private();
     tunnel::enter_sandbox(options.common.sandbox,
                           {tunnel::files_to_read_again(options.common, options.trust),
                            options.common.management.socket_file(), options.state_file,
                            tunnel::opens_low_ports(options)});
-    options.common.congestion.must_be_allowed();
+    tunnel::must_be_allowed(options.common);
     std::optional<tunnel::ManagementServer::Trust> trust;
+    std::optional<tunnel::RemoteOptions> fresh; // until the reload has gone well
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
-        auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
+        fresh = tunnel::reread_options(arguments.count, arguments.words, options);
         if (management)
-            trust = management->server.read_trust(fresh.common.management);
-        options = std::move(fresh);
-        return options;
+            trust = tunnel::read_configured(fresh->common.values, [&] {
+                return management->server.read_trust(fresh->common.management);
+            });
+        return *fresh;
     });
     proxy.restore(kept);
     if (state && proxy.kept() != kept)
         state->write_soon(io, proxy.kept());
-    const auto reload_and_say = [&](std::string& problems) {
-        const bool success = proxy.reload(&problems);
+    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
+        const bool success = proxy.reload(&report.problems);
         loaded->note_reload(success);
         if (!success)
             return false;
+        report.changes = tunnel::finish_reload(options.common, fresh->common);
+        options = std::move(*fresh);
         loaded->take_certificates(tunnel::certificates_shown(options));
         if (management)
             management->server.change(std::exchange(trust, std::nullopt));
         return true;
     };
     const auto reload = [&] {
-        std::string logged;
+        tunnel::ReloadReport logged;
         const std::size_t before = proxy.kept().tunnels.size();
         reload_and_say(logged);
         if (state && proxy.kept().tunnels.size() != before) // one has given way
@@ -130,7 +138,7 @@ int main(int argc, char** argv)
     tunnel::RemoteOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
-    tunnel::log::configure(options.common.log_level, options.common.log_format);
+    tunnel::start_log(options.common);
     if (options.common.command.is_given())
         return tunnel::ask_remote_proxy(options.common.command, options.common.management);
     options.descriptor_limit =

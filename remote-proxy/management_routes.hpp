@@ -12,12 +12,13 @@ namespace tunnel {
 
 class RemoteProxy;
 class StateFile;
+struct ReloadReport;
 
 // Whom the requests are about. All of it outlives the router.
 struct Managed {
     RemoteProxy& proxy;
     // False, and what is wrong, if the options cannot be read.
-    std::function<bool(std::string& problems)> reload;
+    std::function<bool(ReloadReport& report)> reload;
     StateFile* state = nullptr; // null: changes hold until the program ends
 };
 

@@ -56,11 +56,8 @@ Setting parse_file(const fs::path& path, const FilePlace& asked_at, Problems& pr
 // What is wrong with it; empty: nothing.
 std::string objection_to(const fs::path& pattern)
 {
-    std::error_code error;
     if (!pattern.has_filename() || is_pattern(pattern.parent_path()))
         return "expected the name of a file, with * in its last part at most";
-    if (is_pattern(pattern) && !fs::is_directory(pattern.parent_path(), error))
-        return fmt::format("there is no folder {}", pattern.parent_path().string());
     return {};
 }
 
@@ -79,6 +76,11 @@ void include(const Setting& setting, Configuration& configuration, Problems& pro
                                                 log::escape(objection)));
         return;
     }
+    std::error_code no_folder;
+    if (is_pattern(pattern) && !fs::is_directory(pattern.parent_path(), no_folder))
+        configuration.doubts.push_back(fmt::format(
+            "{}: include \"{}\" finds nothing: there is no folder {}", to_string(setting.place),
+            log::escape(setting.text), log::escape(pattern.parent_path().string())));
     configuration.files.patterns.push_back(pattern);
     const auto files = matching(pattern);
     if (files.size() > most_files) {

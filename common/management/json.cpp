@@ -8,6 +8,7 @@
 
 #include "common/log.hpp"
 #include "common/management/target.hpp"
+#include "common/reload.hpp"
 
 namespace tunnel {
 
@@ -48,12 +49,24 @@ Response no_such(std::string_view name)
     return refusal(404, fmt::format("there is no \"{}\"", log::escape(name)));
 }
 
-Response answer_reload(const std::function<bool(std::string& problems)>& reload)
+Response answer_reload(const std::function<bool(ReloadReport& report)>& reload)
 {
-    std::string problems;
-    if (!reload(problems))
-        return refusal(422, fmt::format("nothing has changed: {}", in_one_line(problems)));
-    return json_response({{"reloaded", true}});
+    ReloadReport report;
+    if (!reload(report))
+        return refusal(422, fmt::format("nothing has changed: {}", in_one_line(report.problems)));
+    Json changed = Json::array();
+    Json needs_restart = Json::array();
+    for (const OptionChange& each : report.changes) {
+        if (each.applied)
+            changed.push_back(each.key);
+        else
+            needs_restart.push_back(
+                {{"option", each.key}, {"running", each.from}, {"configured", each.to}});
+    }
+    Json answer{{"reloaded", true}};
+    answer["changed"] = std::move(changed);
+    answer["needs_restart"] = std::move(needs_restart);
+    return json_response(answer);
 }
 
 std::optional<std::uint64_t> Page::after_number() const

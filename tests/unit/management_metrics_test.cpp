@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/management/liveness.hpp"
+#include "common/reload.hpp"
 #include "origin-proxy/management.hpp"
 #include "remote-proxy/management.hpp"
 #include "tests/support/certificates.hpp"
@@ -62,7 +63,7 @@ Router remote(const RemoteStatus& status)
 
 Router origin(const OriginStatus& status)
 {
-    return origin_management([status] { return status; }, [](std::string&) { return true; },
+    return origin_management([status] { return status; }, [](ReloadReport&) { return true; },
                              process("origin-proxy"));
 }
 
