@@ -12,6 +12,7 @@
 #include "common/management/json.hpp"
 #include "common/net/socket.hpp"
 #include "common/security/proof.hpp"
+#include "remote-proxy/client_identifier.hpp"
 #include "remote-proxy/counted.hpp"
 
 namespace tunnel {
@@ -392,7 +393,7 @@ void RemoteProxy::lose(OriginLink& link)
         std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
         former_sessions_.front() = *link.session;
     }
-    note_client(*link.name, origin_named(*link.name) != nullptr);
+    note_client(*link.name, client_named(client_identifier(*link.name)) != nullptr);
     link.parked.clear();
     room_.revoke_tickets(link.number);
     for (const ServicePointer& service : served_by(link))

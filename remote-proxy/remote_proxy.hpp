@@ -215,6 +215,7 @@ private:
     // Steering (steering.cpp)
     ServicePointer service_named(const std::string& name) const;
     OriginLink* origin_named(std::string_view name) const;
+    OriginLink* client_named(std::string_view client) const; // of a tunnel
     void must_fit(const std::vector<PublicTunnel>& wanted) const;
     void open_tunnel(const PublicTunnel& tunnel, Listener listener);
     void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);

@@ -4,6 +4,8 @@
 #include <tuple>
 #include <utility>
 
+#include "remote-proxy/client_identifier.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -101,6 +103,8 @@ bool PublicService::is_served() const
 
 bool PublicService::allows(std::string_view origin) const
 {
+    if (tunnel)
+        return is_client(origin, tunnel->client);
     return options.origins.empty() ||
            std::ranges::find(options.origins, origin) != options.origins.end();
 }

@@ -11,6 +11,7 @@
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
+#include "remote-proxy/client_identifier.hpp"
 
 namespace tunnel {
 
@@ -93,11 +94,13 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
         }
         if (std::ranges::find(kept_.tunnels, each) != kept_.tunnels.end())
             continue; // its origin proxy may be away
-        const OriginLink* const link = origin_named(each.client);
+        const OriginLink* const link = client_named(each.client);
         if (link == nullptr)
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
-                                 clients_.contains(each.client) ? "not connected" : "not known"));
+                                 clients_.contains(std::string(client_identifier(each.client)))
+                                     ? "not connected"
+                                     : "not known"));
         if (!link->offers_services)
             throw SteeringError(
                 409, fmt::format("the client \"{}\" has no service with a name: start it with "
@@ -182,7 +185,7 @@ void RemoteProxy::open_tunnel(const PublicTunnel& tunnel, Listener listener)
     service->tunnel = tunnel;
     log::info("tunnel opened",
               {{"outside", tunnel.key()}, {"service", tunnel.service}, {"name", tunnel.client}});
-    if (OriginLink* const link = origin_named(tunnel.client);
+    if (OriginLink* const link = client_named(tunnel.client);
         link != nullptr && link->offers.contains(tunnel.service))
         consider(*link, tunnel.service);
 }
@@ -200,13 +203,13 @@ void RemoteProxy::change_tunnel(const ServicePointer& service, const PublicTunne
     for (const PublicService::Server& server : service->servers)
         links.push_back(server.link);
     for (OriginLink* const link : links) {
-        if (*link->name == wanted.client && former == wanted.service)
+        if (is_client(*link->name, wanted.client) && former == wanted.service)
             continue;
         leave(*service, *link);
         if (link->offers.contains(former))
             consider(*link, former);
     }
-    if (OriginLink* const link = origin_named(wanted.client);
+    if (OriginLink* const link = client_named(wanted.client);
         link != nullptr && link->offers.contains(wanted.service))
         consider(*link, wanted.service);
 }
@@ -218,7 +221,7 @@ std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const st
     std::optional<std::string> where;
     std::vector<ServicePointer> its;
     for (const auto& [key, service] : services_) {
-        if (service->tunnel && service->tunnel->client == *link.name &&
+        if (service->tunnel && is_client(*link.name, service->tunnel->client) &&
             service->tunnel->service == name)
             its.push_back(service);
     }
@@ -364,6 +367,15 @@ OriginLink* RemoteProxy::origin_named(std::string_view name) const
     return found == links_.end() ? nullptr : *found;
 }
 
+OriginLink* RemoteProxy::client_named(std::string_view client) const
+{
+    if (OriginLink* const link = origin_named(client))
+        return link;
+    const auto found = std::ranges::find_if(
+        links_, [client](const OriginLink* link) { return is_client(*link->name, client); });
+    return found == links_.end() ? nullptr : *found;
+}
+
 void RemoteProxy::drain_origin(const std::string& name, bool drained)
 {
     OriginLink* const link = origin_named(name);
@@ -413,7 +425,7 @@ void RemoteProxy::close_origin(const std::string& name)
 void RemoteProxy::note_client(const std::string& name, bool is_here)
 {
     constexpr std::size_t most_clients = 4096;
-    Client& client = clients_[name];
+    Client& client = clients_[std::string(client_identifier(name))];
     client.has_left = client.has_left || (client.is_here && !is_here);
     client.is_here = is_here;
     if (clients_.size() > most_clients)
