@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -23,6 +22,11 @@ struct CommandLine::Flag {
     CLI::Option* option = nullptr;
     std::vector<std::string> texts{}; // that were read
     bool in_file = false;
+    std::string type{}; // "HOST:PORT"; empty: it is a switch
+    std::string help{};
+    std::string group{};
+    bool is_file = false;
+    bool reloads = false; // a reload applies it
 
     // Its name in the configuration file.
     std::string key() const { return name.substr(2); }
@@ -34,9 +38,13 @@ struct CommandLine::Flag {
     bool has_no_text() const { return if_absent.empty() || if_absent == "no limit"; }
 };
 
-// Everything that is wrong in the configuration, a line for each.
-struct WrongConfiguration : std::runtime_error {
-    using std::runtime_error::runtime_error;
+// A command line, with each flag and its value in one word.
+struct CommandLine::Words {
+    std::string command{}; // in the place of the first flag
+    bool help = false;
+    bool help_all = false;
+    bool version = false;
+    std::vector<std::string> rest{}; // what CLI11 reads, the program's name first
 };
 
 } // namespace tunnel

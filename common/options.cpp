@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <span>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -15,19 +16,20 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/configuration/names.hpp"
 #include "common/flag.hpp"
+#include "common/management/error_line.hpp"
+#include "common/nearest_name.hpp"
 #include "common/text_values.hpp"
+#include "common/value_hints.hpp"
 
 namespace tunnel {
 
 namespace {
 
 constexpr int usage_error = 2;
-
-// Words that stand in the place of the first flag, and do not start the program; and gen-secret.
-constexpr std::array<std::string_view, 2> commands{"check", "print-config"};
 
 // "--control-addr" to "CONTROL_ADDR".
 std::string in_capitals(std::string_view name)
@@ -66,6 +68,11 @@ constexpr std::array<std::string_view, 10> never_empty{"--secret-file",
                                                        "--management-tls-key",
                                                        "--management-tls-client-ca"};
 
+int print_out(const std::string& text)
+{
+    return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0;
+}
+
 std::vector<std::filesystem::path> joined(std::vector<std::filesystem::path> one,
                                           const std::vector<std::filesystem::path>& other)
 {
@@ -102,38 +109,41 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
     return relay;
 }
 
+void start_log(const CommonOptions& options)
+{
+    log::configure(options.log_level, options.log_format);
+    for (const std::string& doubt : options.doubts)
+        log::warn(doubt);
+}
+
+void must_be_allowed(const CommonOptions& options)
+{
+    read_configured(options.values, [&options] { options.congestion.must_be_allowed(); });
+}
+
 CommandLine::CommandLine(std::string program, const std::string& description)
     : program_(std::move(program)),
       environment_prefix_(in_capitals(program_) + "_"),
+      description_(description),
       app_(std::make_unique<CLI::App>(description, program_))
 {
-    app_->set_help_flag("-h,--help", "Print this text and exit");
-    app_->set_version_flag("-V,--version", program_ + " " TUNNEL_VERSION,
-                           "Print the version and exit");
-    app_->get_formatter()->column_width(46);
-    app_->footer([this] { return footer(); });
+    app_->set_help_flag(); // look_at() knows it
 }
 
 CommandLine::~CommandLine() = default;
 
-std::string CommandLine::footer() const
+void CommandLine::describe(std::vector<HelpEntry> examples, std::vector<std::string> common_flags)
 {
-    std::string asking;
-    for (const CommandForm& form : commands_) {
-        asking += fmt::format("{} {}", program_, form.word);
-        for (const CommandForm::Part& part : form.parts)
-            asking += part.name.starts_with('-') ? "" : " " + part.name;
-        asking += fmt::format(" ... {}\n", form.help);
+    examples_ = std::move(examples);
+    common_flags_ = std::move(common_flags);
+}
+
+void CommandLine::applied_by_reload(std::initializer_list<std::string_view> flags)
+{
+    for (const auto& flag : flags_) {
+        if (std::ranges::find(flags, flag->name) != flags.end())
+            flag->reloads = true;
     }
-    return program_ +
-           " gen-secret > FILE makes a secret for --secret-file of both proxies.\n"
-           "Every flag may also be set by the environment variable named beside it, or by its "
-           "name without dashes in the file of --config; the command line wins over the "
-           "environment, and that over the file.\n" +
-           program_ + " check ... says \"ok\" or all that is wrong with flags and files, " +
-           program_ + " print-config ... what holds, as such a file.\n" + asking +
-           "Exit status: 0 after a clean stop, 1 after a failure, 2 after a wrong command line or "
-           "configuration.";
 }
 
 CommandLine::Flag& CommandLine::add_text(const std::string& name, const std::string& help,
@@ -145,6 +155,9 @@ CommandLine::Flag& CommandLine::add_text(const std::string& name, const std::str
         std::make_unique<Flag>(Flag{name, environment_prefix_ + in_capitals(name), shown_default}));
     Flag& flag = *flags_.back();
     flag.required = need == Need::required;
+    flag.type = type;
+    flag.help = help;
+    flag.group = group_;
     flag.read = [&flag, expected = std::move(expected),
                  read = std::move(read)](const std::string& text) {
         if (!read(text))
@@ -160,33 +173,26 @@ CommandLine::Flag& CommandLine::add_text(const std::string& name, const std::str
         }
     };
     flag.option = app_->add_option_function<std::string>(name, read_or_complain, help);
-    // It may be in the file, of which the library knows nothing: so only shown as required.
-    flag.option->envname(flag.variable)
-        ->type_name(flag.required ? type + " REQUIRED" : type)
-        ->default_str(shown_default);
-    // Without the last one winning, a wrapper script could not be overridden.
-    flag.option->take_last();
+    flag.option->envname(flag.variable);
+    flag.option->take_last(); // look_at() refuses a second one
     return flag;
 }
 
 void CommandLine::add(const std::string& flag, Address& value, const std::string& help, Need need)
 {
-    add_text(flag, help, "HOST:PORT", "", std::string(address_syntax), need,
-             [&value](const std::string& text) {
-                 const auto parsed = parse_address(text);
-                 value = parsed.value_or(Address());
-                 return parsed.has_value();
-             });
+    add_text(flag, help, "HOST:PORT", "", "", need, [&value](const std::string& text) {
+        value = read_address(text);
+        return true;
+    });
 }
 
 void CommandLine::add(const std::string& flag, std::optional<Address>& value,
                       const std::string& help)
 {
-    add_text(flag, help, "HOST:PORT", "", std::string(address_syntax), Need::optional,
-             [&value](const std::string& text) {
-                 value = parse_address(text);
-                 return value.has_value();
-             });
+    add_text(flag, help, "HOST:PORT", "", "", Need::optional, [&value](const std::string& text) {
+        value = read_address(text);
+        return true;
+    });
 }
 
 void CommandLine::add(const std::string& flag, ServerAddress& value, const std::string& help)
@@ -201,24 +207,23 @@ void CommandLine::add(const std::string& flag, ServerAddress& value, const std::
 void CommandLine::add(const std::string& flag, milliseconds& value, const std::string& help,
                       milliseconds lowest)
 {
-    const std::string expected =
-        lowest.count() == 0 ? fmt::format("{}, or 0", duration_syntax)
-                            : fmt::format("{}, at least {}", duration_syntax, to_string(lowest));
-    add_text(flag, help, "DURATION", to_string(value), expected, Need::optional,
+    add_text(flag, help, "DURATION", to_string(value), "", Need::optional,
              [&value, lowest](const std::string& text) {
-                 const auto parsed = parse_duration(text);
-                 value = std::chrono::duration_cast<milliseconds>(parsed.value_or(microseconds(0)));
-                 return parsed && *parsed >= lowest && *parsed == value; // no part of one is lost
+                 value = read_duration(text, lowest);
+                 return true;
              });
 }
 
 void CommandLine::add(const std::string& flag, microseconds& value, const std::string& help)
 {
-    add_text(flag, help, "DURATION", to_string(value), "a duration such as 50us or 1ms, or 0",
-             Need::optional, [&value](const std::string& text) {
+    add_text(flag, help, "DURATION", to_string(value), "", Need::optional,
+             [&value](const std::string& text) {
                  const auto parsed = parse_duration(text);
-                 value = parsed.value_or(microseconds(0));
-                 return parsed.has_value();
+                 if (!parsed)
+                     refuse_text(text, "a duration such as 50us or 1ms, or 0",
+                                 hint_for_duration(text, microseconds(1), microseconds(0)));
+                 value = *parsed;
+                 return true;
              });
 }
 
@@ -257,7 +262,7 @@ void CommandLine::add(const std::string& flag, std::optional<std::uint32_t>& val
 void CommandLine::add(const std::string& flag, std::vector<Cidr>& networks, const std::string& help)
 {
     add_each(flag, "CIDR[,CIDR...]", help,
-             [&networks](std::string_view text) { networks.push_back(parse_cidr(text)); });
+             [&networks](std::string_view text) { networks.push_back(read_network(text)); });
 }
 
 void CommandLine::add_each(const std::string& flag, const std::string& type,
@@ -304,13 +309,22 @@ void CommandLine::add_number_or_auto(const std::string& flag, std::optional<std:
              });
 }
 
+void CommandLine::add_name(const std::string& flag, std::string& value, const std::string& help)
+{
+    add_text(flag, help, "NAME", "", "a name", Need::optional, [&value](const std::string& text) {
+        value = text;
+        return !text.empty();
+    });
+}
+
 void CommandLine::add_file(const std::string& flag, std::string& value, const std::string& help)
 {
     add_text(flag, help, "FILE", "", "the name of a file", Need::optional,
              [&value](const std::string& text) {
                  value = text;
                  return !text.empty();
-             });
+             })
+        .is_file = true;
 }
 
 void CommandLine::add_name(const std::string& flag, std::string& value, const std::string& help)
@@ -328,41 +342,30 @@ void CommandLine::add_switch(const std::string& flag, bool& value, const std::st
         std::make_unique<Flag>(Flag{flag, environment_prefix_ + in_capitals(flag), ""}));
     Flag& added = *flags_.back();
     added.is_on = &value;
+    added.help = help;
+    added.group = group_;
     added.option = app_->add_flag(flag, value, help)->envname(added.variable);
 }
 
 void CommandLine::add(TrustOptions& options)
 {
     trust_ = &options;
+    group("Trust between the two programs");
     add_file("--secret-file", options.secret_file,
              "File with the secret that both proxies know; what passes between them is then "
              "encrypted. Or the secret itself in " +
                  environment_prefix_ + "SECRET");
-    // Known, so that it can be answered; with what is behind it never shown.
-    app_->add_option_function<std::vector<std::string>>(
-            "--secret",
-            [this](const std::vector<std::string>&) {
-                throw CLI::ValidationError(fmt::format(
-                    "there is no --secret, since every user of a machine can read its command "
-                    "lines (ps): put the secret into a file for --secret-file, or into the "
-                    "environment variable {}SECRET",
-                    environment_prefix_));
-            },
-            "")
-        ->expected(0, 1)
-        ->group("");
     add_text("--encryption",
              "auto: with a secret or certificates; off: not, although there is a secret; tls: also "
              "without either",
-             "MODE", "auto", "auto, off or tls", Need::optional,
-             [&options](const std::string& text) {
-                 const auto encryption = one_of(encryptions, text);
-                 options.encryption = encryption.value_or(Encryption::automatic);
-                 return encryption.has_value();
+             "MODE", "auto", "", Need::optional, [&options](const std::string& text) {
+                 options.encryption = read_choice(encryptions, text, "auto, off or tls");
+                 return true;
              });
     add_file("--tls-cert", options.own.certificate,
              "This proxy's certificate, PEM, with its chain; instead of a secret");
     add_file("--tls-key", options.own.key, "The key of --tls-cert, PEM");
+    applied_by_reload({"--secret-file", "--encryption", "--tls-cert", "--tls-key"});
 }
 
 // Out of the memory that /proc/PID/environ shows, too.
@@ -397,6 +400,7 @@ void CommandLine::read_secret()
 void CommandLine::add(CommonOptions& options)
 {
     common_ = &options;
+    group("Connections");
     add("--heartbeat-interval", options.heartbeat_interval,
         "How often to tell the other proxy that this one is alive");
     add("--heartbeat-timeout", options.heartbeat_timeout,
@@ -410,6 +414,7 @@ void CommandLine::add(CommonOptions& options)
         milliseconds(0));
     add("--grace-period", options.grace_period,
         "How long visitors may go on after SIGTERM or SIGINT", milliseconds(0));
+    group("Performance");
     add("--relay-threads", options.relay_threads, "How many threads move the visitors' bytes", 1,
         64);
     add("--spin", options.spin,
@@ -418,23 +423,24 @@ void CommandLine::add(CommonOptions& options)
         "--congestion",
         "TCP congestion control: auto (without pacing on this machine, bbr between the proxies "
         "where it can be had), off (the system's choice), or a name",
-        "NAME", "auto",
-        "auto, off or an algorithm of this system that this user may choose, see sysctl "
-        "net.ipv4.tcp_allowed_congestion_control",
-        Need::optional, [&options](const std::string& text) {
+        "NAME", "auto", "", Need::optional, [&options](const std::string& text) {
             const auto parsed = Congestion::parse(text);
-            options.congestion = parsed.value_or(Congestion::automatic());
-            return parsed.has_value();
+            if (!parsed)
+                refuse_text(text,
+                            "auto, off or an algorithm of this system that this user may choose, "
+                            "see sysctl net.ipv4.tcp_allowed_congestion_control",
+                            did_you_mean(text, {"auto", "off", "bbr", "cubic", "reno"}));
+            options.congestion = *parsed;
+            return true;
         });
+    group("Process and log");
     add_text("--sandbox",
              "Whether to give up privileges, files and system calls that are no longer needed once "
              "the program is set up: on, as far as this system can; required: all of it, or do not "
              "start; off",
-             "MODE", "on", "on or off, or required", Need::optional,
-             [&options](const std::string& text) {
-                 const auto sandbox = one_of(sandboxes, text);
-                 options.sandbox = sandbox.value_or(Sandbox::on);
-                 return sandbox.has_value();
+             "MODE", "on", "", Need::optional, [&options](const std::string& text) {
+                 options.sandbox = read_choice(sandboxes, text, "on, off or required");
+                 return true;
              });
     add_text("--user",
              "Started as root: the user to go on as, once ports are bound and files are read",
@@ -443,32 +449,28 @@ void CommandLine::add(CommonOptions& options)
                  options.user = parse_user_name(text);
                  return options.user.has_value();
              });
-    add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info",
-             "error, warn, info or debug", Need::optional, [&options](const std::string& text) {
-                 const auto level = one_of(levels, text);
-                 options.log_level = level.value_or(log::Level::info);
-                 return level.has_value();
-             });
-    add_text("--log-format", "How to log: text or json", "FORMAT", "text", "text or json",
+    add_text("--log-level", "What to log: error, warn, info or debug", "LEVEL", "info", "",
              Need::optional, [&options](const std::string& text) {
-                 const auto format = one_of(formats, text);
-                 options.log_format = format.value_or(log::Format::text);
-                 return format.has_value();
+                 options.log_level = read_choice(levels, text, "error, warn, info or debug");
+                 return true;
+             });
+    add_text("--log-format", "How to log: text or json", "FORMAT", "text", "", Need::optional,
+             [&options](const std::string& text) {
+                 options.log_format = read_choice(formats, text, "text or json");
+                 return true;
              });
     add_switch(
         "--watch", options.watch,
         "Reload, as SIGHUP does, when one of the files has changed that are read again then");
+    applied_by_reload({"--grace-period", "--log-level"});
     add(options.management);
     const auto read_name = [this](const std::string& name) {
         if (name.empty())
             throw CLI::ValidationError("--config: \"\" is not the name of a file");
         config_ = name;
     };
-    app_->add_option_function<std::string>("-c,--config", read_name,
-                                           "TOML file with flags, and with tables of its own")
-        ->envname(environment_prefix_ + "CONFIG")
-        ->type_name("FILE")
-        ->take_last();
+    app_->add_option_function<std::string>("--config", read_name)
+        ->envname(environment_prefix_ + "CONFIG");
 }
 
 void CommandLine::add_table(const std::string& name, ReadTable read, const std::string& flag,
@@ -486,10 +488,8 @@ void CommandLine::add_command(CommandForm form)
 void CommandLine::expect(const CommandForm& form)
 {
     CLI::App& command = *app_->add_subcommand(form.word, form.help);
+    command.set_help_flag();
     command.fallthrough();
-    command.footer("Asks the program that runs, at --management-addr and with the token of "
-                   "--management-token-file or --management-read-token-file; as these are given "
-                   "here, in the environment, or in the file of --config.");
     for (const CommandForm::Part& part : form.parts) {
         if (bool* const* const is_on = std::get_if<bool*>(&part.value)) {
             command.add_flag(part.name, **is_on, part.help);
@@ -501,9 +501,7 @@ void CommandLine::expect(const CommandForm& form)
                 throw CLI::ValidationError(fmt::format("{}: \"\" is no name", name));
             text = given;
         };
-        CLI::Option& option = *command.add_option_function<std::string>(part.name, read, part.help);
-        option.type_name(part.name.starts_with('-') ? "NAME" : "")->take_last();
-        option.required(!part.name.starts_with('-'));
+        command.add_option_function<std::string>(part.name, read, part.help);
     }
     common_->command.word = form.word;
 }
@@ -540,19 +538,25 @@ void CommandLine::refuse_empty_variables() const
     }
 }
 
-void CommandLine::read(int argc, const char* const* argv)
+void CommandLine::read(const std::vector<std::string>& words)
 {
-    app_->parse(argc, argv);
+    check_switches();
+    std::vector<const char*> pointers;
+    for (const std::string& word : words)
+        pointers.push_back(word.c_str());
+    app_->parse(static_cast<int>(pointers.size()), pointers.data());
     refuse_empty_variables();
     read_secret();
     Problems problems;
+    bool is_ours = true;
     if (!config_.empty()) {
-        const Configuration configuration = read_configuration(config_, problems);
+        Configuration configuration = read_configuration(config_, problems);
         if (common_ != nullptr)
             common_->files = configuration.files;
+        file_doubts_ = std::move(configuration.doubts);
         const bool whole = problems.empty();
-        read_file(configuration.settings, problems);
-        if (whole) // else what is missing may be where nobody could read
+        is_ours = read_file(configuration.settings, problems);
+        if (whole && is_ours) // else what is missing may be where nobody could read
             look_for_contradictions(problems);
         if (!problems.empty())
             throw WrongConfiguration(problems.text());
@@ -560,56 +564,110 @@ void CommandLine::read(int argc, const char* const* argv)
     look_for_contradictions(problems);
     if (!problems.empty())
         throw CLI::ValidationError(problems.first());
+    if (common_ == nullptr)
+        return;
+    common_->values = values();
+    common_->doubts = strange_variables();
+    common_->doubts.insert(common_->doubts.end(), file_doubts_.begin(), file_doubts_.end());
+}
+
+std::vector<OptionValue> CommandLine::values() const
+{
+    std::vector<OptionValue> all;
+    for (const auto& flag : flags_) {
+        OptionValue& value = all.emplace_back(OptionValue{flag->key()});
+        value.reloads = flag->reloads;
+        if (flag->is_on != nullptr)
+            value.text = *flag->is_on ? "true" : "false";
+        else if (flag->several)
+            value.text = fmt::format("{}", fmt::join(flag->texts, ","));
+        else
+            value.text = flag->texts.empty() ? flag->if_absent : flag->texts.back();
+        if (flag->is_file && !value.text.empty())
+            value.files.push_back(value.text);
+    }
+    all.insert(all.end(), table_values_.begin(), table_values_.end());
+    return all;
 }
 
 int CommandLine::answer(std::string_view command)
 {
+    if (common_ != nullptr)
+        start_log(*common_);
     if (command == "check" && read_files_)
-        read_files_();
+        read_configured(values(), read_files_);
     if (command == "check" && common_ != nullptr && common_->user)
         find_user(*common_->user);
     const std::string text = command == "check" ? "ok\n" : print();
-    return std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0 ? 1 : 0;
+    return print_out(text);
+}
+
+std::optional<int> CommandLine::answer_at_once(const Words& words) const
+{
+    if (words.version)
+        return print_out(fmt::format("{} {}\n", program_, TUNNEL_VERSION));
+    if (words.help_all)
+        return print_out(help(true));
+    if (words.help) {
+        const bool of_command = !words.command.empty() && words.command != "help";
+        return print_out(of_command ? help_of(words.command) : help(false));
+    }
+    if (words.command == "gen-secret" && words.rest.size() > 1)
+        throw CLI::ValidationError("gen-secret takes no flags");
+    if (words.command == "gen-secret")
+        return print_secret();
+    return std::nullopt;
+}
+
+// fmt::print would throw where stderr is closed or full.
+int CommandLine::complain(const std::string& what, bool try_help, bool as_json) const
+{
+    if (starts_with_json_log_) { // whoever reads the log reads all of stderr
+        log::configure(log::Level::info, log::Format::json);
+        std::istringstream lines(what);
+        for (std::string line; std::getline(lines, line);)
+            log::error(line);
+        return usage_error;
+    }
+    std::string text;
+    if (as_json)
+        text = error_line(what) + '\n';
+    else if (try_help)
+        text = fmt::format("{}: {}\nTry: {} --help\n", program_, what, program_);
+    else
+        text = what + '\n';
+    std::fputs(text.c_str(), stderr);
+    return usage_error;
 }
 
 std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
-    if (argc == 2 && std::string_view(argv[1]) == "gen-secret")
-        return print_secret();
-    if (argc > 1) {
-        const auto form = std::ranges::find(commands_, argv[1], &CommandForm::word);
-        if (form != commands_.end())
-            expect(*form);
-    }
-    std::vector<const char*> words(argv, argv + argc);
-    std::string_view command;
-    if (argc > 1 && std::ranges::find(commands, std::string_view(argv[1])) != commands.end()) {
-        command = argv[1];
-        words.erase(words.begin() + 1);
-    }
+    const CommandForm* const form = argc > 1 ? form_of(argv[1]) : nullptr;
+    const bool as_json =
+        form != nullptr && std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+    starts_with_json_log_ = asks_for_json_log(argc, argv);
     try {
-        read(static_cast<int>(words.size()), words.data());
-        return command.empty() ? std::nullopt : std::optional(answer(command));
-    } catch (const CLI::Success& success) { // --help, --version
-        return app_->exit(success);
+        const Words words = look_at(argc, argv);
+        if (const auto code = answer_at_once(words))
+            return code;
+        if (form != nullptr)
+            expect(*form);
+        read(words.rest);
+        const bool starts = words.command.empty() || form != nullptr;
+        return starts ? std::nullopt : std::optional(answer(words.command));
     } catch (const CLI::ParseError& error) {
-        // fmt::print would throw where stderr is closed or full.
-        const auto text = fmt::format("{}: {}\nTry: {} --help\n", program_, error.what(), program_);
-        std::fputs(text.c_str(), stderr);
-        return usage_error;
+        return complain(error.what(), true, as_json);
     } catch (const WrongConfiguration& wrong) {
-        std::fputs(fmt::format("{}\n", wrong.what()).c_str(), stderr);
-        return usage_error;
+        return complain(wrong.what(), false, as_json);
     } catch (const std::runtime_error& error) {
-        std::fputs(fmt::format("{}: {}\n", program_, error.what()).c_str(), stderr);
-        return usage_error;
+        return complain(fmt::format("{}: {}", program_, error.what()), false, as_json);
     }
 }
 
 void CommandLine::parse_again(int argc, const char* const* argv)
 {
     try {
-        read(argc, argv);
+        read(look_at(argc, argv).rest);
     } catch (const CLI::ParseError& error) {
         throw std::runtime_error(error.what());
     }

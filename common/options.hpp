@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "common/configuration/files.hpp"
+#include "common/help.hpp"
 #include "common/log.hpp"
 #include "common/management/command.hpp"
 #include "common/management/options.hpp"
@@ -18,6 +20,7 @@
 #include "common/net/cidr.hpp"
 #include "common/net/congestion.hpp"
 #include "common/net/server_address.hpp"
+#include "common/option_values.hpp"
 #include "common/relay/relay.hpp"
 #include "common/sandbox.hpp"
 #include "common/security/trust_options.hpp"
@@ -50,8 +53,16 @@ struct CommonOptions {
     bool watch = false; // reload when one of the files has changed
     ConfigurationFiles files;
     ManagementOptions management;
-    Command command; // else the program starts
+    Command command;                   // else the program starts
+    std::vector<OptionValue> values{}; // all options as texts
+    std::vector<std::string> doubts{}; // what is no error, and most likely a mistake
 };
+
+// The log as the options say it, with a warning for each of the doubts.
+void start_log(const CommonOptions& options);
+
+// Throws WrongConfiguration if --congestion asks for what the sandbox leaves no right to.
+void must_be_allowed(const CommonOptions& options);
 
 // Every file that is read again at a reload, as far as it is there now.
 std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& common,
@@ -70,6 +81,15 @@ public:
 
     CommandLine(std::string program, const std::string& description);
     ~CommandLine();
+
+    // What --help begins with, and the flags that it shows; --help-all shows all of them.
+    void describe(std::vector<HelpEntry> examples, std::vector<std::string> common_flags);
+
+    // The heading in --help-all of the flags that are added next.
+    void group(const std::string& title) { group_ = title; }
+
+    // These of the flags that were added take effect at a reload; all others need a restart.
+    void applied_by_reload(std::initializer_list<std::string_view> flags);
 
     // The variables that are handed in are filled by parse() and must live until then; what they
     // hold before is the default.
@@ -135,7 +155,7 @@ public:
 
     // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version, gen-secret,
     // check and print-config, which are printed on stdout; 2 after a wrong command line or
-    // configuration, with what is wrong on stderr.
+    // configuration, with what is wrong on stderr, as JSON if a command was given --json.
     std::optional<int> parse(int argc, const char* const* argv);
 
     // The same arguments again, in a program that runs already. Throws std::runtime_error with
@@ -152,6 +172,7 @@ public:
 
 private:
     struct Flag;
+    struct Words;
 
     struct Table {
         std::string name;
@@ -170,17 +191,44 @@ private:
     void read_secret();
     // Of a variable that must not count as missing when it is there and empty.
     void refuse_empty_variables() const;
-    std::string footer() const;
     void expect(const CommandForm& form);
 
     // Command line, environment and file. Throws CLI::ParseError, or std::runtime_error.
-    void read(int argc, const char* const* argv);
+    void read(const std::vector<std::string>& words);
     // The answer to `PROGRAM check` and the like, once everything is read.
     int answer(std::string_view command);
     std::string print() const;
+    std::vector<OptionValue> values() const;
+    // What is printed without anything being read; nullopt: nothing.
+    std::optional<int> answer_at_once(const Words& words) const;
+    int complain(const std::string& what, bool try_help, bool as_json) const;
+
+    // options_words.cpp
+    class WordReader;
+    Words look_at(int argc, const char* const* argv) const;
+    void check_switches() const; // of the environment
+    // Whether the program is to start, and to log in JSON, as far as that can be told before the
+    // words are known to be good.
+    bool asks_for_json_log(int argc, const char* const* argv) const;
+    std::vector<std::string> flag_names() const;
+    std::vector<std::string> command_words() const;
+    bool is_command(std::string_view word) const;
+    const CommandForm* form_of(std::string_view word) const;
+    std::string unknown_command(const std::string& word) const;
+    std::string unknown_flag(const std::string& name) const;
+
+    // options_help.cpp
+    std::string help(bool all) const;
+    std::string help_of(std::string_view command) const;
+
+    // options_environment.cpp: a warning for each variable that is meant for this program and is
+    // none of its own.
+    std::vector<std::string> strange_variables() const;
 
     // options_file.cpp
-    void read_file(const Setting& settings, Problems& problems);
+    // Whether it is a file for this program at all; else that is the one problem.
+    bool read_file(const Setting& settings, Problems& problems);
+    bool is_of_other_program(const Setting& settings, Problems& problems) const;
     // Whether the table counts: a flag that says the same may win over it, or contradict it.
     bool holds(const Table& table, const Setting& settings, Problems& problems) const;
     void look_for_contradictions(Problems& problems) const;
@@ -190,10 +238,17 @@ private:
     TrustOptions* trust_ = nullptr;
     CommonOptions* common_ = nullptr;
     std::string config_; // the file
+    bool starts_with_json_log_ = false;
     std::vector<std::unique_ptr<Flag>> flags_;
     std::vector<Table> tables_;
     std::vector<CommandForm> commands_;
-    std::string printed_tables_; // those that hold, as TOML without secrets
+    std::string printed_tables_;            // those that hold, as TOML without secrets
+    std::vector<OptionValue> table_values_; // the same, one by one
+    std::vector<std::string> file_doubts_;
+    std::string description_;
+    std::string group_;
+    std::vector<HelpEntry> examples_;
+    std::vector<std::string> common_flags_; // of --help
     std::function<std::string()> contradiction_;
     std::function<void()> read_files_;
     std::unique_ptr<CLI::App> app_;

@@ -7,6 +7,7 @@
 #include "common/configuration/table_reader.hpp"
 #include "common/flag.hpp"
 #include "common/options.hpp"
+#include "common/other_program.hpp"
 
 namespace tunnel {
 
@@ -28,11 +29,63 @@ std::vector<std::string> split(const std::vector<std::string>& texts)
     return all;
 }
 
+// Each table [KEY.NAME] as a value. All of them are applied by a reload.
+void add_values(const Setting& tables, std::vector<OptionValue>& values)
+{
+    for (const Setting& each : tables.entries) {
+        Setting alone;
+        alone.key = tables.key;
+        alone.entries.push_back(each);
+        OptionValue& value =
+            values.emplace_back(OptionValue{fmt::format("{}.{}", tables.key, each.key)});
+        value.text = to_toml(alone);
+        value.is_flag = false;
+        value.reloads = true;
+        for (const Setting& key : each.entries) {
+            if (key.key.ends_with("-file") || key.key.starts_with("tls-"))
+                value.files.push_back(key.text);
+        }
+        std::erase(value.files, std::string());
+    }
+}
+
 } // namespace
 
-void CommandLine::read_file(const Setting& settings, Problems& problems)
+// No key of ours alone, and some that only the other program has.
+bool CommandLine::is_of_other_program(const Setting& settings, Problems& problems) const
 {
+    const auto counts = [this](std::string_view program, std::size_t& ours, std::size_t& theirs) {
+        if (!program.empty())
+            ++(program == program_ ? ours : theirs);
+    };
+    std::size_t ours = 0;
+    std::size_t theirs = 0;
+    for (const Setting& each : settings.entries) {
+        counts(only_program_with_key(each.key), ours, theirs);
+        if (each.key != "services" || each.kind != Setting::Kind::table)
+            continue;
+        for (const Setting& service : each.entries) {
+            for (const Setting& key : service.entries)
+                counts(only_program_with_service_key(key.key), ours, theirs);
+        }
+    }
+    if (ours > 0 || theirs == 0)
+        return false;
+    const std::string_view other =
+        program_ == remote_proxy_name ? origin_proxy_name : remote_proxy_name;
+    problems.add({settings.place.file, 1},
+                 fmt::format("this is a file for {}, and this program is {}", other, program_));
+    return true;
+}
+
+bool CommandLine::read_file(const Setting& settings, Problems& problems)
+{
+    if (is_of_other_program(settings, problems))
+        return false;
     TableReader top(settings, "", problems);
+    if (const Setting* const service = settings.find("service");
+        service != nullptr && service->kind == Setting::Kind::table)
+        top.refuse("service", "[service.NAME] has no meaning, did you mean [services.NAME]?");
     for (const auto& flag : flags_) {
         const std::string key = flag->key();
         if (flag->on_command_line()) { // which wins, even over nonsense
@@ -40,6 +93,8 @@ void CommandLine::read_file(const Setting& settings, Problems& problems)
             continue;
         }
         const Setting* const found = settings.find(key);
+        if (key == "service" && found != nullptr && found->kind == Setting::Kind::table)
+            continue; // was said
         const bool says_nothing = found != nullptr && found->kind == Setting::Kind::list &&
                                   found->entries.empty(); // as if it were not there
         flag->in_file = found != nullptr && !says_nothing;
@@ -57,10 +112,19 @@ void CommandLine::read_file(const Setting& settings, Problems& problems)
             continue;
         each.read(*table, problems);
         printed_tables_ += to_toml(*table);
+        add_values(*table, table_values_);
+    }
+    for (const Setting& each : settings.entries) {
+        const std::string_view program = only_program_with_key(each.key);
+        if (!program.empty() && program != program_)
+            top.refuse(each.key,
+                       fmt::format("'{}' has no meaning here, expected only in a file for {}",
+                                   each.key, program));
     }
     top.refuse("secret", "no secret can be here, expected secret-file with the name of a file");
     top.refuse("config", "this is the file of --config, expected include for others");
     top.finish("expected the name of a flag without its dashes, see --help");
+    return true;
 }
 
 bool CommandLine::holds(const Table& table, const Setting& settings, Problems& problems) const
@@ -107,8 +171,8 @@ std::string CommandLine::parse_text(std::string_view toml, const std::string& pa
     Setting settings = parse_toml(toml, path, configuration_syntax, problems);
     std::erase_if(settings.entries, [](const Setting& each) { return each.key == "include"; });
     if (problems.empty()) {
-        read_file(settings, problems);
-        look_for_contradictions(problems);
+        if (read_file(settings, problems))
+            look_for_contradictions(problems);
     }
     return problems.text();
 }

@@ -17,6 +17,7 @@
 #include "common/inherited.hpp"
 #include "common/log.hpp"
 #include "common/net/address.hpp"
+#include "common/option_values.hpp"
 #include "common/output.hpp"
 
 namespace tunnel {
@@ -167,6 +168,11 @@ int run_program(const std::function<int(asio::io_context&)>& program)
     asio::io_context io(1);
     try {
         code = program(io);
+    } catch (const WrongConfiguration& wrong) {
+        std::istringstream lines(wrong.what());
+        for (std::string line; std::getline(lines, line);)
+            log::error(line);
+        code = 2;
     } catch (const std::exception& error) {
         log::error(error.what());
     }

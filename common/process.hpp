@@ -51,8 +51,9 @@ struct Arguments {
 };
 
 // Runs `program` with an io_context that outlives it; what it returns is the exit code. A
-// std::exception becomes one error line and 1. Log lines and ready lines are queued meanwhile, and
-// get a second at the end to be written.
+// WrongConfiguration becomes an error line for each of its lines and 2, every other std::exception
+// one line and 1. Log lines and ready lines are queued meanwhile, and get a second at the end to be
+// written.
 int run_program(const std::function<int(asio::io_context&)>& program);
 
 } // namespace tunnel

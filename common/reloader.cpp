@@ -30,11 +30,11 @@ Reloader::Reloader(asio::io_context& io, FileReader& reader, Apply apply)
 {
 }
 
-awaitable<bool> Reloader::reload(std::string& problems)
+awaitable<bool> Reloader::reload(ReloadReport& report)
 {
     const std::unique_ptr<FileSource> source = co_await reader_.read();
     const ReadFrom from(*source);
-    const bool success = apply_(problems);
+    const bool success = apply_(report);
     tell_what_stays();
     co_return success;
 }
@@ -43,7 +43,7 @@ awaitable<void> Reloader::reload_until_done()
 {
     const Finally done{[this] { under_way_ = false; }};
     while (std::exchange(again_, false)) {
-        std::string logged;
+        ReloadReport logged;
         co_await reload(logged);
     }
 }

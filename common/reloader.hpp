@@ -8,6 +8,7 @@
 #include "common/asio.hpp"
 #include "common/file_watch.hpp"
 #include "common/files/file_reader.hpp"
+#include "common/reload.hpp"
 #include "common/task_group.hpp"
 
 namespace tunnel {
@@ -16,13 +17,13 @@ namespace tunnel {
 class Reloader {
 public:
     // Reads the options out of files() and changes the program. False if anything is wrong, which
-    // was logged and is put into `problems`, and nothing has changed.
-    using Apply = std::function<bool(std::string& problems)>;
+    // was logged and is put into `report`, and nothing has changed.
+    using Apply = std::function<bool(ReloadReport& report)>;
 
     Reloader(asio::io_context& io, FileReader& reader, Apply apply);
 
-    // `problems` must live until it is done.
-    awaitable<bool> reload(std::string& problems);
+    // `report` must live until it is done.
+    awaitable<bool> reload(ReloadReport& report);
 
     // The same in the background; once more if it is under way already.
     void reload_soon();

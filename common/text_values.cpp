@@ -2,11 +2,14 @@
 
 #include <charconv>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "common/log.hpp"
+#include "common/net/address_hint.hpp"
 #include "common/units.hpp"
+#include "common/value_hints.hpp"
 
 namespace tunnel {
 
@@ -26,9 +29,18 @@ std::optional<Number> parse_whole(std::string_view text)
 
 } // namespace
 
-void refuse_text(std::string_view text, std::string_view expected)
+void refuse_text(std::string_view text, std::string_view expected, std::string_view hint)
 {
-    throw std::invalid_argument(fmt::format("\"{}\" is not {}", log::escape(text), expected));
+    throw std::invalid_argument(fmt::format("\"{}\" is not {}{}{}", log::escape(text), expected,
+                                            hint.empty() ? "" : "; ", hint));
+}
+
+Address read_address(std::string_view text)
+{
+    auto address = parse_address(text);
+    if (!address)
+        refuse_text(text, address_syntax, hint_for_address(text, AddressForms::tcp));
+    return std::move(*address);
 }
 
 std::optional<std::uint32_t> parse_number(std::string_view text)
@@ -50,24 +62,41 @@ std::optional<std::uint64_t> read_rate(std::string_view text)
         return std::nullopt;
     const auto rate = parse_rate(text);
     if (!rate)
-        refuse_text(text, rate_syntax);
+        refuse_text(text, rate_syntax, hint_for_rate(text));
     return rate;
 }
 
-milliseconds read_duration(std::string_view text)
+milliseconds read_duration(std::string_view text, milliseconds lowest)
 {
     const auto parsed = parse_duration(text);
     const auto value = std::chrono::duration_cast<milliseconds>(parsed.value_or(microseconds(0)));
-    if (!parsed || value.count() == 0 || *parsed != value)
-        refuse_text(text, fmt::format("{}, at least 1ms", duration_syntax));
+    if (!parsed || value < lowest || *parsed != value) // no part of one is lost
+        refuse_text(text,
+                    lowest.count() == 0
+                        ? fmt::format("{}, or 0", duration_syntax)
+                        : fmt::format("{}, at least {}", duration_syntax, to_string(lowest)),
+                    hint_for_duration(text, milliseconds(1), lowest));
     return value;
+}
+
+Cidr read_network(std::string_view text)
+{
+    try {
+        return parse_cidr(text);
+    } catch (const std::invalid_argument& error) {
+        const std::string why = error.what();
+        const std::string hint = hint_for_network(text);
+        if (hint.empty() || why.find("did you mean") != std::string::npos)
+            throw;
+        throw std::invalid_argument(fmt::format("{}; {}", why, hint));
+    }
 }
 
 void read_networks(std::string_view text, std::vector<Cidr>& networks)
 {
     for (;;) {
         const std::size_t end = text.find_first_of(",\n");
-        networks.push_back(parse_cidr(text.substr(0, end)));
+        networks.push_back(read_network(text.substr(0, end)));
         if (end == std::string_view::npos)
             return;
         text.remove_prefix(end + 1);
@@ -94,7 +123,8 @@ AddressRange read_address_range(std::string_view text)
     const auto first = parse_address(text.substr(0, dash));
     if (!first)
         refuse_text(text,
-                    fmt::format("{}, or ports side by side such as :20000-20100", address_syntax));
+                    fmt::format("{}, or ports side by side such as :20000-20100", address_syntax),
+                    hint_for_address(text, AddressForms::tcp));
     if (dash == std::string_view::npos)
         return {*first};
     const auto last = parse_whole<std::uint16_t>(text.substr(dash + 1));

@@ -10,14 +10,20 @@
 #include <utility>
 #include <vector>
 
+#include "common/nearest_name.hpp"
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
 #include "common/units.hpp"
 
 namespace tunnel {
 
-// Throws std::invalid_argument: "TEXT" is not what was expected.
-[[noreturn]] void refuse_text(std::string_view text, std::string_view expected);
+// Throws std::invalid_argument: "TEXT" is not what was expected, and behind that the hint, if there
+// is one.
+[[noreturn]] void refuse_text(std::string_view text, std::string_view expected,
+                              std::string_view hint = {});
+
+// Throws std::invalid_argument that says what was most likely meant.
+Address read_address(std::string_view text);
 
 // A whole number within these limits. Throws std::invalid_argument.
 std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint32_t highest);
@@ -28,8 +34,11 @@ std::optional<std::uint32_t> parse_number(std::string_view text);
 // Bytes a second, none for "off". Throws std::invalid_argument.
 std::optional<std::uint64_t> read_rate(std::string_view text);
 
-// A duration of whole milliseconds, and not 0. Throws std::invalid_argument.
-milliseconds read_duration(std::string_view text);
+// A duration of whole milliseconds, not shorter than `lowest`. Throws std::invalid_argument.
+milliseconds read_duration(std::string_view text, milliseconds lowest = milliseconds(1));
+
+// "10.0.0.0/8", or one address. Throws std::invalid_argument.
+Cidr read_network(std::string_view text);
 
 // Adds networks with commas or line ends between them to `networks`. Throws std::invalid_argument.
 void read_networks(std::string_view text, std::vector<Cidr>& networks);
@@ -47,15 +56,18 @@ std::optional<Value> one_of(const Choices<Value, count>& choices, std::string_vi
     return found == choices.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The same, but throws std::invalid_argument.
+// The same, but throws std::invalid_argument, with the name that is nearest.
 template <class Value, std::size_t count>
 Value read_choice(const Choices<Value, count>& choices, std::string_view text,
                   std::string_view expected)
 {
     const auto value = one_of(choices, text);
-    if (!value)
-        refuse_text(text, expected);
-    return *value;
+    if (value)
+        return *value;
+    std::vector<std::string> names;
+    for (const auto& [name, each] : choices)
+        names.emplace_back(name);
+    refuse_text(text, expected, did_you_mean(text, names));
 }
 
 // The name that read_choice() turns into `value`, which must have one.

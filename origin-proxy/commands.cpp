@@ -6,6 +6,7 @@
 
 #include "common/log.hpp"
 #include "common/management/fields.hpp"
+#include "common/management/reload_answer.hpp"
 #include "common/management/running_program.hpp"
 #include "common/management/show.hpp"
 #include "common/management/table.hpp"
@@ -21,28 +22,29 @@ std::string head(const Json& status, const RunningProgram& running)
     std::string ready = "ready";
     if (!status.at("ready").get<bool>())
         ready = fmt::format("NOT READY ({})", running.why_not_ready());
-    return fmt::format("{} {} at {}: {}\n{}, {}\nso far {}, {} to origin servers, {} to visitors, "
-                       "{} to origin servers\n",
-                       running.name(), log::escape(text_in(status, "version")), running.where(),
-                       ready, counted(number_in(status, "visitors"), "visitor"),
-                       counted(number_in(status, "parked"), "parked connection"),
-                       counted(number_in(status, "visitors_total"), "visitor"),
-                       bytes_in(status, "bytes_to_origin"), bytes_in(status, "bytes_to_visitor"),
-                       counted(number_in(status, "failed_dials"), "failed connection"));
+    return fits(fmt::format("{} {} at {}: {}", running.name(),
+                            log::escape(text_in(status, "version")), running.where(), ready)) +
+           fits(fmt::format("{}, {}", counted(number_in(status, "visitors"), "visitor"),
+                            counted(number_in(status, "parked"), "parked connection"))) +
+           fits(fmt::format("so far {}, {} to origin servers, {} to visitors, {} to origin servers",
+                            counted(number_in(status, "visitors_total"), "visitor"),
+                            bytes_in(status, "bytes_to_origin"),
+                            bytes_in(status, "bytes_to_visitor"),
+                            counted(number_in(status, "failed_dials"), "failed connection")));
 }
 
 std::string remotes_table(const Json& remotes)
 {
     Table table({{"REMOTE PROXY"},
                  {"STATE"},
-                 {"LOG-INS", right},
+                 {"LOG-INS", right, 2},
                  {"ROUND TRIP", right},
                  {"VISITORS", right},
-                 {"PARKED", right}});
+                 {"PARKED", right, 1}});
     for (const Json& each : remotes)
         table.add({text_in(each, "name"), text_in(each, "state"), count_in(each, "log_ins"),
                    round_trip_in(each), count_in(each, "visitors"), count_in(each, "parked")});
-    return table.text();
+    return table.text(columns_of_output());
 }
 
 // A line for each place where one is open.
@@ -58,19 +60,22 @@ std::string services_table(const Json& services)
         if (outside.empty())
             table.add({name, server, "", ""});
     }
-    return table.empty() ? "There are no services.\n" : table.text();
+    return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
 }
 
-std::string status(const Command& command, const RunningProgram& running)
+Finding status(const Command& command, const RunningProgram& running)
 {
     Json all;
     all["status"] = running.get("/v1/status");
     running.expect_itself(all["status"]);
+    const int exit_code = all["status"].at("ready").get<bool>() ? 0 : 1;
     all["services"] = running.all("services");
     if (command.json)
-        return to_line(all) + '\n';
-    return fmt::format("{}\n{}\n{}", head(all["status"], running),
-                       remotes_table(all["status"].at("remotes")), services_table(all["services"]));
+        return {to_line(all) + '\n', exit_code};
+    return {fmt::format("{}\n{}\n{}", head(all["status"], running),
+                        remotes_table(all["status"].at("remotes")),
+                        services_table(all["services"])),
+            exit_code};
 }
 
 } // namespace
@@ -78,7 +83,11 @@ std::string status(const Command& command, const RunningProgram& running)
 int ask_origin_proxy(const Command& command, const ManagementOptions& options)
 {
     const RunningProgram running("origin-proxy", options);
-    return show(command, running.name(), [&] { return status(command, running); });
+    return show(command, running.name(), [&]() -> Finding {
+        if (command.word == "reload")
+            return {reload(command, running)};
+        return status(command, running);
+    });
 }
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// What `origin-proxy status` does.
+// What `origin-proxy status` and `reload` do.
 #pragma once
 
 #include "common/management/command.hpp"

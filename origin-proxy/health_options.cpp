@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "common/text_values.hpp"
 
 namespace tunnel {
@@ -34,7 +36,9 @@ void read_health_check(std::string_view text, HealthCheck& check)
     else if (text == "off")
         check.kind = HealthCheck::Kind::off;
     else
-        refuse_text(text, health_check_syntax);
+        refuse_text(text, health_check_syntax,
+                    is_path(text) ? fmt::format("did you mean http:{}?", text)
+                                  : did_you_mean(text, {"off", "tcp", "http"}));
     check.path = path;
 }
 

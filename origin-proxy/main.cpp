@@ -11,6 +11,7 @@
 #include "common/net/socket.hpp"
 #include "common/net/unix_dialer.hpp"
 #include "common/process.hpp"
+#include "common/reload.hpp"
 #include "common/reloader.hpp"
 #include "common/sandbox.hpp"
 #include "origin-proxy/commands.hpp"
@@ -89,11 +90,14 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     const auto user = tunnel::user_to_become(options.common.user);
-    std::vector<tunnel::TrustedRemote> trust = tunnel::trusted_remotes(options);
+    std::vector<tunnel::TrustedRemote> trust = tunnel::read_configured(
+        options.common.values, [&] { return tunnel::trusted_remotes(options); });
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(options.certificates_shown());
-    auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "origin-proxy", loaded);
+    auto management = tunnel::read_configured(options.common.values, [&] {
+        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
+                                          "origin-proxy", loaded);
+    });
     const std::string seen_at_start = tunnel::fingerprint(options.files_to_read_again());
     const auto dialer = start_unix_dialer(io, options, user);
     const auto reader = start_file_reader(io, options, arguments, dialer.get());
@@ -104,7 +108,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         {options.common.management.socket_file(), {}, false, options.trusts_system_authorities()});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
-    options.common.congestion.must_be_allowed();
+    tunnel::must_be_allowed(options.common);
     auto latest = options;
     const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
                                     const asio::ip::tcp::endpoint& remote,
@@ -112,13 +116,16 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         tunnel::print_ready(ready_line(latest, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
-    const auto reload_and_say = [&](std::string& problems) {
-        const bool success = tunnel::reload_or_complain(problems, [&] {
+    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
+        const bool success = tunnel::reload_or_complain(report.problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
             std::optional<tunnel::ManagementServer::Trust> fresh_trust;
-            if (management) // all that may fail comes first
-                fresh_trust = management->server.read_trust(fresh.common.management);
-            proxy.reload(fresh);
+            tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
+                if (management)
+                    fresh_trust = management->server.read_trust(fresh.common.management);
+                proxy.reload(fresh);
+            });
+            report.changes = tunnel::finish_reload(latest.common, fresh.common);
             latest = std::move(fresh);
             if (management)
                 management->server.change(std::move(fresh_trust));
@@ -139,7 +146,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     if (management)
         management->server.start(tunnel::origin_management(
             [&proxy] { return proxy.status(); },
-            [&reloader](std::string& problems) { return reloader.reload(problems); },
+            [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
             management->process, [&proxy] { return proxy.take_longest_turns(); }));
     while (!proxy.stopped())
         proxy.run_some();
@@ -159,7 +166,7 @@ int main(int argc, char** argv)
     tunnel::OriginOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
-    tunnel::log::configure(options.common.log_level, options.common.log_format);
+    tunnel::start_log(options.common);
     if (options.common.command.is_given())
         return tunnel::ask_origin_proxy(options.common.command, options.common.management);
     options.descriptor_limit =

@@ -65,8 +65,37 @@ void complete(const CommandLine& line, OriginOptions& options)
         take_rules(each, options);
 }
 
+void describe(CommandLine& line)
+{
+    line.describe(
+        {{"origin-proxy --remote-proxy-addr example.com:9001 --origin-server-addr :8000 "
+          "--secret-file secret",
+          "Make port 8000 of this machine reachable through the remote proxy at example.com:"},
+         {"origin-proxy --remote-proxy-addr example.com:9001 --secret-file secret "
+          "--service web=:8000@20000 --service ssh=:22@20001",
+          "Two services, and at which ports of example.com visitors reach them:"},
+         {"origin-proxy check --config origin-proxy.toml",
+          "Say all that is wrong with a configuration file:"}},
+        {"--remote-proxy-addr", "--origin-server-addr", "--service", "--secret-file",
+         "--proxy-protocol", "--health-check", "--max-retries", "--management-addr", "--log-level",
+         "--log-format", "--watch"});
+}
+
+// All that OriginProxy::reload() takes from the options.
+void say_what_reloads(CommandLine& line)
+{
+    line.applied_by_reload({"--remote-proxy-addr", "--origin-server-addr", "--service",
+                            "--proxy-protocol", "--max-bandwidth-up", "--max-bandwidth-down",
+                            "--max-bandwidth-up-per-visitor", "--max-bandwidth-down-per-visitor",
+                            "--max-bandwidth-up-per-origin", "--max-bandwidth-down-per-origin",
+                            "--health-check", "--health-check-interval", "--max-retries",
+                            "--tls-ca", "--tls-server-name", "--tls-insecure"});
+}
+
 void add_flags(CommandLine& line, OriginOptions& options)
 {
+    describe(line);
+    line.group("Addresses and services");
     line.add_each("--remote-proxy-addr", "HOST:PORT",
                   "The control address of the remote proxy. May be given several times: visitors "
                   "of each of these remote proxies are served",
@@ -95,8 +124,10 @@ void add_flags(CommandLine& line, OriginOptions& options)
                         options.proxy_protocol = read_proxy_protocol(text);
                         return true;
                     });
+    line.group("Bandwidth");
     add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin);
+    line.group("Health of the origin servers");
     line.add_choice("--health-check",
                     "Look again and again whether the origin server is well, so that visitors go "
                     "to other origin proxies while it is not: tcp: it takes a connection; "
@@ -106,6 +137,7 @@ void add_flags(CommandLine& line, OriginOptions& options)
                         return true;
                     });
     line.add("--health-check-interval", options.health_check.interval, "Look this often");
+    line.group("Connections");
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
     line.add("--max-retries", options.max_retries,
@@ -120,18 +152,24 @@ void add_flags(CommandLine& line, OriginOptions& options)
         "--tls-ca", options.trust.ca_file,
         "The authority of the remote proxy's certificate, PEM; without it, those that the "
         "system trusts");
-    line.add_file("--tls-server-name", options.trust.server_name,
+    line.add_name("--tls-server-name", options.trust.server_name,
                   "The name in the remote proxy's certificate, if it is not the host in "
                   "--remote-proxy-addr");
     line.add_switch("--tls-insecure", options.trust.insecure,
                     "Take any certificate: encrypted, but perhaps with somebody else");
     line.add(options.common);
+    say_what_reloads(line);
     Command& command = options.common.command;
     line.add_command(
         {"status",
          "shows how the program does that runs, with its remote proxies and services",
          {{"--json", "Print JSON instead of a table", &command.json},
-          {"--watch", "Print it anew each second, on a terminal in place", &command.watch}}});
+          {"--watch", "Print it anew each second, on a terminal in place", &command.watch}},
+         std::string(exit_of_status)});
+    line.add_command({"reload",
+                      "makes the program that runs read its files again, as SIGHUP does, and shows "
+                      "what has changed or what is wrong",
+                      {{"--json", "Print JSON", &command.json}}});
     add_tables(line, options);
     line.check([&line, &options] { return contradiction(line, options); });
 }

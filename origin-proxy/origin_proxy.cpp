@@ -124,6 +124,8 @@ void OriginProxy::reload(const OriginOptions& latest)
         return;
     change(services_of(latest), !latest.services.empty());
     shared_.bandwidth.change(latest.bandwidth_per_origin);
+    shared_.options.common.grace_period = latest.common.grace_period;
+    shared_.options.max_retries = latest.max_retries;
     change_links(latest, std::move(trust));
     log::info("reloaded");
 }

@@ -44,7 +44,7 @@ public:
         Shared(asio::io_context& context, const OriginOptions& told);
 
         asio::io_context& io;
-        const OriginOptions options; // but for what may change later, which is in the links
+        OriginOptions options; // as at the start, but for what OriginProxy::reload() changes
         Services services;
         bool offering; // them, instead of serving the one of the log-in
         DataDialler dialler;

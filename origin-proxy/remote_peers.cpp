@@ -17,14 +17,6 @@ namespace {
 constexpr Choices<Encryption, 3> encryptions{
     {{"auto", Encryption::automatic}, {"off", Encryption::off}, {"tls", Encryption::tls}}};
 
-Address read_address(std::string_view text)
-{
-    const auto address = parse_address(text);
-    if (!address)
-        refuse_text(text, address_syntax);
-    return *address;
-}
-
 // Whether both are reached in the same way. That two names mean one machine is not known here.
 bool is_same(const Address& one, const Address& other)
 {

@@ -1,11 +1,13 @@
 #include "remote-proxy/commands.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "common/log.hpp"
 #include "common/management/fields.hpp"
+#include "common/management/reload_answer.hpp"
 #include "common/management/running_program.hpp"
 #include "common/management/show.hpp"
 #include "common/management/table.hpp"
@@ -15,6 +17,7 @@ namespace tunnel {
 
 namespace {
 
+constexpr auto left = Table::Align::left;
 constexpr auto right = Table::Align::right;
 
 std::string names(const Json& json)
@@ -30,12 +33,14 @@ std::string head(const Json& status, const RunningProgram& running)
     std::string ready = "ready";
     if (!status.at("ready").get<bool>())
         ready = fmt::format("NOT READY ({})", running.why_not_ready());
-    return fmt::format(
-        "{} {} at {}: {}\n{}, {} waiting, {}; what is changed here is kept {}\n", running.name(),
-        log::escape(text_in(status, "version")), running.where(), ready,
-        counted(number_in(status, "visitors"), "visitor"), number_in(status, "waiting"),
-        counted(number_in(status, "parked"), "parked connection"),
-        text_in(status, "kept") == "state-file" ? "in the state file" : "for this run only");
+    return fits(fmt::format("{} {} at {}: {}", running.name(),
+                            log::escape(text_in(status, "version")), running.where(), ready)) +
+           fits(fmt::format("{}, {} waiting, {}; what is changed here is kept {}",
+                            counted(number_in(status, "visitors"), "visitor"),
+                            number_in(status, "waiting"),
+                            counted(number_in(status, "parked"), "parked connection"),
+                            text_in(status, "kept") == "state-file" ? "in the state file"
+                                                                    : "for this run only"));
 }
 
 std::string services_table(const Json& services)
@@ -43,48 +48,65 @@ std::string services_table(const Json& services)
     Table table({{"SERVICE"},
                  {"OUTSIDE"},
                  {"STATE"},
-                 {"FROM"},
+                 {"FROM", left, 4},
                  {"ORIGIN PROXIES"},
                  {"VISITORS", right},
-                 {"TOTAL", right},
-                 {"TO ORIGIN", right},
-                 {"TO VISITOR", right}});
+                 {"TOTAL", right, 3},
+                 {"TO ORIGIN", right, 2},
+                 {"TO VISITOR", right, 1}});
     for (const Json& each : services)
         table.add({text_in(each, "name"), text_in(each, "outside"), text_in(each, "state"),
                    text_in(each, "from"), names(each.at("origins")), count_in(each, "visitors"),
                    count_in(each, "visitors_total"), bytes_in(each, "bytes_to_origin"),
                    bytes_in(each, "bytes_to_visitor")});
-    return table.empty() ? "There are no services.\n" : table.text();
+    return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
 }
 
 std::string origins_table(const Json& origins)
 {
     Table table({{"ORIGIN PROXY"},
                  {"ADDRESS"},
-                 {"VERSION"},
+                 {"VERSION", left, 3},
                  {"STATE"},
-                 {"FOR", right},
+                 {"FOR", right, 1},
                  {"ROUND TRIP", right},
                  {"VISITORS", right},
-                 {"PARKED", right}});
+                 {"PARKED", right, 2}});
     for (const Json& each : origins)
         table.add({text_in(each, "name"), text_in(each, "address"), text_in(each, "version"),
                    text_in(each, "state"), age_in(each), round_trip_in(each),
                    count_in(each, "visitors"), count_in(each, "parked")});
-    return table.empty() ? "No origin proxy is logged in.\n" : table.text();
+    return table.empty() ? "No origin proxy is logged in.\n" : table.text(columns_of_output());
 }
 
-std::string status(const Command& command, const RunningProgram& running)
+Finding status(const Command& command, const RunningProgram& running)
 {
     Json all;
     all["status"] = running.get("/v1/status");
     running.expect_itself(all["status"]);
+    const int exit_code = all["status"].at("ready").get<bool>() ? 0 : 1;
     all["services"] = running.all("services");
     all["origins"] = running.all("origins");
     if (command.json)
-        return to_line(all) + '\n';
-    return fmt::format("{}\n{}\n{}", head(all["status"], running), services_table(all["services"]),
-                       origins_table(all["origins"]));
+        return {to_line(all) + '\n', exit_code};
+    return {fmt::format("{}\n{}\n{}", head(all["status"], running), services_table(all["services"]),
+                        origins_table(all["origins"])),
+            exit_code};
+}
+
+bool is_in(const Json& list, const std::string& name)
+{
+    return std::ranges::any_of(list,
+                               [&name](const Json& each) { return text_in(each, "name") == name; });
+}
+
+// That nobody is here by a name which nobody has is no answer.
+void must_exist(const Command& command, const RunningProgram& running)
+{
+    if (!command.service.empty() && !is_in(running.all("services"), command.service))
+        running.refuse_name("services", "service", command.service);
+    if (!command.origin.empty() && !is_in(running.all("origins"), command.origin))
+        running.refuse_name("origins", "origin proxy", command.origin);
 }
 
 std::string visitors(const Command& command, const RunningProgram& running)
@@ -95,13 +117,15 @@ std::string visitors(const Command& command, const RunningProgram& running)
     if (!command.origin.empty())
         filter += "&origin=" + encode_segment(command.origin);
     const Json all = running.all("visitors", filter);
+    if (all.empty())
+        must_exist(command, running);
     if (command.json)
         return to_line({{"visitors", all}}) + '\n';
     Table table({{"ID", right},
                  {"ADDRESS"},
                  {"SERVICE"},
-                 {"ORIGIN PROXY"},
-                 {"STATE"},
+                 {"ORIGIN PROXY", left, 1},
+                 {"STATE", left, 2},
                  {"AGE", right},
                  {"TO ORIGIN", right},
                  {"TO VISITOR", right}});
@@ -109,15 +133,24 @@ std::string visitors(const Command& command, const RunningProgram& running)
         table.add({count_in(each, "id"), text_in(each, "address"), text_in(each, "service"),
                    text_in(each, "origin"), text_in(each, "state"), age_in(each),
                    bytes_in(each, "bytes_to_origin"), bytes_in(each, "bytes_to_visitor")});
-    return table.empty() ? "There are no visitors.\n" : table.text();
+    return table.empty() ? "There are no visitors.\n" : table.text(columns_of_output());
+}
+
+Json changed(const RunningProgram& running, const std::string& what, const Command& command)
+{
+    try {
+        return running.change(
+            fmt::format("/v1/{}/{}/{}", what, encode_segment(command.name), command.word));
+    } catch (const NoSuchName&) {
+        running.refuse_name(what, command.is_origin ? "origin proxy" : "service", command.name);
+    }
 }
 
 // drain and resume.
 std::string steer(const Command& command, const RunningProgram& running)
 {
     const std::string what = command.is_origin ? "origins" : "services";
-    const Json now = running.change(
-        fmt::format("/v1/{}/{}/{}", what, encode_segment(command.name), command.word));
+    const Json now = changed(running, what, command);
     if (command.json)
         return to_line(now) + '\n';
     std::string here;
@@ -137,10 +170,12 @@ std::string steer(const Command& command, const RunningProgram& running)
 int ask_remote_proxy(const Command& command, const ManagementOptions& options)
 {
     const RunningProgram running("remote-proxy", options);
-    return show(command, running.name(), [&] {
+    return show(command, running.name(), [&]() -> Finding {
         if (command.word == "status")
             return status(command, running);
-        return command.word == "visitors" ? visitors(command, running) : steer(command, running);
+        if (command.word == "visitors")
+            return {visitors(command, running)};
+        return {command.word == "reload" ? reload(command, running) : steer(command, running)};
     });
 }
 

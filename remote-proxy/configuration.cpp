@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 
 #include "common/bandwidth_options.hpp"
-#include "common/configuration/names.hpp"
 #include "common/configuration/overlaps.hpp"
 #include "common/configuration/table_reader.hpp"
 #include "common/log.hpp"
+#include "common/nearest_name.hpp"
 #include "common/protocol/frame.hpp"
 #include "common/text_values.hpp"
 #include "remote-proxy/origins_table.hpp"

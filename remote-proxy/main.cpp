@@ -9,6 +9,7 @@
 #include "common/management/server.hpp"
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
+#include "common/reload.hpp"
 #include "common/reloader.hpp"
 #include "common/sandbox.hpp"
 #include "remote-proxy/commands.hpp"
@@ -72,13 +73,15 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));
-    auto management = tunnel::prepare_management(io, options.common.management,
-                                                 options.descriptor_limit, "remote-proxy", loaded);
+    auto management = tunnel::read_configured(options.common.values, [&] {
+        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
+                                          "remote-proxy", loaded);
+    });
     std::optional<tunnel::StateFile> state;
     tunnel::Kept kept;
     if (!options.state_file.empty()) {
         state.emplace(options.state_file).lock();
-        kept = state->read();
+        kept = tunnel::read_configured(options.common.values, [&] { return state->read(); });
     }
     const std::string seen_at_start = tunnel::fingerprint(tunnel::files_to_read_again(options));
     const auto reader = start_file_reader(io, options, arguments);
@@ -92,31 +95,35 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                            tunnel::opens_low_ports(options)});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
-    options.common.congestion.must_be_allowed();
+    tunnel::must_be_allowed(options.common);
     std::optional<tunnel::ManagementServer::Trust> trust;
+    std::optional<tunnel::RemoteOptions> fresh; // until the reload has gone well
     tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
-        auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
+        fresh = tunnel::reread_options(arguments.count, arguments.words, options);
         if (management)
-            trust = management->server.read_trust(fresh.common.management);
-        options = std::move(fresh);
-        return options;
+            trust = tunnel::read_configured(fresh->common.values, [&] {
+                return management->server.read_trust(fresh->common.management);
+            });
+        return *fresh;
     });
     proxy.restore(kept);
     if (state && proxy.kept() != kept)
         state->write_soon(io, proxy.kept());
-    const auto reload_and_say = [&](std::string& problems) {
-        const bool success = proxy.reload(&problems);
+    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
+        const bool success = proxy.reload(&report.problems);
         loaded->note_reload(success);
         if (!success)
             return false;
+        report.changes = tunnel::finish_reload(options.common, fresh->common);
+        options = std::move(*fresh);
         loaded->take_certificates(tunnel::certificates_shown(options));
         if (management)
             management->server.change(std::exchange(trust, std::nullopt));
         return true;
     };
-    tunnel::Reloader reloader(io, *reader, [&](std::string& problems) {
+    tunnel::Reloader reloader(io, *reader, [&](tunnel::ReloadReport& report) {
         const std::size_t before = proxy.kept().tunnels.size();
-        const bool success = reload_and_say(problems);
+        const bool success = reload_and_say(report);
         if (state && proxy.kept().tunnels.size() != before) // one has given way
             state->write_soon(io, proxy.kept());
         return success;
@@ -136,7 +143,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     proxy.start();
     if (management)
         management->server.start(tunnel::remote_management(
-            {proxy, [&reloader](std::string& problems) { return reloader.reload(problems); },
+            {proxy, [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
              state ? &*state : nullptr},
             management->process));
     tunnel::print_ready(ready_line(proxy));
@@ -161,7 +168,7 @@ int main(int argc, char** argv)
     tunnel::RemoteOptions options;
     if (const auto code = tunnel::parse(argc, argv, options))
         return *code;
-    tunnel::log::configure(options.common.log_level, options.common.log_format);
+    tunnel::start_log(options.common);
     if (options.common.command.is_given())
         return tunnel::ask_remote_proxy(options.common.command, options.common.management);
     options.descriptor_limit =

@@ -69,6 +69,33 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     });
 }
 
+void describe(CommandLine& line)
+{
+    line.describe(
+        {{"remote-proxy --control-addr :9001 --outside-addr :9000 --secret-file secret",
+          "One service without a name: visitors connect to port 9000, and the origin proxy, which "
+          "has the same secret, to port 9001:"},
+         {"remote-proxy --control-addr :9001 --secret-file secret --allow-ports 20000-20100",
+          "Origin proxies open services of their own on these ports:"},
+         {"remote-proxy check --config remote-proxy.toml",
+          "Say all that is wrong with a configuration file:"}},
+        {"--control-addr", "--outside-addr", "--service", "--allow-ports", "--secret-file",
+         "--secrets-file", "--max-connections", "--allow", "--deny", "--management-addr",
+         "--log-level", "--log-format", "--watch"});
+}
+
+// All that change_services() and TrustedOrigins take from the options.
+void say_what_reloads(CommandLine& line)
+{
+    line.applied_by_reload({"--outside-addr", "--service", "--allow-ports", "--secrets-file",
+                            "--tls-client-ca", "--max-connections", "--max-connections-per-ip",
+                            "--max-new-per-second-per-ip", "--allow", "--deny", "--trusted",
+                            "--max-bandwidth-up", "--max-bandwidth-down",
+                            "--max-bandwidth-up-per-visitor", "--max-bandwidth-down-per-visitor",
+                            "--max-bandwidth-up-per-origin", "--max-bandwidth-down-per-origin",
+                            "--accept-proxy-from", "--foreign-proxy-header"});
+}
+
 void add_commands(CommandLine& line, Command& command)
 {
     const CommandForm::Part json{"--json", "Print JSON instead of a table", &command.json};
@@ -79,7 +106,8 @@ void add_commands(CommandLine& line, Command& command)
     line.add_command({"status",
                       "shows how the program does that runs, with its services and "
                       "origin proxies",
-                      {json, watch}});
+                      {json, watch},
+                      std::string(exit_of_status)});
     line.add_command({"visitors",
                       "shows who is here",
                       {{"--service", "Those of this service alone", &command.service},
@@ -91,10 +119,16 @@ void add_commands(CommandLine& line, Command& command)
                       "--origin; those who are here go on",
                       {name, is_origin, json}});
     line.add_command({"resume", "lets them come again", {name, is_origin, json}});
+    line.add_command({"reload",
+                      "makes the program that runs read its files again, as SIGHUP does, and shows "
+                      "what has changed or what is wrong",
+                      {json}});
 }
 
 void add_flags(CommandLine& line, RemoteOptions& options)
 {
+    describe(line);
+    line.group("Addresses and services");
     line.add("--control-addr", options.control_address,
              "Where the origin proxy connects to, with its control and data connections",
              CommandLine::Need::required);
@@ -112,6 +146,7 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                   [&options](std::string_view text) {
                       options.allow_ports[std::string()].push_back(read_port_range(text));
                   });
+    line.group("Visitors");
     line.add("--pairing-timeout", options.pairing_timeout,
              "Reset a visitor that was not connected to the origin server for this long; also how "
              "long visitors may still come while the control connection is lost");
@@ -124,6 +159,7 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                   "TOML file with the names of several origin proxies and the secrets of each");
     line.add_file("--tls-client-ca", options.trust.ca_file,
                   "Origin proxies need a certificate of this authority, PEM");
+    line.group("Visitors");
     line.add("--max-connections", options.visitor_rules.max_connections,
              "Reset a visitor at once when this many are here", 1, most_visitors);
     line.add("--max-connections-per-ip", options.visitor_rules.max_connections_per_ip,
@@ -141,8 +177,10 @@ void add_flags(CommandLine& line, RemoteOptions& options)
     line.add("--trusted", options.visitor_rules.trusted,
              "Networks to which the limits per IP do not apply, such as a web server's in front "
              "of this one; this machine is always one");
+    line.group("Bandwidth");
     add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin[std::string()]);
+    line.group("PROXY protocol");
     line.add("--accept-proxy-from", options.accept_proxy_from,
              "Load balancers in front of this one: what they pass on begins with a header of the "
              "PROXY protocol, v1 or v2, that says who the visitor is");
@@ -154,10 +192,12 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                         options.foreign_header = read_foreign_header(text);
                         return true;
                     });
+    line.group("Management");
     line.add_file("--state-file", options.state_file,
                   "Keeps what the management interface changes beyond a restart; JSON, made if it "
                   "is not there");
     line.add(options.common);
+    say_what_reloads(line);
     add_commands(line, options.common.command);
     add_tables(line, options);
 }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "remote-proxy/client_identifier.hpp"
+
 namespace tunnel {
 
 OriginName::OriginName(std::string_view credential, bool is_only, std::string own,
@@ -25,7 +27,8 @@ std::string OriginName::identity() const
 
 bool OriginName::answers_to(std::string_view text) const
 {
-    return text == shown_ || text == credential_ || text == identity();
+    return text == shown_ || text == credential_ || text == identity() ||
+           text == client_identifier(credential_);
 }
 
 } // namespace tunnel

@@ -33,7 +33,8 @@ public:
     // The name of its credential, as it is shown.
     const std::string& credential() const { return credential_; }
 
-    // Whether it is meant by `text`: one of the three above.
+    // Whether it is meant by `text`: one of the three above, or of a certificate for
+    // NAME@DOMAIN its NAME.
     bool answers_to(std::string_view text) const;
 
     // They share a credential and a name, so the one may be another run of the other.

@@ -51,7 +51,8 @@ RelayOptions its_relay(const RemoteOptions& options)
 RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options)
     : control(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
               Hop::between),
-      trust(options.trust)
+      trust(read_configured(options.common.values,
+                            [&options] { return TrustedOrigins(options.trust); }))
 {
     for (RemoteService& service : services_of(options)) {
         const tcp::endpoint where = endpoint_to_listen(io, service.outside_address);
@@ -193,7 +194,8 @@ bool RemoteProxy::reload(std::string* problems)
     std::vector<NamedSecret> gone;
     try {
         const RemoteOptions fresh = reread_();
-        TrustedOrigins trust(fresh.trust);
+        TrustedOrigins trust =
+            read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });
         gone = trust_.missing_in(trust);
         change_services(fresh);
         trust_ = std::move(trust);

@@ -8,6 +8,7 @@
 
 #include "common/configuration/names.hpp"
 #include "common/log.hpp"
+#include "common/net/address_hint.hpp"
 #include "common/text_values.hpp"
 
 namespace tunnel {
@@ -29,6 +30,13 @@ bool is_number_in_brackets(std::string_view text)
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc() && rest == text.data() + text.size() && number < most_numbers &&
            (text.front() != '0' || text.size() == 1);
+}
+
+std::string behind_the_sign(std::string_view address)
+{
+    const std::string hint = hint_for_address(address, AddressForms::tcp);
+    return fmt::format("behind the = belongs {}{}{}", address_syntax, hint.empty() ? "" : "; ",
+                       hint);
 }
 
 } // namespace
@@ -68,7 +76,7 @@ RemoteService parse_remote_service(std::string_view text)
         wrong(plain_name_syntax);
     const auto address = parse_address(text.substr(sign + 1));
     if (!address)
-        wrong(fmt::format("behind the = belongs {}", address_syntax));
+        wrong(behind_the_sign(text.substr(sign + 1)));
     return {std::string(name), *address};
 }
 

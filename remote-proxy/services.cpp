@@ -197,6 +197,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     options_.foreign_header = fresh.foreign_header;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;
+    options_.common.grace_period = fresh.common.grace_period;
 }
 
 } // namespace tunnel

@@ -12,6 +12,7 @@
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
+#include "remote-proxy/client_identifier.hpp"
 
 namespace tunnel {
 
@@ -95,7 +96,7 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
         if (links.empty())
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
-                                 clients_.contains(each.client) ? "not connected" : "not known"));
+                                 clients_.contains(std::string(client_identifier(each.client))) ? "not connected" : "not known"));
         if (std::ranges::none_of(links, &OriginLink::offers_services))
             throw SteeringError(
                 409, fmt::format("the client \"{}\" has no service with a name: start it with "
@@ -537,7 +538,7 @@ void RemoteProxy::note_client(const OriginName& origin)
 {
     constexpr std::size_t most_clients = 4096;
     const bool is_here = origin_named(origin.credential()) != nullptr;
-    Client& client = clients_[origin.credential()];
+    Client& client = clients_[std::string(client_identifier(origin.credential()))];
     client.has_left = client.has_left || (client.is_here && !is_here);
     client.is_here = is_here;
     if (clients_.size() > most_clients)

@@ -193,6 +193,17 @@ std::vector<PublicTunnel> parse_tunnels(const Json& list)
     return tunnels;
 }
 
+void refuse_host_names(const std::vector<PublicTunnel>& tunnels)
+{
+    for (const PublicTunnel& each : tunnels) {
+        if (!each.hostname_glob.empty() && each.hostname_glob != "*")
+            throw SteeringError(
+                501, fmt::format("the tunnel at {} has the {} \"{}\", and routing by host name is "
+                                 "not built yet: leave it out, or give it as \"*\"",
+                                 each.key(), glob_key, log::escape(each.hostname_glob)));
+    }
+}
+
 Json to_json(const std::vector<PublicTunnel>& tunnels)
 {
     Json list = Json::array();

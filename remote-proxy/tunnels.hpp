@@ -17,7 +17,7 @@ namespace tunnel {
 struct PublicTunnel {
     bool proxy_protocol = false; // the origin server wants a header, v1
     asio::ip::address listen_address{};
-    std::string hostname_glob{}; // kept and shown; nothing is routed by it
+    std::string hostname_glob{}; // "" or "*", every name, unless an older program kept it
     std::uint16_t listen_port = 0;
     std::string service{}; // what the origin proxy calls it
     std::string client{};  // name of the origin proxy
@@ -61,6 +61,10 @@ private:
 // Throws SteeringError: 422 if it is no list of tunnels, 400 if an address is none, 501 if two have
 // the same. What is wrong is said with where it stands in the list.
 std::vector<PublicTunnel> parse_tunnels(const Json& list);
+
+// Throws SteeringError 501 if one is for some host names only: nothing is routed by them yet, so
+// all visitors would come through.
+void refuse_host_names(const std::vector<PublicTunnel>& tunnels);
 
 // As they are written.
 Json to_json(const std::vector<PublicTunnel>& tunnels);

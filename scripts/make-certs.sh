@@ -30,7 +30,7 @@ fail() {
 }
 
 # What it is put into, the subject and a configuration of lines, would take these for its own.
-[[ $name =~ ^[A-Za-z0-9._-]{1,64}$ ]] || fail "\"$name\" is no name: 1 to 64 letters, digits, dots, dashes, underscores"
+[[ $name =~ ^[A-Za-z0-9._@-]{1,64}$ ]] || fail "\"$name\" is no name: 1 to 64 letters, digits, dots, dashes, underscores, @"
 names=()
 for host in "$@"; do
     case $host in

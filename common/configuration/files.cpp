@@ -56,8 +56,6 @@ std::string objection_to(const fs::path& pattern)
 {
     if (!pattern.has_filename() || is_pattern(pattern.parent_path()))
         return "expected the name of a file, with * in its last part at most";
-    if (is_pattern(pattern) && !files().status(pattern.parent_path().string()).is_folder())
-        return fmt::format("there is no folder {}", pattern.parent_path().string());
     return {};
 }
 
@@ -76,6 +74,10 @@ void include(const Setting& setting, Configuration& configuration, Problems& pro
                                                 log::escape(objection)));
         return;
     }
+    if (is_pattern(pattern) && !files().status(pattern.parent_path().string()).is_folder())
+        configuration.doubts.push_back(fmt::format(
+            "{}: include \"{}\" finds nothing: there is no folder {}", to_string(setting.place),
+            log::escape(setting.text), log::escape(pattern.parent_path().string())));
     configuration.files.patterns.push_back(pattern);
     const auto found = matching(pattern);
     if (found.size() > most_files) {

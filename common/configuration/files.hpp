@@ -23,6 +23,7 @@ struct ConfigurationFiles {
 struct Configuration {
     Setting settings;
     ConfigurationFiles files;
+    std::vector<std::string> doubts{}; // what is no error, and most likely a mistake
 };
 
 // What is wrong when a text is no configuration at all.

@@ -3,7 +3,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace tunnel {
 
@@ -22,8 +21,5 @@ std::string plain_name_of(std::string_view text);
 // A key, as far as it may be shown: where a key stands could also be a secret that somebody put on
 // the wrong side of the equals sign. None is as short as what is shown.
 std::string shown(std::string_view key);
-
-// The one of `names` that was meant, a slip of the finger or two away; empty: none.
-std::string nearest(std::string_view text, const std::vector<std::string>& names);
 
 } // namespace tunnel

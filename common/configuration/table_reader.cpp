@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "common/configuration/names.hpp"
+#include "common/nearest_name.hpp"
+#include "common/other_program.hpp"
 
 namespace tunnel {
 
@@ -100,6 +102,14 @@ void TableReader::finish(const std::string& expected)
     for (const Setting& each : table_.entries) {
         if (std::ranges::find(known_, each.key) != known_.end())
             continue;
+        const std::string_view program = name_.starts_with("services.")
+                                             ? only_program_with_service_key(each.key)
+                                             : std::string_view();
+        if (!program.empty()) { // and not this one, which would know it
+            complain(each, fmt::format("'{}' of {} has no meaning, expected only in a file for {}",
+                                       each.key, name_, program));
+            continue;
+        }
         const std::string meant = nearest(each.key, known_);
         const std::string key =
             name_.empty() ? fmt::format("{} has no meaning here", shown(each.key))

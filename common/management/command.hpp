@@ -21,6 +21,11 @@ struct Command {
     bool is_given() const { return !word.empty(); }
 };
 
+// What the exit status of `status` means: enough for the health check of a container.
+inline constexpr std::string_view exit_of_status =
+    "Exit status: 0 if the program is ready, 1 if it is not or cannot be asked, 2 after a wrong "
+    "command line or configuration.";
+
 // How one is written, for CommandLine.
 struct CommandForm {
     // A flag with a text or without one; or, without dashes, a word that must be there.
@@ -33,6 +38,7 @@ struct CommandForm {
     std::string word;
     std::string help;
     std::vector<Part> parts;
+    std::string exit_help{}; // what its exit status means, if not the usual
 };
 
 } // namespace tunnel

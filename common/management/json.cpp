@@ -8,6 +8,7 @@
 
 #include "common/log.hpp"
 #include "common/management/target.hpp"
+#include "common/reload.hpp"
 
 namespace tunnel {
 
@@ -48,23 +49,40 @@ Response no_such(std::string_view name)
     return refusal(404, fmt::format("there is no \"{}\"", log::escape(name)));
 }
 
+Response to_response(const std::vector<OptionChange>& changes)
+{
+    Json changed = Json::array();
+    Json needs_restart = Json::array();
+    for (const OptionChange& each : changes) {
+        if (each.applied)
+            changed.push_back(each.key);
+        else
+            needs_restart.push_back(
+                {{"option", each.key}, {"running", each.from}, {"configured", each.to}});
+    }
+    Json answer{{"reloaded", true}};
+    answer["changed"] = std::move(changed);
+    answer["needs_restart"] = std::move(needs_restart);
+    return json_response(answer);
+}
+
 awaitable<Response> answer_reload(Reload reload)
 {
-    std::string problems;
+    ReloadReport report;
     std::string failure;
     bool success = false;
     try {
-        success = co_await reload(problems);
+        success = co_await reload(report);
     } catch (const std::system_error& error) {
         if (error.code() == asio::error::operation_aborted)
             throw;
         failure = error.what();
     }
-    Response answer = json_response({{"reloaded", true}});
+    Response answer = to_response(report.changes);
     if (!failure.empty())
         answer = refusal(500, failure);
     else if (!success)
-        answer = refusal(422, fmt::format("nothing has changed: {}", in_one_line(problems)));
+        answer = refusal(422, fmt::format("nothing has changed: {}", in_one_line(report.problems)));
     co_return answer;
 }
 

@@ -19,6 +19,8 @@
 
 namespace tunnel {
 
+struct ReloadReport;
+
 // With the keys in the order in which they were put in.
 using Json = nlohmann::ordered_json;
 
@@ -82,7 +84,11 @@ Response one_of_named(const std::vector<Named>& all, const std::string& name, co
     return found == all.end() ? no_such(name) : json_response(to_json(*found));
 }
 
-// To POST /v1/reload: 422 with what is wrong with the options, if `reload` says so.
+// The changes that a reload has found.
+Response to_response(const std::vector<OptionChange>& changes);
+
+// To POST /v1/reload: which options have changed, and which of them need a restart; 422 with what
+// is wrong with the options, if `reload` says so.
 awaitable<Response> answer_reload(Reload reload);
 
 } // namespace tunnel

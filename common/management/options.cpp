@@ -1,15 +1,21 @@
 #include "common/management/options.hpp"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include "common/net/address_hint.hpp"
 #include "common/options.hpp"
+#include "common/text_values.hpp"
 
 namespace tunnel {
 
 namespace {
 
 constexpr std::string_view unix_prefix = "unix:";
+
+constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path); // with a zero byte
 
 // A name other than this one has to be looked up first: ManagementDoor does.
 bool may_be_loopback(const std::string& host)
@@ -25,7 +31,7 @@ std::optional<ManagementAddress> parse_management_address(std::string_view text)
 {
     if (text.starts_with(unix_prefix)) {
         const std::string_view path = text.substr(unix_prefix.size());
-        if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path) ||
+        if (path.empty() || path.size() >= longest_unix_path ||
             path.find('\0') != std::string_view::npos)
             return std::nullopt;
         return ManagementAddress{std::string(path)};
@@ -34,6 +40,17 @@ std::optional<ManagementAddress> parse_management_address(std::string_view text)
     if (!address)
         return std::nullopt;
     return ManagementAddress{{}, std::move(*address)};
+}
+
+ManagementAddress read_management_address(std::string_view text)
+{
+    auto address = parse_management_address(text);
+    if (address)
+        return std::move(*address);
+    std::string hint = hint_for_address(text, AddressForms::tcp_or_unix);
+    if (text.starts_with(unix_prefix) && text.size() - unix_prefix.size() >= longest_unix_path)
+        hint = fmt::format("a path of a Unix socket has at most {} bytes", longest_unix_path - 1);
+    refuse_text(text, management_address_syntax, hint);
 }
 
 std::string to_string(const ManagementAddress& address)
@@ -108,13 +125,13 @@ std::string way_out_for_open_address(std::string_view where)
 // The flags of both programs.
 void CommandLine::add(ManagementOptions& options)
 {
+    group("Management");
     add_text("--management-addr",
              "Where to answer HTTP requests about this program: unix:PATH, or an address; one that "
              "other machines reach only with a token or clients' certificates",
-             "unix:PATH|HOST:PORT", "", std::string(management_address_syntax), Need::optional,
-             [&options](const std::string& text) {
-                 options.address = parse_management_address(text);
-                 return options.address.has_value();
+             "unix:PATH|HOST:PORT", "", "", Need::optional, [&options](const std::string& text) {
+                 options.address = read_management_address(text);
+                 return true;
              });
     add_file("--management-token-file", options.token_file,
              "File with the token that such requests must have, as Authorization: Bearer TOKEN");
@@ -126,6 +143,9 @@ void CommandLine::add(ManagementOptions& options)
     add_file("--management-tls-client-ca", options.client_ca_file,
              "Clients need a certificate of this authority, PEM; who has one may do everything, if "
              "there are no tokens too");
+    applied_by_reload({"--management-token-file", "--management-read-token-file",
+                       "--management-tls-cert", "--management-tls-key",
+                       "--management-tls-client-ca"});
 }
 
 } // namespace tunnel

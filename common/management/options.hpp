@@ -22,6 +22,9 @@ struct ManagementAddress {
     Address address{};
 };
 
+// Throws std::invalid_argument that says what was most likely meant.
+ManagementAddress read_management_address(std::string_view text);
+
 // nullopt: not of the form.
 std::optional<ManagementAddress> parse_management_address(std::string_view text);
 

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include "common/asio.hpp"
 
 namespace tunnel {
 
+struct ReloadReport; // common/reload.hpp
+
 // Reads the files and the options again. False, and what is wrong, if nothing has changed.
-using Reload = std::function<awaitable<bool>(std::string& problems)>;
+using Reload = std::function<awaitable<bool>(ReloadReport& report)>;
 
 } // namespace tunnel

@@ -5,10 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/log.hpp"
 #include "common/management/access.hpp"
 #include "common/management/target.hpp"
+#include "common/nearest_name.hpp"
+#include "common/option_values.hpp"
 #include "common/security/file.hpp"
 
 namespace tunnel {
@@ -21,7 +24,11 @@ constexpr std::size_t most_pages = 1000; // more visitors than a program has des
 std::string first_line(const std::string& body)
 {
     constexpr std::size_t longest = 500;
-    return log::escape(body.substr(0, std::min(body.find('\n'), longest)));
+    const std::string line = body.substr(0, std::min(body.find('\n'), longest));
+    std::string shown; // with the quotes as they are, which log::escape() would escape once more
+    for (const char c : line)
+        shown += c >= ' ' && c < '\x7f' ? std::string(1, c) : log::escape(std::string_view(&c, 1));
+    return shown;
 }
 
 Json parse(const Answer& answer, const std::string& where)
@@ -62,8 +69,12 @@ Answer RunningProgram::ask(const Query& what) const
 {
     const std::string file = token_file(what.is_change);
     std::optional<PrivateText> token;
-    if (!file.empty())
-        token.emplace(token_in(file));
+    if (!file.empty()) {
+        const std::string key =
+            file == options_.token_file ? "management-token-file" : "management-read-token-file";
+        read_configured({OptionValue{key, file, {file}}},
+                        [&token, &file] { token.emplace(token_in(file)); });
+    }
     Query with_token = what;
     with_token.token = token ? token->view() : std::string_view();
     return query(*options_.address, with_token);
@@ -102,6 +113,25 @@ Json RunningProgram::change(const std::string& target) const
     return json;
 }
 
+void RunningProgram::refuse_name(const std::string& key, std::string_view what,
+                                 const std::string& name) const
+{
+    constexpr std::size_t most_listed = 10;
+    std::vector<std::string> names;
+    for (const Json& each : all(key))
+        names.push_back(each.at("name").get<std::string>());
+    std::string way_out = did_you_mean(name, names);
+    if (way_out.empty() && names.empty())
+        way_out = "there is none at all";
+    else if (way_out.empty() && names.size() <= most_listed)
+        way_out = fmt::format("there {} {}", names.size() == 1 ? "is only" : "are",
+                              fmt::join(names, ", "));
+    else if (way_out.empty())
+        way_out = fmt::format("{} status lists the names", name_);
+    throw QueryError(
+        fmt::format("there is no {} \"{}\": {}", what, log::escape(name), log::escape(way_out)));
+}
+
 void RunningProgram::expect_itself(const Json& status) const
 {
     const auto program = log::escape(status.at("program").get<std::string>());
@@ -137,10 +167,11 @@ void RunningProgram::refuse(const Answer& answer, bool is_change) const
     if (answer.status == 403)
         throw QueryError(fmt::format(
             "the token in {} is good for looking only: give --management-token-file", file));
+    if (answer.status == 404 && is_change)
+        throw NoSuchName(fmt::format("{}; {} status lists the names", said, name_));
     std::string way_out;
     if (answer.status == 404)
-        way_out = is_change ? fmt::format("; {} status lists the names", name_)
-                            : "; is it the management address of another program?";
+        way_out = "; is it the management address of another program?";
     throw QueryError(fmt::format("{} refuses: {}{}", where(),
                                  said.empty() ? fmt::format("status {}", answer.status) : said,
                                  way_out));

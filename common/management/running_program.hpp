@@ -9,6 +9,11 @@
 
 namespace tunnel {
 
+// There is nothing of the name that is to be changed.
+struct NoSuchName : QueryError {
+    using QueryError::QueryError;
+};
+
 // Whatever it does not answer, or not as expected, is a QueryError.
 class RunningProgram {
 public:
@@ -23,7 +28,13 @@ public:
     Json all(const std::string& key, const std::string& filter = {}) const;
 
     // The answer to POST, and under "kept" whether that outlives a restart, as Tunnel-Kept says.
+    // Throws NoSuchName for 404.
     Json change(const std::string& target) const;
+
+    // Throws QueryError: there is no `what` of this name in the list under `key`, with the name
+    // that was most likely meant, or those that there are.
+    [[noreturn]] void refuse_name(const std::string& key, std::string_view what,
+                                  const std::string& name) const;
 
     // Whether that is what answers, by its /v1/status.
     void expect_itself(const Json& status) const;

@@ -14,7 +14,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "common/help.hpp"
+#include "common/management/error_line.hpp"
 #include "common/management/json.hpp"
+#include "common/management/table.hpp"
+#include "common/option_values.hpp"
+#include "common/text_values.hpp"
 
 namespace tunnel {
 
@@ -96,33 +101,63 @@ bool print(std::FILE* where, const std::string& text)
 // What was found out, or why not.
 struct Found {
     std::string text;
+    int exit_code = 0;
     bool is_failure = false;
 };
 
-Found look(const Command& command, const std::string& program,
-           const std::function<std::string()>& find_out)
+Found failure(const Command& command, const std::string& program, std::string_view why, int code)
 {
+    if (command.json)
+        return {error_line(why) + '\n', code, true};
+    return {fmt::format("{} {}: {}\n", program, command.word, why), code, true};
+}
+
+Found look(const Command& command, const std::string& program,
+           const std::function<Finding()>& find_out)
+{
+    constexpr int usage_error = 2;
     try {
-        return {find_out()};
+        const Finding finding = find_out();
+        return {finding.text, finding.exit_code};
+    } catch (const WrongConfiguration& wrong) {
+        return failure(command, program, wrong.what(), usage_error);
     } catch (const std::runtime_error& error) {
-        return {fmt::format("{} {}: {}\n", program, command.word, error.what()), true};
+        return failure(command, program, error.what(), 1);
     } catch (const Json::exception&) {
-        return {fmt::format("{} {}: what is answered at --management-addr is not understood here: "
-                            "is the program of another version?\n",
-                            program, command.word),
-                true};
+        return failure(command, program,
+                       "what is answered at --management-addr is not understood here: is the "
+                       "program of another version?",
+                       1);
     }
 }
 
 } // namespace
 
+std::size_t columns_of_output()
+{
+    constexpr std::size_t unlimited = Table::any_width;
+    constexpr std::size_t fewest = 40;
+    winsize size{};
+    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return std::max<std::size_t>(size.ws_col, fewest);
+    const char* const columns = std::getenv("COLUMNS");
+    const auto number = parse_number(columns == nullptr ? "" : columns);
+    return number && *number > 0 ? std::max<std::size_t>(*number, fewest) : unlimited;
+}
+
+std::string fits(const std::string& sentence)
+{
+    constexpr std::size_t indent = 2;
+    return wrapped(sentence, columns_of_output(), indent, 0) + '\n';
+}
+
 int show(const Command& command, const std::string& program,
-         const std::function<std::string()>& find_out)
+         const std::function<Finding()>& find_out)
 {
     if (!command.watch) {
         const Found found = look(command, program, find_out);
         const bool printed = print(found.is_failure ? stderr : stdout, found.text);
-        return printed && !found.is_failure ? 0 : 1;
+        return printed ? found.exit_code : 1;
     }
     // JSON is for programs, which would not know what to do with a screen.
     const bool places = is_terminal() && !command.json;

@@ -26,6 +26,26 @@ std::string shown(const std::string& cell)
     return text.empty() ? "-" : text;
 }
 
+// Its beginning and its end, which of an address is the port.
+std::string cut_to(const std::string& text, std::size_t width)
+{
+    if (text.size() <= width)
+        return text;
+    if (width <= cut.size())
+        return text.substr(0, width);
+    const std::size_t end = (width - cut.size()) / 2;
+    return text.substr(0, width - cut.size() - end) + std::string(cut) +
+           text.substr(text.size() - end);
+}
+
+std::size_t line_size(const std::vector<std::size_t>& widths)
+{
+    std::size_t size = 0;
+    for (const std::size_t width : widths)
+        size += width == 0 ? 0 : width + gap;
+    return size < gap ? 0 : size - gap;
+}
+
 } // namespace
 
 Table::Table(std::vector<Column> columns) : columns_(std::move(columns)), widths_(columns_.size())
@@ -46,16 +66,61 @@ void Table::add(const std::vector<std::string>& cells)
     }
 }
 
-std::string Table::text() const
+// Cuts texts, the longest first, as far as they can still be read; then leaves a column out, and
+// tries again; and at last cuts texts down to a few letters.
+Table::Widths Table::widths_for(std::size_t columns) const
 {
+    constexpr std::size_t readable = 15;
+    constexpr std::size_t least = 6;
+    const auto shrink = [&](Widths& widths, std::size_t shortest) {
+        while (line_size(widths) > columns) {
+            std::size_t longest = columns_.size();
+            for (std::size_t i = 0; i < columns_.size(); ++i) {
+                const std::size_t lowest = std::max(shortest, columns_[i].title.size());
+                if (columns_[i].align == Align::left && widths[i] > lowest &&
+                    (longest == columns_.size() || widths[i] > widths[longest]))
+                    longest = i;
+            }
+            if (longest == columns_.size())
+                return false;
+            --widths[longest];
+        }
+        return true;
+    };
+    Widths natural = widths_;
+    for (;;) {
+        Widths widths = natural;
+        if (shrink(widths, readable))
+            return widths;
+        std::size_t next = columns_.size();
+        for (std::size_t i = 0; i < columns_.size(); ++i) {
+            if (natural[i] > 0 && columns_[i].left_out > 0 &&
+                (next == columns_.size() || columns_[i].left_out > columns_[next].left_out))
+                next = i;
+        }
+        if (next == columns_.size()) {
+            shrink(widths, least);
+            return widths;
+        }
+        natural[next] = 0;
+    }
+}
+
+std::string Table::text(std::size_t columns) const
+{
+    const Widths widths = columns == any_width ? widths_ : widths_for(columns);
     std::string all;
     for (const std::vector<std::string>& row : rows_) {
         std::string line;
+        bool is_first = true;
         for (std::size_t i = 0; i < columns_.size(); ++i) {
-            if (i > 0)
+            if (widths[i] == 0)
+                continue;
+            if (!std::exchange(is_first, false))
                 line.append(gap, ' ');
-            line += columns_[i].align == Align::right ? fmt::format("{:>{}}", row[i], widths_[i])
-                                                      : fmt::format("{:<{}}", row[i], widths_[i]);
+            const std::string cell = cut_to(row[i], widths[i]);
+            line += columns_[i].align == Align::right ? fmt::format("{:>{}}", cell, widths[i])
+                                                      : fmt::format("{:<{}}", cell, widths[i]);
         }
         line.erase(line.find_last_not_of(' ') + 1);
         all += line + '\n';

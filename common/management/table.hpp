@@ -8,8 +8,8 @@
 
 namespace tunnel {
 
-// Each column is as wide as what is in it. Whatever a cell holds, no control character of it
-// reaches the terminal, and one that is very long is cut.
+// Each column is as wide as what is in it, unless that is too much for the screen. Whatever a cell
+// holds, no control character of it reaches the terminal, and one that is very long is cut.
 class Table {
 public:
     enum class Align : std::uint8_t { left, right };
@@ -17,9 +17,12 @@ public:
     struct Column {
         std::string_view title;
         Align align = Align::left;
+        // The column with the highest is left out first where there is no room; 0: never.
+        int left_out = 0;
     };
 
     static constexpr std::size_t widest = 64;
+    static constexpr std::size_t any_width = ~std::size_t{0};
 
     explicit Table(std::vector<Column> columns);
 
@@ -28,10 +31,15 @@ public:
 
     bool empty() const { return rows_.size() == 1; }
 
-    // The titles and the rows, a line for each.
-    std::string text() const;
+    // The titles and the rows, a line for each. Where a line has no more than `columns`, long texts
+    // are cut in their middle, and then columns are left out.
+    std::string text(std::size_t columns = any_width) const;
 
 private:
+    using Widths = std::vector<std::size_t>; // 0: the column is left out
+
+    Widths widths_for(std::size_t columns) const;
+
     std::vector<Column> columns_;
     std::vector<std::size_t> widths_;
     std::vector<std::vector<std::string>> rows_; // that of the titles first

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "common/log.hpp"
+#include "common/net/address_hint.hpp"
 #include "common/text_values.hpp"
 
 namespace tunnel {
@@ -49,12 +50,16 @@ ServerAddress read_server_address(std::string_view text)
     if (!names_unix_socket(text)) {
         const auto address = parse_address(text);
         if (!address)
-            refuse_text(text, server_address_syntax);
+            refuse_text(text, server_address_syntax,
+                        hint_for_address(text, AddressForms::tcp_or_unix));
         return *address;
     }
     const std::string_view path = text.substr(prefix.size());
     if (!path.starts_with('/'))
-        refuse(text, "has no absolute path, expected one such as unix:/run/app.sock");
+        refuse(text, fmt::format("has no absolute path, expected one such as unix:/run/app.sock{}",
+                                 path.empty()
+                                     ? std::string()
+                                     : fmt::format("; did you mean unix:/{}?", log::escape(path))));
     if (path.find('\0') != std::string_view::npos)
         refuse(text, "has a zero byte, which no path has");
     if (path.size() > longest_path)

@@ -44,11 +44,11 @@ def rows(text, first_title):
 
 
 class Terminal:
-    """A command on a pseudo terminal, of that many rows."""
+    """A command on a pseudo terminal, of that many rows and columns."""
 
-    def __init__(self, argv, lines=24):
+    def __init__(self, argv, lines=24, columns=200):
         self._main, side = pty.openpty()
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 200, 0, 0))
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(argv, stdin=side, stdout=side, stderr=side, start_new_session=True,
                                         env={**os.environ, "TERM": "xterm"})
         os.close(side)
@@ -139,9 +139,16 @@ class Status(unittest.TestCase):
             tunnel, remote, _ = managed(origin, folder, start=False)
             with tunnel:
                 tunnel.start_remote()
-                text = ask("remote-proxy", "status", "--management-addr", remote)
-                self.assertIn(": NOT READY (no origin proxy for default)\n", text)
-                self.assertIn("\nNo origin proxy is logged in.\n", text)
+                done = run([binary("remote-proxy"), "status", "--management-addr", remote], check=False)
+                self.assertEqual((done.returncode, done.stderr), (1, ""))
+                self.assertIn(": NOT READY (no origin proxy for default)\n", done.stdout)
+                self.assertIn("\nNo origin proxy is logged in.\n", done.stdout)
+                done = run([binary("remote-proxy"), "status", "--json", "--management-addr", remote], check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertFalse(json.loads(done.stdout)["status"]["ready"])
+                tunnel.start_origin()
+                wait_served(tunnel.outside)
+                ask("remote-proxy", "status", "--management-addr", remote)
 
     def test_more_services_than_a_page_has_are_all_there(self):
         first = free_port()
@@ -153,9 +160,12 @@ class Status(unittest.TestCase):
                                  f'[services.two]\noutside-addr = "127.1.2.4:{first + 1}"\n')
             with Program([binary("remote-proxy"), "--config", config]) as program:
                 program.wait_line("^ready", stream="stdout")
-                known = json.loads(ask("remote-proxy", "status", "--json", "--config", config))
+                def status(*words):
+                    return run([binary("remote-proxy"), "status", *words], check=False).stdout  # it is not ready
+
+                known = json.loads(status("--json", "--config", config))
                 self.assertEqual(len({each["name"] for each in known["services"]}), 1002)
-                self.assertEqual(len(rows(ask("remote-proxy", "status", "-c", config), "SERVICE")), 1002)
+                self.assertEqual(len(rows(status("-c", config), "SERVICE")), 1002)
                 start = len(program.lines)
                 program.send_signal(signal.SIGUSR1)
                 program.wait_line(r"status: and more of=services count=952", start=start)
@@ -184,8 +194,11 @@ class Visitors(unittest.TestCase):
                     filtered = ask("remote-proxy", "visitors", "--service", "default", "--origin", known[0]["origin"],
                                    *where)
                     self.assertEqual(len(rows(filtered, "ID")), 1)
-                    self.assertEqual(ask("remote-proxy", "visitors", "--service", "other", *where),
-                                     "There are no visitors.\n")
+                    for flag, name in (("--service", "defualt"), ("--origin", "nobody")):
+                        why = ask("remote-proxy", "visitors", flag, name, *where, code=1)
+                        self.assertIn(f'"{name}"', why)
+                    self.assertIn("did you mean default?",
+                                  ask("remote-proxy", "visitors", "--service", "defualt", *where, code=1))
 
     def test_more_of_them_than_a_page_has_are_all_there(self):
         with SocketOrigin(echo) as origin, Folder() as folder:
@@ -247,10 +260,12 @@ class Steering(unittest.TestCase):
             tunnel, remote, _ = managed(origin, folder)
             with tunnel:
                 why = ask("remote-proxy", "drain", "a/../b", "--management-addr", remote, code=1)
-                self.assertIn("404 Not Found", why)
-                self.assertIn("a/../b", why)
-                self.assertIn("remote-proxy status lists the names", why)
-                self.assertEqual(why.count("\n"), 1)
+                self.assertEqual(why, 'remote-proxy drain: there is no service "a/../b": there is only default\n')
+                where = ("--management-addr", remote)
+                self.assertIn('there is no service "defalut": did you mean default?',
+                              ask("remote-proxy", "drain", "defalut", *where, code=1))
+                why = json.loads(ask("remote-proxy", "drain", "--json", "--origin", "nobody", *where, code=1))
+                self.assertIn('there is no origin proxy "nobody"', why["error"])
 
 
 class Refused(unittest.TestCase):
@@ -292,7 +307,7 @@ class Refused(unittest.TestCase):
                     (ask("remote-proxy", "status", *where, code=1), "wants a token"),
                     (ask("remote-proxy", "status", *where, "--management-token-file", wrong, code=1), wrong),
                     (ask("remote-proxy", *drain, "--management-read-token-file", reader, code=1), "looking only"),
-                    (ask("remote-proxy", "status", *where, "--management-token-file", folder.path("gone"), code=1),
+                    (ask("remote-proxy", "status", *where, "--management-token-file", folder.path("gone"), code=2),
                      folder.path("gone"))]
                 for text, reason in refusals:
                     self.assertIn(reason, text)
@@ -310,7 +325,74 @@ class Refused(unittest.TestCase):
                                  f'management-token-file = "{folder.file("token", TOKEN)}"\n')
             with Program([binary("remote-proxy"), "--config", config]) as program:
                 program.wait_line("^ready", stream="stdout")
-                self.assertIn(f" at 0.0.0.0:{port}: NOT READY", ask("remote-proxy", "status", "--config", config))
+                done = run([binary("remote-proxy"), "status", "--config", config], check=False)
+                self.assertIn(f" at 0.0.0.0:{port}: NOT READY", done.stdout)
+
+
+class Width(unittest.TestCase):
+    trust = ()
+
+    def fits(self, *command):
+        """What it prints on a terminal of 80 columns."""
+        with Terminal([binary(command[0]), *command[1:]], columns=80) as terminal:
+            while terminal.process.poll() is None or select.select([terminal._main], [], [], 0.2)[0]:
+                if not terminal._read():
+                    break
+            lines = terminal.seen.replace("\r", "").splitlines()
+        self.assertLessEqual(max(map(len, lines)), 80, lines)
+        return "\n".join(lines)
+
+    def test_status_and_visitors_fit_a_terminal_of_80_columns(self):
+        with SocketOrigin(echo) as origin, Folder() as folder:
+            tunnel, remote, own = managed(origin, folder)
+            with tunnel:
+                wait_served(tunnel.outside)
+                with visit(tunnel.outside) as visitor:
+                    exchange(visitor)
+                    self.assertIn("default", self.fits("remote-proxy", "status", "--management-addr", remote))
+                    self.assertIn("default", self.fits("origin-proxy", "status", "--management-addr", own))
+                    self.assertIn("default", self.fits("remote-proxy", "visitors", "--management-addr", remote))
+
+    def test_long_names_are_cut_there_and_whole_in_a_pipe(self):
+        name = "a-service-with-a-rather-long-name-that-goes-on"
+        with Folder() as folder:
+            where = folder.socket("remote")
+            with Program([binary("remote-proxy"), "--control-addr", f"{HOST}:0", "--service", f"{name}={HOST}:0",
+                          "--management-addr", where]) as program:
+                program.wait_line("^ready", stream="stdout")
+                self.assertIn("...", self.fits("remote-proxy", "status", "--management-addr", where))
+                whole = run([binary("remote-proxy"), "status", "--management-addr", where], check=False).stdout
+                self.assertIn(f"\n{name} ", whole)
+                self.assertIn("TO VISITOR", whole)
+                narrow = run([binary("remote-proxy"), "status", "--management-addr", where], check=False,
+                             env={"COLUMNS": "80"}).stdout
+                self.assertLessEqual(max(map(len, narrow.splitlines())), 80)
+
+
+class Reload(unittest.TestCase):
+    trust = ()
+
+    def test_it_says_what_has_changed_what_needs_a_restart_and_what_is_wrong(self):
+        with Folder() as folder:
+            where = folder.socket("remote")
+            head = f'control-addr = "{HOST}:0"\noutside-addr = "{HOST}:0"\nmanagement-addr = "{where}"\n'
+            config = folder.file("conf.toml", head + 'max-waiting = 7\n')
+            with Program([binary("remote-proxy"), "--config", config]) as program:
+                program.wait_line("^ready", stream="stdout")
+                self.assertIn("no option has changed", ask("remote-proxy", "reload", "--config", config))
+                folder.file("conf.toml", head + 'max-waiting = 8\nlog-level = "debug"\n')
+                self.assertEqual(ask("remote-proxy", "reload", "--config", config),
+                                 "reloaded: changed log-level\nmax-waiting changed from 7 to 8: needs a restart\n")
+                program.wait_line("max-waiting changed from 7 to 8: needs a restart", stream="stderr")
+                known = json.loads(ask("remote-proxy", "reload", "--json", "--config", config))
+                self.assertEqual(known, {"reloaded": True, "changed": [], "needs_restart": [
+                    {"option": "max-waiting", "running": "7", "configured": "8"}]})
+                folder.file("conf.toml", head + 'max-waiting = 0\n')
+                why = ask("remote-proxy", "reload", "--management-addr", where, code=1)
+                self.assertIn("line 4: max-waiting", why)
+                program.stop(code=0)
+                why = json.loads(ask("remote-proxy", "reload", "--json", "--management-addr", where, code=1))
+                self.assertIn("nobody listens", why["error"])
 
 
 class Watch(unittest.TestCase):

@@ -158,6 +158,36 @@ class Run(Files):
             self.write("conf.d/new.toml", "max-waiting = 6")
             remote.wait_line("info +reloaded", stream="stderr", count=2)
 
+    def test_a_reload_applies_what_it_can_and_names_each_option_that_needs_a_restart(self):
+        places = {"remote-proxy": (f'control-addr = "{HOST}:0"', f'outside-addr = "{HOST}:0"'),
+                  "origin-proxy": (f'remote-proxy-addr = "{HOST}:1"', f'origin-server-addr = "{HOST}:1"')}
+        needs = {"remote-proxy": {"control-addr": (f"{HOST}:0", f"{HOST}:1"), "max-waiting": ("4096", "7")},
+                 "origin-proxy": {"dial-timeout": ("5s", "7s"), "parked-connections": ("auto", "3")}}
+        both = {"management-addr": ("nothing", f"{HOST}:1"), "heartbeat-interval": ("5s", "1s"),
+                "sandbox": ("on", "off"), "log-format": ("text", "json")}
+        for name, lines in places.items():
+            path = self.write(f"{name}.toml", 'log-level = "info"', *lines)
+            with Program([binary(name), "-c", path]) as program_:
+                program_.wait_line("ready control|cannot|lost|again", timeout=20)
+                changed = {**needs[name], **both}
+                lines = [line for line in lines if line.partition(" ")[0] not in changed]
+                self.write(f"{name}.toml", 'log-level = "debug"', 'grace-period = "7s"', *lines,
+                           *(f'{key} = "{to}"' for key, (_, to) in changed.items()))
+                program_.send_signal(signal.SIGHUP)
+                program_.wait_line("options have changed.*grace-period, log-level", stream="stderr")
+                warned = "\n".join(program_.texts("stderr"))
+                for key, (before, to) in changed.items():
+                    self.assertIn(f"{key} changed from {before} to {to}: needs a restart", warned)
+                self.assertEqual(warned.count("needs a restart"), len(changed))
+                self.write(f"{name}.toml", 'log-level = "error"', 'grace-period = "7s"', *lines,
+                           *(f'{key} = "{to}"' for key, (_, to) in changed.items()))
+                start = len(program_.lines)
+                program_.send_signal(signal.SIGHUP)
+                program_.wait_line("options have changed.*log-level", stream="stderr", start=start)
+                program_.send_signal(signal.SIGUSR1)
+                program_.stop(code=0)
+                self.assertEqual([line for line in program_.texts("stderr")[-3:] if "status" in line], [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@ import unittest
 from faults import echo, wait_served
 from origins import SocketOrigin
 from support import HOST, Program, Tunnel, binary, free_port, run, show_address
+from test_management import Folder
 
 ADDRESSES = {"remote-proxy": ["--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:0"],
              "origin-proxy": ["--remote-proxy-addr", f"{HOST}:1", "--origin-server-addr", f"{HOST}:1"]}
@@ -39,24 +40,44 @@ class CommandLine(unittest.TestCase):
         for text in expected:
             self.assertIn(text, err)
 
-    def test_help_is_printed_on_stdout_with_every_flag_and_its_variable_and_exits_0(self):
+    def test_help_is_printed_on_stdout_with_every_flag_and_the_rule_for_variables_and_exits_0(self):
         own = {"remote-proxy": ["--control-addr", "--outside-addr", "--pairing-timeout", "--max-waiting"],
                "origin-proxy": ["--remote-proxy-addr", "--origin-server-addr", "--dial-timeout", "--max-retries"]}
         common = ["--half-close-timeout", "--idle-timeout", "--heartbeat-interval", "--heartbeat-timeout",
                   "--grace-period", "--sandbox", "--log-level", "--log-format", "--help", "--version"]
         for name, _ in ADDRESSES.items():
-            for flag in ("--help", "-h"):
-                code, out, err = program(name, flag)
-                self.assertEqual((code, err), (0, ""))
-                for wanted in own[name] + common:
-                    self.assertIn(wanted, out)
-                for wanted in own[name]:
-                    variable = (name + wanted[1:]).replace("-", "_").upper()
-                    self.assertIn(variable, out)
+            code, out, err = program(name, "--help-all")
+            self.assertEqual((code, err), (0, ""))
+            for wanted in own[name] + common:
+                self.assertIn(wanted, out)
+            short = program(name, "--help")
+            self.assertEqual((short, program(name, "help")), (program(name, "-h"), short))
+            code, out, err = short
+            self.assertEqual((code, err), (0, ""))
+            for wanted in (*own[name][:2], "Examples:", "--help-all", "status", "reload", "check",
+                           f"{name.replace('-', '_').upper()}_LOG_LEVEL"):
+                self.assertIn(wanted, out)
+            self.assertLessEqual(max(map(len, out.splitlines())), 100)
+
+    def test_a_name_that_is_nearly_one_is_answered_with_the_one_that_was_meant(self):
+        for words, meant in ((["--contol-addr", ":9001"], "--control-addr"), (["stat"], "status"),
+                             (["--log-level", "wran"], "warn"), (["--control-addr", "9001"], ":9001"),
+                             (["--heartbeat-timeout", "5"], "5s"), (["--deny", "10.0.0/8"], "10.0.0.0/8"),
+                             (["--max-bandwidth-up", "10mbit"], "10Mbit/s")):
+            self.wrong("remote-proxy", words, f"did you mean {meant}?")
+        self.wrong("remote-proxy", ["--origin-server-addr", ":1"], "a flag of origin-proxy")
+        self.wrong("remote-proxy", ["--control-addr", ":1", "--control-addr", ":2"], "--control-addr is given twice")
+
+    def test_a_variable_that_is_nearly_one_is_warned_of(self):
+        for name, addresses in ADDRESSES.items():
+            prefix = name.replace("-", "_").upper()
+            code, out, err = program(name, "check", *addresses, env={f"{prefix}_LOGLEVEL": "debug"})
+            self.assertEqual((code, out), (0, "ok\n"))
+            self.assertIn(f"did you mean {prefix}_LOG_LEVEL?", err)
 
     def test_the_version_is_printed_on_stdout_and_exits_0(self):
         for name, _ in ADDRESSES.items():
-            for flag in ("--version", "-V"):
+            for flag in ("--version", "-V", "-v", "version"):
                 code, out, err = program(name, flag)
                 self.assertEqual((code, err), (0, ""))
                 self.assertRegex(out, rf"^{name} \d+\.\d+\.\d+\S*\n$")
@@ -133,6 +154,23 @@ class CommandLine(unittest.TestCase):
 
 class Start(unittest.TestCase):
     trust = ()
+
+    def test_a_file_that_is_missing_or_of_no_use_exits_2_and_its_flag_is_named_at_the_start_and_by_check(self):
+        with Folder() as folder:
+            weak, gone = folder.file("weak", "short\n"), folder.path("gone")
+            for name, addresses in ADDRESSES.items():
+                prefix = name.replace("-", "_").upper()
+                for words, env, named in (
+                        (["--secret-file", gone], {}, "--secret-file"), (["--secret-file", weak], {}, "--secret-file"),
+                        ([], {f"{prefix}_SECRET_FILE": gone}, "--secret-file"),
+                        ([], {f"{prefix}_SECRET": "short"}, f"{prefix}_SECRET"),
+                        (["--tls-cert", gone, "--tls-key", gone], {}, "--tls-"),
+                        (["--management-addr", f"{HOST}:0", "--management-token-file", weak], {},
+                         "--management-token-file")):
+                    for first in ([], ["check"]):
+                        code, out, err = program(name, *first, *addresses, *words, env=env)
+                        self.assertEqual((code, out), (2, ""), (first, words, err))
+                        self.assertIn(named, err)
 
     def test_a_port_that_is_taken_exits_1_with_one_line_that_names_the_address(self):
         with SocketOrigin(echo) as server:

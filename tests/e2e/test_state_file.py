@@ -62,7 +62,7 @@ class WithState(ManagedByHand):
     def refused_start(self):
         """What it says when it does not start."""
         done = run([binary("remote-proxy"), *self.flags], check=False)
-        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
         return done.stderr
 
     def write(self, text, mode=0o600):
@@ -491,7 +491,7 @@ class Killed(WithState):
 
         def put(_):
             some = chance.sample(ports, chance.randrange(len(ports)))
-            wanted = [tunnel(port, "TestClient1", ListenHostnameGlob="x" * chance.randrange(200)) for port in some]
+            wanted = [tunnel(port, "TestClient1", BackEndService="x" * chance.randrange(1, 60)) for port in some]
             return ("PUT", "/tunnels", wanted), wanted
 
         changed, left, ahead = {"drains": 0, "tunnels": 0}, 0, 0

@@ -431,7 +431,8 @@ class Reload(ManagedByHand):
                 of_remote("stays", "comes")
                 of_origin("stays", "comes")
                 for api in (remote, origin):
-                    self.assertEqual(api.post("/v1/reload"), {"reloaded": True})
+                    self.assertEqual(api.post("/v1/reload"), {"reloaded": True, "changed": ["services.comes"],
+                                                                   "needs_restart": []})
                     self.assertEqual([each["name"] for each in api.get("/v1/services")["services"]], ["comes", "stays"])
                 poll(lambda: remote.get("/v1/services/comes")["state"] == "open", "the new service is open")
                 self.assertEqual(served_by((HOST, ports["comes"])), "here")

@@ -238,6 +238,21 @@ class MutualTls(ManagedByHand):
                 guest.talks()
 
 
+    def test_of_a_certificate_for_name_at_domain_the_client_is_the_name(self):
+        files = make_certificates(folder("threshold-at"), name="TestClient1@example.com")
+        _, control, api = self.managed_remote(*remote_flags(files))
+        port, other = free_port(), free_port()
+        with named("first") as first:
+            self.origin(control, *origin_flags(files), *self.offer(first))
+            self.assertEqual(api.get("/clients"), {"TestClient1": connected()})
+            api.put([tunnel(port, "TestClient1"), tunnel(other, "TestClient1@example.com")])
+            self.assertEqual(served_by((HOST, port)), "first")
+            self.assertEqual(served_by((HOST, other)), "first")
+            api.put([tunnel(port, "TestClient1")])
+            self.assertEqual(served_by((HOST, port)), "first")
+            self.assertEqual(api.ask("PUT", "/tunnels", [tunnel(other, "TestClient")]).status, 404)
+
+
 class Refusals(Threshold):
     """After each of them nothing has changed."""
 
@@ -361,6 +376,11 @@ class Refusals(Threshold):
             more = self.with_one_more()
             del more[1][key]
             self.refused(422, more, says=key)
+
+    def test_a_tunnel_for_some_host_names_is_501_since_nothing_would_look_at_them(self):
+        for glob in ("*.example.com", "example.com", "**", "?", " "):
+            self.refused(501, self.with_one_more(ListenHostnameGlob=glob), says="routing by host name is not built yet")
+            self.refused(501, [{**self.wanted[0], "ListenHostnameGlob": glob}], says="ListenHostnameGlob")
 
     def test_two_tunnels_of_one_address_are_501(self):
         more = self.with_one_more()

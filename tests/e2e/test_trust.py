@@ -165,7 +165,7 @@ class Secrets(Trust):
             path = write(self.path("secret"), text)
             for name in PROGRAMS:
                 with self.subTest(name, text=text):
-                    self.wrong(name, secret_flags(path), path, reason, way_out, code=1,
+                    self.wrong(name, secret_flags(path), path, reason, way_out, code=2,
                                secrets=[text.strip()] * bool(text.strip()) + [good])
                     if text:
                         self.wrong(name, [], variable(name), reason, way_out, env={variable(name): text},
@@ -176,7 +176,7 @@ class Secrets(Trust):
         for path, reason in ((self.path("missing"), "No such file"), (self.folder, "folder"), (large, "4096")):
             for name in PROGRAMS:
                 with self.subTest(name, path=path):
-                    self.wrong(name, secret_flags(path), f"cannot read {path}", reason, code=1)
+                    self.wrong(name, secret_flags(path), f"cannot read {path}", reason, code=2)
 
     def test_a_file_that_others_can_read_gives_a_warning_that_names_chmod_600(self):
         path, _ = self.new_secret()
@@ -229,14 +229,14 @@ class Secrets(Trust):
         missing, garbage = self.path("missing.pem"), write(self.path("garbage.pem"), "garbage")
         for name in PROGRAMS:
             for bad in (missing, garbage):
-                self.wrong(name, ["--tls-cert", bad, "--tls-key", files.server_key], bad, code=1)
-                self.wrong(name, ["--tls-cert", files.server, "--tls-key", bad], bad, code=1)
+                self.wrong(name, ["--tls-cert", bad, "--tls-key", files.server_key], bad, code=2)
+                self.wrong(name, ["--tls-cert", files.server, "--tls-key", bad], bad, code=2)
             self.wrong(name, ["--tls-cert", files.server, "--tls-key", files.client_key], files.client_key,
-                       "mismatch", code=1)
+                       "mismatch", code=2)
         for bad in (missing, garbage):
-            self.wrong("origin-proxy", ["--tls-ca", bad], bad, code=1)
+            self.wrong("origin-proxy", ["--tls-ca", bad], bad, code=2)
             self.wrong("remote-proxy", ["--tls-cert", files.server, "--tls-key", files.server_key, "--tls-client-ca",
-                                        bad], bad, code=1)
+                                        bad], bad, code=2)
 
 
 class SecretsThatDoNotFit(Trust):
@@ -548,7 +548,7 @@ class SecretsFile(Trust):
             with self.subTest(text):
                 write(self.file, text)
                 self.wrong("remote-proxy", ["--secrets-file", self.file], f"{self.file} line {line}" if line else
-                           self.file, reason, secrets=[secret], code=1)
+                           self.file, reason, secrets=[secret], code=2)
 
     def test_a_broken_file_changes_nothing_at_sighup_and_the_log_says_so(self):
         self.write_file(attic="attic", cellar="cellar")

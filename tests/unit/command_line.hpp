@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include "common/log.hpp"
 #include "tests/unit/captured.hpp"
 
 namespace tunnel::test {
@@ -29,6 +30,7 @@ Parsed<Options> parsed(std::vector<const char*> arguments)
     const Captured out(STDOUT_FILENO);
     const Captured err(STDERR_FILENO);
     result.code = parse(static_cast<int>(arguments.size()), arguments.data(), result.options);
+    log::configure(log::Level::error, log::Format::text); // as support/main.cpp has it
     result.out = out.text();
     result.err = err.text();
     return result;

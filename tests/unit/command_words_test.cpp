@@ -76,6 +76,7 @@ TEST_CASE("drain and resume are told whom they are about, before or behind flags
         CHECK(command({word, where, "--origin", "cellar"}).name == "cellar");
         CHECK(contains(refusal_of({word, where}), "NAME is required"));
         CHECK(contains(refusal_of({word, where, ""}), "\"\" is no name"));
+        CHECK(contains(refusal_of({word, "--origin"}), "NAME is required"));
         CHECK(refusal_of({word, where, "web", "more"}) != "");
     }
 }
@@ -109,19 +110,4 @@ TEST_CASE("a command is known in the place of the first flag only")
 {
     CHECK(refusal_of({where, "status"}) != "");
     CHECK(parsed<OriginOptions>({"drain", "web", where}).code == 2);
-}
-
-TEST_CASE("--help shows the commands, and behind a command what that takes")
-{
-    const auto all = parsed<RemoteOptions>({"--help"});
-    CHECK(all.code == 0);
-    for (const auto* word : {"remote-proxy status ", "remote-proxy visitors ",
-                             "remote-proxy drain NAME ", "remote-proxy resume NAME "})
-        CHECK(contains(all.out, word));
-    const auto one = parsed<RemoteOptions>({"visitors", "--help"});
-    CHECK(one.code == 0);
-    CHECK(contains(one.out, "--service"));
-    CHECK(contains(one.out, "--management-token-file"));
-    CHECK_FALSE(contains(one.out, "--control-addr"));
-    CHECK(contains(parsed<OriginOptions>({"--help"}).out, "origin-proxy status "));
 }

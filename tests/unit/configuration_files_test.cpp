@@ -131,12 +131,30 @@ TEST_CASE("what is wrong with an included file is told with its name, beside all
                                     path));
 }
 
+TEST_CASE("a pattern may match nothing, and where there is no folder that is warned of")
+{
+    const Folder folder;
+    fs::create_directory(folder.path() / "empty");
+    const auto doubts = [&folder](const char* pattern) {
+        const auto result = remote(folder.write(
+            "top", fmt::format("control-addr = \":1\"\ninclude = \"{}\"\noutside-addr = \":2\"",
+                               pattern)));
+        CHECK(result.err == "");
+        CHECK(result.code == std::nullopt);
+        return result.options.common.doubts;
+    };
+    CHECK(doubts("empty/*.toml").empty());
+    const auto missing = doubts("missing/*.toml");
+    REQUIRE(missing.size() == 1);
+    CHECK(missing[0].find("line 2: include \"missing/*.toml\" finds nothing: there is no folder") !=
+          std::string::npos);
+}
+
 TEST_CASE("an include that means no file is an error with its line")
 {
     const Folder folder;
     for (const auto& [include, words] :
          {std::pair("\"missing.toml\"", "line 2: cannot read"),
-          {"\"missing/*.toml\"", "line 2: include: \"missing/*.toml\": there is no folder"},
           {"[\"*/a.toml\"]", "line 2: include: \"*/a.toml\": expected the name of a file, with *"},
           {"\"\"", "line 2: include: \"\": expected the name of a file"},
           {"1", "line 2: include has a number in it, expected names of files"},

@@ -278,7 +278,7 @@ TEST_CASE("a check says ok, or what is wrong with the files that are named too")
         {"check", "--control-addr=:1", "--outside-addr=:2", "--secret-file=/nowhere/s"});
     CHECK(bad.code == 2);
     CHECK(bad.out == "");
-    CHECK(bad.err == "remote-proxy: cannot read /nowhere/s: No such file or directory\n");
+    CHECK(bad.err == "--secret-file: cannot read /nowhere/s: No such file or directory\n");
     CHECK(parsed<OriginOptions>({"check", "--remote-proxy-addr=:1", "--origin-server-addr=:2",
                                  "--tls-ca=/nowhere/ca"})
               .code == 2);

@@ -40,11 +40,11 @@ TEST_CASE("the origin proxy needs two addresses and has a default for the rest")
 
 TEST_CASE("each flag of the origin proxy sets its option")
 {
-    const auto result =
-        origin({"--remote-proxy-addr", "[2001:db8::1]:1", "--origin-server-addr=a:2",
-                "--dial-timeout=1s", "--max-retries", "0", "--heartbeat-interval=2s",
-                "--heartbeat-timeout=3s", "--half-close-timeout=4s", "--idle-timeout=5s",
-                "--grace-period=6s", "--log-level=warn", "--log-format=json"});
+    const auto result = parsed<OriginOptions>(
+        {"--remote-proxy-addr", "[2001:db8::1]:1", "--origin-server-addr=a:2", "--dial-timeout=1s",
+         "--max-retries", "0", "--heartbeat-interval=2s", "--heartbeat-timeout=3s",
+         "--half-close-timeout=4s", "--idle-timeout=5s", "--grace-period=6s", "--log-level=warn",
+         "--log-format=json"});
     CHECK(result.code == std::nullopt);
     const OriginOptions& options = result.options;
     CHECK(options.remote_proxies.back().address == Address{"2001:db8::1", 1});
@@ -73,18 +73,6 @@ TEST_CASE("a number of retries is a whole number")
                                    std::string(value) +
                                    "\" is not a whole number\nTry: origin-proxy --help\n");
     }
-}
-
-TEST_CASE("the origin proxy's help names its flags, and its version itself")
-{
-    const auto help = parsed<OriginOptions>({"--help"});
-    CHECK(help.code == 0);
-    for (const auto text : {"--remote-proxy-addr", "--origin-server-addr", "--dial-timeout",
-                            "--max-retries", "no limit", "ORIGIN_PROXY_MAX_RETRIES"}) {
-        CAPTURE(text);
-        CHECK(help.out.find(text) != std::string::npos);
-    }
-    CHECK(parsed<OriginOptions>({"-V"}).out == "origin-proxy " TUNNEL_VERSION "\n");
 }
 
 TEST_CASE("every option of the remote proxy may come from the environment")

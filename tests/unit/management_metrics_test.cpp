@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/management/liveness.hpp"
+#include "common/reload.hpp"
 #include "origin-proxy/management.hpp"
 #include "remote-proxy/management.hpp"
 #include "tests/support/certificates.hpp"
@@ -63,7 +64,7 @@ Router remote(const RemoteStatus& status)
 Router origin(const OriginStatus& status)
 {
     return origin_management([status] { return status; },
-                             [](std::string&) -> awaitable<bool> { co_return true; },
+                             [](ReloadReport&) -> awaitable<bool> { co_return true; },
                              process("origin-proxy"), [] { return AllTurns(); });
 }
 

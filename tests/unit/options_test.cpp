@@ -182,9 +182,13 @@ TEST_CASE("a bad value is answered with flag, variable, value and what was expec
     const std::string network =
         "a network such as 192.0.2.0/24 or 2001:db8::/32, nor a single IP address";
     const std::vector<Case> cases{
-        {"--control-addr", "REMOTE_PROXY_CONTROL_ADDR", "nowhere", std::string(address_syntax)},
-        {"--outside-addr", "REMOTE_PROXY_OUTSIDE_ADDR", "::1:80", std::string(address_syntax)},
-        {"--pairing-timeout", "REMOTE_PROXY_PAIRING_TIMEOUT", "10", duration + ", at least 1ms"},
+        {"--control-addr", "REMOTE_PROXY_CONTROL_ADDR", "nowhere",
+         std::string(address_syntax) + "; the port is missing: did you mean nowhere:PORT?"},
+        {"--outside-addr", "REMOTE_PROXY_OUTSIDE_ADDR", "::1:80",
+         std::string(address_syntax) +
+             "; an IPv6 address stands in brackets: did you mean [::1]:80?"},
+        {"--pairing-timeout", "REMOTE_PROXY_PAIRING_TIMEOUT", "10",
+         duration + ", at least 1ms; did you mean 10s?"},
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "0", "a number from 1 to 12000"},
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "12001", "a number from 1 to 12000"},
         {"--max-waiting", "REMOTE_PROXY_MAX_WAITING", "4294967297", "a number from 1 to 12000"},
@@ -194,25 +198,31 @@ TEST_CASE("a bad value is answered with flag, variable, value and what was expec
          "a number from 1 to 1000000"},
         {"--max-new-per-second-per-ip", "REMOTE_PROXY_MAX_NEW_PER_SECOND_PER_IP", "1.5",
          "a number from 1 to 1000000"},
-        {"--allow", "REMOTE_PROXY_ALLOW", "localhost", network},
-        {"--deny", "REMOTE_PROXY_DENY", "10.0.0/8", network},
-        {"--trusted", "REMOTE_PROXY_TRUSTED", "[::1]", network},
+        {"--allow", "REMOTE_PROXY_ALLOW", "localhost",
+         network + "; names are not looked up, did you mean 127.0.0.0/8 or ::1?"},
+        {"--deny", "REMOTE_PROXY_DENY", "10.0.0/8", network + "; did you mean 10.0.0.0/8?"},
+        {"--trusted", "REMOTE_PROXY_TRUSTED", "[::1]", network + "; did you mean ::1?"},
         {"--heartbeat-interval", "REMOTE_PROXY_HEARTBEAT_INTERVAL", "0s",
          duration + ", at least 1ms"},
         {"--heartbeat-timeout", "REMOTE_PROXY_HEARTBEAT_TIMEOUT", "1d",
-         duration + ", at least 300ms"},
+         duration + ", at least 300ms; did you mean 24h?"},
         {"--heartbeat-timeout", "REMOTE_PROXY_HEARTBEAT_TIMEOUT", "299ms",
          duration + ", at least 300ms"},
-        {"--half-close-timeout", "REMOTE_PROXY_HALF_CLOSE_TIMEOUT", "5 s", duration + ", or 0"},
-        {"--idle-timeout", "REMOTE_PROXY_IDLE_TIMEOUT", "never", duration + ", or 0"},
+        {"--half-close-timeout", "REMOTE_PROXY_HALF_CLOSE_TIMEOUT", "5 s",
+         duration + ", or 0; did you mean 5s?"},
+        {"--idle-timeout", "REMOTE_PROXY_IDLE_TIMEOUT", "never",
+         duration + ", or 0; did you mean 0?"},
         {"--grace-period", "REMOTE_PROXY_GRACE_PERIOD", "10001h", duration + ", or 0"},
-        {"--log-level", "REMOTE_PROXY_LOG_LEVEL", "INFO", "error, warn, info or debug"},
+        {"--log-level", "REMOTE_PROXY_LOG_LEVEL", "INFO",
+         "error, warn, info or debug; did you mean info?"},
         {"--log-format", "REMOTE_PROXY_LOG_FORMAT", "xml", "text or json"}};
     for (const Case& each : cases) {
         const std::string complaint =
             fmt::format("remote-proxy: {} (or {}): \"{}\" is not {}\nTry: remote-proxy --help\n",
                         each.flag, each.variable, each.value, each.expected);
-        const auto by_flag = remote({each.flag, each.value});
+        const bool is_address = std::string_view(each.flag).ends_with("-addr"); // remote() has it
+        const auto by_flag = is_address ? parsed<RemoteOptions>({each.flag, each.value})
+                                        : remote({each.flag, each.value});
         CHECK(by_flag.code == 2);
         CHECK(by_flag.out == "");
         CHECK(by_flag.err == complaint);
@@ -255,12 +265,21 @@ TEST_CASE("an empty value is refused")
     CHECK(remote({"--control-addr", ""}).code == 2);
 }
 
-TEST_CASE("of a flag that is given more than once the last wins")
+TEST_CASE("a flag with one value is refused the second time")
 {
-    const auto result = remote({"--grace-period=1s", "--grace-period", "2s", "--grace-period=3s"});
-    CHECK(result.code == std::nullopt);
-    CHECK(result.options.common.grace_period == 3s);
-    CHECK(remote({"--control-addr=:5"}).options.control_address == Address{"", 5});
+    for (const auto& arguments : std::vector<std::vector<const char*>>{
+             {"--grace-period=1s", "--grace-period", "2s"},
+             {"--grace-period", "1s", "--log-level=info", "--grace-period=1s"},
+             {"--watch", "--watch=false", "--grace-period=1s"}}) {
+        const auto result = remote(arguments);
+        CHECK(result.code == 2);
+        CHECK_MESSAGE(result.err.find("is given twice") != std::string::npos, result.err);
+    }
+    CHECK(remote({"--control-addr=:5"}).err ==
+          "remote-proxy: --control-addr is given twice, expected it once\n"
+          "Try: remote-proxy --help\n");
+    CHECK(remote({"-c", "a", "--config=b"}).err.find("--config is given twice") !=
+          std::string::npos);
 }
 
 TEST_CASE("what is no flag is refused by name")
@@ -270,7 +289,8 @@ TEST_CASE("what is no flag is refused by name")
         const auto result = remote({argument});
         CHECK(result.code == 2);
         CHECK(result.out == "");
-        CHECK(result.err.find(argument) != std::string::npos);
+        const std::string_view word = argument; // what is behind the = may be a secret
+        CHECK(result.err.find(word.substr(0, word.find('='))) != std::string::npos);
     }
     const auto without_value = remote({"--grace-period"});
     CHECK(without_value.code == 2);
@@ -291,45 +311,12 @@ TEST_CASE("a wrong command line has its exit code also where stderr takes nothin
     CHECK(code == 2);
 }
 
-TEST_CASE("help is printed on stdout, with every flag and its variable, and is a success")
-{
-    for (const auto argument : {"--help", "-h"}) {
-        const auto result = parsed<RemoteOptions>({argument});
-        CHECK(result.code == 0);
-        CHECK(result.err == "");
-        for (const auto text : {"--control-addr",
-                                "--outside-addr",
-                                "--pairing-timeout",
-                                "--max-waiting",
-                                "--heartbeat-interval",
-                                "--heartbeat-timeout",
-                                "--half-close-timeout",
-                                "--idle-timeout",
-                                "--grace-period",
-                                "--log-level",
-                                "--log-format",
-                                "--max-connections ",
-                                "--max-connections-per-ip",
-                                "--max-new-per-second-per-ip",
-                                "--allow",
-                                "--deny",
-                                "--trusted",
-                                "REMOTE_PROXY_MAX_NEW_PER_SECOND_PER_IP",
-                                "REMOTE_PROXY_ALLOW",
-                                "REMOTE_PROXY_GRACE_PERIOD",
-                                "REMOTE_PROXY_CONTROL_ADDR",
-                                "4096",
-                                "10s"}) {
-            CAPTURE(text);
-            CHECK(result.out.find(text) != std::string::npos);
-        }
-    }
-}
-
 TEST_CASE("the version is printed on stdout and is a success")
 {
-    const auto result = parsed<RemoteOptions>({"--version"});
-    CHECK(result.code == 0);
-    CHECK(result.out == "remote-proxy " TUNNEL_VERSION "\n");
-    CHECK(result.err == "");
+    for (const auto* word : {"--version", "-V", "-v", "version"}) {
+        const auto result = parsed<RemoteOptions>({word});
+        CHECK(result.code == 0);
+        CHECK(result.out == "remote-proxy " TUNNEL_VERSION "\n");
+        CHECK(result.err == "");
+    }
 }

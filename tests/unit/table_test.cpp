@@ -62,3 +62,33 @@ TEST_CASE("bytes, ages and round trips are written for people")
     CHECK(counted(0, "visitor") == "0 visitors");
     CHECK(counted(1, "visitor") == "1 visitor");
 }
+
+TEST_CASE("a table that is too wide has its long texts cut, and then columns left out")
+{
+    Table table({{"NAME"},
+                 {"ADDRESS"},
+                 {"VERSION", Table::Align::left, 1},
+                 {"VISITORS", Table::Align::right},
+                 {"TOTAL", Table::Align::right, 2}});
+    table.add({"web", "[2001:db8:1234:5678:9abc:def0:1234:5678]:44300", "0.1.0", "5", "77"});
+    const auto widest_line = [&table](std::size_t columns) {
+        const std::string text = table.text(columns);
+        std::size_t widest = 0;
+        for (std::size_t at = 0; at < text.size();) {
+            const std::size_t end = text.find('\n', at);
+            widest = std::max(widest, end - at);
+            at = end + 1;
+        }
+        return widest;
+    };
+    for (std::size_t columns = 40; columns < 100; ++columns)
+        CHECK(widest_line(columns) <= columns);
+    const std::string at_60 = table.text(60);
+    CHECK(at_60.find("TOTAL") != std::string::npos);
+    CHECK(at_60.find("...") != std::string::npos);
+    CHECK(at_60.find("44300") != std::string::npos); // the end says which it is
+    const std::string at_40 = table.text(40);
+    CHECK(at_40.find("TOTAL") == std::string::npos);
+    CHECK(at_40.find("VISITORS") != std::string::npos);
+    CHECK(table.text(1000) == table.text());
+}

@@ -1,0 +1,12 @@
+#include "common/management/error_line.hpp"
+
+#include "common/management/json.hpp"
+
+namespace tunnel {
+
+std::string error_line(std::string_view why)
+{
+    return to_line({{"error", why}});
+}
+
+} // namespace tunnel
