@@ -317,6 +317,16 @@ void CommandLine::add_name(const std::string& flag, std::string& value, const st
     });
 }
 
+void CommandLine::add_plain_name(const std::string& flag, std::string& value,
+                                 const std::string& help)
+{
+    add_text(flag, help, "NAME", value, std::string(plain_name_syntax), Need::optional,
+             [&value](const std::string& text) {
+                 value = text;
+                 return is_plain_name(text);
+             });
+}
+
 void CommandLine::add_file(const std::string& flag, std::string& value, const std::string& help)
 {
     add_text(flag, help, "FILE", "", "the name of a file", Need::optional,
@@ -325,15 +335,6 @@ void CommandLine::add_file(const std::string& flag, std::string& value, const st
                  return !text.empty();
              })
         .is_file = true;
-}
-
-void CommandLine::add_name(const std::string& flag, std::string& value, const std::string& help)
-{
-    add_text(flag, help, "NAME", value, std::string(plain_name_syntax), Need::optional,
-             [&value](const std::string& text) {
-                 value = text;
-                 return is_plain_name(text);
-             });
 }
 
 void CommandLine::add_switch(const std::string& flag, bool& value, const std::string& help)

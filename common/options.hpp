@@ -122,9 +122,10 @@ public:
     void add_number_or_auto(const std::string& flag, std::optional<std::uint32_t>& value,
                             const std::string& help, std::uint32_t highest);
     // Any text but an empty one.
+    void add_name(const std::string& flag, std::string& value, const std::string& help);
     void add_file(const std::string& flag, std::string& value, const std::string& help);
     // A name as is_plain_name() has it.
-    void add_name(const std::string& flag, std::string& value, const std::string& help);
+    void add_plain_name(const std::string& flag, std::string& value, const std::string& help);
     void add_switch(const std::string& flag, bool& value, const std::string& help);
     void add(CommonOptions& options);
     void add(ManagementOptions& options); // management/options.cpp

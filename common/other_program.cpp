@@ -25,11 +25,12 @@ constexpr std::array<std::string_view, 17> remote_keys{"accept-proxy-from",
                                                        "tls-client-ca",
                                                        "trusted"};
 
-constexpr std::array<std::string_view, 12> origin_keys{
-    "dial-timeout",   "health-check",       "health-check-interval",
-    "max-retries",    "origin-server-addr", "parked-connections",
-    "proxy-protocol", "remote-proxies",     "remote-proxy-addr",
-    "tls-ca",         "tls-insecure",       "tls-server-name"};
+constexpr std::array<std::string_view, 13> origin_keys{
+    "dial-timeout",       "health-check",   "health-check-interval",
+    "max-retries",        "name",           "origin-server-addr",
+    "parked-connections", "proxy-protocol", "remote-proxies",
+    "remote-proxy-addr",  "tls-ca",         "tls-insecure",
+    "tls-server-name"};
 
 constexpr std::array<std::string_view, 11> remote_service_keys{"accept-proxy-from",
                                                                "allow",

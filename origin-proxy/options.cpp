@@ -113,7 +113,7 @@ void add_flags(CommandLine& line, OriginOptions& options)
                           options.services.push_back(std::move(each));
                   });
     options.name = host_name();
-    line.add_name(
+    line.add_plain_name(
         "--name", options.name,
         "What the remote proxy calls this origin proxy, and tells it from others with the "
         "same secret by");

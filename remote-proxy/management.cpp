@@ -52,7 +52,8 @@ void add_origins(const RemoteStatus& status, Metrics& metrics)
                     "Attempts to log in without the secret or a certificate that is trusted.",
                     {Sample(status.counts.no_proof)});
     metrics.counter("tunnel_control_refused_total",
-                    "Connections to the control address that were closed, or refused since their address is blocked.",
+                    "Connections to the control address that were closed, or refused since their "
+                    "address is blocked.",
                     by_reason(status.callers_refused));
     std::vector<Sample> round_trips;
     for (const RemoteStatus::Origin& origin : status.origins) {

@@ -13,6 +13,7 @@ namespace tunnel {
 
 class RemoteProxy;
 class StateFile;
+
 // Whom the requests are about. All of it outlives the router.
 struct Managed {
     RemoteProxy& proxy;

@@ -96,7 +96,9 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
         if (links.empty())
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
-                                 clients_.contains(std::string(client_identifier(each.client))) ? "not connected" : "not known"));
+                                 clients_.contains(std::string(client_identifier(each.client)))
+                                     ? "not connected"
+                                     : "not known"));
         if (std::ranges::none_of(links, &OriginLink::offers_services))
             throw SteeringError(
                 409, fmt::format("the client \"{}\" has no service with a name: start it with "

@@ -19,6 +19,8 @@
 
 namespace tunnel {
 
+struct OptionChange;
+
 struct ReloadReport;
 
 // With the keys in the order in which they were put in.
@@ -84,7 +86,7 @@ Response one_of_named(const std::vector<Named>& all, const std::string& name, co
     return found == all.end() ? no_such(name) : json_response(to_json(*found));
 }
 
-// The changes that a reload has found.
+// The changes that a reload has found (common/option_values.hpp).
 Response to_response(const std::vector<OptionChange>& changes);
 
 // To POST /v1/reload: which options have changed, and which of them need a restart; 422 with what

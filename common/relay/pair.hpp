@@ -127,8 +127,8 @@ public:
         read_until_told();
     }
 
-    // Moves what can be moved from `from` to `to`, with not much more work() than `budget`, nor much
-    // longer than `means.until`, however little the sender's bytes come to.
+    // Moves what can be moved from `from` to `to`, with not much more work() than `budget`, nor
+    // much longer than `means.until`, however little the sender's bytes come to.
     Progress pump(const Side& from, const Side& to, const Means& means, std::size_t budget);
 
     // That the receiver has taken, without frames.

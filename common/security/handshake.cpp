@@ -14,8 +14,8 @@
 #include "common/error.hpp"
 #include "common/net/certificate_host.hpp"
 #include "common/protocol/foreign.hpp"
-#include "common/security/client_hello.hpp"
 #include "common/sandbox.hpp"
+#include "common/security/client_hello.hpp"
 #include "common/security/file.hpp"
 #include "common/security/record_socket.hpp"
 
