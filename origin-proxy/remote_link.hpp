@@ -154,6 +154,7 @@ private:
     void tell_health(const Service& service, const std::string& why);
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
+    awaitable<void> start_more_visits();
     void refuse(const Ticket& ticket, std::string_view why);
 
     awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);

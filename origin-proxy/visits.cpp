@@ -19,6 +19,9 @@ namespace {
 // Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
 constexpr std::size_t most_announced = 16'384;
 
+// Begun in one turn.
+constexpr int visits_in_a_turn = 16;
+
 // Tickets of visitors who came lately. One that broke is announced again within seconds.
 constexpr std::size_t most_remembered = 16'384;
 
@@ -116,7 +119,12 @@ void RemoteLink::start_visits()
 {
     if (std::exchange(starting_, true))
         return; // one of them has ended at once, and the loop goes on below it
+    int started = 0; // in this turn: thousands may fail as soon as they are started
     while (!stopping_ && link_ != nullptr && !announced_.empty() && places_.is_free()) {
+        if (++started > visits_in_a_turn) {
+            tasks_.spawn("starting visits", start_more_visits());
+            return;
+        }
         Announce next = std::move(announced_.front());
         announced_.pop_front(); // before it is served: it may end, and call this, at once
         auto service = services_.find(next.service);
@@ -129,6 +137,14 @@ void RemoteLink::start_visits()
         tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
     }
     starting_ = false;
+}
+
+// After others have had their turn.
+awaitable<void> RemoteLink::start_more_visits()
+{
+    co_await yield_to_others();
+    starting_ = false;
+    start_visits();
 }
 
 void RemoteLink::refuse(const Ticket& ticket, std::string_view why)

@@ -154,7 +154,7 @@ TEST_CASE("a bad value is answered with its line, its key, and what was expected
     check("grace-period = \"\"", "grace-period: \"\" is not a duration");
     check("grace-period = \"1\\n2\"", "grace-period: \"1\\x0a2\" is not a duration");
     check("[grace-period]", "grace-period is a table, expected");
-    check("sandbox = \"maybe\"", "sandbox: \"maybe\" is not on or off");
+    check("sandbox = \"maybe\"", "sandbox: \"maybe\" is not on, off or required");
     check("allow = [\"::1\", \"10.0.0.1/8\"]",
           "allow: \"10.0.0.1/8\" is not a network: did you mean 10.0.0.0/8?");
     check("allow = [[\"::1\"]]", "allow is a list, expected texts in quotes");

@@ -276,7 +276,7 @@ TEST_CASE("a server that speaks no TLS 1.3, or none at all, is told from one wit
               stream.receive(1);
               stream.send("HTTP/1.1 400 Bad Request\r\n\r\n");
               stream.ending();
-          }).code() == none);
+          }).code() == Errc::not_our_protocol);
     CHECK(dialling_into([](Stream stream) {
               stream.receive(1);
               stream.send(no_encryption_here);
