@@ -59,7 +59,15 @@ std::string services_table(const Json& services)
                    text_in(each, "from"), names(each.at("origins")), count_in(each, "visitors"),
                    count_in(each, "visitors_total"), bytes_in(each, "bytes_to_origin"),
                    bytes_in(each, "bytes_to_visitor")});
-    return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
+    if (table.empty())
+        return "There are no services.\n";
+    std::string text = table.text(columns_of_output());
+    for (const Json& each : services) {
+        if (each.contains("reason") && each.at("reason").is_string()) // an older program has none
+            text += fmt::format("{} is {}: {}\n", text_in(each, "name"), text_in(each, "state"),
+                                text_in(each, "reason"));
+    }
+    return text;
 }
 
 std::string origins_table(const Json& origins)

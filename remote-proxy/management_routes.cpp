@@ -44,9 +44,8 @@ Json to_json(const RemoteStatus::Service& service)
     return {{"name", service.name},
             {"outside", service.outside},
             {"from", name_of(service.from)},
-            {"state", service.drained   ? "drained"
-                      : service.is_open ? "open"
-                                        : "closed"},
+            {"state", RemoteStatus::state_of(service)},
+            {"reason", service.absence.empty() ? Json(nullptr) : Json(service.absence)},
             {"origins", service.served_by},
             {"visitors", service.visitors},
             {"visitors_total", service.counts.visitors},

@@ -16,6 +16,15 @@ constexpr std::array<std::string_view, refusal_kinds> refusal_names{
 
 } // namespace
 
+std::string_view RemoteStatus::state_of(const Service& service)
+{
+    if (service.drained)
+        return "drained";
+    if (!service.is_open)
+        return "closed";
+    return service.absence.empty() ? "open" : "waiting";
+}
+
 RemoteStatus RemoteProxy::status() const
 {
     RemoteStatus status;
@@ -34,6 +43,7 @@ RemoteStatus RemoteProxy::status() const
                                     : RemoteStatus::From::options;
         its.drained = service->drained;
         its.is_open = service->outside.is_open();
+        its.absence = service->absence;
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);

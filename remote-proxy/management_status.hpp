@@ -49,9 +49,13 @@ struct RemoteStatus {
         std::string outside{}; // "ip:port"
         From from{};
         bool drained = false;
-        bool is_open = false; // visitors can connect
+        bool is_open = false;  // visitors can connect
+        std::string absence{}; // why nobody serves it
         std::vector<std::string> served_by{};
     };
+
+    // "open", "waiting" for an origin proxy, "closed" or "drained".
+    static std::string_view state_of(const Service& service);
 
     struct Origin {
         std::string name; // as it is shown

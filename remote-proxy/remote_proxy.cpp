@@ -268,6 +268,10 @@ void RemoteProxy::end_outages(Clock::time_point now)
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", to_string(service->outside.endpoint())}});
         service->outside.shut();
+        while (auto visitor = room_.dismiss_untold(service->number)) {
+            ++counts_.late;
+            turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
+        }
         if (service->owner && service->servers.empty())
             retire(service, "its origin proxy did not come back");
     }

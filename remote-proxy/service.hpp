@@ -84,6 +84,7 @@ struct PublicService {
     SharedLimits bandwidth;
     std::vector<Server> servers; // by the time they came
     std::uint64_t next_turn = 1;
+    std::string absence{}; // why nobody serves it, for people; empty while somebody does
     std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts
     Clock::time_point deserted{};                   // when the last one who served it went
     std::optional<Clock::time_point> full_since{};  // the last visitor came who could be taken

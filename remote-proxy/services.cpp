@@ -10,6 +10,13 @@
 
 namespace tunnel {
 
+namespace {
+
+// Of an origin proxy that was stopped to be started again.
+constexpr Clock::duration time_of_restart = std::chrono::seconds(3);
+
+} // namespace
+
 std::vector<RemoteService> services_of(const RemoteOptions& options)
 {
     std::vector<RemoteService> all = options.services;
@@ -93,6 +100,7 @@ void RemoteProxy::begin_again(PublicService& service)
     if (!service.is_served())
         return;
     service.outage_ends.reset();
+    service.absence.clear();
     service.opened.notify();
     tell_visitors(service);
 }
@@ -119,7 +127,14 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
         service.deserted = now;
         become_free(service);
     }
-    service.outage_ends = now + options_.pairing_timeout;
+    // One that has said goodbye is back soon, or has been stopped for good.
+    const bool is_goodbye = !link.goodbye.empty();
+    const std::string& name = link.name->shown();
+    service.absence = is_goodbye     ? name + " has said goodbye: " + link.goodbye
+                      : link.is_lost ? "the connection of " + name + " was lost"
+                                     : name + " serves it no longer";
+    const Clock::duration patience = options_.pairing_timeout;
+    service.outage_ends = now + (is_goodbye ? std::min(patience, time_of_restart) : patience);
     be_woken_at(*service.outage_ends);
 }
 

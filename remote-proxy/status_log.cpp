@@ -21,11 +21,6 @@ std::uint64_t sum(const std::vector<RemoteStatus::Refused>& refused)
     return all;
 }
 
-std::string_view state_of(const RemoteStatus::Service& service)
-{
-    return service.drained ? "drained" : service.is_open ? "open" : "closed";
-}
-
 } // namespace
 
 void log_status(const RemoteStatus& status, std::size_t visitors)
@@ -47,7 +42,7 @@ void log_status(const RemoteStatus& status, std::size_t visitors)
         log::info("status: service",
                   {{"service", service.name},
                    {"outside", service.outside},
-                   {"state", state_of(service)},
+                   {"state", RemoteStatus::state_of(service)},
                    {"origins", service.origins},
                    {"visitors", service.visitors},
                    {"total", service.counts.visitors},

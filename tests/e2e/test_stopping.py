@@ -97,6 +97,19 @@ class Stopping(unittest.TestCase):
             old.close()
             former.wait_exit(5, code=0)
 
+    def test_visitors_of_an_origin_proxy_that_was_stopped_wait_as_long_as_a_restart_takes_and_are_refused_then(self):
+        with SocketOrigin(echo) as origin, Tunnel(origin.address) as tunnel:
+            tunnel.origin.stop(code=0)
+            began = time.monotonic()
+            with visit(tunnel.outside, 10) as waiting:
+                self.assertEqual(how_it_ends(waiting), "reset")
+            self.assertGreater(time.monotonic() - began, 1)
+            self.assertLess(time.monotonic() - began, 3 + 2 * PROMPTLY)
+            poll(lambda: refuses(tunnel.outside), "the outside port refuses")
+            tunnel.start_origin()
+            with visit(tunnel.outside) as visitor:
+                exchange(visitor)
+
     def test_a_remote_proxy_that_waits_for_its_visitors_makes_room_for_its_successor_at_once(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, fixed_ports=True) as tunnel, \
                 visit(tunnel.outside) as old:
