@@ -67,7 +67,10 @@ TEST_CASE("a handshake with a good key is not pushed out by strangers, also of i
             secure_stream(remote.proxy().control_endpoint(), control_key(secret), true);
         const Strangers strangers(remote, from, 40);
         slow.send(magic_bytes() + encode(log_in_by_hand()));
-        CHECK_NOTHROW(slow.receive_frame<Welcome>());
+        Frame answer = slow.receive_frame();
+        while (std::holds_alternative<Notice>(answer)) // the one before may not be gone yet
+            answer = slow.receive_frame();
+        CHECK(std::holds_alternative<Welcome>(answer));
     }
 }
 
