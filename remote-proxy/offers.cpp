@@ -291,7 +291,7 @@ RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Addres
         return std::nullopt;
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
-    const tcp::endpoint wanted = endpoint_to_listen(io_, address);
+    const tcp::endpoint wanted = hosts_.endpoint(address);
     std::vector<ServicePointer> there;
     for (const auto& [key, service] : services_) {
         if (service != own && overlap(service->outside.endpoint(), wanted))
@@ -442,7 +442,7 @@ void RemoteProxy::must_leave_room(const OriginLink& link, std::size_t leaving) c
 }
 
 // Throws std::system_error.
-Listener RemoteProxy::listen_for(const OriginLink& link, Address address) const
+Listener RemoteProxy::listen_for(const OriginLink& link, Address address)
 {
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;

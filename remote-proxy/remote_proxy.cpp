@@ -69,6 +69,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Rer
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
                          Reread reread)
     : io_(io),
+      hosts_(io),
       options_(options),
       reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
@@ -88,6 +89,8 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
+    for (const RemoteService& service : services_of(options))
+        hosts_.endpoint(service.outside_address); // looked up again, but nobody waits yet
     for (auto& [service, listener] : prepared.outside)
         add_service(std::move(service), std::move(listener), nullptr);
     options_.services.clear(); // a second copy of each

@@ -18,6 +18,7 @@
 #include "common/asio.hpp"
 #include "common/loop.hpp"
 #include "common/management/events.hpp"
+#include "common/net/listen_hosts.hpp"
 #include "common/net/listener.hpp"
 #include "common/net/socket.hpp"
 #include "common/protocol/wire.hpp"
@@ -226,7 +227,7 @@ private:
     std::size_t visitor_capacity() const;
 
     // Services (services.cpp)
-    Listener listen(const Address& address) const;
+    Listener listen(const Address& address);
     ServicePointer add_service(RemoteService options, Listener listener,
                                std::shared_ptr<const OriginName> owner);
     void retire(const ServicePointer& service, std::string_view why,
@@ -287,7 +288,7 @@ private:
     std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
                                          const std::string& wanted) const;
     const PortRanges& ports_of(const OriginLink& link) const;
-    Listener listen_for(const OriginLink& link, Address address) const;
+    Listener listen_for(const OriginLink& link, Address address);
     void reconsider_offers();
     void listen_again(OriginLink& link);
     std::size_t usable_descriptors() const;
@@ -379,6 +380,7 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
+    ListenHosts hosts_;
     RemoteOptions options_; // but for the services, which are below
     const Reread reread_;
     TrustedOrigins trust_;

@@ -29,9 +29,9 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     return all;
 }
 
-Listener RemoteProxy::listen(const Address& address) const
+Listener RemoteProxy::listen(const Address& address)
 {
-    return {io_, endpoint_to_listen(io_, address), options_.common.congestion, Hop::edge};
+    return {io_, hosts_.endpoint(address), options_.common.congestion, Hop::edge};
 }
 
 RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, Listener listener,
@@ -151,7 +151,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     std::vector<tcp::endpoint> new_endpoints;
     for (const RemoteService& service : wanted) {
         if (!stays(service))
-            new_endpoints.push_back(endpoint_to_listen(io_, service.outside_address));
+            new_endpoints.push_back(hosts_.endpoint(service.outside_address));
     }
     std::vector<ServicePointer> leaving;
     for (const auto& [name, service] : services_) {
