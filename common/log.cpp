@@ -45,6 +45,7 @@ struct Settings {
 
 std::mutex limits_mutex;
 Limits limits;
+std::atomic<bool> wakes_in_time = false; // the writer knows that there is something to tell of
 
 Output* queue = nullptr; // none: lines are written at once
 std::terminate_handler handler_before = nullptr;
@@ -196,7 +197,7 @@ void write_if_allowed(Level level, std::string_view message, Fields fields, std:
 {
     if (const auto left_out = take(level, message, fields, peer))
         write_line(level, message, fields, *left_out);
-    else if (queue != nullptr)
+    else if (queue != nullptr && !wakes_in_time.exchange(true))
         queue->wake(); // to tell of it in time
 }
 
@@ -204,7 +205,12 @@ void write_if_allowed(Level level, std::string_view message, Fields fields, std:
 std::optional<Limits::Clock::time_point>
 append_left_out(std::string& lines, std::optional<Limits::Clock::time_point> now)
 {
-    const std::lock_guard lock(limits_mutex);
+    // At the end of the program whoever holds it may never give it back.
+    std::unique_lock lock(limits_mutex, std::defer_lock);
+    if (now)
+        lock.lock();
+    else if (!lock.try_lock())
+        return std::nullopt;
     for (const Limits::LeftOut& each : limits.collect(now)) {
         if (each.level > settings.most_detailed)
             continue;
@@ -214,7 +220,10 @@ append_left_out(std::string& lines, std::optional<Limits::Clock::time_point> now
             lines += line_now(each.level, "lines were left out",
                               {{"of", each.message}, {"peer", each.peer}}, each.lines);
     }
-    return limits.due();
+    const auto due = limits.due();
+    if (!due)
+        wakes_in_time = false;
+    return due;
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "common/nearest_name.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -9,6 +10,18 @@
 namespace tunnel {
 
 namespace {
+
+// What people type who mean another word, however near that is to a third: "no" is not "on".
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> synonyms{{
+    {"no", "off"},
+    {"false", "off"},
+    {"disabled", "off"},
+    {"yes", "on"},
+    {"true", "on"},
+    {"enabled", "on"},
+    {"warning", "warn"},
+    {"err", "error"},
+}};
 
 constexpr std::size_t longest = 64; // what is longer is no name
 
@@ -66,6 +79,10 @@ std::string nearest(std::string_view text, const std::vector<std::string>& names
     if (text.size() > longest)
         return {};
     const std::string typed = folded(text);
+    for (const auto& [word, meant] : synonyms) {
+        if (typed == word && std::ranges::find(names, meant) != names.end())
+            return std::string(meant);
+    }
     std::string best;
     const std::size_t most_slips =
         text.size() < 2 ? 0 : std::clamp<std::size_t>(text.size() / 3, 1, 3);

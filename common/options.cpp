@@ -320,7 +320,8 @@ void CommandLine::add_name(const std::string& flag, std::string& value, const st
 void CommandLine::add_plain_name(const std::string& flag, std::string& value,
                                  const std::string& help)
 {
-    add_text(flag, help, "NAME", value, std::string(plain_name_syntax), Need::optional,
+    add_text(flag, help, "NAME", value,
+             "a name of 1 to 64 letters, digits, dots, dashes and underscores", Need::optional,
              [&value](const std::string& text) {
                  value = text;
                  return is_plain_name(text);

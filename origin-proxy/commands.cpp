@@ -84,8 +84,10 @@ int ask_origin_proxy(const Command& command, const ManagementOptions& options)
 {
     const RunningProgram running("origin-proxy", options);
     return show(command, running.name(), [&]() -> Finding {
-        if (command.word == "reload")
+        if (command.word == "reload") {
+            running.expect_itself(running.get("/v1/status"));
             return {reload(command, running)};
+        }
         return status(command, running);
     });
 }

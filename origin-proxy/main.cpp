@@ -89,7 +89,10 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
 
 int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
-    const auto user = tunnel::user_to_become(options.common.user);
+    const auto user = tunnel::read_configured(
+        options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
+    // A process of its own that needs no secret, so it is started before any is read.
+    const auto dialer = start_unix_dialer(io, options, user);
     std::vector<tunnel::TrustedRemote> trust = tunnel::read_configured(
         options.common.values, [&] { return tunnel::trusted_remotes(options); });
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
@@ -99,7 +102,6 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
                                           "origin-proxy", loaded);
     });
     const std::string seen_at_start = tunnel::fingerprint(options.files_to_read_again());
-    const auto dialer = start_unix_dialer(io, options, user);
     const auto reader = start_file_reader(io, options, arguments, dialer.get());
     if (user)
         tunnel::become(*user, false, options.common.management.socket_file());

@@ -120,7 +120,9 @@ void OriginProxy::stop_now()
 void OriginProxy::reload(const OriginOptions& latest)
 {
     std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
-    if (stopping_ || gave_up_)
+    if (stopping_)
+        throw std::runtime_error("the origin proxy is shutting down");
+    if (gave_up_)
         return;
     change(services_of(latest), !latest.services.empty());
     shared_.bandwidth.change(latest.bandwidth_per_origin);

@@ -12,10 +12,4 @@ inline std::string_view client_identifier(std::string_view name)
     return at == std::string_view::npos || at == 0 ? name : name.substr(0, at);
 }
 
-// Whether a tunnel for `client` is for the origin proxy of this name.
-inline bool is_client(std::string_view name, std::string_view client)
-{
-    return name == client || client_identifier(name) == client;
-}
-
 } // namespace tunnel

@@ -64,8 +64,9 @@ std::string services_table(const Json& services)
     std::string text = table.text(columns_of_output());
     for (const Json& each : services) {
         if (each.contains("reason") && each.at("reason").is_string()) // an older program has none
-            text += fmt::format("{} is {}: {}\n", text_in(each, "name"), text_in(each, "state"),
-                                text_in(each, "reason"));
+            text += fmt::format("{} is {}: {}\n", log::escape(text_in(each, "name")),
+                                log::escape(text_in(each, "state")),
+                                log::escape(text_in(each, "reason")));
     }
     return text;
 }
@@ -102,19 +103,29 @@ Finding status(const Command& command, const RunningProgram& running)
             exit_code};
 }
 
+// By its name, or as one of the machines that share a credential of that name.
 bool is_in(const Json& list, const std::string& name)
 {
-    return std::ranges::any_of(list,
-                               [&name](const Json& each) { return text_in(each, "name") == name; });
+    return std::ranges::any_of(list, [&name](const Json& each) {
+        const std::string its = text_in(each, "name");
+        return its == name || its.starts_with(name + '/');
+    });
 }
 
 // That nobody is here by a name which nobody has is no answer.
 void must_exist(const Command& command, const RunningProgram& running)
 {
-    if (!command.service.empty() && !is_in(running.all("services"), command.service))
-        running.refuse_name("services", "service", command.service);
-    if (!command.origin.empty() && !is_in(running.all("origins"), command.origin))
-        running.refuse_name("origins", "origin proxy", command.origin);
+    const auto look = [&](const char* list, const char* kind, const std::string& name) {
+        // The program knows by which names else it may be meant.
+        try {
+            if (!name.empty() && !is_in(running.all(list), name))
+                running.get(fmt::format("/v1/{}/{}", list, encode_segment(name)));
+        } catch (const NoSuchName&) {
+            running.refuse_name(list, kind, name);
+        }
+    };
+    look("services", "service", command.service);
+    look("origins", "origin proxy", command.origin);
 }
 
 std::string visitors(const Command& command, const RunningProgram& running)
@@ -181,6 +192,7 @@ int ask_remote_proxy(const Command& command, const ManagementOptions& options)
     return show(command, running.name(), [&]() -> Finding {
         if (command.word == "status")
             return status(command, running);
+        running.expect_itself(running.get("/v1/status"));
         if (command.word == "visitors")
             return {visitors(command, running)};
         return {command.word == "reload" ? reload(command, running) : steer(command, running)};

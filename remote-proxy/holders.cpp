@@ -21,6 +21,12 @@ constexpr std::size_t most_asked_at_once = 8;
 } // namespace
 
 // For the log of whoever comes second.
+std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& holder)
+{
+    return fmt::format("service \"{}\" ({}) is in use by {} at {}", service.options.offer(),
+                       to_string(service.outside.endpoint()), holder.name->shown(), holder.address);
+}
+
 std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& holder,
                                 const Identity& wanted_by)
 {
@@ -28,9 +34,7 @@ std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& 
     const std::string_view hint = holder.name->is_alike(name)
                                       ? ", which has the same name: give one of them another --name"
                                       : "";
-    return fmt::format("service \"{}\" ({}) is in use by {} at {}{}", service.options.offer(),
-                       to_string(service.outside.endpoint()), holder.name->shown(), holder.address,
-                       hint);
+    return fmt::format("{}{}", in_use(service, holder), hint);
 }
 
 // Others that have its credential and name may be former runs of it, of which nobody has heard that
@@ -117,8 +121,10 @@ void RemoteProxy::ask_holders(Clock::time_point now)
             continue;
         if (link->has_answered())
             on_answer(*link);
-        else
+        else if (contests_.is_contested(number) || waiting_log_ins_ > 0)
             drop_silent(*link);
+        else // nobody wants what it has: its own timeout decides
+            link->asked.reset();
     }
     for (const std::uint64_t number : again) {
         OriginLink* const link = link_of(number);

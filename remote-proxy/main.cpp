@@ -69,7 +69,8 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
 // `options` are those of the last reload, then.
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
 {
-    const auto user = tunnel::user_to_become(options.common.user);
+    const auto user = tunnel::read_configured(
+        options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));

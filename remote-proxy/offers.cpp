@@ -305,8 +305,9 @@ RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Addres
         if (!service->servers.empty()) {
             const OriginLink& holder = *service->servers.front().link;
             const bool is_itself = &holder == &link;
+            // Another name would free no port, so none is advised.
             return Contested{thing_of_port(*service), is_itself ? 0 : holder.number, std::nullopt,
-                             in_use(*service, holder, link.identity)};
+                             in_use(*service, holder) + ": choose another port"};
         }
         // Whoever had it is gone. It may have lost its connection for a moment alone.
         const auto until = service->deserted + options_.probe_timeout;
@@ -379,6 +380,10 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const 
         return declined(name, DeclineReason::not_allowed, std::move(text));
     };
     const PortRanges& allowed = ports_of(link);
+    if (trust_.trusts_anyone() && !allowed.empty())
+        return refused(fmt::format("there is no service \"{}\" here, and without a secret nobody may "
+                                   "open one: give both proxies the same --secret-file",
+                                   name));
     if (allowed.empty() || trust_.trusts_anyone())
         return refused(fmt::format("there is no service \"{}\" here, and this origin proxy may not "
                                    "open one: see allow-ports of the remote proxy{}",

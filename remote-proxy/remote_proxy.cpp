@@ -145,15 +145,16 @@ void RemoteProxy::stop_gently()
 awaitable<void> RemoteProxy::drain()
 {
     const auto deadline = Clock::now() + options_.common.grace_period;
-    // Visitors who wait are connected over the control address, which takes a round trip or two.
+    // Visitors who were announced are connected over the control address, which takes a round trip
+    // or two. Where nobody is logged in nobody comes for those who wait.
     constexpr auto while_connecting = std::chrono::seconds(2);
     constexpr auto look_again = std::chrono::milliseconds(50);
     const auto connected_by = std::min(deadline, Clock::now() + while_connecting);
-    while (room_.size() > 0 && Clock::now() < connected_by)
+    while (room_.unclaimed_tickets() > 0 && Clock::now() < connected_by)
         co_await visitor_left_.wait_until(std::min(connected_by, Clock::now() + look_again));
     // From here on a successor has the control address, and the origin proxies may go over to it.
     control_.close();
-    while (auto visitor = room_.expire(Clock::time_point::max()))
+    while (auto visitor = room_.dismiss_unclaimed())
         turn_away(std::move(*visitor), "cut by the shutdown");
     for (OriginLink* const link : links_)
         link->connection.finish(std::string(remote_is_stopping));

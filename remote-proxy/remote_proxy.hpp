@@ -355,6 +355,7 @@ private:
     void end_visitors_of_the_untrusted();
 
     // What several want (holders.cpp)
+    static std::string in_use(const PublicService& service, const OriginLink& holder);
     static std::string in_use(const PublicService& service, const OriginLink& holder,
                               const Identity& wanted_by);
     std::size_t meet_twins(const Identity& identity);

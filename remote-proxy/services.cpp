@@ -15,6 +15,11 @@ namespace {
 // Of an origin proxy that was stopped to be started again.
 constexpr Clock::duration time_of_restart = std::chrono::seconds(3);
 
+bool is_named(const std::vector<RemoteService>& services, const std::string& name)
+{
+    return std::ranges::find(services, name, &RemoteService::name) != services.end();
+}
+
 } // namespace
 
 std::vector<RemoteService> services_of(const RemoteOptions& options)
@@ -130,7 +135,11 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
     // One that has said goodbye is back soon, or has been stopped for good.
     const bool is_goodbye = !link.goodbye.empty();
     const std::string& name = link.name->shown();
-    service.absence = is_goodbye     ? name + " has said goodbye: " + link.goodbye
+    constexpr std::size_t longest_goodbye = 100;
+    service.absence = is_goodbye     ? name + " has said goodbye: " +
+                                       link.goodbye.substr(0, longest_goodbye)
+                      : !link.connection.farewell().empty()
+                                     ? "the connection of " + name + " was closed here"
                       : link.is_lost ? "the connection of " + name + " was lost"
                                      : name + " serves it no longer";
     const Clock::duration patience = options_.pairing_timeout;
@@ -181,7 +190,9 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
             forget(*service->tunnel);
         retire(service, service->tunnel  ? "the options name a service at its address"
                         : service->owner ? "the options name one that is called so"
-                                         : "it is gone from the options");
+                        : is_named(wanted, service->options.name)
+                            ? "its address has changed in the options"
+                            : "it is gone from the options");
     }
     for (const RemoteService& service : wanted) {
         if (stays(service)) {

@@ -115,7 +115,8 @@ void StateFile::lock()
 void StateFile::release()
 {
     released_ = true;
-    lock_.close();
+    if (writing_ == 0) // else the last write, since it replaces the file
+        lock_.close();
 }
 
 void StateFile::must_be_replaceable() const
@@ -141,9 +142,21 @@ awaitable<void> StateFile::write_text(std::string text)
         *ours = true;
         co_return written;
     };
-    Fd written = co_await asio::co_spawn(*disk_, std::move(replace), use_awaitable);
-    if (!released_)
+    ++writing_;
+    Fd written;
+    std::exception_ptr failure;
+    try {
+        written = co_await asio::co_spawn(*disk_, std::move(replace), use_awaitable);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    --writing_;
+    if (!failure)
         lock_ = std::move(written);
+    if (released_ && writing_ == 0)
+        lock_.close();
+    if (failure)
+        std::rethrow_exception(failure);
 }
 
 void StateFile::write_soon(asio::io_context& io, const Kept& kept)

@@ -52,6 +52,7 @@ private:
     std::string path_;
     Fd lock_;
     bool released_ = false;
+    int writing_ = 0; // writes under way
     // It may be replaced; the disk's thread alone looks at it once that has begun.
     std::shared_ptr<bool> ours_ = std::make_shared<bool>(true);
     std::unique_ptr<asio::thread_pool> disk_;

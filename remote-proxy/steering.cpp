@@ -442,9 +442,8 @@ OriginLink* RemoteProxy::origin_named(std::string_view name) const
 // Whether it was said of it, of its machine or of its credential.
 bool RemoteProxy::is_drained(const OriginName& origin) const
 {
-    const auto& drained = kept_.drained_origins;
-    return drained.contains(origin.shown()) || drained.contains(origin.identity()) ||
-           drained.contains(origin.credential());
+    return std::ranges::any_of(kept_.drained_origins,
+                               [&](const auto& name) { return origin.answers_to(name); });
 }
 
 // All who offer it and go by this name.
@@ -486,7 +485,7 @@ void RemoteProxy::resume_origins(const std::string& name, const std::vector<Orig
                                   (name == origin.identity() && wider == origin.credential()));
             if (is_wider && kept_.drained_origins.contains(wider))
                 throw SteeringError(
-                    404, fmt::format("all of \"{}\" are drained: resume that", log::escape(wider)));
+                    409, fmt::format("all of \"{}\" are drained: resume that", log::escape(wider)));
         }
     }
     kept_.drained_origins.erase(name);
@@ -496,6 +495,13 @@ void RemoteProxy::resume_origins(const std::string& name, const std::vector<Orig
     for (const OriginLink* const link : links) {
         kept_.drained_origins.erase(link->name->shown());
         kept_.drained_origins.erase(link->name->identity());
+        // NAME and NAME@DOMAIN of a certificate mean the same.
+        const std::string credential = link->name->credential();
+        const std::string client(client_identifier(credential));
+        if (name == credential || name == client) {
+            kept_.drained_origins.erase(credential);
+            kept_.drained_origins.erase(client);
+        }
     }
 }
 

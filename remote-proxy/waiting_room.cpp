@@ -179,6 +179,20 @@ std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
     return gone;
 }
 
+std::size_t WaitingRoom::unclaimed_tickets() const
+{
+    return static_cast<std::size_t>(
+        std::ranges::count_if(told_, [](const Seat& seat) { return !seat.claimed; }));
+}
+
+std::optional<Visitor> WaitingRoom::dismiss_unclaimed()
+{
+    if (!untold_.empty())
+        return take_untold(untold_.begin());
+    const auto seat = std::ranges::find_if(told_, [](const Seat& each) { return !each.claimed; });
+    return seat == told_.end() ? std::nullopt : std::optional(take_told(seat));
+}
+
 std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)
 {
     std::vector<Visitor> gone;

@@ -91,6 +91,12 @@ public:
     // Takes out those who were told of on the link of this number, and are claimed.
     std::vector<Visitor> dismiss_claimed(std::uint64_t told_to);
 
+    // Visitors for whom somebody may still come with a ticket.
+    std::size_t unclaimed_tickets() const;
+
+    // Takes out a visitor for whom nobody has come yet.
+    std::optional<Visitor> dismiss_unclaimed();
+
     // Takes out those of whom `which` says so, claimed or not.
     std::vector<Visitor> dismiss_if(const std::function<bool(const Visitor&)>& which);
 

@@ -278,6 +278,7 @@ std::error_code restrict_system_calls_to_dialing()
     filter.allow_data();
     filter.allow_abort();
     filter.allow(SCMP_SYS(connect));
+    filter.allow(SCMP_SYS(setsockopt)); // urgent bytes are kept from the first on
     filter.allow(SCMP_SYS(socket),
                  {argument_is(0, AF_UNIX), argument_is(1, SOCK_STREAM, type_bits)});
     return filter.load();

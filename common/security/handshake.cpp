@@ -570,7 +570,8 @@ void Handshake::fail(int reason) const
     const long verified = SSL_get_verify_result(tls_.get());
     if (why == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK)
         tunnel::fail(make_error_code(Errc::untrusted_certificate),
-                     fmt::format("{}: {}", host_, X509_verify_cert_error_string(verified)));
+                     fmt::format("{}: {} (see --tls-ca and --tls-server-name)", host_,
+                                 X509_verify_cert_error_string(verified)));
     tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
 }
 
