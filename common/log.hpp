@@ -28,7 +28,13 @@ struct Seconds {
 // retry-in=0.025s in text and "retry_in_seconds":0.025 in JSON; {"up", Bytes{82}} is up=82 and
 // "up_bytes":82. Durations become seconds.
 struct Field {
-    Field(std::string_view name, std::string_view text) : key(name), value(std::string(text)) {}
+    // No text is longer in a line: much of it comes from peers.
+    static constexpr std::size_t longest_text = 512;
+
+    Field(std::string_view name, std::string_view text)
+        : key(name), value(std::string(text.substr(0, longest_text)))
+    {
+    }
 
     Field(std::string_view name, const char* text) : Field(name, std::string_view(text)) {}
 
@@ -50,6 +56,7 @@ struct Field {
 
     std::string_view key;
     std::variant<std::string, std::uint64_t, Seconds, Bytes> value;
+    std::string_view peer{}; // whose budget of lines this one uses up, if no field tells; not shown
 };
 
 using Fields = std::initializer_list<Field>;

@@ -60,6 +60,10 @@ double size_of(std::string_view message, Fields fields)
 
 std::string_view peer_of(Fields fields)
 {
+    const auto told =
+        std::ranges::find_if(fields, [](const Field& each) { return !each.peer.empty(); });
+    if (told != fields.end())
+        return told->peer;
     if (const std::string* const name = text_of(fields, "name"))
         return *name;
     for (const std::string_view key : {"origin", "remote", "peer", "visitor", "address", "by"}) {
@@ -111,7 +115,8 @@ Limits::Entry& Limits::entry_of(std::string_view message, Fields fields, std::st
                                 Clock::time_point now)
 {
     constexpr Budget usual{8 * 1024, 16}; // some 70 lines, then one in some seconds
-    constexpr Budget of_services{512 * 1024, 128};
+    constexpr Budget of_services{128 * 1024, 128};
+    constexpr Budget of_visitors{256 * 1024, 1024}; // for each of whom a line is wanted
     constexpr Budget of_the_others{64 * 1024, 1024};
     key_.assign(message).append(1, separator).append(peer);
     if (const auto known = entries_.find(key_); known != entries_.end())
@@ -123,7 +128,9 @@ Limits::Entry& Limits::entry_of(std::string_view message, Fields fields, std::st
             overflow_ = {of_the_others, of_the_others.at_once, now};
         return overflow_;
     }
-    const Budget budget = text_of(fields, "service") != nullptr ? of_services : usual;
+    const Budget budget = text_of(fields, "visitor") != nullptr   ? of_visitors
+                          : text_of(fields, "service") != nullptr ? of_services
+                                                                  : usual;
     Entry& entry = entries_[key_];
     entry = {budget, budget.at_once, now};
     return entry;

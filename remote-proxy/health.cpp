@@ -29,13 +29,12 @@ void RemoteProxy::on_health(OriginLink& link, const ServerHealth& health)
         return;
     if (is_ill)
         log::warn("an origin server is not well", {{"service", health.service},
-                                                   {"name", link.name->shown()},
+                                                   log_name(link),
                                                    {"origin", link.address},
                                                    {"reason", health.text}});
     else
-        log::info(
-            "an origin server is well again",
-            {{"service", health.service}, {"name", link.name->shown()}, {"origin", link.address}});
+        log::info("an origin server is well again",
+                  {{"service", health.service}, log_name(link), {"origin", link.address}});
 }
 
 } // namespace tunnel

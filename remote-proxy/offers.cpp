@@ -163,13 +163,13 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
         return;
     if (no != nullptr)
         log::warn("declined a service", {{"service", no->service},
-                                         {"name", link.name->shown()},
+                                         log_name(link),
                                          {"origin", link.address},
                                          {"reason", no->text}});
     else if (const auto* const yes = std::get_if<Opened>(&frame))
         log::info("service opened", {{"service", yes->service},
                                      {"outside", yes->outside_address},
-                                     {"name", link.name->shown()},
+                                     log_name(link),
                                      {"origin", link.address}});
 }
 
@@ -381,9 +381,10 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const 
     };
     const PortRanges& allowed = ports_of(link);
     if (trust_.trusts_anyone() && !allowed.empty())
-        return refused(fmt::format("there is no service \"{}\" here, and without a secret nobody may "
-                                   "open one: give both proxies the same --secret-file",
-                                   name));
+        return refused(
+            fmt::format("there is no service \"{}\" here, and without a secret nobody may "
+                        "open one: give both proxies the same --secret-file",
+                        name));
     if (allowed.empty() || trust_.trusts_anyone())
         return refused(fmt::format("there is no service \"{}\" here, and this origin proxy may not "
                                    "open one: see allow-ports of the remote proxy{}",

@@ -33,7 +33,8 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
       carrier(std::make_shared<const Carrier>(carrier_of(identity, origin))),
       parked(std::move(parking_space)),
       visitors(std::make_shared<std::size_t>(0)),
-      address(to_string(connection.peer()))
+      address(to_string(connection.peer())),
+      log_peer(identity.is_anybody() ? connection.peer().address().to_string() : identity.name)
 {
 }
 
@@ -41,6 +42,13 @@ void OriginLink::announce(const Ticket& ticket, const Visitor& visitor,
                           const RemoteService& service)
 {
     connection.post(announcement(ticket, visitor, service));
+}
+
+log::Field log_name(const OriginLink& link)
+{
+    log::Field field("name", link.name->shown());
+    field.peer = link.log_peer;
+    return field;
 }
 
 Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "common/log.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "common/security/key.hpp"
@@ -94,8 +95,13 @@ struct OriginLink {
     std::shared_ptr<SharedLimits> bandwidth{};
     std::shared_ptr<std::size_t> visitors; // that it was told of and that are here
     std::string address;                   // "ip:port"
+    std::string log_peer;                  // whose budget of log lines it uses up
     std::string goodbye;                   // the words it left with, empty if it has not
 };
+
+// Its name as a field of a log line. The lines count for its credential, since it may call itself
+// anything at each log-in; where nothing was proved for its address.
+log::Field log_name(const OriginLink& link);
 
 // What is said of it.
 Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);

@@ -187,7 +187,7 @@ bool RemoteProxy::replace_former(const Caller& caller, const LogIn& log_in)
         return false;
     OriginLink& former = **found;
     log::info("the origin proxy has returned",
-              {{"origin", former.address}, {"name", former.name->shown()}});
+              {{"origin", former.address}, log_name(former)});
     former.connection.end(make_error_code(std::errc::operation_canceled),
                           "taken over by the same origin proxy");
     lose(former);
@@ -286,7 +286,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
                                                     {"address", link.address},
                                                     {"version", link.version}}));
     log::info("origin proxy logged in", {{"origin", link.address},
-                                         {"name", link.name->shown()},
+                                         log_name(link),
                                          {"encrypted", encrypted ? "yes" : "no"},
                                          {"version", log_in.program_version}});
     try {
@@ -314,16 +314,15 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
                                      {"address", link.address},
                                      {"reason", link.goodbye.empty() ? reason : link.goodbye}}));
     const std::string& farewell = link.connection.farewell();
-    const std::string name = link.name->shown();
     if (!link.goodbye.empty())
         log::info("origin proxy left",
-                  {{"origin", link.address}, {"name", name}, {"reason", link.goodbye}});
+                  {{"origin", link.address}, log_name(link), {"reason", link.goodbye}});
     else if (!farewell.empty())
         log::info("closed the connection of an origin proxy",
-                  {{"origin", link.address}, {"name", name}, {"reason", farewell}});
+                  {{"origin", link.address}, log_name(link), {"reason", farewell}});
     else
         log::warn("lost the origin proxy",
-                  {{"origin", link.address}, {"name", name}, {"reason", reason}});
+                  {{"origin", link.address}, log_name(link), {"reason", reason}});
 }
 
 void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
@@ -346,9 +345,8 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     } else if (const auto* const health = std::get_if<ServerHealth>(&frame)) {
         on_health(link, *health);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
-        log::warn(
-            "the origin proxy says",
-            {{"origin", link.address}, {"name", link.name->shown()}, {"notice", notice->text}});
+        log::warn("the origin proxy says",
+                  {{"origin", link.address}, log_name(link), {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         link.goodbye = goodbye->text.empty() ? "goodbye" : goodbye->text;
     }

@@ -136,12 +136,11 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
     const bool is_goodbye = !link.goodbye.empty();
     const std::string& name = link.name->shown();
     constexpr std::size_t longest_goodbye = 100;
-    service.absence = is_goodbye     ? name + " has said goodbye: " +
-                                       link.goodbye.substr(0, longest_goodbye)
-                      : !link.connection.farewell().empty()
-                                     ? "the connection of " + name + " was closed here"
-                      : link.is_lost ? "the connection of " + name + " was lost"
-                                     : name + " serves it no longer";
+    service.absence =
+        is_goodbye ? name + " has said goodbye: " + link.goodbye.substr(0, longest_goodbye)
+        : !link.connection.farewell().empty() ? "the connection of " + name + " was closed here"
+        : link.is_lost                        ? "the connection of " + name + " was lost"
+                                              : name + " serves it no longer";
     const Clock::duration patience = options_.pairing_timeout;
     service.outage_ends = now + (is_goodbye ? std::min(patience, time_of_restart) : patience);
     be_woken_at(*service.outage_ends);

@@ -251,7 +251,7 @@ std::optional<std::string> RemoteProxy::serve_tunnels(OriginLink& link, const st
         if (service->options.wants_header && !link.sends_headers) { // it was another program before
             log::error("a tunnel is not served: its origin proxy is too old to send the header "
                        "that is wanted",
-                       {{"outside", *service->name}, {"name", link.name->shown()}});
+                       {{"outside", *service->name}, log_name(link)});
             continue;
         }
         const bool is_anybody = link.identity.is_anybody();
@@ -507,8 +507,7 @@ void RemoteProxy::resume_origins(const std::string& name, const std::vector<Orig
 
 void RemoteProxy::apply_drain(OriginLink& link)
 {
-    log::info(link.drained ? "origin proxy drained" : "origin proxy resumed",
-              {{"name", link.name->shown()}});
+    log::info(link.drained ? "origin proxy drained" : "origin proxy resumed", {log_name(link)});
     for (const ServicePointer& service : served_by(link)) {
         try {
             if (!link.drained) {

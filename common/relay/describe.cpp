@@ -39,22 +39,29 @@ void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t d
                      std::chrono::steady_clock::duration duration, std::string_view how,
                      std::string_view service, Blame blame)
 {
+    const bool is_served = (up > 0 && down > 0) || how == describe(End::finished, {}, {});
     const auto write = [&](log::Fields fields) {
         constexpr std::string_view message = "visitor ended";
-        // Each is written: users count them, and look for the one that they miss.
-        if (blame == Blame::nobody)
+        // Of those who were served each is written: users count them, and look for the one that
+        // they miss. The others cost nothing to make, so they have a budget.
+        if (is_served && blame == Blame::nobody)
             log::info(message, fields, log::Limit::none);
-        else
+        else if (is_served)
             log::warn_or_info(message, fields, service);
+        else
+            log::write(blame == Blame::nobody ? log::Level::info : log::Level::warn, message,
+                       fields);
     };
+    log::Field who("visitor", visitor);
+    who.peer = service.empty() ? "the one service" : service; // and not the visitor's address
     if (service.empty())
-        write({{"visitor", visitor},
+        write({who,
                {"up", log::Bytes{up}},
                {"down", log::Bytes{down}},
                {"duration", duration},
                {"end", how}});
     else
-        write({{"visitor", visitor},
+        write({who,
                {"service", service},
                {"up", log::Bytes{up}},
                {"down", log::Bytes{down}},
