@@ -137,11 +137,4 @@ bool sandbox_is_built()
 #endif
 }
 
-void keep_memory_private()
-{
-    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    const rlimit none{0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
-}
-
 } // namespace tunnel

@@ -63,7 +63,7 @@ std::string services_table(const Json& services)
     return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
 }
 
-Finding status(const Command& command, const RunningProgram& running)
+CommandResult status(const Command& command, const RunningProgram& running)
 {
     Json all;
     all["status"] = running.get("/v1/status");
@@ -83,7 +83,7 @@ Finding status(const Command& command, const RunningProgram& running)
 int ask_origin_proxy(const Command& command, const ManagementOptions& options)
 {
     const RunningProgram running("origin-proxy", options);
-    return show(command, running.name(), [&]() -> Finding {
+    return show(command, running.name(), [&]() -> CommandResult {
         if (command.word == "reload") {
             running.expect_itself(running.get("/v1/status"));
             return {reload(command, running)};

@@ -88,7 +88,7 @@ std::string origins_table(const Json& origins)
     return table.empty() ? "No origin proxy is logged in.\n" : table.text(columns_of_output());
 }
 
-Finding status(const Command& command, const RunningProgram& running)
+CommandResult status(const Command& command, const RunningProgram& running)
 {
     Json all;
     all["status"] = running.get("/v1/status");
@@ -189,7 +189,7 @@ std::string steer(const Command& command, const RunningProgram& running)
 int ask_remote_proxy(const Command& command, const ManagementOptions& options)
 {
     const RunningProgram running("remote-proxy", options);
-    return show(command, running.name(), [&]() -> Finding {
+    return show(command, running.name(), [&]() -> CommandResult {
         if (command.word == "status")
             return status(command, running);
         running.expect_itself(running.get("/v1/status"));

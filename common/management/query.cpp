@@ -24,7 +24,7 @@ namespace tunnel {
 namespace {
 
 // Where a connection may go to.
-struct Target {
+struct Destination {
     sockaddr_storage address{};
     socklen_t size = 0;
 };
@@ -62,7 +62,7 @@ enum class Step { connecting, asking };
     }
 }
 
-std::vector<Target> look_up(const std::string& host, std::uint16_t port, const std::string& where)
+std::vector<Destination> look_up(const std::string& host, std::uint16_t port, const std::string& where)
 {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -73,9 +73,9 @@ std::vector<Target> look_up(const std::string& host, std::uint16_t port, const s
     if (error != 0)
         throw QueryError(fmt::format("cannot find {} ({}): is --management-addr right?", where,
                                      ::gai_strerror(error)));
-    std::vector<Target> targets;
+    std::vector<Destination> targets;
     for (const addrinfo* each = found; each != nullptr; each = each->ai_next) {
-        Target& target = targets.emplace_back();
+        Destination& target = targets.emplace_back();
         std::memcpy(&target.address, each->ai_addr, each->ai_addrlen);
         target.size = each->ai_addrlen;
     }
@@ -83,11 +83,11 @@ std::vector<Target> look_up(const std::string& host, std::uint16_t port, const s
 }
 
 // In the order in which they are tried.
-std::vector<Target> targets_of(const ManagementAddress& address)
+std::vector<Destination> targets_of(const ManagementAddress& address)
 {
     const std::string where = log::escape(to_string(address));
     if (!address.path.empty()) {
-        Target target;
+        Destination target;
         auto& of_unix = reinterpret_cast<sockaddr_un&>(target.address);
         of_unix.sun_family = AF_UNIX;
         std::memcpy(of_unix.sun_path, address.path.data(), address.path.size());
@@ -98,7 +98,7 @@ std::vector<Target> targets_of(const ManagementAddress& address)
     if (!host.empty() && host != "0.0.0.0" && host != "::")
         return look_up(host, port, where);
     // Who listens at all addresses of one kind may listen at those of the other, too.
-    std::vector<Target> all = look_up(host == "::" ? "::1" : "127.0.0.1", port, where);
+    std::vector<Destination> all = look_up(host == "::" ? "::1" : "127.0.0.1", port, where);
     if (host.empty())
         all.push_back(look_up("::1", port, where).front());
     return all;
@@ -111,7 +111,7 @@ public:
     {
         const auto end = Clock::now() + limits.connect;
         int error = 0;
-        for (const Target& target : targets_of(address)) {
+        for (const Destination& target : targets_of(address)) {
             socket_ = Fd(::socket(target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
             if (socket_.is_open() && wait_until(SO_SNDTIMEO, end) &&
                 ::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&target.address),

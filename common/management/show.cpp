@@ -113,11 +113,11 @@ Found failure(const Command& command, const std::string& program, std::string_vi
 }
 
 Found look(const Command& command, const std::string& program,
-           const std::function<Finding()>& find_out)
+           const std::function<CommandResult()>& find_out)
 {
     constexpr int usage_error = 2;
     try {
-        const Finding finding = find_out();
+        const CommandResult finding = find_out();
         return {finding.text, finding.exit_code};
     } catch (const WrongConfiguration& wrong) {
         return failure(command, program, wrong.what(), usage_error);
@@ -152,7 +152,7 @@ std::string fits(const std::string& sentence)
 }
 
 int show(const Command& command, const std::string& program,
-         const std::function<Finding()>& find_out)
+         const std::function<CommandResult()>& find_out)
 {
     if (!command.watch) {
         const Found found = look(command, program, find_out);

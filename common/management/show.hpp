@@ -10,7 +10,7 @@
 namespace tunnel {
 
 // What was found out.
-struct Finding {
+struct CommandResult {
     std::string text;
     int exit_code = 0;
 };
@@ -27,6 +27,6 @@ std::string fits(const std::string& sentence);
 // WrongConfiguration and 1 for all else. With --watch this goes on until SIGINT or SIGTERM ends the
 // process with 0; what cannot be found out is said, and tried again.
 int show(const Command& command, const std::string& program,
-         const std::function<Finding()>& find_out);
+         const std::function<CommandResult()>& find_out);
 
 } // namespace tunnel

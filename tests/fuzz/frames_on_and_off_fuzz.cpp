@@ -35,7 +35,7 @@ public:
         adds.read_until_told();
     }
 
-    void start() { adds.start(Side{from_.near.get()}); }
+    void start() { adds.start(); }
 
     // Until nothing moves any more.
     void settle()
