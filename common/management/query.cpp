@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <netdb.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -62,7 +63,8 @@ enum class Step { connecting, asking };
     }
 }
 
-std::vector<Destination> look_up(const std::string& host, std::uint16_t port, const std::string& where)
+std::vector<Destination> look_up(const std::string& host, std::uint16_t port,
+                                 const std::string& where)
 {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -95,7 +97,9 @@ std::vector<Destination> targets_of(const ManagementAddress& address)
         return {target};
     }
     const auto& [host, port] = address.address;
-    if (!host.empty() && host != "0.0.0.0" && host != "::")
+    // Both loopback addresses, also where no file knows the name.
+    const bool is_here = host.empty() || ::strcasecmp(host.c_str(), "localhost") == 0;
+    if (!is_here && host != "0.0.0.0" && host != "::")
         return look_up(host, port, where);
     // Who listens at all addresses of one kind may listen at those of the other, too.
     std::vector<Destination> all = look_up(host == "::" ? "::1" : "127.0.0.1", port, where);
