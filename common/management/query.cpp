@@ -103,7 +103,7 @@ std::vector<Destination> targets_of(const ManagementAddress& address)
         return look_up(host, port, where);
     // Who listens at all addresses of one kind may listen at those of the other, too.
     std::vector<Destination> all = look_up(host == "::" ? "::1" : "127.0.0.1", port, where);
-    if (host.empty())
+    if (is_here)
         all.push_back(look_up("::1", port, where).front());
     return all;
 }
