@@ -23,7 +23,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> synonyms{
     {"err", "error"},
 }};
 
-constexpr std::size_t longest = 64; // what is longer is no name
+constexpr std::size_t longest_word = 64; // what is longer is no name
 
 std::string folded(std::string_view text)
 {
@@ -76,7 +76,7 @@ std::string same_beginning(const std::string& text, const std::vector<std::strin
 
 std::string nearest(std::string_view text, const std::vector<std::string>& names)
 {
-    if (text.size() > longest)
+    if (text.size() > longest_word)
         return {};
     const std::string typed = folded(text);
     for (const auto& [word, meant] : synonyms) {
@@ -89,7 +89,7 @@ std::string nearest(std::string_view text, const std::vector<std::string>& names
     // Of several the one that goes on as the text does: "of" is rather "off" than "on".
     auto least = std::pair(most_slips + 1, false);
     for (const std::string& name : names) {
-        if (name.size() > longest)
+        if (name.size() > longest_word)
             continue;
         const std::string other = folded(name);
         const auto slips = std::pair(slips_between(typed, other), !other.starts_with(typed));

@@ -17,7 +17,7 @@ struct Unit {
 };
 
 // In bits, so that all are whole numbers.
-constexpr std::array<std::pair<std::string_view, std::uint64_t>, 10> rates{
+constexpr std::array<std::pair<std::string_view, std::uint64_t>, 10> rate_units{
     {{"B/s", 8},
      {"KiB/s", 8 << 10U},
      {"MiB/s", 8 << 20U},
@@ -53,7 +53,7 @@ std::optional<std::uint64_t> parse_rate(std::string_view text)
     const auto quantity = parse_quantity(text);
     if (!quantity || quantity->first > highest_rate)
         return std::nullopt;
-    for (const auto& [name, bits] : rates) {
+    for (const auto& [name, bits] : rate_units) {
         if (quantity->second != name)
             continue;
         if (quantity->first > 8 * highest_rate / bits)

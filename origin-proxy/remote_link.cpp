@@ -459,8 +459,6 @@ awaitable<void> RemoteLink::tell_when_answered(std::uint64_t log_in)
     if (holds() && on_ready_ && offers_.opened().empty())
         log::warn("no service is open: nobody can reach an origin server through this remote proxy",
                   {{"remote", to_string(address_)}, {"services", services_.size()}});
-    while (holds() && on_ready_ && offers_.opened().empty())
-        co_await answered_.wait();
     if (holds() && on_ready_) // else the next log-in tells it
         std::exchange(on_ready_, nullptr)(address_, session_.remote, offers_.opened());
 }

@@ -118,7 +118,7 @@ void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
 void RemoteLink::start_visits()
 {
     if (std::exchange(starting_, true))
-        return; // one of them has ended at once, and the loop goes on below it
+        return;      // one of them has ended at once, and the loop goes on below it
     int started = 0; // in this turn: thousands may fail as soon as they are started
     while (!stopping_ && link_ != nullptr && !announced_.empty() && places_.is_free()) {
         if (++started > visits_in_a_turn) {

@@ -108,7 +108,7 @@ bool is_in(const Json& list, const std::string& name)
 {
     return std::ranges::any_of(list, [&name](const Json& each) {
         const std::string its = text_in(each, "name");
-        return its == name || its.starts_with(name + '/');
+        return its == name || its.starts_with(name + '/') || its.ends_with('/' + name);
     });
 }
 
@@ -116,13 +116,8 @@ bool is_in(const Json& list, const std::string& name)
 void must_exist(const Command& command, const RunningProgram& running)
 {
     const auto look = [&](const char* list, const char* kind, const std::string& name) {
-        // The program knows by which names else it may be meant.
-        try {
-            if (!name.empty() && !is_in(running.all(list), name))
-                running.get(fmt::format("/v1/{}/{}", list, encode_segment(name)));
-        } catch (const NoSuchName&) {
+        if (!name.empty() && !is_in(running.all(list), name))
             running.refuse_name(list, kind, name);
-        }
     };
     look("services", "service", command.service);
     look("origins", "origin proxy", command.origin);

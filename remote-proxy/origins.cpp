@@ -186,8 +186,7 @@ bool RemoteProxy::replace_former(const Caller& caller, const LogIn& log_in)
     if (found == links_.end())
         return false;
     OriginLink& former = **found;
-    log::info("the origin proxy has returned",
-              {{"origin", former.address}, log_name(former)});
+    log::info("the origin proxy has returned", {{"origin", former.address}, log_name(former)});
     former.connection.end(make_error_code(std::errc::operation_canceled),
                           "taken over by the same origin proxy");
     lose(former);

@@ -67,8 +67,8 @@ void ManagementTurns::over(Clock::time_point now)
 {
     if (!began_)
         return;
-    const Clock::duration pause = (parts - 1) * (cpu_of_the_thread() - *began_);
-    free_at_ = now + std::min<Clock::duration>(pause, longest_pause);
+    const Clock::duration rest = (parts - 1) * (cpu_of_the_thread() - *began_);
+    free_at_ = now + std::min<Clock::duration>(rest, longest_pause);
     began_.reset();
 }
 

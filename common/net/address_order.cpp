@@ -8,8 +8,9 @@ std::vector<tcp::endpoint> AddressOrder::arrange(const std::vector<tcp::endpoint
 {
     std::vector<tcp::endpoint> ordered = found;
     if (!ordered.empty())
-        std::ranges::rotate(ordered,
-                            ordered.begin() + static_cast<std::ptrdiff_t>(first_ % ordered.size()));
+        std::rotate(ordered.begin(),
+                    ordered.begin() + static_cast<std::ptrdiff_t>(first_ % ordered.size()),
+                    ordered.end());
     if (good_) {
         const auto good = std::ranges::find(ordered, *good_);
         if (good != ordered.end())

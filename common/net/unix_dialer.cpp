@@ -122,11 +122,12 @@ private:
         std::string all(size, '\0');
         if (!read_whole(std::as_writable_bytes(std::span(all))))
             return;
-        // Added to the former ones, which are in use until the reload has gone well, and still are if
-        // it fails.
+        // Added to the former ones, which are in use until the reload has gone well, and still are
+        // if it fails.
         for (std::string_view rest = all; !rest.empty();) {
             const std::size_t end = std::min(rest.find('\0'), rest.size());
-            if (std::string path(rest.substr(0, end)); std::ranges::find(paths_, path) == paths_.end())
+            if (std::string path(rest.substr(0, end));
+                std::ranges::find(paths_, path) == paths_.end())
                 paths_.push_back(std::move(path));
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }

@@ -31,7 +31,7 @@ constexpr const char* chacha_first = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_G
 // The accepting end knows this group alone. A data connection offers another, so that there is none
 // in common: the one way to make OpenSSL 3.0 do without a key exchange (psk_ke, RFC 8446 section
 // 4.2.9), which both ends otherwise only prefer not to. P-256 is the fastest to offer in vain.
-constexpr const char* group = "X25519";
+constexpr const char* exchange_group = "X25519";
 constexpr const char* group_of_nobody = "P-256";
 
 // The chain of certificates that a peer shows, where it is asked for one. OpenSSL takes the memory
@@ -293,7 +293,7 @@ TlsContext::TlsContext(ssl_ctx_st* context) : context_(context)
         throw std::runtime_error("libssl cannot do TLS 1.3");
     SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
     SSL_CTX_set_ciphersuites(context, has_fast_aes() ? aes_first : chacha_first);
-    SSL_CTX_set1_groups_list(context, group);
+    SSL_CTX_set1_groups_list(context, exchange_group);
     // No tickets: a pre-shared key does the same. No early data: it could be replayed.
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

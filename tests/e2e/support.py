@@ -89,7 +89,22 @@ class Tunnel:
         self._start, self._exit_code = start, exit_code
         self._trust_of_remote, self.trust_of_origin = flags_of_trust(trust or mode_of_this_run())
 
+    @staticmethod
+    def _last_of_each(flags):
+        """A flag given twice is refused; here a test's own one stands in the place of a default."""
+        once = ("--heartbeat-interval", "--heartbeat-timeout", "--dial-timeout", "--grace-period", "--log-level",
+                "--pairing-timeout", "--half-close-timeout", "--idle-timeout", "--parked-connections", "--log-format")
+        kept, words = [], list(flags)
+        while words:
+            word = words.pop(0)
+            if word in once and word in words:
+                words.pop(0)
+            else:
+                kept.append(word)
+        return kept
+
     def _launch(self, name, flags, options):
+        flags = self._last_of_each(flags)
         # The whole suite with the management interface on, in both programs: TUNNEL_MANAGEMENT=1.
         if os.environ.get("TUNNEL_MANAGEMENT") and "--management-addr" not in flags:
             flags = [*flags, "--management-addr", f"{HOST}:0"]

@@ -244,7 +244,7 @@ class Users(Files):
         self.assertEqual(code, 2, err)
         self.assertIn("there is no such user", err)
         code, _, err = program("remote-proxy", *flags, "no-such-user")
-        self.assertEqual(code, 1, err)
+        self.assertEqual(code, 2, err)
         self.assertIn("there is no such user", err)
         code, _, err = program("remote-proxy", "check", *flags, "a:b:c")
         self.assertEqual(code, 2, err)
@@ -259,7 +259,7 @@ class Users(Files):
                                     group=NOBODY, extra_groups=[], capture_output=True, text=True, timeout=20)
             return result.returncode, result.stderr
         code, err = as_nobody("--outside-addr", f"{HOST}:0", "--user", "daemon")
-        self.assertEqual(code, 1, err)
+        self.assertEqual(code, 2, err)
         self.assertIn("needs a start as root", err)
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
             if int(file.read()) <= 443:

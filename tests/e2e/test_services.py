@@ -162,8 +162,9 @@ class Services(ByHand):
             remote, control, _ = self.remote("--secrets-file", path, "--allow-ports", f"{port}", "--pairing-timeout", "1s")
             roof, opened = self.origin(control, "--secret-file", files["roof"],
                                        "--service", f"web={show_address(first.address)}@{port}")
-            cellar, _ = self.origin(control, "--secret-file", files["cellar"], "--service",
-                                    f"web={show_address(second.address)}@{port}")
+            cellar = self.start("origin-proxy", "--remote-proxy-addr", control, "--secret-file", files["cellar"],
+                                "--service", f"web={show_address(second.address)}@{port}")
+            Tunnel.wait_log(cellar, lambda line: line["message"].startswith("no service is open"))
             self.assertEqual(word_of((HOST, port)), b"roof")
             roof.stop(code=0)
             Tunnel.wait_log(cellar, lambda line: line["message"] == "service opened")
