@@ -45,8 +45,6 @@ tunnel::ReadyLine ready_line(const tunnel::OriginOptions& options,
         line.facts.emplace_back("outside", public_address(remote_proxy, opened[0].outside_address));
         return line;
     }
-    if (opened.empty()) // it is logged in, and nobody can reach an origin server through it yet
-        line.facts.emplace_back("open", "none");
     for (const tunnel::Opened& each : opened)
         line.services.emplace_back(each.service,
                                    public_address(remote_proxy, each.outside_address));
