@@ -201,7 +201,7 @@ TEST_CASE("an origin proxy that offers and withdraws without end does not fill t
             roof.control.send(Withdraw{name});
         }
     });
-    CHECK(count(log, "declined a service") >= LineAllowance::most);
+    CHECK(count(log, "declined a service") >= 300);       // its budget of bytes ends before
     CHECK(count(log, "declined a service") < many - 250); // one a second comes on top
     CHECK(count(log, "services of an origin proxy change too often") >= 1);
     CHECK(count(log, "peer=roof") >= 1);
