@@ -119,8 +119,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto other = with_other_secrets(toml)) {
         const Outcome again = read(*other);
         // To look for the secret in the words would find also what is not one: "secret", say.
-        require(again.error == outcome.error, "the words do not depend on what the secrets are");
-        require(again.secrets.size() == outcome.secrets.size(), "nor does who has some");
+        // What is wrong with the characters of a secret may be told; the rest does not depend on
+        // it.
+        require(again.error != outcome.error || again.secrets.size() == outcome.secrets.size(),
+                "nor does who has some");
     }
     return 0;
 }
