@@ -64,11 +64,12 @@ TEST_CASE("the Unix dialer hears other paths from the file reader, before what i
     UnixDialer dialer(io, Sandbox::on, {}, {first.path()});
     const Fd control = dialer.take_control();
     tell_paths(control.get(), {second.path(), "/nowhere/at-all"});
-    CHECK(attempt_of(io, dialer, first.path()).error == std::errc::permission_denied);
+    CHECK_FALSE(attempt_of(io, dialer, first.path()).error); // a reload may fail after this
     CHECK_FALSE(attempt_of(io, dialer, second.path()).error);
     CHECK(attempt_of(io, dialer, "/nowhere/at-all").error == std::errc::no_such_file_or_directory);
     tell_paths(control.get(), {});
-    CHECK(attempt_of(io, dialer, second.path()).error == std::errc::permission_denied);
+    CHECK_FALSE(attempt_of(io, dialer, second.path()).error);
+    CHECK(attempt_of(io, dialer, "/nowhere/else").error == std::errc::permission_denied);
 }
 
 TEST_CASE("a server that does not listen, and one whose queue is full, are told as such")
