@@ -207,8 +207,11 @@ class Played(ManagedByHand):
     def changes(self, play, status, tunnels):
         """What the state file keeps, and all of which ends as it was."""
         play(status, "put", "/tunnels", tunnels)
-        for each in ("drain", "resume"):
-            play(status, "post", f"/v1/origins/{{name}}/{each}", name="cellar")
+        narrow = self.api.get("/v1/origins")["origins"][0]["name"]
+        self.assertTrue(narrow.startswith("cellar/"), narrow)
+        play(status, "post", "/v1/origins/{name}/drain", name="cellar")
+        play(409, "post", "/v1/origins/{name}/resume", name=narrow)
+        play(status, "post", "/v1/origins/{name}/resume", name="cellar")
         for each in ("drain", "close", "resume"):
             play(status, "post", f"/v1/services/{{name}}/{each}", name="web")
         play(status, "post", "/v1/reload")
