@@ -373,7 +373,7 @@ private:
 
     // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
-    void end_outages(Clock::time_point now);
+    awaitable<void> end_outages(Clock::time_point now);
     awaitable<void> pause_accepting(std::string_view where, std::error_code why);
     std::string not_in_time() const;
     void count(Tally& tally, std::string_view peer, std::string_view reason);
