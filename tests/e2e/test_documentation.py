@@ -128,6 +128,8 @@ class Pages(unittest.TestCase):
 
         caddy, nginx = (directives(block) for block in documents.blocks(documents.read("docs/https.md"), "", "nginx"))
         self.assertEqual(caddy, directives(documents.read("tests/e2e/conf/Caddyfile")))
+        in_readme = [block for block in documents.blocks(documents.read("README.md"), "") if "reverse_proxy" in block]
+        self.assertEqual([directives(block) for block in in_readme], [caddy])
         tested = directives(documents.read("tests/e2e/conf/nginx-site.conf"))
         self.assertEqual([line for line in nginx if not line.startswith(("ssl_", "server_name", "listen"))],
                          [line for line in tested if not line.startswith("listen")])
