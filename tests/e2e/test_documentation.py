@@ -13,7 +13,7 @@ import unittest
 import documents
 from origins import SocketOrigin
 from programs import REPO
-from support import HOST, Program, binary, free_port, parse_address, run, show_address
+from support import HOST, Program, binary, free_port, need, parse_address, run
 from test_configuration import Files
 from test_programs import program
 from test_services import saying, word_of
@@ -274,15 +274,14 @@ class Readme(unittest.TestCase):
     def section(self, first, last):
         return self.text.partition(first)[2].partition(last)[0]
 
-    def address(self, example):
-        """An address of this machine, the same for the same port of an example; port 0 and what listens stay."""
-        port = example.rpartition(":")[2]
-        return f"{HOST}:{self.ports.setdefault(port, free_port())}"
+    def port(self, example):
+        """A port of this machine, the same each time for one of the example's."""
+        return str(self.ports.setdefault(example, free_port()))
 
     def here(self, line):
-        line = re.sub(r"(?:0\.0\.0\.0|example\.com|localhost|203\.0\.113\.5)?(?<=[\w =.@]):\d+",
-                      lambda found: self.address(found[0]), line)
-        return re.sub(r"@(\d+)", lambda found: "@" + self.address(f":{found[1]}").rpartition(":")[2], line)
+        """What a reader types or sees, on this machine."""
+        line = line.replace("203.0.113.5", HOST).replace("example.com", "localhost")
+        return re.sub(r"(?<=[:@])\d+\b", lambda found: self.port(found[0]), line)
 
     def serve(self, example, word):
         server = saying(word)
@@ -312,8 +311,8 @@ class Readme(unittest.TestCase):
                 name = line.split()[0]
                 started[name] = self.start(line)
                 started[name].wait_line(f"^{re.escape(self.here(ready))}$", stream="stdout")
-            url = re.search(r"`curl http://(example\.com:\d+)/`", section)[1]
-            run(["curl", "--silent", "--show-error", "--http0.9", f"http://{self.address(url)}/"])
+            url = re.search(r"`curl (http://example\.com:\d+/)`", section)[1]
+            run([need("curl"), "--silent", "--show-error", "--noproxy", "*", "--http0.9", self.here(url)])
             self.assertRegex(ended, r"^\S+Z info  visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=finished$")
             for each in started.values():
                 each.wait_line(r"visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=finished$")
