@@ -131,6 +131,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     });
     const auto stop_gently = [&] {
         proxy.stop_gently();
+        if (management)
+            management->server.stop_gently();
         if (state)
             state->release();
     };

@@ -201,7 +201,8 @@ private:
     // Visitors (visitors.cpp)
     awaitable<void> accept_visitors(ServicePointer service);
     awaitable<bool> make_room(PublicService& service);
-    bool has_room_for(const PublicService& service) const;
+    bool find_room(const PublicService& service, const asio::ip::address& address,
+                   std::string_view reason);
     void welcome(const ServicePointer& service, Listener::Accepted accepted);
     awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
     void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,

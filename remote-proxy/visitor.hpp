@@ -65,6 +65,7 @@ struct Visitor {
     Fd socket;           // prepared: closing it resets the visitor
     std::string address; // "ip:port"
     Clock::time_point arrived;
+    asio::ip::address ip{}; // of the same address
     // It was announced with this one, but it is not known whether that was heard: it must be
     // announced with the same, so that it is not served twice.
     std::optional<Ticket> ticket{};

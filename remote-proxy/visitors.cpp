@@ -145,12 +145,23 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
     co_return visitors() < visitor_capacity() || error == std::errc::operation_would_block;
 }
 
-// Most of the room is for those of other services, so that one that nobody serves, or whose origin
-// servers hang, does not keep visitors from the others.
-bool RemoteProxy::has_room_for(const PublicService& service) const
+// Whether one more visitor from this address may wait. Most of the room is for other services, so
+// that one that nobody serves, or whose origin servers hang, does not keep visitors from them.
+// Where there is no room, the address from which most wait gives up a visitor, which is reset.
+bool RemoteProxy::find_room(const PublicService& service, const asio::ip::address& address,
+                            std::string_view reason)
 {
-    return !room_.full() &&
-           (services_.size() == 1 || room_.waiting(service.number) * 4 <= options_.max_waiting);
+    const bool is_share_used =
+        services_.size() > 1 && room_.waiting(service.number) * 4 > options_.max_waiting;
+    if (!is_share_used && !room_.full())
+        return true;
+    auto given_up =
+        is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
+    if (!given_up)
+        return false;
+    count(overflow_, given_up->address, reason);
+    turn_away(std::move(*given_up), reason);
+    return true;
 }
 
 void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted accepted)
@@ -215,15 +226,17 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
         reset(accepted.socket);
         return;
     }
-    if (!has_room_for(*service)) {
-        count(overflow_, to_string(accepted.peer), "too many visitors wait");
-        note_refusal(*service, to_string(accepted.peer), "too many visitors wait", true);
+    constexpr std::string_view too_many = "too many visitors wait";
+    if (!find_room(*service, accepted.peer.address(), too_many)) {
+        count(overflow_, to_string(accepted.peer), too_many);
+        note_refusal(*service, to_string(accepted.peer), too_many, true);
         reset(accepted.socket);
         return;
     }
     log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     ++service->counts.visitors;
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
+    visitor.ip = accepted.peer.address();
     visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
     visitor.service = service;
     visitor.service_number = service->number;
