@@ -134,12 +134,27 @@ class Pages(unittest.TestCase):
         self.assertEqual([line for line in nginx if not line.startswith(("ssl_", "server_name", "listen"))],
                          [line for line in tested if not line.startswith("listen")])
 
+    @staticmethod
+    def sources():
+        """Of the programs, with each string in one piece."""
+        text = "".join(documents.read(path) for top in ("common", *documents.PROGRAMS)
+                       for path in glob.glob(f"{top}/**/*.cpp", root_dir=REPO, recursive=True))
+        return re.sub(r'"\s*\n\s*"', "", text)
+
+    def test_every_log_line_that_is_explained_exists(self):
+        sources = self.sources()
+        rows = documents.table_rows(documents.read("docs/operations.md"), "In the log of the origin proxy")
+        self.assertGreaterEqual(len(rows), 7)
+        for text, _ in rows:
+            for line in re.findall(r"`([^`]+)`", text):
+                for part in re.split("NAME|ADDRESS|…|dial:|Connection refused", line):  # these are put in
+                    self.assertTrue(part.strip() in sources, line)
+
     def test_every_metric_that_is_named_exists(self):
-        sources = "".join(documents.read(path) for top in ("common", *documents.PROGRAMS)
-                          for path in glob.glob(f"{top}/**/*.cpp", root_dir=REPO, recursive=True))
+        sources = self.sources()
         for name in documents.written_by_hand():
             for metric in re.findall(r"`(tunnel_\w+)`", documents.read(name)):
-                self.assertIn(f'"{metric}"', sources, name)
+                self.assertTrue(f'"{metric}"' in sources, f"{name}: {metric}")
 
 
 def known_flags():
@@ -153,6 +168,42 @@ def known_flags():
             listed = set(re.findall(r"^  (?:-\w, )?(--[a-z][a-z-]+)", text, re.M)) | {"-c", "--help", "-h"}
             of_command[name][command] = flags[name] if command in ("check", "print-config") else listed
     return flags, of_command
+
+
+class Keys(Files):
+    """Those of tables in configuration files."""
+
+    def known(self, name, table):
+        """What the program expects, by its own words, when it meets another key."""
+        err = program(name, "check", self.write("unknown.toml", f"[{table}.x]", "unknown = 1"))[2]
+        return set(re.findall(r"[a-z]+(?:-[a-z]+)*", re.search(rf"'unknown' of {table}.x .* expected (.*)", err)[1]))
+
+    def test_the_page_of_options_has_every_key_of_a_service_and_no_other(self):
+        rows = documents.table_rows(documents.read("docs/configuration.md"), "Key of `[services.NAME]`")
+        described = {name: set() for name in documents.PROGRAMS}
+        for keys, side, _ in rows:
+            self.assertIn(side, ("remote", "origin", "both"))
+            names = re.findall(r"`([a-z-]+)`", keys)
+            if "-per-visitor" in names:
+                names.remove("-per-visitor")
+                names += [f"{each}-per-visitor" for each in names]
+            for name in documents.PROGRAMS:
+                if side in (name.partition("-")[0], "both"):
+                    described[name] |= set(names)
+        for name in documents.PROGRAMS:
+            self.assertEqual(described[name], self.known(name, "services"), name)
+
+    def test_the_page_of_options_has_every_key_of_a_remote_proxy_and_no_other(self):
+        section = documents.read("docs/configuration.md").partition("\n### Remote proxies\n")[2].partition("\n#")[0]
+        described = set(re.findall(r"`([a-z-]+)`", section.partition("Its keys are")[2]))
+        refused = {"secret"}  # known, so that it can be said where it belongs
+        self.assertEqual(described, self.known("origin-proxy", "remote-proxies") - refused)
+
+    def test_the_page_of_options_has_every_key_of_an_origin_proxy(self):
+        section = documents.read("docs/configuration.md").partition("\n### Origin proxies\n")[2].partition("\n#")[0]
+        described = set(re.findall(r"`([a-z-]+)`", section.partition("Its keys are")[2]))
+        self.assertLessEqual(described, self.known("remote-proxy", "origins"))
+        self.assertGreaterEqual(len(described), 6)
 
 
 class Flags(unittest.TestCase):
@@ -170,7 +221,7 @@ class Flags(unittest.TestCase):
                     self.assertNotIn(flag, described)
                     described[flag] = cells[1]
             helped = program(name, "--help-all")[1]
-            options = re.split(r"^  (?=-)", helped.partition("Addresses and services:")[2], flags=re.M)[1:]
+            options = re.split(r"^  (?=-)", helped, flags=re.M)[1:]
             flags = {re.search(r"--[a-z-]+", option)[0]: " ".join(option.split()) for option in options}
             self.assertEqual(set(described), set(flags), name)
             for flag, option in flags.items():
