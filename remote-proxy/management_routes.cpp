@@ -10,6 +10,7 @@
 #include "common/log.hpp"
 #include "common/management/json.hpp"
 #include "common/management/liveness.hpp"
+#include "common/management/target.hpp"
 #include "remote-proxy/management.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "remote-proxy/state_file.hpp"

@@ -61,9 +61,12 @@ fetch() {
 }
 
 scripts/install-dependencies.sh curl python3
-scripts/build.sh release
-remote=build/release/remote-proxy/remote-proxy
-origin=build/release/origin-proxy/origin-proxy
+# The preset demo is built soonest; whoever has built the release already does not wait for it.
+preset=release
+[[ -x build/release/remote-proxy/remote-proxy && -x build/release/origin-proxy/origin-proxy ]] || preset=demo
+scripts/build.sh "$preset"
+remote=build/$preset/remote-proxy/remote-proxy
+origin=build/$preset/origin-proxy/origin-proxy
 
 echo
 if [[ -z $target ]]; then

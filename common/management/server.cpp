@@ -12,7 +12,6 @@
 #include "common/log.hpp"
 #include "common/management/events.hpp"
 #include "common/net/listener.hpp"
-#include "common/process.hpp"
 
 namespace tunnel {
 
