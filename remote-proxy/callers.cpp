@@ -401,16 +401,14 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
         caller.socket.close(ignored);
     };
     const OriginLink* const link = link_of(room_.told_to(ticket));
-    auto claim = room_.claim(ticket, on_gone);
+    auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
     if (!claim) {
         count(strangers_, caller.peer, make_error_code(Errc::unknown_ticket).message());
         co_return;
     }
     reset_on_close(caller.socket.native_handle());
     // Whose it is, whoever is logged in when it has started.
-    const std::optional<SessionId> session = link != nullptr ? link->session : std::nullopt;
-    const auto carrier = link != nullptr ? link->carrier : std::make_shared<const Carrier>();
-    const OriginId origin = carrier->origin;
+    const std::optional<SessionId> session = link->session;
     std::string failure;
     bool refused = false;
     try {
@@ -429,14 +427,15 @@ awaitable<void> RemoteProxy::pair(Caller caller, Ticket ticket)
     auto visitor = claim->take();
     if (!visitor)
         co_return;
-    if (failure.empty() && !trusts(carrier->credential, carrier->secret))
+    const Carrier& carrier = visitor->attempt->by();
+    if (failure.empty() && !trusts(carrier.credential, carrier.secret))
         failure = "the origin proxy is trusted no longer";
     if (failure.empty()) {
-        relay(std::move(*visitor), caller.release(), session, carrier);
+        relay(std::move(*visitor), caller.release(), session);
     } else if (refused) {
-        on_refusal(std::move(*visitor), origin, failure);
+        on_refusal(std::move(*visitor), failure);
     } else {
-        on_broken(std::move(*visitor), origin, failure);
+        on_broken(std::move(*visitor), failure);
     }
 }
 

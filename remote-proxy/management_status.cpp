@@ -59,7 +59,7 @@ RemoteStatus RemoteProxy::status() const
         its.encrypted = link->encrypted;
         its.drained = link->drained;
         its.age = Clock::now() - link->since;
-        its.visitors = *link->visitors;
+        its.visitors = link->carrier->visitors;
         its.parked = link->parked.size();
         its.services = std::move(services_of_link[link]);
     }

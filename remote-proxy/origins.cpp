@@ -252,7 +252,7 @@ awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
     OriginLink link(std::move(caller.socket), std::move(caller.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
                     log_in.origin, std::move(caller.identity), parking_space_, twin);
-    link.bandwidth = origin_bandwidths_.of(link.identity.name);
+    link.carrier->bandwidth = origin_bandwidths_.of(link.identity.name);
     links_.push_back(&link);
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);
     Welcome welcome;
@@ -334,7 +334,7 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
         if (room_.told_to(refuse->ticket) != link.number)
             return;
         if (auto visitor = room_.dismiss(refuse->ticket))
-            on_refusal(std::move(*visitor), link.origin, refuse->text);
+            on_refusal(std::move(*visitor), refuse->text);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
         on_heartbeat(link);
     } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
@@ -397,7 +397,7 @@ void RemoteProxy::end_visitors_of_the_untrusted()
     };
     std::map<std::uint64_t, bool> ends; // by groups
     for (const auto& [id, relayed] : relayed_) {
-        const Carrier& carrier = *relayed->visitor.carrier;
+        const Carrier& carrier = relayed->visitor.attempt->by();
         if (!ends.contains(carrier.group))
             ends[carrier.group] =
                 !trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);

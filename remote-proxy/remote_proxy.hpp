@@ -209,12 +209,11 @@ private:
     void enter(PublicService& service, Visitor visitor);
     void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                        Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session,
-               const std::shared_ptr<const Carrier>& carrier);
+    void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
-    void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
-    void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
+    void on_refusal(Visitor visitor, std::string_view why);
+    void on_broken(Visitor visitor, std::string_view why);
     bool may_wait_again(const Visitor& visitor) const;
     void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
     void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,

@@ -45,8 +45,8 @@ struct PublicService {
     // It was told of a visitor.
     void told(const OriginLink& link);
 
-    // Nobody is left who could be told of it.
-    bool nobody_left(const Visitor& visitor) const;
+    // The origin proxy that it was announced to has refused it, and there is one who has not.
+    bool has_another_for(const Visitor& visitor) const;
 
     // Another run of the origin proxy to which the visitor's first bytes went has its place.
     bool is_replaced(const Visitor& visitor) const;

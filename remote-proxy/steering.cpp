@@ -536,7 +536,8 @@ void RemoteProxy::close_origin(const std::string& name)
             turn_away(std::move(visitor), closed_by_management);
     }
     end_relayed([&name](const Visitor& visitor) {
-        return visitor.origin_name && visitor.origin_name->answers_to(name);
+        const OriginName* const origin = visitor.origin();
+        return origin != nullptr && origin->answers_to(name);
     });
 }
 
@@ -596,15 +597,14 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
     if (filter.service)
         wanted = service_meant(*filter.service).value_or(*filter.service);
     const auto look = [&](const Visitor& visitor, const PairView* view) {
-        const std::string_view origin =
-            visitor.origin_name ? std::string_view(visitor.origin_name->shown()) : "";
+        const OriginName* const origin = visitor.origin();
         if (visitor.id <= after || (wanted && *wanted != *visitor.service_name))
             return;
-        if (filter.origin &&
-            !(visitor.origin_name && visitor.origin_name->answers_to(*filter.origin)))
+        if (filter.origin && (origin == nullptr || !origin->answers_to(*filter.origin)))
             return;
-        VisitorStatus& status = found.emplace_back(
-            VisitorStatus{visitor.id, visitor.address, *visitor.service_name, std::string(origin)});
+        VisitorStatus& status =
+            found.emplace_back(VisitorStatus{visitor.id, visitor.address, *visitor.service_name,
+                                             origin == nullptr ? "" : origin->shown()});
         status.age = now - visitor.arrived;
         if (view == nullptr)
             return;

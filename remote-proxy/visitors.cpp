@@ -246,7 +246,6 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
 void RemoteProxy::enter(PublicService& service, Visitor visitor)
 {
     const auto arrived = visitor.arrived;
-    visitor.origin_name.reset();
     room_.enter(std::move(visitor));
     tell_visitors(service);
     be_woken_at(arrived + options_.pairing_timeout);
@@ -257,10 +256,9 @@ void RemoteProxy::enter(PublicService& service, Visitor visitor)
 void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                                 Framed connection)
 {
-    visitor.ticket = Ticket{random_bytes()};
-    std::string bytes = encode(announcement(*visitor.ticket, visitor, service.options));
-    visitor.told_to = link.number;
-    visitor.origin_bandwidth = link.bandwidth;
+    const Ticket ticket{random_bytes()};
+    std::string bytes = encode(announcement(ticket, visitor, service.options));
+    visitor.attempt.emplace(link.carrier);
     // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
     // go.
     const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
@@ -268,19 +266,17 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
         waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
     if (!ahead) {
         link.parked.put(std::move(connection));
+        visitor.attempt.reset();
         turn_away(std::move(visitor), "reset by the visitor");
         return;
     }
-    visitor.sent_to = link.origin;
-    visitor.origin_name = link.name;
-    visitor.sent_to_name = link.name;
-    visitor.share = Share(link.visitors);
+    visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
     service.told(link);
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
     connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    relay(std::move(visitor), std::move(connection), link.session, link.carrier);
+    relay(std::move(visitor), std::move(connection), link.session);
 }
 
 void RemoteProxy::tell_visitors(PublicService& service)
@@ -292,17 +288,15 @@ void RemoteProxy::tell_visitors(PublicService& service)
     room_.hand_out_tickets(service.number, [&](const Ticket& ticket, Visitor& visitor) {
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
-            visitor.told_to = link->number;
-            visitor.origin_name = link->name;
-            visitor.origin_bandwidth = link->bandwidth;
-            visitor.share = Share(link->visitors);
+            visitor.attempt.emplace(link->carrier);
             service.told(*link);
             link->announce(ticket, visitor, service.options);
             return true;
         }
-        if (visitor.sent_to && service.is_replaced(visitor))
+        const bool is_bound = visitor.only_for() != nullptr;
+        if (is_bound && service.is_replaced(visitor))
             hopeless.emplace_back(ticket, "its first bytes went to an origin proxy that is gone");
-        else if (!visitor.sent_to && service.is_served())
+        else if (!is_bound && service.is_served())
             hopeless.emplace_back(ticket, "refused by every origin proxy");
         else
             return false; // that one may come back
@@ -316,11 +310,9 @@ void RemoteProxy::tell_visitors(PublicService& service)
     }
 }
 
-void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session,
-                        const std::shared_ptr<const Carrier>& carrier)
+void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
 {
-    visitor.carrier = carrier;
-    PairOptions pair_options{carrier->group, limits_of(visitor), visitor.guard};
+    PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
     counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Relayed>(std::move(visitor));
     pair_options.view = &known->view;
@@ -355,14 +347,14 @@ PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
         add_limits(service->options.bandwidth.each, up, down);
         service->bandwidth.add_to(up, down);
     }
-    if (visitor.origin_bandwidth)
-        visitor.origin_bandwidth->add_to(up, down);
+    if (const auto& bandwidth = visitor.attempt->by().bandwidth)
+        bandwidth->add_to(up, down);
     return limits;
 }
 
 void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
 {
-    OriginLink* const link = link_of(visitor.told_to);
+    OriginLink* const link = link_of(visitor.announced_on());
     if (flow.second.socket.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
     const ServicePointer service = visitor.service.lock();
@@ -374,9 +366,8 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
     const bool may_wait = service && !service->retired && !stopped_ && !room_.full();
     if (flow.end == End::not_started && may_wait) {
         visitor.socket = std::move(flow.first);
-        if (flow.first_to_second == 0)
-            visitor.sent_to.reset();
-        visitor.share = Share();
+        visitor.end_attempt(flow.first_to_second == 0 ? AttemptEnd::not_started
+                                                      : AttemptEnd::maybe_heard);
         enter(*service, std::move(visitor));
         return;
     }
@@ -394,10 +385,9 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
     if (flow.end == End::refused) {
         if (const std::string why = reason_of(flow.refusal); !why.empty())
             how = why;
-        if (flow.first.is_open() && visitor.sent_to) {
+        if (flow.first.is_open() && visitor.only_for() != nullptr) {
             visitor.socket = std::move(flow.first);
-            const OriginId by = *visitor.sent_to;
-            on_refusal(std::move(visitor), by, how);
+            on_refusal(std::move(visitor), how);
             return;
         }
     }
@@ -430,8 +420,8 @@ void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64
                {"bytes_to_visitor", down},
                {"seconds", std::chrono::duration<double>(duration).count()},
                {"reason", how}};
-    if (visitor.origin_name)
-        event["origin"] = visitor.origin_name->shown();
+    if (const OriginName* const origin = visitor.origin())
+        event["origin"] = origin->shown();
     events_.publish("visitor_closed", to_line(event));
 }
 
@@ -448,26 +438,23 @@ void RemoteProxy::note_refusal(const PublicService& service, std::string_view ad
 
 void RemoteProxy::note_success(PublicService& service, const Visitor& visitor)
 {
-    if (PublicService::Server* const server = service.server(visitor.told_to))
+    if (PublicService::Server* const server = service.server(visitor.announced_on()))
         server->refused.reset();
 }
 
 // An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
 // else may serve it.
-void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_view why)
+void RemoteProxy::on_refusal(Visitor visitor, std::string_view why)
 {
     const ServicePointer service = visitor.service.lock();
     if (service) {
-        if (PublicService::Server* const server = service->server(visitor.told_to))
+        if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
     }
-    visitor.refused_by.push_back(by);
-    visitor.ticket.reset(); // that one has seen it
-    visitor.sent_to.reset();
-    visitor.share = Share();
-    if (may_wait_again(visitor) && !service->nobody_left(visitor)) {
+    if (may_wait_again(visitor) && service->has_another_for(visitor)) {
         log::debug("refused, so another origin proxy is asked",
                    {{"visitor", visitor.address}, {"reason", why}});
+        visitor.end_attempt(AttemptEnd::refused);
         enter(*service, std::move(visitor));
         return;
     }
@@ -477,19 +464,18 @@ void RemoteProxy::on_refusal(Visitor visitor, const OriginId& by, std::string_vi
 
 // Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
 // serve it, unless it said something on a parked connection before.
-void RemoteProxy::on_broken(Visitor visitor, const OriginId& by, std::string_view why)
+void RemoteProxy::on_broken(Visitor visitor, std::string_view why)
 {
-    if (visitor.sent_to) {
+    if (visitor.only_for() != nullptr) {
         ++counts_.broken;
         turn_away(std::move(visitor), why, Blame::origin_side);
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
-        on_refusal(std::move(visitor), by, why);
+        on_refusal(std::move(visitor), why);
     } else { // the origin proxy itself may be on its way out, and what shows it comes next
         const ServicePointer service = visitor.service.lock();
-        if (PublicService::Server* const server = service->server(visitor.told_to))
+        if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
-        visitor.ticket.reset();
-        visitor.share = Share();
+        visitor.end_attempt(AttemptEnd::broken);
         enter(*service, std::move(visitor));
     }
 }
