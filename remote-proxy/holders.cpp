@@ -3,7 +3,6 @@
 #include "remote-proxy/remote_proxy.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,9 +41,7 @@ std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& 
 std::size_t RemoteProxy::meet_twins(const Identity& identity)
 {
     const OriginName name(identity.name, identity.is_only, identity.own_name);
-    std::vector<OriginLink*> twins;
-    std::ranges::copy_if(links_, std::back_inserter(twins),
-                         [&name](const OriginLink* link) { return link->name->is_alike(name); });
+    const std::vector<OriginLink*> twins = links_.alike(name);
     for (std::size_t i = 0; i < std::min(twins.size(), most_asked_at_once); ++i)
         ask(twins[i]->number);
     std::vector<std::size_t> taken;
@@ -60,14 +57,14 @@ std::size_t RemoteProxy::meet_twins(const Identity& identity)
 // Whether it is still there.
 void RemoteProxy::ask(std::uint64_t holder)
 {
-    OriginLink* const link = link_of(holder);
+    OriginLink* const link = links_.find(holder);
     if (link == nullptr || link->asked)
         return;
     link->asked =
         OriginLink::Asked{link->connection.received(), Clock::now() + options_.probe_timeout};
     link->ask_again.reset();
     link->connection.post(Probe());
-    be_woken_at(link->asked->until);
+    alarm_.ring_by(link->asked->until);
 }
 
 // It keeps what it has, and is asked again as long as somebody waits for that.
@@ -79,13 +76,13 @@ void RemoteProxy::on_answer(OriginLink& link)
         consider(each);
     if (contests_.is_contested(link.number)) {
         link.ask_again = Clock::now() + options_.probe_timeout / 2;
-        be_woken_at(*link.ask_again);
+        alarm_.ring_by(*link.ask_again);
     }
 }
 
 void RemoteProxy::consider(const Contender& contender)
 {
-    OriginLink* const link = link_of(contender.link);
+    OriginLink* const link = links_.find(contender.link);
     if (link != nullptr && link->offers.contains(contender.offer))
         consider(*link, contender.offer);
     else
@@ -116,7 +113,7 @@ void RemoteProxy::ask_holders(Clock::time_point now)
             again.push_back(link->number);
     }
     for (const std::uint64_t number : silent) {
-        OriginLink* const link = link_of(number);
+        OriginLink* const link = links_.find(number);
         if (link == nullptr)
             continue;
         if (link->has_answered())
@@ -127,7 +124,7 @@ void RemoteProxy::ask_holders(Clock::time_point now)
             link->asked.reset();
     }
     for (const std::uint64_t number : again) {
-        OriginLink* const link = link_of(number);
+        OriginLink* const link = links_.find(number);
         if (link == nullptr)
             continue;
         link->ask_again.reset();

@@ -64,23 +64,25 @@ RemoteStatus RemoteProxy::status() const
         its.services = std::move(services_of_link[link]);
     }
     for (std::size_t i = 0; i < refusal_kinds; ++i)
-        status.visitors_refused.push_back({refusal_names[i], refusals_[i].total()});
+        status.visitors_refused.push_back({refusal_names[i], tallies_.refusals[i].total()});
     status.visitors_refused.insert(status.visitors_refused.end(),
-                                   {{"no_room", overflow_.total()},
-                                    {"no_proxy_header", headless_.total()},
-                                    {"foreign_proxy_header", foreign_.total()},
+                                   {{"no_room", tallies_.overflow.total()},
+                                    {"no_proxy_header", tallies_.headless.total()},
+                                    {"foreign_proxy_header", tallies_.foreign.total()},
                                     {"late", counts_.late},
                                     {"origin_refused", counts_.refused},
                                     {"data_connection_lost", counts_.broken},
                                     {"service_closed", counts_.service_closed}});
-    status.callers_refused = {{"stranger", strangers_.total()}, {"ignored", ignored_.total()}};
-    status.log_ins_rejected = rejections_.total();
-    status.accept_failures = accept_failures_.total();
+    status.callers_refused = {{"stranger", tallies_.strangers.total()},
+                              {"ignored", tallies_.ignored.total()}};
+    status.log_ins_rejected = tallies_.rejections.total();
+    status.accept_failures = tallies_.accept_failures.total();
     status.waiting = room_.size();
     status.visitor_capacity = visitor_capacity();
     status.parked = parked();
     status.relay_loads = relay_.loads();
     status.counts = counts_;
+    status.counts.no_proof = control_port_.failed_log_ins();
     return status;
 }
 

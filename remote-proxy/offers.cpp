@@ -125,7 +125,7 @@ void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked
         const auto state =
             contests_.enter(contender, contested->thing, contested->holder, contested->until);
         if (contested->until)
-            be_woken_at(*contested->until);
+            alarm_.ring_by(*contested->until);
         if (state == Contests::State::asking && !contested->is_hopeless()) {
             ask(contested->holder);
             return; // it is answered when that is known
@@ -178,11 +178,10 @@ bool RemoteProxy::may_log(const std::string& credential, const std::string& serv
 {
     constexpr std::size_t most_remembered = 4096;
     if (lines_.size() >= most_remembered && !lines_.contains(credential))
-        std::erase_if(lines_,
-                      [this](const auto& entry) { return origin_named(entry.first) == nullptr; });
+        std::erase_if(lines_, [this](const auto& entry) { return !links_.has_named(entry.first); });
     if (lines_[credential].take(Clock::now()))
         return true;
-    count(restless_, credential, service);
+    tallies_.count(tallies_.restless, credential, service);
     return false;
 }
 
@@ -472,7 +471,7 @@ Listener RemoteProxy::listen_for(const OriginLink& link, Address address)
 // After a change of the options.
 void RemoteProxy::reconsider_offers()
 {
-    const std::vector<OriginLink*> all = links_;
+    const std::vector<OriginLink*> all = links_.all();
     for (OriginLink* const link : all) {
         std::vector<std::string> names;
         for (const auto& [name, offered] : link->offers)

@@ -17,9 +17,6 @@ namespace tunnel {
 
 namespace {
 
-// Origin proxies that are being told why they are rejected.
-constexpr std::size_t most_rejected = 4;
-
 // Log-ins that wait until it is known whether a holder is still there.
 constexpr std::size_t most_waiting_log_ins = 16;
 
@@ -28,105 +25,43 @@ constexpr std::size_t most_links = 2000;
 
 } // namespace
 
-awaitable<void> RemoteProxy::log_in(Caller caller, LogIn log_in)
+// Each of them lives as long as the coroutine that this gives.
+awaitable<void> RemoteProxy::serve(ControlPort::Arrival arrival)
 {
-    auto rejection = objection(log_in);
-    if (!rejection) {
-        rejection = co_await challenge(caller, log_in);
-        if (!rejection)
-            note_success(caller);
-        else if (blocked_for(caller).count() == 0)
-            note_failure(caller, make_error_code(Errc::no_proof));
-    }
-    caller.identity.own_name = log_in.name;
+    if (auto* const asks = std::get_if<ControlPort::AsksToLogIn>(&arrival))
+        return log_in(std::move(*asks));
+    if (auto* const dials = std::get_if<ControlPort::DialsBack>(&arrival))
+        return pair(std::move(dials->connection), dials->ticket);
+    auto& parks = std::get<ControlPort::Parks>(arrival);
+    return park(std::move(parks.connection), parks.session);
+}
+
+awaitable<void> RemoteProxy::log_in(ControlPort::AsksToLogIn asks)
+{
+    ControlPort::Connection& connection = asks.connection;
+    const LogIn& log_in = asks.log_in;
+    std::optional<Reject>& rejection = asks.rejection;
     if (!rejection)
-        rejection = objection_to(caller, log_in);
-    const bool returns = !rejection && replace_former(caller, log_in);
+        rejection = objection_to(connection.identity, log_in);
+    const bool returns = !rejection && replace_former(connection.identity, log_in);
     if (!rejection && stopping_ && !returns)
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection)
-        rejection = too_many_links(caller.identity);
+        rejection = too_many_links(connection.identity);
     if (!rejection && !offers_services(log_in))
-        rejection = co_await wait_for_holder(caller, log_in);
+        rejection = co_await wait_for_holder(connection, log_in);
     // It may have been taken out of the file while it proved who it is, or waited.
-    if (!rejection && !trusts(caller.identity))
+    if (!rejection && !trusts(connection.identity))
         rejection = Reject{RejectReason::not_trusted, "its secret is no longer good"};
     if (rejection) {
-        count(rejections_, caller.peer, rejection->text);
+        tallies_.count(tallies_.rejections, connection.peer, rejection->text);
         if (events_.is_heard())
-            events_.publish("log_in_rejected",
-                            to_line(Json{{"address", caller.peer}, {"reason", rejection->text}}));
-        co_await say_last(caller.wire(), encode(*rejection));
+            events_.publish("log_in_rejected", to_line(Json{{"address", connection.peer},
+                                                            {"reason", rejection->text}}));
+        co_await control_port_.say_last(connection.wire(), encode(*rejection));
         co_return;
     }
-    co_await serve_origin(std::move(caller), std::move(log_in));
-}
-
-// Where there is a secret but no encryption: both sides prove that they know it, this one first, so
-// that the origin proxy tells nobody else which visitors it would take.
-awaitable<std::optional<Reject>> RemoteProxy::challenge(Caller& caller, const LogIn& log_in)
-{
-    if (caller.tls)
-        co_return std::nullopt;
-    if (!trust_.wants_proof() && !trust_.encrypts()) {
-        if (!log_in.claimed)
-            co_return std::nullopt;
-        co_return Reject{RejectReason::not_trusted,
-                         "the remote proxy has no secret: give it the same --secret-file, or the "
-                         "origin proxy none"};
-    }
-    const auto now = Clock::now();
-    Handshakes::Place place = handshakes_.enter(caller.socket, caller.address, now);
-    be_woken_at(now + options_.handshake_timeout);
-    const NamedSecret* const found =
-        log_in.claimed ? trust_.find(log_in.claimed->credential) : nullptr;
-    if (found == nullptr) {
-        const std::string_view words =
-            log_in.claimed ? unknown_secret
-                           : "the remote proxy asks for a secret: give the origin proxy the same "
-                             "--secret-file, and --encryption off as there";
-        const Reject unknown{RejectReason::not_trusted, why_refused(caller, words)};
-        try {
-            co_await slow_down(caller);
-        } catch (const std::system_error& error) {
-            if (error.code() == asio::error::operation_aborted && caller.socket.is_open())
-                throw;
-        }
-        co_return unknown;
-    }
-    // Whoever names a secret, which is public, is asked for the proof, and may take his time.
-    place.keep();
-    const NamedSecret secret = *found; // the files may be read again meanwhile
-    const RandomBytes nonce = random_bytes();
-    const Key& key = secret.credential.log_in;
-    const Challenge asked{nonce, prove(key, Role::remote, log_in, nonce)};
-    try {
-        co_await send(caller.wire(), encode(asked));
-        const Frame answer = co_await read_frame(caller.wire());
-        const auto* const proof = std::get_if<Proof>(&answer);
-        if (proof == nullptr || !equal(proof->proof, prove(key, Role::origin, log_in, nonce)))
-            co_return Reject{RejectReason::not_trusted, std::string(unknown_secret)};
-    } catch (const std::system_error& error) {
-        // Not to be logged by itself: strangers can make as many as they like.
-        if (error.code() == asio::error::operation_aborted && caller.socket.is_open())
-            throw;
-        co_return Reject{RejectReason::not_trusted, "no proof of the secret in time"};
-    }
-    caller.identity = {secret.name, secret.credential.id, session_key(key, log_in, nonce)};
-    caller.identity.is_only = secret.is_only;
-    co_return std::nullopt;
-}
-
-// Frames of the peer may be unread, so that closing at once would be a reset.
-awaitable<void> RemoteProxy::say_last(Wire wire, std::string bytes)
-{
-    if (rejected_ >= most_rejected) {
-        send_at_once(wire.side(), bytes);
-        co_return;
-    }
-
-    const Counted counted(rejected_);
-    co_await send_last(wire, std::move(bytes));
+    co_await serve_origin(std::move(connection), std::move(asks.log_in));
 }
 
 // The secret, if that is what somebody is known by, is still good, and has the same name.
@@ -150,15 +85,15 @@ RemoteProxy::ServicePointer RemoteProxy::named_service(const LogIn& log_in,
 
 // Of one that names its service in the log-in. Whether it may have it is asked once it has proved
 // who it is.
-std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogIn& log_in) const
+std::optional<Reject> RemoteProxy::objection_to(const Identity& identity, const LogIn& log_in) const
 {
     if (offers_services(log_in))
         return std::nullopt;
-    if (named_service(log_in, caller.identity) != nullptr)
+    if (named_service(log_in, identity) != nullptr)
         return std::nullopt;
     std::string there;
     for (const auto& [name, service] : services_) {
-        if (service->owner || service->tunnel || !service->allows(caller.identity.name))
+        if (service->owner || service->tunnel || !service->allows(identity.name))
             continue;
         if (there.size() > 200) {
             there += ", and more";
@@ -177,15 +112,13 @@ std::optional<Reject> RemoteProxy::objection_to(const Caller& caller, const LogI
 
 // The same run of the same origin proxy, which has lost its control connection sooner than we
 // have: what is left of that is closed. Whether there was one.
-bool RemoteProxy::replace_former(const Caller& caller, const LogIn& log_in)
+bool RemoteProxy::replace_former(const Identity& identity, const LogIn& log_in)
 {
-    const OriginName name(caller.identity.name, caller.identity.is_only, log_in.name);
-    const auto found = std::ranges::find_if(links_, [&](const OriginLink* link) {
-        return link->origin == log_in.origin && link->name->is_alike(name);
-    });
-    if (found == links_.end())
+    const OriginName name(identity.name, identity.is_only, log_in.name);
+    OriginLink* const found = links_.find(log_in.origin, name);
+    if (found == nullptr)
         return false;
-    OriginLink& former = **found;
+    OriginLink& former = *found;
     log::info("the origin proxy has returned", {{"origin", former.address}, log_name(former)});
     former.connection.end(make_error_code(std::errc::operation_canceled),
                           "taken over by the same origin proxy");
@@ -198,10 +131,7 @@ std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) cons
 {
     const std::size_t most = std::clamp<std::size_t>(usable_descriptors() / 4, 8, most_links);
     const bool is_one_of_many = !identity.is_only && !identity.is_anybody();
-    const auto alike =
-        static_cast<std::size_t>(std::ranges::count_if(links_, [&identity](const OriginLink* link) {
-            return link->identity.name == identity.name;
-        }));
+    const std::size_t alike = links_.with_credential(identity.name);
     if (links_.size() + (is_one_of_many ? alike : 0) < most)
         return std::nullopt;
     return Reject{RejectReason::too_many,
@@ -212,17 +142,18 @@ std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) cons
 
 // Where the service of the log-in is for one origin proxy at a time: whoever has it keeps it as
 // long as it answers.
-awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(Caller& caller, const LogIn& log_in)
+awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(ControlPort::Connection& connection,
+                                                              const LogIn& log_in)
 {
     constexpr int most_tries = 3; // others may come first
     std::string words;
     for (int tries = 0; tries < most_tries; ++tries) {
-        const ServicePointer service = named_service(log_in, caller.identity);
+        const ServicePointer service = named_service(log_in, connection.identity);
         const OriginLink* const holder =
-            service ? service->holder_before(nullptr, caller.identity.is_anybody()) : nullptr;
+            service ? service->holder_before(nullptr, connection.identity.is_anybody()) : nullptr;
         if (holder == nullptr)
             co_return std::nullopt;
-        words = in_use(*service, *holder, caller.identity);
+        words = in_use(*service, *holder, connection.identity);
         if (waiting_log_ins_ >= most_waiting_log_ins)
             break;
         const Counted counted(waiting_log_ins_);
@@ -230,30 +161,30 @@ awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(Caller& caller, co
         ask(number);
         const std::uint64_t received = holder->connection.received();
         const auto is_silent = [this, number, received] {
-            const OriginLink* const link = link_of(number);
+            const OriginLink* const link = links_.find(number);
             return link != nullptr && link->asked && link->connection.received() == received;
         };
         if (tries == 0) {
             const Notice notice{words + "; asking it whether it is still there"};
-            co_await send(caller.wire(), encode(notice));
+            co_await send(connection.wire(), encode(notice));
         }
         while (is_silent())
             co_await holder_settled_.wait();
-        if (link_of(number) != nullptr)
+        if (links_.find(number) != nullptr)
             break;
     }
     co_return Reject{RejectReason::in_use, std::move(words)};
 }
 
-awaitable<void> RemoteProxy::serve_origin(Caller caller, LogIn log_in)
+awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, LogIn log_in)
 {
-    const bool encrypted = bool(caller.tls);
-    const std::size_t twin = meet_twins(caller.identity);
-    OriginLink link(std::move(caller.socket), std::move(caller.tls),
+    const bool encrypted = bool(connection.tls);
+    const std::size_t twin = meet_twins(connection.identity);
+    OriginLink link(std::move(connection.socket), std::move(connection.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-                    log_in.origin, std::move(caller.identity), parking_space_, twin);
+                    log_in.origin, std::move(connection.identity), parking_space_, twin);
     link.carrier->bandwidth = origin_bandwidths_.of(link.identity.name);
-    links_.push_back(&link);
+    links_.add(link);
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);
     Welcome welcome;
     welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
@@ -368,11 +299,7 @@ void RemoteProxy::lose(OriginLink& link)
 {
     if (std::exchange(link.is_lost, true))
         return;
-    std::erase(links_, &link);
-    if (link.session) {
-        std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
-        former_sessions_.front() = *link.session;
-    }
+    links_.remove(link);
     note_client(*link.name);
     link.parked.clear();
     room_.revoke_tickets(link.number);
@@ -411,7 +338,7 @@ void RemoteProxy::end_visitors_of_the_untrusted()
 // Whose secret is no longer in the file, or has another name there.
 void RemoteProxy::cut_off_the_untrusted()
 {
-    const std::vector<OriginLink*> all = links_;
+    const std::vector<OriginLink*> all = links_.all();
     for (OriginLink* const link : all) {
         const auto served = std::ranges::find_if(
             services_, [link](const auto& entry) { return entry.second->server(link) != nullptr; });

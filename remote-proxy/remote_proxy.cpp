@@ -9,6 +9,7 @@
 #include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/protocol/goodbyes.hpp"
 
@@ -73,21 +74,22 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       options_(options),
       reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
-      control_(std::move(prepared.control)),
       room_(options.max_waiting),
-      handshakes_(handshake_capacity(usable_by(options))),
-      failed_log_ins_(options.visitor_rules.trusted),
-      key_budget_(io.get_executor(), HandshakeBudget::Options()),
-      signature_budget_(io.get_executor(), HandshakeBudget::Options()),
       parking_space_(parking_capacity(options.descriptor_limit)),
       origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),
       visitor_left_(io.get_executor()),
       holder_settled_(io.get_executor()),
-      clock_(io.get_executor()),
+      alarm_(io.get_executor()),
+      tallies_(alarm_),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
-      tasks_(io.get_executor())
+      tasks_(io.get_executor()),
+      control_port_(io, std::move(prepared.control),
+                    {options.handshake_timeout, handshake_capacity(usable_by(options)),
+                     parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
+                    {trust_, links_, room_, tallies_, alarm_, tasks_},
+                    [this](ControlPort::Arrival arrival) { return serve(std::move(arrival)); })
 {
     for (const RemoteService& service : services_of(options))
         hosts_.endpoint(service.outside_address); // looked up again, but nobody waits yet
@@ -127,8 +129,7 @@ std::size_t RemoteProxy::visitor_capacity() const
 
 void RemoteProxy::start()
 {
-    control_.open();
-    tasks_.spawn("accepting connections of the origin proxies", accept_connections());
+    control_port_.start();
     tasks_.spawn("keeping time", keep_time());
 }
 
@@ -153,7 +154,7 @@ awaitable<void> RemoteProxy::drain()
     while (room_.unclaimed_tickets() > 0 && Clock::now() < connected_by)
         co_await visitor_left_.wait_until(std::min(connected_by, Clock::now() + look_again));
     // From here on a successor has the control address, and the origin proxies may go over to it.
-    control_.close();
+    control_port_.close();
     while (auto visitor = room_.dismiss_unclaimed())
         turn_away(std::move(*visitor), "cut by the shutdown");
     for (OriginLink* const link : links_)
@@ -174,9 +175,8 @@ void RemoteProxy::stop_now()
     stopping_ = true;
     for (const auto& [name, service] : services_)
         service->outside.shut();
-    control_.shut();
-    for (Tally* const tally : tallies())
-        tally->flush(std::nullopt);
+    control_port_.shut();
+    tallies_.flush(std::nullopt);
     relay_.stop();
     for (OriginLink* const link : links_)
         link->parked.clear();
@@ -225,17 +225,17 @@ bool RemoteProxy::reload(std::string* problems)
 std::optional<Clock::time_point> RemoteProxy::next_deadline()
 {
     std::optional<Clock::time_point> next;
-    const auto consider = [&next](std::optional<Clock::time_point> since, milliseconds limit) {
-        if (since && (!next || *since + limit < *next))
-            next = *since + limit;
+    const auto consider = [&next](std::optional<Clock::time_point> time) {
+        if (time && (!next || *time < *next))
+            next = time;
     };
-    consider(room_.oldest_arrival(), options_.pairing_timeout);
-    consider(handshakes_.oldest(), options_.handshake_timeout);
+    if (const auto oldest = room_.oldest_arrival())
+        consider(*oldest + options_.pairing_timeout);
     for (const auto& [name, service] : services_)
-        consider(service->outage_ends, milliseconds(0));
-    for (const Tally* const tally : tallies())
-        consider(tally->due(), milliseconds(0));
-    consider(next_question(), milliseconds(0));
+        consider(service->outage_ends);
+    consider(control_port_.next_deadline());
+    consider(tallies_.due());
+    consider(next_question());
     return next;
 }
 
@@ -244,17 +244,16 @@ awaitable<void> RemoteProxy::keep_time()
 {
     for (;;) {
         const auto now = Clock::now();
-        handshakes_.expire(now - options_.handshake_timeout);
+        control_port_.expire(now);
         while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
             ++counts_.late;
             turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
         }
         end_outages(now);
         ask_holders(now);
-        for (Tally* const tally : tallies())
-            tally->flush(now);
-        wakes_at_ = next_deadline().value_or(Clock::time_point::max());
-        co_await clock_.wait_until(wakes_at_);
+        tallies_.flush(now);
+        const auto next = next_deadline().value_or(Clock::time_point::max());
+        co_await alarm_.wait_until(next);
     }
 }
 
@@ -285,35 +284,6 @@ std::string RemoteProxy::not_in_time() const
 {
     return fmt::format("not connected to the origin server within {}",
                        to_string(options_.pairing_timeout));
-}
-
-std::array<Tally*, 9 + refusal_kinds> RemoteProxy::tallies()
-{
-    std::array<Tally*, 9 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
-                                              &headless_,  &foreign_,    &accept_failures_,
-                                              &ignored_,   &restless_,   &missing_tunnels_};
-    std::ranges::transform(refusals_, all.begin() + 9, [](Tally& tally) { return &tally; });
-    return all;
-}
-
-void RemoteProxy::count(Tally& tally, std::string_view peer, std::string_view reason)
-{
-    tally.count(peer, reason, Clock::now());
-    if (const auto due = tally.due())
-        be_woken_at(*due);
-}
-
-// For want of descriptors or memory, most likely: that passes.
-awaitable<void> RemoteProxy::pause_accepting(std::string_view where, std::error_code why)
-{
-    count(accept_failures_, where, why.message());
-    co_await sleep_for(std::chrono::milliseconds(100));
-}
-
-void RemoteProxy::be_woken_at(Clock::time_point time)
-{
-    if (time < wakes_at_)
-        clock_.notify();
 }
 
 } // namespace tunnel

@@ -2,7 +2,6 @@
 // each with the data connection that comes back for it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,25 +19,21 @@
 #include "common/management/events.hpp"
 #include "common/net/listen_hosts.hpp"
 #include "common/net/listener.hpp"
-#include "common/net/socket.hpp"
-#include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
-#include "common/security/handshake_budget.hpp"
-#include "common/security/session.hpp"
-#include "common/tally.hpp"
 #include "common/task_group.hpp"
+#include "remote-proxy/alarm.hpp"
 #include "remote-proxy/contests.hpp"
-#include "remote-proxy/failed_log_ins.hpp"
-#include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/control_port.hpp"
 #include "remote-proxy/kept.hpp"
 #include "remote-proxy/line_allowance.hpp"
 #include "remote-proxy/management_status.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_bandwidths.hpp"
-#include "remote-proxy/origin_link.hpp"
+#include "remote-proxy/origin_links.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/service.hpp"
+#include "remote-proxy/tallies.hpp"
 #include "remote-proxy/trusted_origins.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 #include "remote-proxy/waiting_room.hpp"
@@ -97,7 +92,7 @@ public:
     // stop_now() has been called and every task has ended.
     bool stopped() const { return stopped_ && tasks_.empty(); }
 
-    tcp::endpoint control_endpoint() const { return control_.endpoint(); }
+    tcp::endpoint control_endpoint() const { return control_port_.endpoint(); }
 
     // Of the service `default`.
     tcp::endpoint outside_endpoint() const;
@@ -193,11 +188,6 @@ private:
 
     static constexpr int accept_batch = 64; // visitors, then others have a turn
 
-    class Gate;
-
-    static constexpr std::string_view unknown_secret =
-        "the remote proxy does not know this secret: give both proxies the same --secret-file";
-
     // Visitors (visitors.cpp)
     awaitable<void> accept_visitors(ServicePointer service);
     awaitable<bool> make_room(PublicService& service);
@@ -221,7 +211,8 @@ private:
     void note_refusal(const PublicService& service, std::string_view address,
                       std::string_view reason, bool is_limit);
     void tell_visitors(PublicService& service);
-    OriginLink* link_of(std::uint64_t number) const;
+    awaitable<void> pair(ControlPort::Connection connection, Ticket ticket);
+    awaitable<void> park(ControlPort::Connection connection, SessionId session);
     PairLimits limits_of(const Visitor& visitor) const;
     std::size_t visitor_capacity() const;
 
@@ -240,8 +231,6 @@ private:
     // Steering (steering.cpp)
     ServicePointer service_named(const std::string& name) const;
     bool forget_drained(const std::string& name);
-    std::vector<OriginLink*> origins_named(std::string_view name) const;
-    OriginLink* origin_named(std::string_view name) const;
     bool is_drained(const OriginName& origin) const;
     void resume_origins(const std::string& name, const std::vector<OriginLink*>& links);
     void apply_drain(OriginLink& link);
@@ -293,47 +282,9 @@ private:
     std::size_t usable_descriptors() const;
     void must_leave_room(const OriginLink& link, std::size_t leaving) const;
 
-    // The control address (callers.cpp)
-    // A connection to the control address, and what it has proved so far.
-    struct Caller {
-        tcp::socket socket;
-        asio::ip::address address;
-        std::string peer; // "ip:port"
-        Tls tls{};
-        Identity identity{};                // of a control connection
-        std::optional<DataIdentity> data{}; // that it is a data connection of this session
-        bool is_stale = false;              // a data connection, of a session that is gone
-        bool has_no_key = false;            // it was refused, since its hello named none of ours
-        Handshakes::Place* place = nullptr; // as long as it has not said who it is
-
-        Wire wire() { return {socket, &tls}; }
-
-        Framed release() { return {tunnel::release(std::move(socket)), std::move(tls)}; }
-    };
-
-    awaitable<void> accept_connections();
-    awaitable<void> greet(tcp::socket socket, tcp::endpoint peer);
-    OriginLink* link_of(const SessionId& session) const;
-    awaitable<bool> admit(Caller& caller, HelloGate::Offer offer,
-                          std::optional<HandshakeBudget::Turn>& turn);
-    awaitable<void> slow_down(Caller& caller);
-    Clock::duration blocked_for(const Caller& caller) const;
-    std::string why_refused(const Caller& caller, std::string_view otherwise) const;
-    void note_failure(const Caller& caller, std::error_code failure);
-    void note_success(const Caller& caller);
-    awaitable<std::optional<Frame>> first_frame(Caller& caller);
-    awaitable<void> secure(Caller& caller);
-    awaitable<void> shake_hands(Caller& caller);
-    std::optional<Key> key_of(std::string_view identity) const;
-    bool may_carry(const Caller& caller, const DialBack& dial_back) const;
-    bool may_carry(const Caller& caller, const Park& park);
-    awaitable<void> pair(Caller caller, Ticket ticket);
-    void park(Caller caller, const SessionId& session);
-
     // The origin proxy (origins.cpp)
-    awaitable<void> log_in(Caller caller, LogIn log_in);
-    awaitable<std::optional<Reject>> challenge(Caller& caller, const LogIn& log_in);
-    awaitable<void> say_last(Wire wire, std::string bytes);
+    awaitable<void> serve(ControlPort::Arrival arrival);
+    awaitable<void> log_in(ControlPort::AsksToLogIn asks);
     bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
 
     bool trusts(const Identity& identity) const
@@ -341,12 +292,13 @@ private:
         return trusts(identity.name, identity.credential);
     }
 
-    bool replace_former(const Caller& caller, const LogIn& log_in);
+    bool replace_former(const Identity& identity, const LogIn& log_in);
     std::optional<Reject> too_many_links(const Identity& identity) const;
-    awaitable<std::optional<Reject>> wait_for_holder(Caller& caller, const LogIn& log_in);
-    std::optional<Reject> objection_to(const Caller& caller, const LogIn& log_in) const;
+    awaitable<std::optional<Reject>> wait_for_holder(ControlPort::Connection& connection,
+                                                     const LogIn& log_in);
+    std::optional<Reject> objection_to(const Identity& identity, const LogIn& log_in) const;
     ServicePointer named_service(const LogIn& log_in, const Identity& identity) const;
-    awaitable<void> serve_origin(Caller caller, LogIn log_in);
+    awaitable<void> serve_origin(ControlPort::Connection connection, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
     void on_heartbeat(OriginLink& link);
     void lose(OriginLink& link);
@@ -372,10 +324,7 @@ private:
     // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
     void end_outages(Clock::time_point now);
-    awaitable<void> pause_accepting(std::string_view where, std::error_code why);
     std::string not_in_time() const;
-    void count(Tally& tally, std::string_view peer, std::string_view reason);
-    void be_woken_at(Clock::time_point time);
     std::optional<Clock::time_point> next_deadline();
     awaitable<void> drain();
 
@@ -384,15 +333,9 @@ private:
     RemoteOptions options_; // but for the services, which are below
     const Reread reread_;
     TrustedOrigins trust_;
-    Listener control_;
     std::map<std::string, ServicePointer> services_; // by name
     std::uint64_t latest_service_ = 0;
     WaitingRoom room_;
-    Handshakes handshakes_;
-    FailedLogIns failed_log_ins_;
-    // Of those who show a key that is known here, and of those who want to be shown a certificate.
-    HandshakeBudget key_budget_;
-    HandshakeBudget signature_budget_;
     ParkingSpace parking_space_;
     Contests contests_;
     std::deque<std::string> freed_;              // things that some wait for
@@ -400,44 +343,27 @@ private:
     std::size_t waiting_log_ins_ = 0;            // until a holder has answered
     std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
     OriginBandwidths origin_bandwidths_;
-    std::vector<OriginLink*> links_; // each lives in a coroutine serve_origin
-    std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
+    OriginLinks links_;            // each lives in a coroutine serve_origin
+    std::size_t unidentified_ = 0; // visitors of whom a load balancer has not said who they are
     std::uint64_t latest_visitor_ = 0;
     std::map<std::uint64_t, Relayed*> relayed_; // by their numbers; the relay has them
-    std::size_t rejected_ = 0;
     RemoteCounts counts_;
     Kept kept_;
     Clock::time_point tunnels_again_{}; // not before this, those that cannot be opened
     std::map<std::string, Client> clients_;
     EventHub events_;
-    // Whose data connections may still be on their way.
-    std::array<SessionId, 8> former_sessions_{};
     bool stopping_ = false;
     bool stopped_ = false;
 
-    std::array<Tally*, 9 + refusal_kinds> tallies();
-
-    Tally strangers_{"closed a connection to the control address"};
-    Tally rejections_{"rejected an origin proxy"};
-    Tally overflow_{"reset a visitor at once"};
-    // By their Refusal: a flood of one kind must not hide that there are others.
-    std::vector<Tally> refusals_ = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
-    Tally accept_failures_{"cannot accept"};
-    Tally ignored_{"refused a connection from a blocked address"};
-    Tally headless_{"reset a connection of a load balancer"};
-    Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
-    Tally restless_{"services of an origin proxy change too often for a line each"};
-
-    Tally missing_tunnels_{"a tunnel cannot be opened, and is tried again"};
-
     Signal visitor_left_;
     Signal holder_settled_; // it has answered, or is gone
-    Signal clock_;
-    Clock::time_point wakes_at_ = Clock::time_point::max();
+    Alarm alarm_;
+    Tallies tallies_;
 
     Relay relay_;
     Loop loop_;
     TaskGroup tasks_;
+    ControlPort control_port_;
 };
 
 // The services that the options name, with the one that needs no name.

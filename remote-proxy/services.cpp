@@ -143,7 +143,7 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
                                               : name + " serves it no longer";
     const Clock::duration patience = options_.pairing_timeout;
     service.outage_ends = now + (is_goodbye ? std::min(patience, time_of_restart) : patience);
-    be_woken_at(*service.outage_ends);
+    alarm_.ring_by(*service.outage_ends);
 }
 
 // What can fail comes first, but for a port that changes hands. Throws std::system_error, and then

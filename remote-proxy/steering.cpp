@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <ranges>
 #include <utility>
 
@@ -92,7 +91,7 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
         }
         if (std::ranges::find(kept_.tunnels, each) != kept_.tunnels.end())
             continue; // its origin proxy may be away
-        const std::vector<OriginLink*> links = origins_named(each.client);
+        const std::vector<OriginLink*> links = links_.named(each.client);
         if (links.empty())
             throw SteeringError(
                 404, fmt::format("the client \"{}\" is {}", log::escape(each.client),
@@ -198,8 +197,7 @@ void RemoteProxy::consider_postponed()
     if (!postponed)
         return;
     for (const auto& [link, name] : *postponed) {
-        const bool is_here = std::ranges::find(links_, link) != links_.end();
-        if (is_here && link->offers.contains(name))
+        if (links_.contains(link) && link->offers.contains(name))
             consider(*link, name);
     }
 }
@@ -300,13 +298,13 @@ void RemoteProxy::open_missing_tunnels()
         if (services_.contains(each.key()))
             continue;
         if (services_.size() >= most_services()) {
-            count(missing_tunnels_, each.key(), "there are too few descriptors");
+            tallies_.count(tallies_.missing_tunnels, each.key(), "there are too few descriptors");
             return;
         }
         try {
             open_tunnel(each, listen(address_of(each)));
         } catch (const std::system_error& error) {
-            count(missing_tunnels_, each.key(), error.what());
+            tallies_.count(tallies_.missing_tunnels, each.key(), error.what());
         }
     }
 }
@@ -424,21 +422,6 @@ void RemoteProxy::close_service(const std::string& meant)
 
 // ---- Origin proxies
 
-std::vector<OriginLink*> RemoteProxy::origins_named(std::string_view name) const
-{
-    std::vector<OriginLink*> found;
-    std::ranges::copy_if(links_, std::back_inserter(found),
-                         [name](const OriginLink* link) { return link->name->answers_to(name); });
-    return found;
-}
-
-OriginLink* RemoteProxy::origin_named(std::string_view name) const
-{
-    const auto found = std::ranges::find_if(
-        links_, [name](const OriginLink* link) { return link->name->answers_to(name); });
-    return found == links_.end() ? nullptr : *found;
-}
-
 // Whether it was said of it, of its machine or of its credential.
 bool RemoteProxy::is_drained(const OriginName& origin) const
 {
@@ -449,7 +432,7 @@ bool RemoteProxy::is_drained(const OriginName& origin) const
 // All who offer it and go by this name.
 void RemoteProxy::consider_all(const std::string& client, const std::string& service)
 {
-    for (OriginLink* const link : origins_named(client)) {
+    for (OriginLink* const link : links_.named(client)) {
         if (link->offers.contains(service))
             consider(*link, service);
     }
@@ -457,7 +440,7 @@ void RemoteProxy::consider_all(const std::string& client, const std::string& ser
 
 void RemoteProxy::drain_origin(const std::string& name, bool drained)
 {
-    const std::vector<OriginLink*> links = origins_named(name);
+    const std::vector<OriginLink*> links = links_.named(name);
     if (links.empty() && !(!drained && kept_.drained_origins.contains(name)))
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     if (drained) {
@@ -514,7 +497,7 @@ void RemoteProxy::apply_drain(OriginLink& link)
                 serve(*service, link);
             } else if (!service->is_served()) { // nobody is left, and nobody is waited for
                 service->outage_ends = Clock::now();
-                be_woken_at(*service->outage_ends);
+                alarm_.ring_by(*service->outage_ends);
             }
         } catch (const std::system_error& error) {
             log::error("a service cannot be opened again",
@@ -525,7 +508,7 @@ void RemoteProxy::apply_drain(OriginLink& link)
 
 void RemoteProxy::close_origin(const std::string& name)
 {
-    const std::vector<OriginLink*> links = origins_named(name);
+    const std::vector<OriginLink*> links = links_.named(name);
     if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     for (OriginLink* const link : links) {
@@ -545,7 +528,7 @@ void RemoteProxy::close_origin(const std::string& name)
 void RemoteProxy::note_client(const OriginName& origin)
 {
     constexpr std::size_t most_clients = 4096;
-    const bool is_here = origin_named(origin.credential()) != nullptr;
+    const bool is_here = links_.has_named(origin.credential());
     Client& client = clients_[std::string(client_identifier(origin.credential()))];
     client.has_left = client.has_left || (client.is_here && !is_here);
     client.is_here = is_here;

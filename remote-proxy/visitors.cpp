@@ -21,6 +21,9 @@ namespace tunnel {
 
 namespace {
 
+// Out here because fmt 10 checks a format at compile time, and a coroutine's local is no constant.
+constexpr std::string_view broken = "lost its data connection: {}";
+
 // Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
 // nullopt: the visitor has reset, and nobody else will be told by the kernel.
 std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
@@ -111,7 +114,7 @@ awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
             } else if (error == std::errc::operation_would_block) {
                 break;
             } else if (!concerns_one_connection(error)) {
-                co_await pause_accepting("the outside address", error);
+                co_await pause_accepting(tallies_, "the outside address", error);
             }
         }
     }
@@ -132,7 +135,7 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
          ++i) {
         if (auto accepted = service.outside.accept(error)) {
             constexpr std::string_view why = "no descriptors left for more visitors";
-            count(overflow_, to_string(accepted->peer), why);
+            tallies_.count(tallies_.overflow, to_string(accepted->peer), why);
             note_refusal(service, to_string(accepted->peer), why, true);
             reset(accepted->socket);
         }
@@ -140,7 +143,7 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
     if (error == std::errc::operation_would_block) {
         service.full_since.reset(); // those who come from now on have patience of their own
     } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
-        co_await pause_accepting("the outside address", error);
+        co_await pause_accepting(tallies_, "the outside address", error);
     }
     co_return visitors() < visitor_capacity() || error == std::errc::operation_would_block;
 }
@@ -190,7 +193,7 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
             log::debug("a load balancer looked whether this is there",
                        {{"peer", to_string(accepted.peer)}});
         else
-            count(headless_, to_string(accepted.peer), error.code().message());
+            tallies_.count(tallies_.headless, to_string(accepted.peer), error.code().message());
         if (error.code() != asio::error::eof)
             note_refusal(*service, to_string(accepted.peer), "no header of the PROXY protocol",
                          false);
@@ -209,14 +212,13 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
     const auto now = Clock::now();
     auto answer = service->limits.admit(accepted.peer.address(), now);
     if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
-        count(refusals_[static_cast<std::size_t>(*refusal)], to_string(accepted.peer),
-              describe(*refusal));
+        tallies_.count(*refusal, to_string(accepted.peer));
         note_refusal(*service, to_string(accepted.peer), describe(*refusal), true);
         reset(accepted.socket);
         return;
     }
     if (!has_room_for(*service)) {
-        count(overflow_, to_string(accepted.peer), "too many visitors wait");
+        tallies_.count(tallies_.overflow, to_string(accepted.peer), "too many visitors wait");
         note_refusal(*service, to_string(accepted.peer), "too many visitors wait", true);
         reset(accepted.socket);
         return;
@@ -248,7 +250,7 @@ void RemoteProxy::enter(PublicService& service, Visitor visitor)
     const auto arrived = visitor.arrived;
     room_.enter(std::move(visitor));
     tell_visitors(service);
-    be_woken_at(arrived + options_.pairing_timeout);
+    alarm_.ring_by(arrived + options_.pairing_timeout);
 }
 
 // A parked connection costs it half a round trip instead of one and a half. What it has said
@@ -354,7 +356,7 @@ PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
 
 void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
 {
-    OriginLink* const link = link_of(visitor.announced_on());
+    OriginLink* const link = links_.find(visitor.announced_on());
     if (flow.second.socket.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
     const ServicePointer service = visitor.service.lock();
@@ -380,7 +382,7 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
     }
     if (flow.end == End::forbidden) {
         how = "began with a header of the PROXY protocol";
-        count(foreign_, visitor.address, how);
+        tallies_.count(tallies_.foreign, visitor.address, how);
     }
     if (flow.end == End::refused) {
         if (const std::string why = reason_of(flow.refusal); !why.empty())
@@ -487,17 +489,68 @@ bool RemoteProxy::may_wait_again(const Visitor& visitor) const
            Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
 
-OriginLink* RemoteProxy::link_of(std::uint64_t number) const
-{
-    const auto found = std::ranges::find(links_, number, &OriginLink::number);
-    return found == links_.end() ? nullptr : *found;
-}
-
 void RemoteProxy::turn_away(Visitor visitor, std::string_view why, Blame blame)
 {
     reset(visitor.socket);
     visitor_left_.notify();
     note_end(visitor, 0, 0, why, blame);
+}
+
+awaitable<void> RemoteProxy::pair(ControlPort::Connection connection, Ticket ticket)
+{
+    bool gone = false;
+    auto on_gone = [&connection, &gone] {
+        gone = true;
+        std::error_code ignored;
+        connection.socket.close(ignored);
+    };
+    const OriginLink* const link = links_.find(room_.told_to(ticket));
+    auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
+    if (!claim) {
+        tallies_.count(tallies_.strangers, connection.peer,
+                       make_error_code(Errc::unknown_ticket).message());
+        co_return;
+    }
+    reset_on_close(connection.socket.native_handle());
+    // Whose it is, whoever is logged in when it has started.
+    const std::optional<SessionId> session = link->session;
+    std::string failure;
+    bool refused = false;
+    try {
+        const Frame frame = co_await read_frame(connection.wire());
+        const auto* const refuse = std::get_if<Refuse>(&frame);
+        refused = refuse != nullptr;
+        if (refused)
+            failure = refuse->text.empty() ? "refused by the origin proxy" : refuse->text;
+        else if (!std::holds_alternative<Start>(frame))
+            failure = fmt::format(broken, make_error_code(Errc::unexpected_frame).message());
+    } catch (const std::system_error& error) {
+        failure = fmt::format(broken, error.code().message());
+    }
+    if (gone) // and told by whoever let the visitor go
+        co_return;
+    auto visitor = claim->take();
+    if (!visitor)
+        co_return;
+    const Carrier& carrier = visitor->attempt->by();
+    if (failure.empty() && !trusts(carrier.credential, carrier.secret))
+        failure = "the origin proxy is trusted no longer";
+    if (failure.empty()) {
+        relay(std::move(*visitor), connection.release(), session);
+    } else if (refused) {
+        on_refusal(std::move(*visitor), failure);
+    } else {
+        on_broken(std::move(*visitor), failure);
+    }
+}
+
+// Until a visitor comes.
+awaitable<void> RemoteProxy::park(ControlPort::Connection connection, SessionId session)
+{
+    reset_on_close(connection.socket.native_handle());
+    if (OriginLink* const link = links_.find(session))
+        link->parked.put(connection.release());
+    co_return;
 }
 
 } // namespace tunnel
