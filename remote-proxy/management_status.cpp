@@ -27,8 +27,9 @@ std::string_view RemoteStatus::state_of(const Service& service)
 
 RemoteStatus RemoteProxy::status() const
 {
+    const RemoteCounts& counts = visitors_.counts();
     RemoteStatus status;
-    status.stopping = stopping_;
+    status.stopping = state_.stopping;
     const bool any_required = std::ranges::any_of(
         services_, [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
@@ -69,19 +70,20 @@ RemoteStatus RemoteProxy::status() const
                                    {{"no_room", tallies_.overflow.total()},
                                     {"no_proxy_header", tallies_.headless.total()},
                                     {"foreign_proxy_header", tallies_.foreign.total()},
-                                    {"late", counts_.late},
-                                    {"origin_refused", counts_.refused},
-                                    {"data_connection_lost", counts_.broken},
-                                    {"service_closed", counts_.service_closed}});
+                                    {"late", counts.late},
+                                    {"origin_refused", counts.refused},
+                                    {"data_connection_lost", counts.broken},
+                                    {"service_closed", counts.service_closed}});
     status.callers_refused = {{"stranger", tallies_.strangers.total()},
                               {"ignored", tallies_.ignored.total()}};
     status.log_ins_rejected = tallies_.rejections.total();
     status.accept_failures = tallies_.accept_failures.total();
-    status.waiting = room_.size();
-    status.visitor_capacity = visitor_capacity();
+    status.waiting = visitors_.room().size();
+    status.visitor_capacity = capacity_.visitors();
     status.parked = parked();
     status.relay_loads = relay_.loads();
-    status.counts = counts_;
+    status.counts = counts;
+    status.counts.log_ins = log_ins_;
     status.counts.no_proof = control_port_.failed_log_ins();
     return status;
 }

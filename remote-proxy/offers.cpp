@@ -241,8 +241,7 @@ RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::s
 }
 
 // Its own of that name, whether it serves it or has gone and come back; else null.
-RemoteProxy::ServicePointer RemoteProxy::own_service(const OriginName& origin,
-                                                     const std::string& name) const
+ServicePointer RemoteProxy::own_service(const OriginName& origin, const std::string& name) const
 {
     for (const std::string& key : keys_of(origin, name)) {
         const auto found = services_.find(key);
@@ -265,8 +264,7 @@ std::string RemoteProxy::key_for(const OriginName& origin, const std::string& na
 }
 
 // The one that it serves because of this offer, not counting tunnels; null if it serves none.
-RemoteProxy::ServicePointer RemoteProxy::service_of_offer(const OriginLink& link,
-                                                          const std::string& name) const
+ServicePointer RemoteProxy::service_of_offer(const OriginLink& link, const std::string& name) const
 {
     if (const auto found = services_.find(name);
         found != services_.end() && found->second->server(&link) != nullptr)
@@ -321,8 +319,8 @@ RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Addres
 
 // One of its own, at this address. Throws std::system_error, and then what it had is still there,
 // unless that had the same port.
-RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::string& name,
-                                                  const Address& address)
+ServicePointer RemoteProxy::open_for(OriginLink& link, const std::string& name,
+                                     const Address& address)
 {
     const ServicePointer former = own_service(*link.name, name);
     const PortRanges& allowed = ports_of(link);
@@ -437,7 +435,7 @@ void RemoteProxy::must_leave_room(const OriginLink& link, std::size_t leaving) c
             const auto& owner = entry.second->owner;
             return owner && owner->credential() == link.name->credential();
         }));
-    const std::size_t most = usable_descriptors() / 4;
+    const std::size_t most = capacity_.services();
     if (services_.size() + own < most + 2 * leaving)
         return;
     fail(std::make_error_code(std::errc::too_many_files_open),

@@ -31,7 +31,7 @@ awaitable<void> RemoteProxy::serve(ControlPort::Arrival arrival)
     if (auto* const asks = std::get_if<ControlPort::AsksToLogIn>(&arrival))
         return log_in(std::move(*asks));
     if (auto* const dials = std::get_if<ControlPort::DialsBack>(&arrival))
-        return pair(std::move(dials->connection), dials->ticket);
+        return visitors_.pair(std::move(dials->connection), dials->ticket);
     auto& parks = std::get<ControlPort::Parks>(arrival);
     return park(std::move(parks.connection), parks.session);
 }
@@ -44,7 +44,7 @@ awaitable<void> RemoteProxy::log_in(ControlPort::AsksToLogIn asks)
     if (!rejection)
         rejection = objection_to(connection.identity, log_in);
     const bool returns = !rejection && replace_former(connection.identity, log_in);
-    if (!rejection && stopping_ && !returns)
+    if (!rejection && state_.stopping && !returns)
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection)
         rejection = too_many_links(connection.identity);
@@ -64,18 +64,17 @@ awaitable<void> RemoteProxy::log_in(ControlPort::AsksToLogIn asks)
     co_await serve_origin(std::move(connection), std::move(asks.log_in));
 }
 
-// The secret, if that is what somebody is known by, is still good, and has the same name.
-bool RemoteProxy::trusts(const std::string& name, const std::optional<RandomBytes>& secret) const
+// Until a visitor comes.
+awaitable<void> RemoteProxy::park(ControlPort::Connection connection, SessionId session)
 {
-    if (!secret)
-        return true;
-    const NamedSecret* const known = trust_.find(*secret);
-    return known != nullptr && known->name == name;
+    reset_on_close(connection.socket.native_handle());
+    if (OriginLink* const link = links_.find(session))
+        link->parked.put(connection.release());
+    co_return;
 }
 
 // The one that the log-in names, if the options have it and this one may serve it; else null.
-RemoteProxy::ServicePointer RemoteProxy::named_service(const LogIn& log_in,
-                                                       const Identity& identity) const
+ServicePointer RemoteProxy::named_service(const LogIn& log_in, const Identity& identity) const
 {
     const auto found = services_.find(log_in.service);
     const bool may =
@@ -129,7 +128,7 @@ bool RemoteProxy::replace_former(const Identity& identity, const LogIn& log_in)
 // However many come with one secret, as many are left for others.
 std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) const
 {
-    const std::size_t most = std::clamp<std::size_t>(usable_descriptors() / 4, 8, most_links);
+    const std::size_t most = std::clamp<std::size_t>(capacity_.usable() / 4, 8, most_links);
     const bool is_one_of_many = !identity.is_only && !identity.is_anybody();
     const std::size_t alike = links_.with_credential(identity.name);
     if (links_.size() + (is_one_of_many ? alike : 0) < most)
@@ -209,7 +208,7 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
     if (std::ranges::find(log_in.features, feature::health_checks) != log_in.features.end())
         welcome.features.emplace_back(feature::health_checks);
     link.connection.post(welcome);
-    ++counts_.log_ins;
+    ++log_ins_;
     note_client(*link.name);
     if (events_.is_heard())
         events_.publish("origin_came", to_line(Json{{"origin", link.name->shown()},
@@ -262,10 +261,7 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
     if (link.asked)
         on_answer(link);
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
-        if (room_.told_to(refuse->ticket) != link.number)
-            return;
-        if (auto visitor = room_.dismiss(refuse->ticket))
-            on_refusal(std::move(*visitor), refuse->text);
+        visitors_.on_refuse(link, *refuse);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
         on_heartbeat(link);
     } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
@@ -302,13 +298,13 @@ void RemoteProxy::lose(OriginLink& link)
     links_.remove(link);
     note_client(*link.name);
     link.parked.clear();
-    room_.revoke_tickets(link.number);
+    visitors_.revoke(link);
     contests_.leave_all_of(link.number);
     for (const ServicePointer& service : served_by(link))
         leave(*service, link);
     link.asked.reset();
     holder_settled_.notify();
-    visitor_left_.notify(); // drain() waits for the link's end too
+    visitors_.left().notify(); // drain() waits for the link's end too
 }
 
 // Those who came by a secret that is not good any more end, unless the same run of the origin proxy
@@ -322,17 +318,9 @@ void RemoteProxy::end_visitors_of_the_untrusted()
                    trusts(link->identity);
         });
     };
-    std::map<std::uint64_t, bool> ends; // by groups
-    for (const auto& [id, relayed] : relayed_) {
-        const Carrier& carrier = relayed->visitor.attempt->by();
-        if (!ends.contains(carrier.group))
-            ends[carrier.group] =
-                !trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);
-    }
-    for (const auto& [group, is_over] : ends) {
-        if (is_over)
-            relay_.end_group(group);
-    }
+    visitors_.end_served_by([&](const Carrier& carrier) {
+        return !trust_.trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);
+    });
 }
 
 // Whose secret is no longer in the file, or has another name there.

@@ -17,29 +17,6 @@ namespace tunnel {
 
 namespace {
 
-// Connections that have not said who they are. A good one says so within a round trip.
-constexpr std::size_t most_handshakes = 1024;
-
-// A quarter of what is left for connections that may be data connections, but have not said so yet.
-std::size_t handshake_capacity(std::size_t usable)
-{
-    return std::clamp<std::size_t>(usable / 4, 4, most_handshakes);
-}
-
-// A visitor takes two descriptors, its own and its data connection's. More of them than can be
-// served would leave none for the data connections, and then nobody would be served.
-std::size_t capacity_for_visitors(std::size_t usable, std::size_t others)
-{
-    const std::size_t taken = handshake_capacity(usable) + others;
-    return std::max<std::size_t>(1, (usable - std::min(usable, taken)) / 2);
-}
-
-std::size_t usable_by(const RemoteOptions& options)
-{
-    return usable_descriptors(options.descriptor_limit,
-                              relay_options(options.common, options.descriptor_limit));
-}
-
 RelayOptions its_relay(const RemoteOptions& options)
 {
     RelayOptions relay = relay_options(options.common, options.descriptor_limit);
@@ -74,22 +51,23 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       options_(options),
       reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
-      room_(options.max_waiting),
       parking_space_(parking_capacity(options.descriptor_limit)),
       origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),
-      visitor_left_(io.get_executor()),
       holder_settled_(io.get_executor()),
       alarm_(io.get_executor()),
       tallies_(alarm_),
+      capacity_(options_, links_, services_),
+      visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
+                 relay_, tasks_}),
+      control_port_(io, std::move(prepared.control),
+                    {options.handshake_timeout, capacity_.handshakes(),
+                     parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
+                    {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
+                    [this](ControlPort::Arrival arrival) { return serve(std::move(arrival)); }),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
-      tasks_(io.get_executor()),
-      control_port_(io, std::move(prepared.control),
-                    {options.handshake_timeout, handshake_capacity(usable_by(options)),
-                     parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
-                    {trust_, links_, room_, tallies_, alarm_, tasks_},
-                    [this](ControlPort::Arrival arrival) { return serve(std::move(arrival)); })
+      tasks_(io.get_executor())
 {
     for (const RemoteService& service : services_of(options))
         hosts_.endpoint(service.outside_address); // looked up again, but nobody waits yet
@@ -111,22 +89,6 @@ std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoint
     return all;
 }
 
-std::size_t RemoteProxy::usable_descriptors() const
-{
-    return usable_by(options_);
-}
-
-// As many as there are descriptors for.
-std::size_t RemoteProxy::visitor_capacity() const
-{
-    // One of each is among the descriptors that are not usable.
-    const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
-    const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
-    // Each link may park one, however many others there are.
-    const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
-    return capacity_for_visitors(usable_descriptors(), parked + more_links + more_services);
-}
-
 void RemoteProxy::start()
 {
     control_port_.start();
@@ -135,7 +97,7 @@ void RemoteProxy::start()
 
 void RemoteProxy::stop_gently()
 {
-    stopping_ = true;
+    state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
     for (const auto& [name, service] : services_)
         service->outside.close();
@@ -149,30 +111,25 @@ awaitable<void> RemoteProxy::drain()
     // Visitors who were announced are connected over the control address, which takes a round trip
     // or two. Where nobody is logged in nobody comes for those who wait.
     constexpr auto while_connecting = std::chrono::seconds(2);
-    constexpr auto look_again = std::chrono::milliseconds(50);
     const auto connected_by = std::min(deadline, Clock::now() + while_connecting);
-    while (room_.unclaimed_tickets() > 0 && Clock::now() < connected_by)
-        co_await visitor_left_.wait_until(std::min(connected_by, Clock::now() + look_again));
+    co_await visitors_.finish_pairing(connected_by);
     // From here on a successor has the control address, and the origin proxies may go over to it.
     control_port_.close();
-    while (auto visitor = room_.dismiss_unclaimed())
-        turn_away(std::move(*visitor), "cut by the shutdown");
+    visitors_.end_unclaimed();
     for (OriginLink* const link : links_)
         link->connection.finish(std::string(remote_is_stopping));
-    // Visitors behind a load balancer that has not named them yet are not let in any more.
-    while (visitors() > unidentified_ && Clock::now() < deadline)
-        co_await visitor_left_.wait_until(deadline);
+    co_await visitors_.finish(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)
-        co_await visitor_left_.wait_until(patience);
+        co_await visitors_.left().wait_until(patience);
     stop_now();
 }
 
 void RemoteProxy::stop_now()
 {
-    if (std::exchange(stopped_, true))
+    if (std::exchange(state_.stopped, true))
         return;
-    stopping_ = true;
+    state_.stopping = true;
     for (const auto& [name, service] : services_)
         service->outside.shut();
     control_port_.shut();
@@ -180,15 +137,14 @@ void RemoteProxy::stop_now()
     relay_.stop();
     for (OriginLink* const link : links_)
         link->parked.clear();
-    while (auto visitor = room_.expire(Clock::time_point::max()))
-        turn_away(std::move(*visitor), "cut by the shutdown");
+    visitors_.end_all_waiting();
     events_.close();
     tasks_.cancel();
 }
 
 bool RemoteProxy::reload(std::string* problems)
 {
-    if (stopping_) { // its addresses may be a successor's already
+    if (state_.stopping) { // its addresses may be a successor's already
         constexpr std::string_view why = "the remote proxy is shutting down";
         log::warn("cannot reload, so nothing has changed", {{"reason", why}});
         if (problems != nullptr)
@@ -229,8 +185,7 @@ std::optional<Clock::time_point> RemoteProxy::next_deadline()
         if (time && (!next || *time < *next))
             next = time;
     };
-    if (const auto oldest = room_.oldest_arrival())
-        consider(*oldest + options_.pairing_timeout);
+    consider(visitors_.next_deadline());
     for (const auto& [name, service] : services_)
         consider(service->outage_ends);
     consider(control_port_.next_deadline());
@@ -245,10 +200,7 @@ awaitable<void> RemoteProxy::keep_time()
     for (;;) {
         const auto now = Clock::now();
         control_port_.expire(now);
-        while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
-            ++counts_.late;
-            turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
-        }
+        visitors_.expire(now);
         end_outages(now);
         ask_holders(now);
         tallies_.flush(now);
@@ -271,19 +223,10 @@ void RemoteProxy::end_outages(Clock::time_point now)
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", to_string(service->outside.endpoint())}});
         service->outside.shut();
-        while (auto visitor = room_.dismiss_untold(service->number)) {
-            ++counts_.late;
-            turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
-        }
+        visitors_.end_waiting_for_deserted(*service);
         if (service->owner && service->servers.empty())
             retire(service, "its origin proxy did not come back");
     }
-}
-
-std::string RemoteProxy::not_in_time() const
-{
-    return fmt::format("not connected to the origin server within {}",
-                       to_string(options_.pairing_timeout));
 }
 
 } // namespace tunnel

@@ -19,10 +19,10 @@
 #include "common/management/events.hpp"
 #include "common/net/listen_hosts.hpp"
 #include "common/net/listener.hpp"
-#include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
 #include "common/task_group.hpp"
 #include "remote-proxy/alarm.hpp"
+#include "remote-proxy/capacity.hpp"
 #include "remote-proxy/contests.hpp"
 #include "remote-proxy/control_port.hpp"
 #include "remote-proxy/kept.hpp"
@@ -32,11 +32,11 @@
 #include "remote-proxy/origin_bandwidths.hpp"
 #include "remote-proxy/origin_links.hpp"
 #include "remote-proxy/parked.hpp"
+#include "remote-proxy/run_state.hpp"
 #include "remote-proxy/service.hpp"
 #include "remote-proxy/tallies.hpp"
 #include "remote-proxy/trusted_origins.hpp"
-#include "remote-proxy/visitor_limits.hpp"
-#include "remote-proxy/waiting_room.hpp"
+#include "remote-proxy/visitors.hpp"
 
 namespace tunnel {
 
@@ -90,7 +90,7 @@ public:
     void run_some() { loop_.run_some(); }
 
     // stop_now() has been called and every task has ended.
-    bool stopped() const { return stopped_ && tasks_.empty(); }
+    bool stopped() const { return state_.stopped && tasks_.empty(); }
 
     tcp::endpoint control_endpoint() const { return control_port_.endpoint(); }
 
@@ -108,7 +108,7 @@ public:
 
     // Up to `limit` visitors with a higher number than `after`, by their numbers.
     std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
-                                              const VisitorFilter& filter) const;
+                                              VisitorFilter filter) const;
 
     // What the management interface may change (steering.cpp). All of them throw SteeringError if
     // that cannot be done, and then nothing has changed.
@@ -157,14 +157,12 @@ public:
     EventHub& events() { return events_; }
 
     // Visitors that are here, waiting or being served.
-    std::size_t visitors() const { return unidentified_ + room_.size() + relayed_.size(); }
+    std::size_t visitors() const { return visitors_.size(); }
 
     // Data connections that wait for a visitor.
     std::size_t parked() const { return parking_space_.taken(); }
 
 private:
-    using ServicePointer = std::shared_ptr<PublicService>;
-
     // What an offer wants is somebody else's.
     struct Contested {
         std::string thing;                      // as Contests has it
@@ -177,44 +175,6 @@ private:
     };
 
     using Verdict = std::variant<Frame, Contested>; // on an offer
-
-    // A visitor in the hands of the relay.
-    struct Relayed {
-        explicit Relayed(Visitor its) : visitor(std::move(its)) {}
-
-        Visitor visitor;
-        PairView view{};
-    };
-
-    static constexpr int accept_batch = 64; // visitors, then others have a turn
-
-    // Visitors (visitors.cpp)
-    awaitable<void> accept_visitors(ServicePointer service);
-    awaitable<bool> make_room(PublicService& service);
-    bool has_room_for(const PublicService& service) const;
-    void welcome(const ServicePointer& service, Listener::Accepted accepted);
-    awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
-               Guard guard);
-    void enter(PublicService& service, Visitor visitor);
-    void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                       Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
-    void on_relay_end(Visitor visitor, Flow flow);
-    static void note_success(PublicService& service, const Visitor& visitor);
-    void on_refusal(Visitor visitor, std::string_view why);
-    void on_broken(Visitor visitor, std::string_view why);
-    bool may_wait_again(const Visitor& visitor) const;
-    void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
-    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                  std::string_view how, Blame blame);
-    void note_refusal(const PublicService& service, std::string_view address,
-                      std::string_view reason, bool is_limit);
-    void tell_visitors(PublicService& service);
-    awaitable<void> pair(ControlPort::Connection connection, Ticket ticket);
-    awaitable<void> park(ControlPort::Connection connection, SessionId session);
-    PairLimits limits_of(const Visitor& visitor) const;
-    std::size_t visitor_capacity() const;
 
     // Services (services.cpp)
     Listener listen(const Address& address);
@@ -243,11 +203,8 @@ private:
     bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
     void open_missing_tunnels();
     void forget(const PublicTunnel& tunnel);
-    std::size_t most_services() const;
     RemoteService options_of(const PublicTunnel& tunnel) const;
     void begin_again(PublicService& service);
-    void end_relayed(const std::function<bool(const Visitor&)>& which);
-    void dismiss_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
     void note_client(const OriginName& origin);
 
     // Offers (offers.cpp)
@@ -279,17 +236,16 @@ private:
     Listener listen_for(const OriginLink& link, Address address);
     void reconsider_offers();
     void listen_again(OriginLink& link);
-    std::size_t usable_descriptors() const;
     void must_leave_room(const OriginLink& link, std::size_t leaving) const;
 
     // The origin proxy (origins.cpp)
     awaitable<void> serve(ControlPort::Arrival arrival);
     awaitable<void> log_in(ControlPort::AsksToLogIn asks);
-    bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
+    awaitable<void> park(ControlPort::Connection connection, SessionId session);
 
     bool trusts(const Identity& identity) const
     {
-        return trusts(identity.name, identity.credential);
+        return trust_.trusts(identity.name, identity.credential);
     }
 
     bool replace_former(const Identity& identity, const LogIn& log_in);
@@ -324,7 +280,6 @@ private:
     // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
     void end_outages(Clock::time_point now);
-    std::string not_in_time() const;
     std::optional<Clock::time_point> next_deadline();
     awaitable<void> drain();
 
@@ -333,9 +288,8 @@ private:
     RemoteOptions options_; // but for the services, which are below
     const Reread reread_;
     TrustedOrigins trust_;
-    std::map<std::string, ServicePointer> services_; // by name
+    ServiceMap services_;
     std::uint64_t latest_service_ = 0;
-    WaitingRoom room_;
     ParkingSpace parking_space_;
     Contests contests_;
     std::deque<std::string> freed_;              // things that some wait for
@@ -343,27 +297,25 @@ private:
     std::size_t waiting_log_ins_ = 0;            // until a holder has answered
     std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
     OriginBandwidths origin_bandwidths_;
-    OriginLinks links_;            // each lives in a coroutine serve_origin
-    std::size_t unidentified_ = 0; // visitors of whom a load balancer has not said who they are
-    std::uint64_t latest_visitor_ = 0;
-    std::map<std::uint64_t, Relayed*> relayed_; // by their numbers; the relay has them
-    RemoteCounts counts_;
+    OriginLinks links_;         // each lives in a coroutine serve_origin
+    std::uint64_t log_ins_ = 0; // since the start
     Kept kept_;
     Clock::time_point tunnels_again_{}; // not before this, those that cannot be opened
     std::map<std::string, Client> clients_;
     EventHub events_;
-    bool stopping_ = false;
-    bool stopped_ = false;
+    RunState state_;
 
-    Signal visitor_left_;
     Signal holder_settled_; // it has answered, or is gone
     Alarm alarm_;
     Tallies tallies_;
 
+    Capacity capacity_;
+    Visitors visitors_;
+    ControlPort control_port_;
+
     Relay relay_;
     Loop loop_;
     TaskGroup tasks_;
-    ControlPort control_port_;
 };
 
 // The services that the options name, with the one that needs no name.

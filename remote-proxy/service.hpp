@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -92,5 +94,8 @@ struct PublicService {
     ServiceCounts counts{};
     bool retired = false; // no more visitors, ever
 };
+
+using ServicePointer = std::shared_ptr<PublicService>;
+using ServiceMap = std::map<std::string, ServicePointer>; // by name
 
 } // namespace tunnel

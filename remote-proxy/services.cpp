@@ -39,8 +39,8 @@ Listener RemoteProxy::listen(const Address& address)
     return {io_, hosts_.endpoint(address), options_.common.congestion, Hop::edge};
 }
 
-RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, Listener listener,
-                                                     std::shared_ptr<const OriginName> owner)
+ServicePointer RemoteProxy::add_service(RemoteService options, Listener listener,
+                                        std::shared_ptr<const OriginName> owner)
 {
     auto service = std::make_shared<PublicService>(io_.get_executor(), std::move(options),
                                                    std::move(listener), ++latest_service_);
@@ -49,7 +49,7 @@ RemoteProxy::ServicePointer RemoteProxy::add_service(RemoteService options, List
     services_[service->options.name] = service;
     if (events_.is_heard())
         events_.publish("service_opened", to_line(Json{{"service", *service->name}}));
-    tasks_.spawn("accepting visitors", accept_visitors(service));
+    visitors_.accept(service);
     return service;
 }
 
@@ -83,16 +83,13 @@ void RemoteProxy::retire(const ServicePointer& service, std::string_view why,
         }
     }
     become_free(*service);
-    while (auto visitor = room_.dismiss_untold(service->number)) {
-        ++counts_.service_closed;
-        turn_away(std::move(*visitor), why);
-    }
+    visitors_.end_waiting_for_closed(*service, why);
 }
 
 // Throws std::system_error if it cannot listen.
 void RemoteProxy::serve(PublicService& service, OriginLink& link)
 {
-    if (!stopping_ && !service.drained && !link.drained)
+    if (!state_.stopping && !service.drained && !link.drained)
         service.outside.open();
     if (service.server(&link) == nullptr)
         service.servers.push_back({&link, 0, {}, link.ill.contains(service.options.offer())});
@@ -107,10 +104,10 @@ void RemoteProxy::begin_again(PublicService& service)
     service.outage_ends.reset();
     service.absence.clear();
     service.opened.notify();
-    tell_visitors(service);
+    visitors_.announce(service);
 }
 
-std::vector<RemoteProxy::ServicePointer> RemoteProxy::served_by(const OriginLink& link) const
+std::vector<ServicePointer> RemoteProxy::served_by(const OriginLink& link) const
 {
     std::vector<ServicePointer> its;
     for (const auto& [name, service] : services_) {
@@ -124,7 +121,7 @@ void RemoteProxy::leave(PublicService& service, OriginLink& link)
 {
     std::erase_if(service.servers, [&link](const auto& server) { return server.link == &link; });
     if (service.is_served()) {
-        tell_visitors(service);
+        visitors_.announce(service);
         return;
     }
     const auto now = Clock::now();

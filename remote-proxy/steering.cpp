@@ -111,14 +111,14 @@ void RemoteProxy::must_fit(const std::vector<PublicTunnel>& wanted) const
     }
     const auto staying = static_cast<std::size_t>(
         std::ranges::count_if(services_, [](const auto& entry) { return !entry.second->tunnel; }));
-    if (!wanted.empty() && staying + wanted.size() > most_services())
+    if (!wanted.empty() && staying + wanted.size() > capacity_.services())
         throw SteeringError(507, "there are too few descriptors for so many: raise the remote "
                                  "proxy's limit of them");
 }
 
 void RemoteProxy::set_tunnels(const std::vector<PublicTunnel>& wanted)
 {
-    if (stopping_)
+    if (state_.stopping)
         throw SteeringError(503, "shutting down");
     must_fit(wanted);
     std::set<std::string> keys;
@@ -285,19 +285,13 @@ void RemoteProxy::forget(const PublicTunnel& tunnel)
     std::erase(kept_.tunnels, PublicTunnel(tunnel)); // it may be one of these
 }
 
-// Each takes a descriptor, and most of those are for visitors.
-std::size_t RemoteProxy::most_services() const
-{
-    return usable_descriptors() / 4;
-}
-
 // Of those that are wanted.
 void RemoteProxy::open_missing_tunnels()
 {
     for (const PublicTunnel& each : kept_.tunnels) {
         if (services_.contains(each.key()))
             continue;
-        if (services_.size() >= most_services()) {
+        if (services_.size() >= capacity_.services()) {
             tallies_.count(tallies_.missing_tunnels, each.key(), "there are too few descriptors");
             return;
         }
@@ -344,7 +338,7 @@ std::optional<std::string> RemoteProxy::service_meant(const std::string& name) c
     return meant;
 }
 
-RemoteProxy::ServicePointer RemoteProxy::service_named(const std::string& name) const
+ServicePointer RemoteProxy::service_named(const std::string& name) const
 {
     const auto meant = service_meant(name);
     if (!meant)
@@ -380,7 +374,7 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     if (drained)
         must_have_room(kept_.drained_services);
     const std::string lasting = service->lasting_name();
-    if (!drained && service->is_served() && !stopping_) {
+    if (!drained && service->is_served() && !state_.stopping) {
         try {
             service->outside.open();
         } catch (const std::system_error& error) {
@@ -396,14 +390,7 @@ void RemoteProxy::drain_service(const std::string& name, bool drained)
     }
     kept_.drained_services.insert(lasting);
     // Whoever has connected already came before.
-    std::error_code error;
-    for (int i = 0; i < SOMAXCONN && service->outside.is_open() &&
-                    (!error || concerns_one_connection(error)) && visitors() < visitor_capacity();
-         ++i) {
-        error.clear();
-        if (auto accepted = service->outside.accept(error))
-            welcome(service, std::move(*accepted));
-    }
+    visitors_.accept_connected(service);
     service->outside.shut();
 }
 
@@ -412,12 +399,11 @@ void RemoteProxy::close_service(const std::string& meant)
     const std::string name = service_meant(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
     // Visitors may have stayed of one that is gone.
-    const bool is_left = std::ranges::any_of(
-        relayed_, [&is_its](const auto& entry) { return is_its(entry.second->visitor); });
+    const bool is_left = visitors_.any_relayed(is_its);
     if (services_.contains(name) || !is_left)
         drain_service(name, true);
-    end_relayed(is_its);
-    dismiss_waiting(is_its, closed_by_management);
+    visitors_.end_relayed(is_its);
+    visitors_.end_waiting(is_its, closed_by_management);
 }
 
 // ---- Origin proxies
@@ -515,10 +501,9 @@ void RemoteProxy::close_origin(const std::string& name)
         link->connection.finish(std::string(closed_by_management));
         const std::uint64_t number = link->number;
         lose(*link);
-        for (Visitor& visitor : room_.dismiss_claimed(number)) // its data connection is there
-            turn_away(std::move(visitor), closed_by_management);
+        visitors_.end_pairing(number); // its data connection is there
     }
-    end_relayed([&name](const Visitor& visitor) {
+    visitors_.end_relayed([&name](const Visitor& visitor) {
         const OriginName* const origin = visitor.origin();
         return origin != nullptr && origin->answers_to(name);
     });
@@ -540,70 +525,16 @@ void RemoteProxy::note_client(const OriginName& origin)
 
 void RemoteProxy::close_visitor(std::uint64_t id)
 {
-    const auto is_it = [id](const Visitor& visitor) { return visitor.id == id; };
-    if (relayed_.contains(id)) {
-        end_relayed(is_it);
-        return;
-    }
-    const std::size_t before = room_.size();
-    dismiss_waiting(is_it, closed_by_management);
-    if (room_.size() == before)
+    if (!visitors_.end(id))
         throw SteeringError(404, fmt::format("there is no visitor {}", id));
 }
 
-void RemoteProxy::end_relayed(const std::function<bool(const Visitor&)>& which)
-{
-    bool any = false;
-    for (const auto& [id, relayed] : relayed_) {
-        if (which(relayed->visitor)) {
-            relayed->view.unwanted = true;
-            any = true;
-        }
-    }
-    if (any)
-        relay_.end_unwanted();
-}
-
-void RemoteProxy::dismiss_waiting(const std::function<bool(const Visitor&)>& which,
-                                  std::string_view why)
-{
-    for (Visitor& visitor : room_.dismiss_if(which))
-        turn_away(std::move(visitor), why);
-}
-
 std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std::size_t limit,
-                                                       const VisitorFilter& filter) const
+                                                       VisitorFilter filter) const
 {
-    const auto now = Clock::now();
-    std::vector<VisitorStatus> found;
-    std::optional<std::string> wanted;
     if (filter.service)
-        wanted = service_meant(*filter.service).value_or(*filter.service);
-    const auto look = [&](const Visitor& visitor, const PairView* view) {
-        const OriginName* const origin = visitor.origin();
-        if (visitor.id <= after || (wanted && *wanted != *visitor.service_name))
-            return;
-        if (filter.origin && (origin == nullptr || !origin->answers_to(*filter.origin)))
-            return;
-        VisitorStatus& status =
-            found.emplace_back(VisitorStatus{visitor.id, visitor.address, *visitor.service_name,
-                                             origin == nullptr ? "" : origin->shown()});
-        status.age = now - visitor.arrived;
-        if (view == nullptr)
-            return;
-        status.is_relayed = true;
-        status.to_origin = view->first_to_second.load(std::memory_order_relaxed);
-        status.to_visitor = view->second_to_first.load(std::memory_order_relaxed);
-    };
-    room_.for_each([&look](const Visitor& visitor) { look(visitor, nullptr); });
-    const std::size_t waiting = found.size();
-    for (auto next = relayed_.upper_bound(after);
-         next != relayed_.end() && found.size() < waiting + limit; ++next)
-        look(next->second->visitor, &next->second->view);
-    std::ranges::sort(found, {}, &VisitorStatus::id);
-    if (found.size() > limit)
-        found.resize(limit);
-    return found;
+        filter.service = service_meant(*filter.service).value_or(*filter.service);
+    return visitors_.after(after, limit, filter);
 }
 
 } // namespace tunnel

@@ -1,5 +1,4 @@
-// The visitors of the remote proxy: from the outside address to the relay.
-#include "remote-proxy/remote_proxy.hpp"
+#include "remote-proxy/visitors.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include "common/log.hpp"
 #include "common/management/json.hpp"
 #include "common/net/socket.hpp"
+#include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/framing.hpp"
 #include "remote-proxy/counted.hpp"
@@ -86,7 +86,29 @@ std::string_view shown_name(const std::shared_ptr<const std::string>& name)
 
 } // namespace
 
-awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
+Visitors::Visitors(Uses uses)
+    : io_(uses.io),
+      options_(uses.options),
+      capacity_(uses.capacity),
+      state_(uses.state),
+      trust_(uses.trust),
+      links_(uses.links),
+      tallies_(uses.tallies),
+      alarm_(uses.alarm),
+      events_(uses.events),
+      relay_(uses.relay),
+      tasks_(uses.tasks),
+      room_(options_.max_waiting),
+      visitor_left_(io_.get_executor())
+{
+}
+
+void Visitors::accept(const ServicePointer& service)
+{
+    tasks_.spawn("accepting visitors", accept_visitors(service));
+}
+
+awaitable<void> Visitors::accept_visitors(ServicePointer service)
 {
     Listener& outside = service->outside;
     while (!service->retired) {
@@ -94,7 +116,7 @@ awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
             co_await service->opened.wait();
             continue;
         }
-        if (visitors() < visitor_capacity()) {
+        if (!is_full()) {
             service->full_since.reset();
         } else {
             const bool everyone_heard = co_await make_room(*service);
@@ -104,8 +126,7 @@ awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
             }
         }
         co_await outside.wait();
-        for (int i = 0; i < accept_batch && outside.is_open() && visitors() < visitor_capacity();
-             ++i) {
+        for (int i = 0; i < accept_batch && outside.is_open() && !is_full(); ++i) {
             std::error_code error;
             auto accepted = outside.accept(error);
             if (accepted) {
@@ -122,17 +143,15 @@ awaitable<void> RemoteProxy::accept_visitors(ServicePointer service)
 
 // Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
 // Whether there is room, or the queue is empty.
-awaitable<bool> RemoteProxy::make_room(PublicService& service)
+awaitable<bool> Visitors::make_room(PublicService& service)
 {
     if (!service.full_since)
         service.full_since = Clock::now();
     const auto patience = *service.full_since + options_.pairing_timeout;
-    while (visitors() >= visitor_capacity() && Clock::now() < patience)
+    while (is_full() && Clock::now() < patience)
         co_await visitor_left_.wait_until(patience);
     std::error_code error;
-    for (int i = 0; i < accept_batch && visitors() >= visitor_capacity() && !error &&
-                    service.outside.is_open();
-         ++i) {
+    for (int i = 0; i < accept_batch && is_full() && !error && service.outside.is_open(); ++i) {
         if (auto accepted = service.outside.accept(error)) {
             constexpr std::string_view why = "no descriptors left for more visitors";
             tallies_.count(tallies_.overflow, to_string(accepted->peer), why);
@@ -145,18 +164,18 @@ awaitable<bool> RemoteProxy::make_room(PublicService& service)
     } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
         co_await pause_accepting(tallies_, "the outside address", error);
     }
-    co_return visitors() < visitor_capacity() || error == std::errc::operation_would_block;
+    co_return !is_full() || error == std::errc::operation_would_block;
 }
 
 // Most of the room is for those of other services, so that one that nobody serves, or whose origin
 // servers hang, does not keep visitors from the others.
-bool RemoteProxy::has_room_for(const PublicService& service) const
+bool Visitors::has_room_for(const PublicService& service) const
 {
-    return !room_.full() &&
-           (services_.size() == 1 || room_.waiting(service.number) * 4 <= options_.max_waiting);
+    return !room_.full() && (capacity_.is_only_service() ||
+                             room_.waiting(service.number) * 4 <= options_.max_waiting);
 }
 
-void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted accepted)
+void Visitors::welcome(const ServicePointer& service, Listener::Accepted accepted)
 {
     if (contains(service->options.accept_proxy_from, accepted.peer.address())) {
         tasks_.spawn("a visitor behind a load balancer", identify(service, std::move(accepted)));
@@ -168,7 +187,7 @@ void RemoteProxy::welcome(const ServicePointer& service, Listener::Accepted acce
 }
 
 // Whose connection it is, the load balancer says first.
-awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted accepted)
+awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted accepted)
 {
     struct Tells {
         Signal& signal;
@@ -187,7 +206,7 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
             outside = to_string(addresses->outside);
         }
     } catch (const std::system_error& error) {
-        if (stopped_) // it is cancelled
+        if (state_.stopped) // it is cancelled
             throw;
         if (error.code() == asio::error::eof)
             log::debug("a load balancer looked whether this is there",
@@ -200,14 +219,14 @@ awaitable<void> RemoteProxy::identify(ServicePointer service, Listener::Accepted
         reset(accepted.socket);
         co_return;
     }
-    if (service->retired || stopping_)
+    if (service->retired || state_.stopping)
         reset(accepted.socket);
     else
         admit(service, std::move(accepted), std::move(outside), nullptr);
 }
 
-void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accepted,
-                        std::string outside, Guard guard)
+void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
+                     std::string outside, Guard guard)
 {
     const auto now = Clock::now();
     auto answer = service->limits.admit(accepted.peer.address(), now);
@@ -245,18 +264,18 @@ void RemoteProxy::admit(const ServicePointer& service, Listener::Accepted accept
 }
 
 // It waits until it is paired. There must be room.
-void RemoteProxy::enter(PublicService& service, Visitor visitor)
+void Visitors::enter(PublicService& service, Visitor visitor)
 {
     const auto arrived = visitor.arrived;
     room_.enter(std::move(visitor));
-    tell_visitors(service);
+    announce(service);
     alarm_.ring_by(arrived + options_.pairing_timeout);
 }
 
 // A parked connection costs it half a round trip instead of one and a half. What it has said
 // already goes with the announcement.
-void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                                Framed connection)
+void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
+                             Framed connection)
 {
     const Ticket ticket{random_bytes()};
     std::string bytes = encode(announcement(ticket, visitor, service.options));
@@ -281,7 +300,7 @@ void RemoteProxy::admit_at_once(PublicService& service, OriginLink& link, Visito
     relay(std::move(visitor), std::move(connection), link.session);
 }
 
-void RemoteProxy::tell_visitors(PublicService& service)
+void Visitors::announce(PublicService& service)
 {
     if (service.servers.empty())
         return;
@@ -312,7 +331,7 @@ void RemoteProxy::tell_visitors(PublicService& service)
     }
 }
 
-void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
+void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
 {
     PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
     counts_.pairing.observe(Clock::now() - visitor.arrived);
@@ -340,7 +359,7 @@ void RemoteProxy::relay(Visitor visitor, Framed data, std::optional<SessionId> s
                          std::move(pair_options));
 }
 
-PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
+PairLimits Visitors::limits_of(const Visitor& visitor) const
 {
     PairLimits limits;
     Bandwidths& up = limits.first_to_second;
@@ -354,7 +373,7 @@ PairLimits RemoteProxy::limits_of(const Visitor& visitor) const
     return limits;
 }
 
-void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
+void Visitors::on_relay_end(Visitor visitor, Flow flow)
 {
     OriginLink* const link = links_.find(visitor.announced_on());
     if (flow.second.socket.is_open() && link != nullptr && link->parking)
@@ -365,7 +384,7 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
             link->parked.drop_older(visitor.arrived); // when it was taken: admit()
         log::debug("a parked connection was dead", {{"visitor", visitor.address}});
     }
-    const bool may_wait = service && !service->retired && !stopped_ && !room_.full();
+    const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
         visitor.socket = std::move(flow.first);
         visitor.end_attempt(flow.first_to_second == 0 ? AttemptEnd::not_started
@@ -406,8 +425,8 @@ void RemoteProxy::on_relay_end(Visitor visitor, Flow flow)
              was_not_served ? Blame::origin_side : Blame::nobody);
 }
 
-void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                           std::string_view how, Blame blame)
+void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
+                        std::string_view how, Blame blame)
 {
     const auto duration = Clock::now() - visitor.arrived;
     log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name),
@@ -428,8 +447,8 @@ void RemoteProxy::note_end(const Visitor& visitor, std::uint64_t up, std::uint64
 }
 
 // Of one that was not let in.
-void RemoteProxy::note_refusal(const PublicService& service, std::string_view address,
-                               std::string_view reason, bool is_limit)
+void Visitors::note_refusal(const PublicService& service, std::string_view address,
+                            std::string_view reason, bool is_limit)
 {
     if (events_.is_heard())
         events_.publish("visitor_refused", to_line(Json{{"address", address},
@@ -438,7 +457,7 @@ void RemoteProxy::note_refusal(const PublicService& service, std::string_view ad
                                                         {"limit", is_limit}}));
 }
 
-void RemoteProxy::note_success(PublicService& service, const Visitor& visitor)
+void Visitors::note_success(PublicService& service, const Visitor& visitor)
 {
     if (PublicService::Server* const server = service.server(visitor.announced_on()))
         server->refused.reset();
@@ -446,7 +465,7 @@ void RemoteProxy::note_success(PublicService& service, const Visitor& visitor)
 
 // An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
 // else may serve it.
-void RemoteProxy::on_refusal(Visitor visitor, std::string_view why)
+void Visitors::on_refusal(Visitor visitor, std::string_view why)
 {
     const ServicePointer service = visitor.service.lock();
     if (service) {
@@ -466,7 +485,7 @@ void RemoteProxy::on_refusal(Visitor visitor, std::string_view why)
 
 // Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
 // serve it, unless it said something on a parked connection before.
-void RemoteProxy::on_broken(Visitor visitor, std::string_view why)
+void Visitors::on_broken(Visitor visitor, std::string_view why)
 {
     if (visitor.only_for() != nullptr) {
         ++counts_.broken;
@@ -482,21 +501,21 @@ void RemoteProxy::on_broken(Visitor visitor, std::string_view why)
     }
 }
 
-bool RemoteProxy::may_wait_again(const Visitor& visitor) const
+bool Visitors::may_wait_again(const Visitor& visitor) const
 {
     const ServicePointer service = visitor.service.lock();
-    return service && !service->retired && !stopped_ && !room_.full() &&
+    return service && !service->retired && !state_.stopped && !room_.full() &&
            Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
 
-void RemoteProxy::turn_away(Visitor visitor, std::string_view why, Blame blame)
+void Visitors::turn_away(Visitor visitor, std::string_view why, Blame blame)
 {
     reset(visitor.socket);
     visitor_left_.notify();
     note_end(visitor, 0, 0, why, blame);
 }
 
-awaitable<void> RemoteProxy::pair(ControlPort::Connection connection, Ticket ticket)
+awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket)
 {
     bool gone = false;
     auto on_gone = [&connection, &gone] {
@@ -533,7 +552,7 @@ awaitable<void> RemoteProxy::pair(ControlPort::Connection connection, Ticket tic
     if (!visitor)
         co_return;
     const Carrier& carrier = visitor->attempt->by();
-    if (failure.empty() && !trusts(carrier.credential, carrier.secret))
+    if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
         failure = "the origin proxy is trusted no longer";
     if (failure.empty()) {
         relay(std::move(*visitor), connection.release(), session);
@@ -544,13 +563,186 @@ awaitable<void> RemoteProxy::pair(ControlPort::Connection connection, Ticket tic
     }
 }
 
-// Until a visitor comes.
-awaitable<void> RemoteProxy::park(ControlPort::Connection connection, SessionId session)
+void Visitors::accept_connected(const ServicePointer& service)
 {
-    reset_on_close(connection.socket.native_handle());
-    if (OriginLink* const link = links_.find(session))
-        link->parked.put(connection.release());
-    co_return;
+    std::error_code error;
+    for (int i = 0; i < SOMAXCONN && service->outside.is_open() &&
+                    (!error || concerns_one_connection(error)) && !is_full();
+         ++i) {
+        error.clear();
+        if (auto accepted = service->outside.accept(error))
+            welcome(service, std::move(*accepted));
+    }
+}
+
+void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
+{
+    if (room_.told_to(refuse.ticket) != link.number)
+        return;
+    if (auto visitor = room_.dismiss(refuse.ticket))
+        on_refusal(std::move(*visitor), refuse.text);
+}
+
+void Visitors::revoke(const OriginLink& link)
+{
+    room_.revoke_tickets(link.number);
+}
+
+// ---- Ends from outside
+
+void Visitors::end_waiting_for_closed(const PublicService& service, std::string_view why)
+{
+    while (auto visitor = room_.dismiss_untold(service.number)) {
+        ++counts_.service_closed;
+        turn_away(std::move(*visitor), why);
+    }
+}
+
+void Visitors::end_waiting_for_deserted(const PublicService& service)
+{
+    while (auto visitor = room_.dismiss_untold(service.number)) {
+        ++counts_.late;
+        turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
+    }
+}
+
+void Visitors::end_pairing(std::uint64_t link)
+{
+    for (Visitor& visitor : room_.dismiss_claimed(link))
+        turn_away(std::move(visitor), closed_by_management);
+}
+
+bool Visitors::any_relayed(const std::function<bool(const Visitor&)>& which) const
+{
+    return std::ranges::any_of(
+        relayed_, [&which](const auto& entry) { return which(entry.second->visitor); });
+}
+
+void Visitors::end_relayed(const std::function<bool(const Visitor&)>& which)
+{
+    bool any = false;
+    for (const auto& [id, relayed] : relayed_) {
+        if (which(relayed->visitor)) {
+            relayed->view.unwanted = true;
+            any = true;
+        }
+    }
+    if (any)
+        relay_.end_unwanted();
+}
+
+void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why)
+{
+    for (Visitor& visitor : room_.dismiss_if(which))
+        turn_away(std::move(visitor), why);
+}
+
+void Visitors::end_served_by(const std::function<bool(const Carrier&)>& which)
+{
+    std::map<std::uint64_t, bool> ends; // by groups
+    for (const auto& [id, relayed] : relayed_) {
+        const Carrier& carrier = relayed->visitor.attempt->by();
+        if (!ends.contains(carrier.group))
+            ends[carrier.group] = which(carrier);
+    }
+    for (const auto& [group, is_over] : ends) {
+        if (is_over)
+            relay_.end_group(group);
+    }
+}
+
+bool Visitors::end(std::uint64_t id)
+{
+    const auto is_it = [id](const Visitor& visitor) { return visitor.id == id; };
+    if (relayed_.contains(id)) {
+        end_relayed(is_it);
+        return true;
+    }
+    const std::size_t before = room_.size();
+    end_waiting(is_it, closed_by_management);
+    return room_.size() != before;
+}
+
+void Visitors::expire(Clock::time_point now)
+{
+    while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
+        ++counts_.late;
+        turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
+    }
+}
+
+std::optional<Clock::time_point> Visitors::next_deadline() const
+{
+    const auto oldest = room_.oldest_arrival();
+    return oldest ? std::optional(*oldest + options_.pairing_timeout) : std::nullopt;
+}
+
+void Visitors::end_all_waiting()
+{
+    while (auto visitor = room_.expire(Clock::time_point::max()))
+        turn_away(std::move(*visitor), "cut by the shutdown");
+}
+
+std::string Visitors::not_in_time() const
+{
+    return fmt::format("not connected to the origin server within {}",
+                       to_string(options_.pairing_timeout));
+}
+
+// ---- While the program stops
+
+awaitable<void> Visitors::finish_pairing(Clock::time_point limit)
+{
+    constexpr auto look_again = std::chrono::milliseconds(50);
+    while (room_.unclaimed_tickets() > 0 && Clock::now() < limit)
+        co_await visitor_left_.wait_until(std::min(limit, Clock::now() + look_again));
+}
+
+void Visitors::end_unclaimed()
+{
+    while (auto visitor = room_.dismiss_unclaimed())
+        turn_away(std::move(*visitor), "cut by the shutdown");
+}
+
+awaitable<void> Visitors::finish(Clock::time_point limit)
+{
+    // Those behind a load balancer that has not named them yet are not let in any more.
+    while (size() > unidentified_ && Clock::now() < limit)
+        co_await visitor_left_.wait_until(limit);
+}
+
+// ---- What there is
+
+std::vector<VisitorStatus> Visitors::after(std::uint64_t after, std::size_t limit,
+                                           const VisitorFilter& filter) const
+{
+    const auto now = Clock::now();
+    std::vector<VisitorStatus> found;
+    const auto look = [&](const Visitor& visitor, const PairView* view) {
+        const OriginName* const origin = visitor.origin();
+        if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name))
+            return;
+        if (filter.origin && (origin == nullptr || !origin->answers_to(*filter.origin)))
+            return;
+        VisitorStatus& status =
+            found.emplace_back(VisitorStatus{visitor.id, visitor.address, *visitor.service_name,
+                                             origin == nullptr ? "" : origin->shown()});
+        status.age = now - visitor.arrived;
+        if (view == nullptr)
+            return;
+        status.is_relayed = true;
+        status.to_origin = view->first_to_second.load(std::memory_order_relaxed);
+        status.to_visitor = view->second_to_first.load(std::memory_order_relaxed);
+    };
+    room_.for_each([&look](const Visitor& visitor) { look(visitor, nullptr); });
+    const std::size_t waiting = found.size();
+    for (auto next = relayed_.upper_bound(after);
+         next != relayed_.end() && found.size() < waiting + limit; ++next)
+        look(next->second->visitor, &next->second->view);
+    std::ranges::sort(found, {}, &VisitorStatus::id);
+    if (found.size() > limit)
+        found.resize(limit);
+    return found;
 }
 
 } // namespace tunnel

@@ -1,0 +1,44 @@
+// For how much the descriptors of the remote proxy are enough.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "remote-proxy/options.hpp"
+#include "remote-proxy/origin_links.hpp"
+#include "remote-proxy/service.hpp"
+
+namespace tunnel {
+
+class Capacity {
+public:
+    // All of them must outlive it.
+    Capacity(const RemoteOptions& options, const OriginLinks& links, const ServiceMap& services)
+        : options_(options), links_(links), services_(services)
+    {
+    }
+
+    // Descriptors that are left for connections and listeners.
+    std::size_t usable() const;
+
+    // Of connections that have not said yet what they are.
+    std::size_t handshakes() const;
+
+    // Of visitors with their data connections, beside the links and services that there are now.
+    std::size_t visitors() const;
+
+    // Of services. Each takes a descriptor, and most of those are for visitors.
+    std::size_t services() const { return usable() / 4; }
+
+    // There is no other service from which visitors could be kept.
+    bool is_only_service() const { return services_.size() == 1; }
+
+private:
+    const RemoteOptions& options_;
+    const OriginLinks& links_;
+    const ServiceMap& services_;
+};
+
+} // namespace tunnel
