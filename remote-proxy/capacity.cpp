@@ -31,7 +31,7 @@ std::size_t Capacity::visitors() const
 {
     // One of each is among the descriptors that are not usable.
     const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
-    const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
+    const std::size_t more_services = std::max<std::size_t>(services_, 1) - 1;
     // Each link may park one, however many others there are.
     const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
     const std::size_t taken = handshakes() + parked + more_links + more_services;

@@ -2,23 +2,22 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
-#include <memory>
-#include <string>
 
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_links.hpp"
-#include "remote-proxy/service.hpp"
 
 namespace tunnel {
 
 class Capacity {
 public:
-    // All of them must outlive it.
-    Capacity(const RemoteOptions& options, const OriginLinks& links, const ServiceMap& services)
-        : options_(options), links_(links), services_(services)
+    // Both must outlive it.
+    Capacity(const RemoteOptions& options, const OriginLinks& links)
+        : options_(options), links_(links)
     {
     }
+
+    // There are so many services now.
+    void set_services(std::size_t count) { services_ = count; }
 
     // Descriptors that are left for connections and listeners.
     std::size_t usable() const;
@@ -33,12 +32,12 @@ public:
     std::size_t services() const { return usable() / 4; }
 
     // There is no other service from which visitors could be kept.
-    bool is_only_service() const { return services_.size() == 1; }
+    bool is_only_service() const { return services_ == 1; }
 
 private:
     const RemoteOptions& options_;
     const OriginLinks& links_;
-    const ServiceMap& services_;
+    std::size_t services_ = 0;
 };
 
 } // namespace tunnel

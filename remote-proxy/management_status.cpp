@@ -31,9 +31,9 @@ RemoteStatus RemoteProxy::status() const
     RemoteStatus status;
     status.stopping = state_.stopping;
     const bool any_required = std::ranges::any_of(
-        services_, [](const auto& entry) { return entry.second->options.required; });
+        table_.all(), [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
-    for (const auto& [name, service] : services_) {
+    for (const auto& [name, service] : table_.all()) {
         const bool expected =
             any_required ? service->options.required : !service->owner && !service->tunnel;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
@@ -83,7 +83,7 @@ RemoteStatus RemoteProxy::status() const
     status.parked = parked();
     status.relay_loads = relay_.loads();
     status.counts = counts;
-    status.counts.log_ins = log_ins_;
+    status.counts.log_ins = log_ins_.count();
     status.counts.no_proof = control_port_.failed_log_ins();
     return status;
 }

@@ -81,7 +81,7 @@ struct OriginLink {
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
     std::set<std::string> ill;             // services whose origin servers are, as it has told
-    bool is_lost = false;                  // lose() has been called
+    bool is_lost = false;                  // it has been dropped
     Clock::time_point sweeps_again{};      // not before this, whatever the number of heartbeats
     Clock::time_point listens_again{};     // not before this, where it could not listen
     std::string listened_last{};           // the offer for which that was tried last

@@ -3,19 +3,24 @@
 #include <algorithm>
 #include <iterator>
 
+#include "remote-proxy/client_identifier.hpp"
+
 namespace tunnel {
 
 namespace {
 
+// Credentials that are remembered, beside those of which somebody is here.
+constexpr std::size_t most_clients = 4096;
+
 template <class Condition>
-OriginLink* first(const std::vector<OriginLink*>& links, Condition condition)
+OriginLink* first_where(const std::vector<OriginLink*>& links, Condition condition)
 {
     const auto found = std::ranges::find_if(links, condition);
     return found == links.end() ? nullptr : *found;
 }
 
 template <class Condition>
-std::vector<OriginLink*> every(const std::vector<OriginLink*>& links, Condition condition)
+std::vector<OriginLink*> all_where(const std::vector<OriginLink*>& links, Condition condition)
 {
     std::vector<OriginLink*> found;
     std::ranges::copy_if(links, std::back_inserter(found), condition);
@@ -24,9 +29,26 @@ std::vector<OriginLink*> every(const std::vector<OriginLink*>& links, Condition 
 
 } // namespace
 
+void OriginLinks::add(OriginLink& link)
+{
+    links_.push_back(&link);
+    note_client(*link.name);
+}
+
+void OriginLinks::note_client(const OriginName& origin)
+{
+    const bool is_here = has_named(origin.credential());
+    Client& client = clients_[std::string(client_identifier(origin.credential()))];
+    client.has_left = client.has_left || (client.is_here && !is_here);
+    client.is_here = is_here;
+    if (clients_.size() > most_clients)
+        std::erase_if(clients_, [](const auto& entry) { return !entry.second.is_here; });
+}
+
 void OriginLinks::remove(OriginLink& link)
 {
     std::erase(links_, &link);
+    note_client(*link.name);
     if (!link.session)
         return;
     std::rotate(former_sessions_.begin(), former_sessions_.end() - 1, former_sessions_.end());
@@ -40,24 +62,26 @@ bool OriginLinks::contains(const OriginLink* link) const
 
 OriginLink* OriginLinks::find(std::uint64_t number) const
 {
-    return first(links_, [number](const OriginLink* link) { return link->number == number; });
+    return first_where(links_, [number](const OriginLink* link) { return link->number == number; });
 }
 
 OriginLink* OriginLinks::find(const SessionId& session) const
 {
-    return first(links_, [&session](const OriginLink* link) { return link->session == session; });
+    return first_where(links_,
+                       [&session](const OriginLink* link) { return link->session == session; });
 }
 
 OriginLink* OriginLinks::find(const OriginId& origin, const OriginName& name) const
 {
-    return first(links_, [&](const OriginLink* link) {
+    return first_where(links_, [&](const OriginLink* link) {
         return link->origin == origin && link->name->is_alike(name);
     });
 }
 
 std::vector<OriginLink*> OriginLinks::named(std::string_view name) const
 {
-    return every(links_, [name](const OriginLink* link) { return link->name->answers_to(name); });
+    return all_where(links_,
+                     [name](const OriginLink* link) { return link->name->answers_to(name); });
 }
 
 bool OriginLinks::has_named(std::string_view name) const
@@ -68,7 +92,8 @@ bool OriginLinks::has_named(std::string_view name) const
 
 std::vector<OriginLink*> OriginLinks::alike(const OriginName& name) const
 {
-    return every(links_, [&name](const OriginLink* link) { return link->name->is_alike(name); });
+    return all_where(links_,
+                     [&name](const OriginLink* link) { return link->name->is_alike(name); });
 }
 
 std::size_t OriginLinks::with_credential(const std::string& name) const

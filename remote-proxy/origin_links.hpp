@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,13 @@ namespace tunnel {
 // clock.
 class OriginLinks {
 public:
-    void add(OriginLink& link) { links_.push_back(&link); }
+    // A credential of which an origin proxy is here, or has been.
+    struct Client {
+        bool is_here = false;
+        bool has_left = false; // before it came, or now
+    };
+
+    void add(OriginLink& link);
 
     // Its session is a former one from now on.
     void remove(OriginLink& link);
@@ -53,11 +60,17 @@ public:
     // So many have shown this credential.
     std::size_t with_credential(const std::string& name) const;
 
+    // By the names of the credentials, as whoever sets tunnels knows them.
+    const std::map<std::string, Client>& clients() const { return clients_; }
+
     // The session has ended, so its data connections may still be on their way.
     bool was_session(const SessionId& session) const;
 
 private:
+    void note_client(const OriginName& origin);
+
     std::vector<OriginLink*> links_;
+    std::map<std::string, Client> clients_;
     std::array<SessionId, 8> former_sessions_{}; // the latest first
 };
 

@@ -24,6 +24,19 @@ RelayOptions its_relay(const RemoteOptions& options)
     return relay;
 }
 
+bool is_named(const std::vector<RemoteService>& services, const std::string& name)
+{
+    return std::ranges::find(services, name, &RemoteService::name) != services.end();
+}
+
+// What the options name has its address before all tunnels.
+bool overlaps_any(const PublicService& service, const std::vector<tcp::endpoint>& wanted)
+{
+    return std::ranges::any_of(wanted, [&service](const tcp::endpoint& each) {
+        return overlap(service.outside.endpoint(), each);
+    });
+}
+
 } // namespace
 
 RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options)
@@ -47,44 +60,56 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Rer
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
                          Reread reread)
     : io_(io),
-      hosts_(io),
       options_(options),
       reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
-      parking_space_(parking_capacity(options.descriptor_limit)),
-      origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),
-      holder_settled_(io.get_executor()),
       alarm_(io.get_executor()),
       tallies_(alarm_),
-      capacity_(options_, links_, services_),
+      capacity_(options_, links_),
       visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
                  relay_, tasks_}),
-      control_port_(io, std::move(prepared.control),
-                    {options.handshake_timeout, capacity_.handshakes(),
-                     parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
-                    {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
-                    [this](ControlPort::Arrival arrival) { return serve(std::move(arrival)); }),
+      table_({io_, options_, state_, saved_, capacity_, visitors_, alarm_, events_}),
+      offers_(
+          {io_, options_, trust_, capacity_, links_, table_, visitors_, tallies_, alarm_, tasks_}),
+      tunnels_({options_, state_, saved_, capacity_, links_, table_, offers_, tallies_}),
+      actions_({state_, saved_, links_, table_, offers_, tunnels_, visitors_, alarm_}),
+      control_port_(
+          io, std::move(prepared.control),
+          {options.handshake_timeout, capacity_.handshakes(),
+           parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
+          {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
+          [this](ControlPort::Arrival arrival) { return log_ins_.serve(std::move(arrival)); }),
+      log_ins_({options_, state_, trust_, saved_, capacity_, links_, table_, offers_, tunnels_,
+                visitors_, control_port_, tallies_, events_}),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
     for (const RemoteService& service : services_of(options))
-        hosts_.endpoint(service.outside_address); // looked up again, but nobody waits yet
+        table_.endpoint(service.outside_address); // looked up again, but nobody waits yet
     for (auto& [service, listener] : prepared.outside)
-        add_service(std::move(service), std::move(listener), nullptr);
+        table_.add(std::move(service), std::move(listener), nullptr);
     options_.services.clear(); // a second copy of each
+}
+
+std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std::size_t limit,
+                                                       VisitorFilter filter) const
+{
+    if (filter.service)
+        filter.service = table_.meant_by(*filter.service).value_or(*filter.service);
+    return visitors_.after(after, limit, filter);
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
 {
-    return services_.at(std::string(default_service))->outside.endpoint();
+    return table_.all().at(std::string(default_service))->outside.endpoint();
 }
 
 std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoints() const
 {
     std::vector<std::pair<std::string, tcp::endpoint>> all;
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : table_.all())
         all.emplace_back(name, service->outside.endpoint());
     return all;
 }
@@ -99,7 +124,7 @@ void RemoteProxy::stop_gently()
 {
     state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : table_.all())
         service->outside.close();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
@@ -130,7 +155,7 @@ void RemoteProxy::stop_now()
     if (std::exchange(state_.stopped, true))
         return;
     state_.stopping = true;
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : table_.all())
         service->outside.shut();
     control_port_.shut();
     tallies_.flush(std::nullopt);
@@ -169,10 +194,10 @@ bool RemoteProxy::reload(std::string* problems)
     for (const NamedSecret& each : gone)
         log::warn("a secret is trusted no longer: who knows no other is cut off with its visitors",
                   {{"name", each.name}});
-    end_visitors_of_the_untrusted();
-    cut_off_the_untrusted();
-    reconsider_offers();
-    open_missing_tunnels();
+    log_ins_.end_visitors_of_the_untrusted();
+    log_ins_.cut_off_the_untrusted();
+    offers_.reconsider_offers();
+    tunnels_.open_missing();
     return true;
 }
 
@@ -186,11 +211,10 @@ std::optional<Clock::time_point> RemoteProxy::next_deadline()
             next = time;
     };
     consider(visitors_.next_deadline());
-    for (const auto& [name, service] : services_)
-        consider(service->outage_ends);
+    consider(table_.next_outage_end());
     consider(control_port_.next_deadline());
     consider(tallies_.due());
-    consider(next_question());
+    consider(offers_.holders().next_question());
     return next;
 }
 
@@ -201,32 +225,93 @@ awaitable<void> RemoteProxy::keep_time()
         const auto now = Clock::now();
         control_port_.expire(now);
         visitors_.expire(now);
-        end_outages(now);
-        ask_holders(now);
+        offers_.end_outages(now);
+        offers_.holders().ask_holders(now);
         tallies_.flush(now);
         const auto next = next_deadline().value_or(Clock::time_point::max());
         co_await alarm_.wait_until(next);
     }
 }
 
-// An address that nobody serves is refused by the kernel, but not given up, if the options name it.
-void RemoteProxy::end_outages(Clock::time_point now)
+// ---- Reload
+
+// What can fail comes first, but for a port that changes hands. Throws std::system_error, and then
+// nothing has changed.
+void RemoteProxy::change_services(const RemoteOptions& fresh)
 {
-    std::vector<ServicePointer> over;
-    for (const auto& [name, service] : services_) {
-        if (service->outage_ends && now >= *service->outage_ends)
-            over.push_back(service);
+    const std::vector<RemoteService> wanted = services_of(fresh);
+    const auto stays = [this](const RemoteService& service) {
+        const auto found = table_.all().find(service.name);
+        return found != table_.all().end() && !found->second->owner &&
+               found->second->options.outside_address == service.outside_address;
+    };
+    std::vector<tcp::endpoint> new_endpoints;
+    for (const RemoteService& service : wanted) {
+        if (!stays(service))
+            new_endpoints.push_back(table_.endpoint(service.outside_address));
     }
-    for (const ServicePointer& service : over) {
-        service->outage_ends.reset();
-        if (service->outside.is_open())
-            log::warn("no origin proxy came back: refusing visitors",
-                      {{"outside", to_string(service->outside.endpoint())}});
-        service->outside.shut();
-        visitors_.end_waiting_for_deserted(*service);
-        if (service->owner && service->servers.empty())
-            retire(service, "its origin proxy did not come back");
+    std::vector<ServicePointer> leaving;
+    for (const auto& [name, service] : table_.all()) {
+        const auto same = std::ranges::find(
+            wanted, service->owner ? service->options.offer() : name, &RemoteService::name);
+        const bool named = same != wanted.end();
+        if (service->tunnel  ? overlaps_any(*service, new_endpoints)
+            : service->owner ? named && may_serve(*same, service->owner->credential())
+                             : !named || !stays(*same))
+            leaving.push_back(service);
     }
+    // A port that one gives up and another one takes is free only then.
+    std::vector<std::uint16_t> held;
+    for (const ServicePointer& service : leaving)
+        held.push_back(service->outside.endpoint().port());
+    const auto is_held = [&held](const Address& address) {
+        return std::ranges::any_of(held,
+                                   [&address](std::uint16_t port) { return address.port == port; });
+    };
+    std::vector<std::pair<RemoteService, Listener>> coming;
+    for (const RemoteService& service : wanted) {
+        if (!stays(service) && !is_held(service.outside_address))
+            coming.emplace_back(service, table_.listen(service.outside_address));
+    }
+    for (const ServicePointer& service : leaving) {
+        if (service->tunnel)
+            tunnels_.forget(*service->tunnel);
+        offers_.retire(service, service->tunnel  ? "the options name a service at its address"
+                                : service->owner ? "the options name one that is called so"
+                                : is_named(wanted, service->options.name)
+                                    ? "its address has changed in the options"
+                                    : "it is gone from the options");
+    }
+    for (const RemoteService& service : wanted) {
+        if (stays(service)) {
+            table_.all().at(service.name)->change(service);
+        } else if (is_held(service.outside_address)) {
+            try {
+                coming.emplace_back(service, table_.listen(service.outside_address));
+            } catch (const std::system_error& error) {
+                log::error("a service is missing until the next reload",
+                           {{"service", service.name}, {"reason", error.what()}});
+            }
+        }
+    }
+    for (auto& [service, listener] : coming)
+        table_.add(std::move(service), std::move(listener), nullptr);
+    for (const auto& [name, service] : table_.all()) {
+        if (!service->owner && !service->tunnel)
+            continue;
+        RemoteService opened = service->options;
+        take_rules(opened, fresh);
+        service->change(std::move(opened));
+    }
+    log_ins_.change_bandwidths(fresh.bandwidth_per_origin);
+    options_.outside_address = fresh.outside_address;
+    options_.visitor_rules = fresh.visitor_rules;
+    options_.bandwidth = fresh.bandwidth;
+    options_.accept_proxy_from = fresh.accept_proxy_from;
+    options_.foreign_header = fresh.foreign_header;
+    options_.allow_ports = fresh.allow_ports;
+    options_.trust = fresh.trust;
+    options_.common.grace_period = fresh.common.grace_period;
 }
 
 } // namespace tunnel

@@ -1,11 +1,11 @@
-// The origin proxy at the remote proxy: its log-in and its control connection.
-#include "remote-proxy/remote_proxy.hpp"
+#include "remote-proxy/log_ins.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
 #include "common/management/json.hpp"
@@ -17,16 +17,32 @@ namespace tunnel {
 
 namespace {
 
-// Log-ins that wait until it is known whether a holder is still there.
-constexpr std::size_t most_waiting_log_ins = 16;
-
 // Control connections, however many descriptors there are.
 constexpr std::size_t most_links = 2000;
 
 } // namespace
 
-// Each of them lives as long as the coroutine that this gives.
-awaitable<void> RemoteProxy::serve(ControlPort::Arrival arrival)
+LogIns::LogIns(Uses uses)
+    : options_(uses.options),
+      state_(uses.state),
+      trust_(uses.trust),
+      saved_(uses.saved),
+      capacity_(uses.capacity),
+      links_(uses.links),
+      table_(uses.table),
+      services_(table_.all()),
+      offers_(uses.offers),
+      tunnels_(uses.tunnels),
+      visitors_(uses.visitors),
+      control_port_(uses.control_port),
+      tallies_(uses.tallies),
+      events_(uses.events),
+      parking_space_(parking_capacity(options_.descriptor_limit)),
+      origin_bandwidths_(options_.bandwidth_per_origin)
+{
+}
+
+awaitable<void> LogIns::serve(ControlPort::Arrival arrival)
 {
     if (auto* const asks = std::get_if<ControlPort::AsksToLogIn>(&arrival))
         return log_in(std::move(*asks));
@@ -36,7 +52,7 @@ awaitable<void> RemoteProxy::serve(ControlPort::Arrival arrival)
     return park(std::move(parks.connection), parks.session);
 }
 
-awaitable<void> RemoteProxy::log_in(ControlPort::AsksToLogIn asks)
+awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
 {
     ControlPort::Connection& connection = asks.connection;
     const LogIn& log_in = asks.log_in;
@@ -65,7 +81,7 @@ awaitable<void> RemoteProxy::log_in(ControlPort::AsksToLogIn asks)
 }
 
 // Until a visitor comes.
-awaitable<void> RemoteProxy::park(ControlPort::Connection connection, SessionId session)
+awaitable<void> LogIns::park(ControlPort::Connection connection, SessionId session)
 {
     reset_on_close(connection.socket.native_handle());
     if (OriginLink* const link = links_.find(session))
@@ -74,7 +90,7 @@ awaitable<void> RemoteProxy::park(ControlPort::Connection connection, SessionId 
 }
 
 // The one that the log-in names, if the options have it and this one may serve it; else null.
-ServicePointer RemoteProxy::named_service(const LogIn& log_in, const Identity& identity) const
+ServicePointer LogIns::named_service(const LogIn& log_in, const Identity& identity) const
 {
     const auto found = services_.find(log_in.service);
     const bool may =
@@ -84,7 +100,7 @@ ServicePointer RemoteProxy::named_service(const LogIn& log_in, const Identity& i
 
 // Of one that names its service in the log-in. Whether it may have it is asked once it has proved
 // who it is.
-std::optional<Reject> RemoteProxy::objection_to(const Identity& identity, const LogIn& log_in) const
+std::optional<Reject> LogIns::objection_to(const Identity& identity, const LogIn& log_in) const
 {
     if (offers_services(log_in))
         return std::nullopt;
@@ -111,7 +127,7 @@ std::optional<Reject> RemoteProxy::objection_to(const Identity& identity, const 
 
 // The same run of the same origin proxy, which has lost its control connection sooner than we
 // have: what is left of that is closed. Whether there was one.
-bool RemoteProxy::replace_former(const Identity& identity, const LogIn& log_in)
+bool LogIns::replace_former(const Identity& identity, const LogIn& log_in)
 {
     const OriginName name(identity.name, identity.is_only, log_in.name);
     OriginLink* const found = links_.find(log_in.origin, name);
@@ -121,12 +137,12 @@ bool RemoteProxy::replace_former(const Identity& identity, const LogIn& log_in)
     log::info("the origin proxy has returned", {{"origin", former.address}, log_name(former)});
     former.connection.end(make_error_code(std::errc::operation_canceled),
                           "taken over by the same origin proxy");
-    lose(former);
+    offers_.drop(former);
     return true;
 }
 
 // However many come with one secret, as many are left for others.
-std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) const
+std::optional<Reject> LogIns::too_many_links(const Identity& identity) const
 {
     const std::size_t most = std::clamp<std::size_t>(capacity_.usable() / 4, 8, most_links);
     const bool is_one_of_many = !identity.is_only && !identity.is_anybody();
@@ -141,8 +157,8 @@ std::optional<Reject> RemoteProxy::too_many_links(const Identity& identity) cons
 
 // Where the service of the log-in is for one origin proxy at a time: whoever has it keeps it as
 // long as it answers.
-awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(ControlPort::Connection& connection,
-                                                              const LogIn& log_in)
+awaitable<std::optional<Reject>> LogIns::wait_for_holder(ControlPort::Connection& connection,
+                                                         const LogIn& log_in)
 {
     constexpr int most_tries = 3; // others may come first
     std::string words;
@@ -153,32 +169,23 @@ awaitable<std::optional<Reject>> RemoteProxy::wait_for_holder(ControlPort::Conne
         if (holder == nullptr)
             co_return std::nullopt;
         words = in_use(*service, *holder, connection.identity);
-        if (waiting_log_ins_ >= most_waiting_log_ins)
+        if (!offers_.holders().may_wait())
             break;
-        const Counted counted(waiting_log_ins_);
         const std::uint64_t number = holder->number;
-        ask(number);
-        const std::uint64_t received = holder->connection.received();
-        const auto is_silent = [this, number, received] {
-            const OriginLink* const link = links_.find(number);
-            return link != nullptr && link->asked && link->connection.received() == received;
-        };
         if (tries == 0) {
             const Notice notice{words + "; asking it whether it is still there"};
             co_await send(connection.wire(), encode(notice));
         }
-        while (is_silent())
-            co_await holder_settled_.wait();
-        if (links_.find(number) != nullptr)
+        if (co_await offers_.holders().has_answered(number))
             break;
     }
     co_return Reject{RejectReason::in_use, std::move(words)};
 }
 
-awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, LogIn log_in)
+awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn log_in)
 {
     const bool encrypted = bool(connection.tls);
-    const std::size_t twin = meet_twins(connection.identity);
+    const std::size_t twin = offers_.holders().meet_twins(connection.identity);
     OriginLink link(std::move(connection.socket), std::move(connection.tls),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
                     log_in.origin, std::move(connection.identity), parking_space_, twin);
@@ -198,7 +205,7 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
         std::ranges::find(log_in.features, feature::visitor_headers) != log_in.features.end();
     link.version = log_in.program_version;
     link.encrypted = encrypted;
-    link.drained = is_drained(*link.name);
+    link.drained = saved_.is_drained(*link.name);
     const ServicePointer service =
         link.offers_services ? nullptr : named_service(log_in, link.identity);
     if (link.offers_services)
@@ -209,7 +216,6 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
         welcome.features.emplace_back(feature::health_checks);
     link.connection.post(welcome);
     ++log_ins_;
-    note_client(*link.name);
     if (events_.is_heard())
         events_.publish("origin_came", to_line(Json{{"origin", link.name->shown()},
                                                     {"address", link.address},
@@ -220,7 +226,7 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
                                          {"version", log_in.program_version}});
     try {
         if (service)
-            serve(*service, link);
+            table_.attach(*service, link);
         else if (!link.offers_services) // it was taken away while the log-in was under way
             link.connection.finish("its service is gone");
     } catch (const std::system_error& error) {
@@ -236,7 +242,7 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
     } catch (const std::system_error& error) {
         reason = error.what();
     }
-    lose(link);
+    offers_.drop(link);
     if (events_.is_heard())
         events_.publish("origin_left",
                         to_line(Json{{"origin", link.name->shown()},
@@ -254,22 +260,22 @@ awaitable<void> RemoteProxy::serve_origin(ControlPort::Connection connection, Lo
                   {{"origin", link.address}, log_name(link), {"reason", reason}});
 }
 
-void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
+void LogIns::on_frame(OriginLink& link, Frame& frame)
 {
     if (link.is_lost && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
     if (link.asked)
-        on_answer(link);
+        offers_.holders().on_answer(link);
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
         visitors_.on_refuse(link, *refuse);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
         on_heartbeat(link);
     } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
-        on_offer(link, *offer);
+        offers_.on_offer(link, *offer);
     } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
-        withdraw(link, withdrawn->service);
+        offers_.withdraw(link, withdrawn->service);
     } else if (const auto* const health = std::get_if<ServerHealth>(&frame)) {
-        on_health(link, *health);
+        offers_.on_health(link, *health);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the origin proxy says",
                   {{"origin", link.address}, log_name(link), {"notice", notice->text}});
@@ -279,38 +285,21 @@ void RemoteProxy::on_frame(OriginLink& link, Frame& frame)
 }
 
 // A peer may send them without a pause, so what one costs does not grow with what it has here.
-void RemoteProxy::on_heartbeat(OriginLink& link)
+void LogIns::on_heartbeat(OriginLink& link)
 {
     const auto now = Clock::now();
     if (now >= link.sweeps_again) {
         link.sweeps_again = now + options_.common.heartbeat_interval / 2;
         link.parked.sweep();
     }
-    listen_again(link);
-}
-
-// The visitors who wait keep their places for whoever else serves them, now or later. A second time
-// it does nothing.
-void RemoteProxy::lose(OriginLink& link)
-{
-    if (std::exchange(link.is_lost, true))
-        return;
-    links_.remove(link);
-    note_client(*link.name);
-    link.parked.clear();
-    visitors_.revoke(link);
-    contests_.leave_all_of(link.number);
-    for (const ServicePointer& service : served_by(link))
-        leave(*service, link);
-    link.asked.reset();
-    holder_settled_.notify();
-    visitors_.left().notify(); // drain() waits for the link's end too
+    tunnels_.open_missing_again(now);
+    offers_.listen_again(link);
 }
 
 // Those who came by a secret that is not good any more end, unless the same run of the origin proxy
 // has shown another secret of the same name since. So a secret can be replaced without a cut, by
 // having both for a while.
-void RemoteProxy::end_visitors_of_the_untrusted()
+void LogIns::end_visitors_of_the_untrusted()
 {
     const auto is_known_otherwise = [this](const Carrier& carrier) {
         return std::ranges::any_of(links_, [&](const OriginLink* link) {
@@ -324,7 +313,7 @@ void RemoteProxy::end_visitors_of_the_untrusted()
 }
 
 // Whose secret is no longer in the file, or has another name there.
-void RemoteProxy::cut_off_the_untrusted()
+void LogIns::cut_off_the_untrusted()
 {
     const std::vector<OriginLink*> all = links_.all();
     for (OriginLink* const link : all) {
@@ -333,12 +322,12 @@ void RemoteProxy::cut_off_the_untrusted()
         if (!link->offers_services && served != services_.end() &&
             !served->second->allows(link->identity.name)) {
             link->connection.finish("its service is for others now");
-            lose(*link);
+            offers_.drop(*link);
             continue;
         }
         if (!trusts(link->identity)) {
             link->connection.finish("its secret is no longer good");
-            lose(*link);
+            offers_.drop(*link);
         }
     }
 }
