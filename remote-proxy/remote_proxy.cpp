@@ -12,6 +12,8 @@
 #include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/protocol/goodbyes.hpp"
+#include "remote-proxy/present_services.hpp"
+#include "remote-proxy/service_plan.hpp"
 
 namespace tunnel {
 
@@ -22,19 +24,6 @@ RelayOptions its_relay(const RemoteOptions& options)
     RelayOptions relay = relay_options(options.common, options.descriptor_limit);
     relay.start_timeout = options.pairing_timeout;
     return relay;
-}
-
-bool is_named(const std::vector<RemoteService>& services, const std::string& name)
-{
-    return std::ranges::find(services, name, &RemoteService::name) != services.end();
-}
-
-// What the options name has its address before all tunnels.
-bool overlaps_any(const PublicService& service, const std::vector<tcp::endpoint>& wanted)
-{
-    return std::ranges::any_of(wanted, [&service](const tcp::endpoint& each) {
-        return overlap(service.outside.endpoint(), each);
-    });
 }
 
 } // namespace
@@ -235,63 +224,35 @@ awaitable<void> RemoteProxy::keep_time()
 
 // ---- Reload
 
-// What can fail comes first, but for a port that changes hands. Throws std::system_error, and then
-// nothing has changed.
+// Throws std::system_error, and then nothing has changed.
 void RemoteProxy::change_services(const RemoteOptions& fresh)
 {
-    const std::vector<RemoteService> wanted = services_of(fresh);
-    const auto stays = [this](const RemoteService& service) {
-        const auto found = table_.all().find(service.name);
-        return found != table_.all().end() && !found->second->owner &&
-               found->second->options.outside_address == service.outside_address;
-    };
-    std::vector<tcp::endpoint> new_endpoints;
-    for (const RemoteService& service : wanted) {
-        if (!stays(service))
-            new_endpoints.push_back(table_.endpoint(service.outside_address));
-    }
-    std::vector<ServicePointer> leaving;
-    for (const auto& [name, service] : table_.all()) {
-        const auto same = std::ranges::find(
-            wanted, service->owner ? service->options.offer() : name, &RemoteService::name);
-        const bool named = same != wanted.end();
-        if (service->tunnel  ? overlaps_any(*service, new_endpoints)
-            : service->owner ? named && may_serve(*same, service->owner->credential())
-                             : !named || !stays(*same))
-            leaving.push_back(service);
-    }
-    // A port that one gives up and another one takes is free only then.
-    std::vector<std::uint16_t> held;
-    for (const ServicePointer& service : leaving)
-        held.push_back(service->outside.endpoint().port());
-    const auto is_held = [&held](const Address& address) {
-        return std::ranges::any_of(held,
-                                   [&address](std::uint16_t port) { return address.port == port; });
-    };
+    std::vector<RemoteService> services = services_of(fresh);
+    std::vector<WantedService> wanted;
+    for (const RemoteService& each : services)
+        wanted.push_back(
+            {each.name, each.outside_address, table_.endpoint(each.outside_address), each.origins});
+    const ServicePlan plan =
+        plan_services(present_services(table_.all()), RemoteStatus::From::options, wanted);
     std::vector<std::pair<RemoteService, Listener>> coming;
-    for (const RemoteService& service : wanted) {
-        if (!stays(service) && !is_held(service.outside_address))
-            coming.emplace_back(service, table_.listen(service.outside_address));
-    }
-    for (const ServicePointer& service : leaving) {
+    for (const std::size_t i : plan.at_once)
+        coming.emplace_back(services[i], table_.listen(services[i].outside_address));
+    // All offers are considered after the reload, by what holds then.
+    const ServiceOffers::Postponing postponing(offers_);
+    for (const ServicePlan::Closing& each : plan.closing) {
+        const ServicePointer service = table_.find(each.name);
         if (service->tunnel)
             tunnels_.forget(*service->tunnel);
-        offers_.retire(service, service->tunnel  ? "the options name a service at its address"
-                                : service->owner ? "the options name one that is called so"
-                                : is_named(wanted, service->options.name)
-                                    ? "its address has changed in the options"
-                                    : "it is gone from the options");
+        offers_.retire(service, each.why);
     }
-    for (const RemoteService& service : wanted) {
-        if (stays(service)) {
-            table_.all().at(service.name)->change(service);
-        } else if (is_held(service.outside_address)) {
-            try {
-                coming.emplace_back(service, table_.listen(service.outside_address));
-            } catch (const std::system_error& error) {
-                log::error("a service is missing until the next reload",
-                           {{"service", service.name}, {"reason", error.what()}});
-            }
+    for (const std::size_t i : plan.staying)
+        table_.find(services[i].name)->change(services[i]);
+    for (const std::size_t i : plan.afterwards) {
+        try {
+            coming.emplace_back(services[i], table_.listen(services[i].outside_address));
+        } catch (const std::system_error& error) {
+            log::error("a service is missing until the next reload",
+                       {{"service", services[i].name}, {"reason", error.what()}});
         }
     }
     for (auto& [service, listener] : coming)

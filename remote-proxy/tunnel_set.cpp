@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +11,8 @@
 #include "common/log.hpp"
 #include "common/net/socket.hpp"
 #include "remote-proxy/client_identifier.hpp"
+#include "remote-proxy/present_services.hpp"
+#include "remote-proxy/service_plan.hpp"
 
 namespace tunnel {
 
@@ -110,65 +112,36 @@ void TunnelSet::set(const std::vector<PublicTunnel>& wanted)
     if (state_.stopping)
         throw SteeringError(503, "shutting down");
     must_fit(wanted);
-    std::set<std::string> keys;
+    std::vector<WantedService> services;
     for (const PublicTunnel& each : wanted)
-        keys.insert(each.key());
-    std::vector<ServicePointer> leaving;
-    for (const auto& [name, service] : services_) {
-        if (service->tunnel && !keys.contains(name))
-            leaving.push_back(service);
-    }
-    // One that overlaps with one that goes, such as all addresses' with one of them, can be had
-    // only afterwards.
-    std::set<std::uint16_t> all_addresses; // ports at which one that goes has all of them
-    std::set<std::uint16_t> any_address;
-    for (const ServicePointer& service : leaving) {
-        const tcp::endpoint where = service->outside.endpoint();
-        any_address.insert(where.port());
-        if (where.address().is_unspecified())
-            all_addresses.insert(where.port());
-    }
-    // None has the very same address, or it would not go. So mostly there is nothing to look for.
-    const auto is_held = [&](const PublicTunnel& tunnel) {
-        const bool may_be = tunnel.listen_address.is_unspecified()
-                                ? any_address.contains(tunnel.listen_port)
-                                : all_addresses.contains(tunnel.listen_port);
-        return may_be && std::ranges::any_of(leaving, [&tunnel](const ServicePointer& service) {
-                   return overlap(service->outside.endpoint(), tunnel.endpoint());
-               });
-    };
+        services.push_back({each.key(), address_of(each), each.endpoint()});
+    const ServicePlan plan =
+        plan_services(present_services(services_), RemoteStatus::From::management, services);
     std::vector<std::pair<PublicTunnel, Listener>> coming;
-    std::vector<PublicTunnel> late;
     try {
-        for (const PublicTunnel& each : wanted) {
-            if (services_.contains(each.key()))
-                continue;
-            if (is_held(each))
-                late.push_back(each);
-            else
-                coming.emplace_back(each, table_.listen(address_of(each)));
-        }
+        for (const std::size_t i : plan.at_once)
+            coming.emplace_back(wanted[i], table_.listen(services[i].address));
     } catch (const std::system_error& error) {
         cannot_listen(error);
     }
     saved_.set_tunnels(wanted);
     ServiceOffers::Postponing postponing(offers_);
-    for (const ServicePointer& service : leaving)
-        offers_.retire(service, closed_by_management);
+    for (const ServicePlan::Closing& each : plan.closing)
+        offers_.retire(table_.find(each.name), each.why);
     for (auto& [tunnel, listener] : coming)
         open_tunnel(tunnel, std::move(listener));
-    for (const PublicTunnel& each : wanted) {
-        const auto found = services_.find(each.key());
-        if (found != services_.end() && *found->second->tunnel != each)
-            change_tunnel(found->second, each);
+    for (const std::size_t i : plan.staying) {
+        const ServicePointer service = table_.find(services[i].name);
+        if (*service->tunnel != wanted[i])
+            change_tunnel(service, wanted[i]);
     }
     std::optional<std::system_error> failure;
-    for (const PublicTunnel& each : late) {
+    for (const std::size_t i : plan.afterwards) {
         try {
-            open_tunnel(each, table_.listen(address_of(each)));
+            open_tunnel(wanted[i], table_.listen(services[i].address));
         } catch (const std::system_error& error) {
             failure = error;
-            forget(each);
+            forget(wanted[i]);
         }
     }
     postponing.finish();
