@@ -74,8 +74,8 @@ void WaitingRoom::hand_out_tickets(std::uint64_t service,
     Seats& seats = queue->second;
     for (auto next = seats.begin(); next != seats.end();) {
         const auto seat = next++;
-        const auto& former = seat->visitor.ticket;
-        const Ticket ticket = former ? *former : Ticket{random_bytes()};
+        const auto& early = seat->visitor.early;
+        const Ticket ticket = early ? early->ticket : Ticket{random_bytes()};
         if (!tell(ticket, seat->visitor))
             continue;
         seat->ticket = ticket;
@@ -90,13 +90,12 @@ void WaitingRoom::revoke_tickets(std::uint64_t told_to)
 {
     for (auto after = told_.end(); after != told_.begin();) {
         const auto seat = std::prev(after);
-        if (seat->claimed || seat->visitor.told_to != told_to) {
+        if (seat->claimed || seat->visitor.announced_on() != told_to) {
             after = seat;
             continue;
         }
         by_ticket_.erase(seat->ticket);
-        seat->visitor.share = Share();
-        seat->visitor.origin_name.reset();
+        seat->visitor.end_attempt(AttemptEnd::revoked);
         // As a rule they arrived before those who were never told, so they go back to the front.
         Seats& queue = untold_[seat->visitor.service_number];
         auto place = queue.begin();
@@ -128,7 +127,7 @@ std::optional<Visitor> WaitingRoom::dismiss(const Ticket& ticket)
 std::uint64_t WaitingRoom::told_to(const Ticket& ticket) const
 {
     const auto found = by_ticket_.find(ticket);
-    return found == by_ticket_.end() ? 0 : found->second->visitor.told_to;
+    return found == by_ticket_.end() ? 0 : found->second->visitor.announced_on();
 }
 
 std::optional<Visitor> WaitingRoom::dismiss_untold(std::uint64_t service)
@@ -194,7 +193,7 @@ std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
     std::vector<Visitor> gone;
     for (auto next = told_.begin(); next != told_.end();) {
         const auto seat = next++;
-        if (seat->claimed && seat->visitor.told_to == told_to)
+        if (seat->claimed && seat->visitor.announced_on() == told_to)
             gone.push_back(take_told(seat));
     }
     return gone;
