@@ -236,11 +236,14 @@ awaitable<void> RemoteProxy::secure(Caller& caller)
     } else if (trust_.encrypts() && first == magic.front()) {
         caller.has_no_key = true;
         co_await slow_down(caller);
-        const Reject rejection{
-            RejectReason::not_trusted,
-            why_refused(caller, "the remote proxy takes encrypted connections only: give the "
-                                "origin proxy the same --secret-file, or what its certificate "
-                                "needs, and no --encryption off")};
+        const std::string_view words =
+            trust_.has_secrets()
+                ? "the remote proxy takes encrypted connections only: give the origin proxy the "
+                  "same --secret-file, and no --encryption off"
+                : "the remote proxy takes encrypted connections only, and has a certificate: give "
+                  "the origin proxy --tls-ca with the authority of that, and neither a secret nor "
+                  "--encryption off";
+        const Reject rejection{RejectReason::not_trusted, why_refused(caller, words)};
         co_await say_last(caller.wire(), encode(rejection));
         fail(make_error_code(Errc::no_proof), "not encrypted");
     } else if (trust_.encrypts()) {
@@ -253,7 +256,25 @@ class RemoteProxy::Gate final : public HelloGate {
 public:
     Gate(RemoteProxy& proxy, Caller& caller) : proxy_(proxy), caller_(caller) {}
 
-    awaitable<bool> admit(Offer offer) override { return proxy_.admit(caller_, offer, turn_); }
+    awaitable<bool> admit(Offer offer) override
+    {
+        any_key_ = offer.any_key;
+        return proxy_.admit(caller_, offer, turn_);
+    }
+
+    // What the origin proxy came with, and what would have been right, as far as it is known.
+    std::string_view why_no_key_fits() const
+    {
+        if (any_key_ && !proxy_.trust_.has_secrets())
+            return "the origin proxy has a secret, and the remote proxy none but a certificate: "
+                   "give the origin proxy --tls-ca instead of its secret, or the remote proxy the "
+                   "same --secret-file instead of its certificate";
+        if (!any_key_ && !proxy_.trust_.shows_certificate())
+            return "the remote proxy asks for a secret and has no certificate: give the origin "
+                   "proxy the same --secret-file, instead of --tls-ca and other options of "
+                   "certificates";
+        return unknown_secret;
+    }
 
     void answered(Clock::duration took) override
     {
@@ -266,6 +287,7 @@ private:
     RemoteProxy& proxy_;
     Caller& caller_;
     std::optional<HandshakeBudget::Turn> turn_;
+    bool any_key_ = false;
 };
 
 // Data connections that are expected go on at once, since visitors wait for them. A key that nobody
@@ -326,8 +348,11 @@ awaitable<void> RemoteProxy::shake_hands(Caller& caller)
         // not read the reason.
         std::string words;
         if (caller.has_no_key)
-            words = encode(Reject{RejectReason::not_trusted, why_refused(caller, unknown_secret)});
+            words = encode(
+                Reject{RejectReason::not_trusted, why_refused(caller, gate.why_no_key_fits())});
         co_await say_last(caller.wire(), std::move(words));
+        if (caller.has_no_key)
+            fail(make_error_code(Errc::no_proof), std::string(gate.why_no_key_fits()));
         std::rethrow_exception(failure);
     }
     caller.data = parse_data_identity(handshake.identity());
