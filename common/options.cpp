@@ -613,9 +613,7 @@ int CommandLine::answer(const Words& words, ErrorFormat format)
         start_log(*common_);
     }
     if (checks && read_files_)
-        read_configured(values(), read_files_);
-    if (checks && common_ != nullptr && common_->user)
-        find_user(*common_->user);
+        read_files_();
     if (checks)
         return print_out(words.json ? to_line({{"ok", true}}) + '\n' : "ok\n");
     return print_out(words.json ? print_as_json() : print());
