@@ -44,6 +44,7 @@ struct CommandLine::Words {
     bool help = false;
     bool help_all = false;
     bool version = false;
+    bool json = false;               // of check and the like, which ask nobody
     std::vector<std::string> rest{}; // what CLI11 reads, the program's name first
 };
 

@@ -21,6 +21,7 @@
 #include "common/configuration/names.hpp"
 #include "common/flag.hpp"
 #include "common/management/error_line.hpp"
+#include "common/management/json.hpp"
 #include "common/nearest_name.hpp"
 #include "common/text_values.hpp"
 #include "common/value_hints.hpp"
@@ -111,7 +112,10 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
 
 void start_log(const CommonOptions& options)
 {
-    log::configure(options.log_level, options.log_format);
+    const bool answers = options.command.is_given(); // and writes no log of its own
+    log::configure(options.log_level, !answers               ? options.log_format
+                                      : options.command.json ? log::Format::json
+                                                             : log::Format::text);
     for (const std::string& doubt : options.doubts)
         log::warn(doubt);
 }
@@ -513,6 +517,11 @@ void CommandLine::check(std::function<std::string()> contradiction)
     contradiction_ = std::move(contradiction);
 }
 
+void CommandLine::doubt(std::function<std::vector<std::string>()> doubts)
+{
+    doubts_ = std::move(doubts);
+}
+
 void CommandLine::on_check(std::function<void()> read_files)
 {
     read_files_ = std::move(read_files);
@@ -571,6 +580,10 @@ void CommandLine::read(const std::vector<std::string>& words)
     common_->values = values();
     common_->doubts = strange_variables();
     common_->doubts.insert(common_->doubts.end(), file_doubts_.begin(), file_doubts_.end());
+    if (doubts_ && !common_->command.is_given()) {
+        const auto more = doubts_();
+        common_->doubts.insert(common_->doubts.end(), more.begin(), more.end());
+    }
 }
 
 std::vector<OptionValue> CommandLine::values() const
@@ -592,20 +605,24 @@ std::vector<OptionValue> CommandLine::values() const
     return all;
 }
 
-int CommandLine::answer(std::string_view command)
+int CommandLine::answer(const Words& words, ErrorFormat format)
 {
-    if (common_ != nullptr)
+    const bool checks = words.command == "check";
+    if (common_ != nullptr) {
+        common_->log_format = format == ErrorFormat::text ? log::Format::text : log::Format::json;
         start_log(*common_);
-    if (command == "check" && read_files_)
-        read_configured(values(), read_files_);
-    if (command == "check" && common_ != nullptr && common_->user)
-        find_user(*common_->user);
-    const std::string text = command == "check" ? "ok\n" : print();
-    return print_out(text);
+    }
+    if (checks && read_files_)
+        read_files_();
+    if (checks)
+        return print_out(words.json ? to_line({{"ok", true}}) + '\n' : "ok\n");
+    return print_out(words.json ? print_as_json() : print());
 }
 
 std::optional<int> CommandLine::answer_at_once(const Words& words) const
 {
+    if (words.version && words.json)
+        return print_out(to_line({{"program", program_}, {"version", TUNNEL_VERSION}}) + '\n');
     if (words.version)
         return print_out(fmt::format("{} {}\n", program_, TUNNEL_VERSION));
     if (words.help_all)
@@ -614,17 +631,17 @@ std::optional<int> CommandLine::answer_at_once(const Words& words) const
         const bool of_command = !words.command.empty() && words.command != "help";
         return print_out(of_command ? help_of(words.command) : help(false));
     }
-    if (words.command == "gen-secret" && words.rest.size() > 1)
-        throw CLI::ValidationError("gen-secret takes no flags");
-    if (words.command == "gen-secret")
-        return print_secret();
-    return std::nullopt;
+    if (words.command != "gen-secret")
+        return std::nullopt;
+    if (words.rest.size() > 1)
+        throw CLI::ValidationError("gen-secret takes no flags but --json");
+    return print_secret(words.json);
 }
 
 // fmt::print would throw where stderr is closed or full.
-int CommandLine::complain(const std::string& what, bool try_help, bool as_json) const
+int CommandLine::complain(const std::string& what, bool try_help, ErrorFormat format) const
 {
-    if (starts_with_json_log_) { // whoever reads the log reads all of stderr
+    if (format == ErrorFormat::log_lines) { // whoever reads the log reads all of stderr
         log::configure(log::Level::info, log::Format::json);
         std::istringstream lines(what);
         for (std::string line; std::getline(lines, line);)
@@ -632,7 +649,7 @@ int CommandLine::complain(const std::string& what, bool try_help, bool as_json) 
         return usage_error;
     }
     std::string text;
-    if (as_json)
+    if (format == ErrorFormat::object)
         text = error_line(what) + '\n';
     else if (try_help)
         text = fmt::format("{}: {}\nTry: {} --help\n", program_, what, program_);
@@ -645,9 +662,6 @@ int CommandLine::complain(const std::string& what, bool try_help, bool as_json) 
 std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 {
     const CommandForm* const form = argc > 1 ? form_of(argv[1]) : nullptr;
-    const bool as_json =
-        form != nullptr && std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
-    starts_with_json_log_ = asks_for_json_log(argc, argv);
     try {
         const Words words = look_at(argc, argv);
         if (const auto code = answer_at_once(words))
@@ -656,13 +670,14 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
             expect(*form);
         read(words.rest);
         const bool starts = words.command.empty() || form != nullptr;
-        return starts ? std::nullopt : std::optional(answer(words.command));
+        return starts ? std::nullopt : std::optional(answer(words, error_format(argc, argv)));
     } catch (const CLI::ParseError& error) {
-        return complain(error.what(), true, as_json);
+        return complain(error.what(), true, error_format(argc, argv));
     } catch (const WrongConfiguration& wrong) {
-        return complain(wrong.what(), false, as_json);
+        return complain(wrong.what(), false, error_format(argc, argv));
     } catch (const std::runtime_error& error) {
-        return complain(fmt::format("{}: {}", program_, error.what()), false, as_json);
+        return complain(fmt::format("{}: {}", program_, error.what()), false,
+                        error_format(argc, argv));
     }
 }
 

@@ -151,12 +151,17 @@ public:
     // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
 
-    // For `PROGRAM check`: reads the other files that are named. Throws std::runtime_error.
+    // What parse() asks then: what is no error, and most likely a mistake. Both the start and
+    // `PROGRAM check` warn of it.
+    void doubt(std::function<std::vector<std::string>()> doubts);
+
+    // For `PROGRAM check`: looks for what the start would refuse. Throws std::runtime_error.
     void on_check(std::function<void()> read_files);
 
     // nullopt: go on. Otherwise the program's exit code: 0 after --help, --version, gen-secret,
     // check and print-config, which are printed on stdout; 2 after a wrong command line or
-    // configuration, with what is wrong on stderr, as JSON if a command was given --json.
+    // configuration, with what is wrong on stderr, in the format that was asked for: JSON of
+    // --json, or lines of a log in JSON.
     std::optional<int> parse(int argc, const char* const* argv);
 
     // The same arguments again, in a program that runs already. Throws std::runtime_error with
@@ -196,21 +201,26 @@ private:
 
     // Command line, environment and file. Throws CLI::ParseError, or std::runtime_error.
     void read(const std::vector<std::string>& words);
+    // How what is wrong with the options is told: as text for people, as one object for the program
+    // that asked with --json, or as lines of the log.
+    enum class ErrorFormat : std::uint8_t { text, object, log_lines };
+
     // The answer to `PROGRAM check` and the like, once everything is read.
-    int answer(std::string_view command);
+    int answer(const Words& words, ErrorFormat format);
     std::string print() const;
+    std::string print_as_json() const;
     std::vector<OptionValue> values() const;
     // What is printed without anything being read; nullopt: nothing.
     std::optional<int> answer_at_once(const Words& words) const;
-    int complain(const std::string& what, bool try_help, bool as_json) const;
+    int complain(const std::string& what, bool try_help, ErrorFormat format) const;
 
     // options_words.cpp
     class WordReader;
     Words look_at(int argc, const char* const* argv) const;
     void check_switches() const; // of the environment
-    // Whether the program is to start, and to log in JSON, as far as that can be told before the
-    // words are known to be good.
-    bool asks_for_json_log(int argc, const char* const* argv) const;
+    // As far as it can be told of options of which some are wrong: by the flag; for a program that
+    // is to start, else by the environment or the file.
+    ErrorFormat error_format(int argc, const char* const* argv) const;
     std::vector<std::string> flag_names() const;
     std::vector<std::string> command_words() const;
     bool is_command(std::string_view word) const;
@@ -239,11 +249,10 @@ private:
     TrustOptions* trust_ = nullptr;
     CommonOptions* common_ = nullptr;
     std::string config_; // the file
-    bool starts_with_json_log_ = false;
     std::vector<std::unique_ptr<Flag>> flags_;
     std::vector<Table> tables_;
     std::vector<CommandForm> commands_;
-    std::string printed_tables_;            // those that hold, as TOML without secrets
+    std::vector<Setting> printed_tables_;   // those that hold
     std::vector<OptionValue> table_values_; // the same, one by one
     std::vector<std::string> file_doubts_;
     std::string description_;
@@ -251,6 +260,7 @@ private:
     std::vector<HelpEntry> examples_;
     std::vector<std::string> common_flags_; // of --help
     std::function<std::string()> contradiction_;
+    std::function<std::vector<std::string>()> doubts_;
     std::function<void()> read_files_;
     std::unique_ptr<CLI::App> app_;
 };

@@ -6,8 +6,10 @@
 #include "common/configuration/print.hpp"
 #include "common/configuration/table_reader.hpp"
 #include "common/flag.hpp"
+#include "common/management/json.hpp"
 #include "common/options.hpp"
 #include "common/other_program.hpp"
+#include "common/text_values.hpp"
 
 namespace tunnel {
 
@@ -27,6 +29,41 @@ std::vector<std::string> split(const std::vector<std::string>& texts)
         }
     }
     return all;
+}
+
+Json number_or_text(const std::string& text)
+{
+    const auto number = parse_number(text);
+    return number && std::to_string(*number) == text ? Json(*number) : Json(text);
+}
+
+// With secrets masked, as to_toml() does it.
+Json to_json(const Setting& setting)
+{
+    switch (setting.kind) {
+    case Setting::Kind::text:
+        return setting.text;
+    case Setting::Kind::number:
+        return number_or_text(setting.text);
+    case Setting::Kind::boolean:
+        return setting.text == "true";
+    case Setting::Kind::list: {
+        Json all = Json::array();
+        for (const Setting& each : setting.entries)
+            all.push_back(is_secret(setting) ? Json(masked) : to_json(each));
+        return all;
+    }
+    case Setting::Kind::table: {
+        Json all = Json::object();
+        for (const Setting& each : setting.entries)
+            all[each.key] =
+                is_secret(each) && each.kind != Setting::Kind::list ? Json(masked) : to_json(each);
+        return all;
+    }
+    case Setting::Kind::other:
+        break;
+    }
+    return nullptr;
 }
 
 // Each table [KEY.NAME] as a value. All of them are applied by a reload.
@@ -95,9 +132,13 @@ bool CommandLine::read_file(const Setting& settings, Problems& problems)
         const Setting* const found = settings.find(key);
         if (key == "service" && found != nullptr && found->kind == Setting::Kind::table)
             continue; // was said
-        const bool says_nothing = found != nullptr && found->kind == Setting::Kind::list &&
-                                  found->entries.empty(); // as if it were not there
-        flag->in_file = found != nullptr && !says_nothing;
+        flag->in_file = found != nullptr;
+        if (found != nullptr && is_empty_list(*found) && may_be_empty(key)) {
+            top.take(key);
+            file_doubts_.push_back(fmt::format("{}: {} is an empty list, and refuses nobody",
+                                               to_string(found->place), key));
+            continue;
+        }
         if (flag->is_on != nullptr)
             top.boolean(key, *flag->is_on);
         else if (flag->several)
@@ -110,8 +151,12 @@ bool CommandLine::read_file(const Setting& settings, Problems& problems)
         each.found = table != nullptr;
         if (table == nullptr || !holds(each, settings, problems))
             continue;
+        if (table->entries.empty()) // without [origins] nobody would have to prove anything
+            problems.add(table->place, fmt::format("{0} is empty, expected tables [{0}.NAME]; "
+                                                   "leave it out to do without",
+                                                   each.name));
         each.read(*table, problems);
-        printed_tables_ += to_toml(*table);
+        printed_tables_.push_back(*table);
         add_values(*table, table_values_);
     }
     for (const Setting& each : settings.entries) {
@@ -192,7 +237,28 @@ std::string CommandLine::print() const
     }
     if (trust_ != nullptr && trust_->secret)
         all += fmt::format("# the secret is in the environment: {}SECRET\n", environment_prefix_);
-    return all + printed_tables_;
+    for (const Setting& each : printed_tables_)
+        all += to_toml(each);
+    return all;
+}
+
+// The same values under the same keys; a secret of the environment is not among them.
+std::string CommandLine::print_as_json() const
+{
+    Json all = Json::object();
+    for (const auto& flag : flags_) {
+        if (flag->is_on != nullptr)
+            all[flag->key()] = *flag->is_on;
+        else if (flag->several && !flag->texts.empty())
+            all[flag->key()] = split(flag->texts);
+        else if (!flag->several && !flag->texts.empty())
+            all[flag->key()] = number_or_text(flag->texts.back());
+        else if (!flag->several && !flag->has_no_text())
+            all[flag->key()] = number_or_text(flag->if_absent);
+    }
+    for (const Setting& each : printed_tables_)
+        all[each.key] = to_json(each);
+    return to_line(all) + '\n';
 }
 
 } // namespace tunnel

@@ -132,6 +132,8 @@ std::string CommandLine::help_of(std::string_view command) const
             text += paragraph(fmt::format("Takes every flag that the program takes, see {} "
                                           "--help. FILE is short for --config FILE.",
                                           program_));
+        if (command != "help")
+            text += paragraph("With --json it prints JSON.");
         return text;
     }
     const CommandForm& form = *form_of(command);

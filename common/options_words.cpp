@@ -43,6 +43,12 @@ void check_switch(const std::string& name, const std::string& value)
         refuse_word(fmt::format("{}: {} is not true or false", name, as_quoted(value)));
 }
 
+// Whose answer may be wanted as JSON.
+bool prints_json(std::string_view command)
+{
+    return std::ranges::find(own_commands, command) != own_commands.end() && command != "help";
+}
+
 bool takes_a_file(std::string_view command)
 {
     return command == "check" || command == "print-config";
@@ -121,6 +127,10 @@ private:
                 "(ps): put the secret into a file for --secret-file, or into the environment "
                 "variable {}SECRET",
                 line_.environment_prefix_));
+        if (name == "--json" && form_ == nullptr && prints_json(words_.command)) {
+            words_.json = true;
+            return;
+        }
         bool has_value = true;
         bool several = false;
         std::string type = "FILE"; // of --config
@@ -260,20 +270,40 @@ CommandLine::Words CommandLine::look_at(int argc, const char* const* argv) const
     return WordReader(*this, argc, argv).read();
 }
 
-bool CommandLine::asks_for_json_log(int argc, const char* const* argv) const
+CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* argv) const
 {
-    if (argc > 1 && argv[1][0] != '-')
-        return false;
-    constexpr std::string_view flag = "--log-format";
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view word = argv[i];
-        if (word == flag)
-            return i + 1 < argc && std::string_view(argv[i + 1]) == "json";
-        if (word.starts_with(flag) && word.substr(flag.size()).starts_with('='))
-            return word.substr(flag.size() + 1) == "json";
+    const std::vector<std::string> words(argv + std::min(argc, 1), argv + std::max(argc, 0));
+    if (std::ranges::find(words, "--json") != words.end())
+        return ErrorFormat::object;
+    const auto given = [&](std::string_view flag) -> std::optional<std::string> {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            const std::string_view word = words[i];
+            if (word == flag)
+                return i + 1 < words.size() ? words[i + 1] : std::string();
+            if (word.starts_with(flag) && word.substr(flag.size()).starts_with('='))
+                return std::string(word.substr(flag.size() + 1));
+        }
+        return std::nullopt;
+    };
+    const auto set = [this](std::string_view name) -> std::optional<std::string> {
+        const char* const text = std::getenv((environment_prefix_ + std::string(name)).c_str());
+        return text != nullptr && *text != '\0' ? std::optional<std::string>(text) : std::nullopt;
+    };
+    auto format = given("--log-format");
+    // The environment and the file say how a program logs that runs, not how a command answers.
+    const bool starts = words.empty() || words.front().starts_with('-');
+    if (!format && starts)
+        format = set("LOG_FORMAT");
+    if (!format && starts) {
+        auto file = given("--config");
+        if (!file)
+            file = given("-c");
+        if (!file)
+            file = set("CONFIG");
+        if (file)
+            format = text_of_key(*file, "log-format");
     }
-    const char* const variable = std::getenv((environment_prefix_ + "LOG_FORMAT").c_str());
-    return variable != nullptr && std::string_view(variable) == "json";
+    return format == "json" ? ErrorFormat::log_lines : ErrorFormat::text;
 }
 
 void CommandLine::check_switches() const

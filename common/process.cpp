@@ -97,7 +97,11 @@ void check_stdout_at_exit()
     std::atexit([] {
         if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
             return;
-        std::fputs("cannot write to the standard output\n", stderr);
+        std::fputs(
+            log::format() == log::Format::json
+                ? "{\"level\":\"error\",\"message\":\"cannot write to the standard output\"}\n"
+                : "cannot write to the standard output\n",
+            stderr);
         std::_Exit(1);
     });
 }

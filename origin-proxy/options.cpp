@@ -4,7 +4,8 @@
 #include <functional>
 
 #include "common/bandwidth_options.hpp"
-#include "common/management/access.hpp"
+#include "common/configuration/overlaps.hpp"
+#include "common/preflight.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/host_name.hpp"
 #include "origin-proxy/parse_service.hpp"
@@ -28,8 +29,16 @@ void add_tables(CommandLine& line, OriginOptions& options)
         },
         "--remote-proxy-addr", CommandLine::InFile::both);
     line.on_check([&options] {
-        trusted_remotes(options);
-        const Tokens read(options.common.management);
+        asio::io_context io(1);
+        Preflight preflight(options.common);
+        preflight.attempt([&options] { trusted_remotes(options); });
+        preflight.look_at_common_options(io);
+        preflight.become_user(false);
+        preflight.enter_sandbox({options.common.management.socket_file(),
+                                 {},
+                                 false,
+                                 options.trusts_system_authorities()});
+        preflight.finish();
     });
 }
 
@@ -44,8 +53,16 @@ std::string wrong_services(const CommandLine& line, const OriginOptions& options
         return "--origin-server-addr or --service is required";
     if (!line.has("--service")) // the tables of a file have been looked at
         return {};
-    const std::string wrong = contradiction(options.services);
-    return wrong.empty() ? wrong : "--service: " + wrong;
+    if (const std::string wrong = contradiction(options.services); !wrong.empty())
+        return "--service: " + wrong;
+    std::vector<Listening> outside;
+    for (const OriginService& each : options.services) {
+        if (each.outside_address)
+            outside.push_back({"--service " + each.name, {}, {*each.outside_address}});
+    }
+    Problems overlaps;
+    look_for_overlaps(outside, overlaps);
+    return overlaps.empty() ? std::string() : overlaps.first();
 }
 
 // What is wrong with all of it together; empty: nothing.

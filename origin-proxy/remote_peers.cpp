@@ -31,6 +31,9 @@ bool is_same(const Address& one, const Address& other)
 
 void add(RemotePeer peer, OriginOptions& options)
 {
+    if (peer.address.port == 0)
+        refuse_text(to_string(peer.address), "the port of the remote proxy's --control-addr, and "
+                                             "nobody can connect to port 0");
     auto& all = options.remote_proxies;
     if (std::ranges::any_of(
             all, [&peer](const RemotePeer& each) { return is_same(each.address, peer.address); }))
@@ -109,9 +112,6 @@ void add_remote_proxy(std::string_view address, OriginOptions& options)
 
 void read_remote_proxies(const Setting& tables, OriginOptions& options, Problems& problems)
 {
-    if (tables.entries.empty())
-        problems.add(tables.place,
-                     "remote-proxies is empty, expected tables [remote-proxies.NAME]");
     for_each_table(tables, problems,
                    [&](const Setting& table) { read_remote_proxy(table, options, problems); });
 }

@@ -33,13 +33,22 @@ void read_cidrs(TableReader& keys, const std::string& key, std::vector<Cidr>& ne
     keys.several(key, [&networks](const std::string& text) { read_networks(text, networks); });
 }
 
-// Those of the table stand for those that hold outside of it.
+// Those of the table stand for those that hold outside of it; "off": there are none.
 void replace_cidrs(const Setting& table, TableReader& keys, const std::string& key,
                    std::vector<Cidr>& networks)
 {
-    if (table.find(key) != nullptr)
+    const Setting* const setting = table.find(key);
+    if (setting != nullptr)
         networks.clear();
-    read_cidrs(keys, key, networks);
+    if (setting != nullptr && setting->kind == Setting::Kind::text && setting->text == "off")
+        keys.take(key);
+    else if (setting != nullptr && is_empty_list(*setting) && !may_be_empty(key))
+        keys.refuse(key,
+                    fmt::format("{} of services.{} is an empty list, expected networks, or "
+                                "\"off\" for none; leave the key out for those of all services",
+                                key, table.key));
+    else
+        read_cidrs(keys, key, networks);
 }
 
 // Names of origin proxies whom nobody has heard of are slips, where all have to be named.
@@ -92,6 +101,14 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
 
 } // namespace
 
+std::vector<Listening> program_addresses(const RemoteOptions& options)
+{
+    std::vector<Listening> all{{"control-addr", {}, {options.control_address}}};
+    if (options.outside_address)
+        all.push_back({"outside-addr", {}, {*options.outside_address}});
+    return all;
+}
+
 std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& options,
                                       Problems& problems)
 {
@@ -108,10 +125,8 @@ std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& opt
 void read_services(const Setting& tables, const std::vector<std::string>& origins,
                    RemoteOptions& options, Problems& problems)
 {
-    std::vector<Listening> listening{{"control-addr", {}, {options.control_address}}};
+    std::vector<Listening> listening = program_addresses(options);
     const bool has_default = options.outside_address.has_value();
-    if (has_default)
-        listening.push_back({"outside-addr", {}, {*options.outside_address}});
     for_each_table(tables, problems, [&](const Setting& table) {
         AddressRange outside;
         const RemoteService service = read_service(table, outside, origins, options, problems);

@@ -1,13 +1,19 @@
 // The tables of the remote proxy's configuration file.
 #pragma once
 
+#include <vector>
+
 #include "common/configuration/document.hpp"
+#include "common/configuration/overlaps.hpp"
 #include "remote-proxy/options.hpp"
 
 namespace tunnel {
 
 // The most visitors that any limit can be set to: more than a process may have descriptors.
 inline constexpr std::uint32_t most_visitors = 1'000'000;
+
+// Where origin proxies and the visitors of the service `default` come, by the names of the options.
+std::vector<Listening> program_addresses(const RemoteOptions& options);
 
 // Puts what [origins.NAME] say into `options`, in which the flags are already. Answers the names.
 std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& options,

@@ -163,6 +163,7 @@ private:
     awaitable<void> secure();
     awaitable<void> shake_hands();
     void note_peer(const Handshake& handshake);
+    std::string_view why_no_key_fits() const;
     std::optional<Key> find_key(std::string_view identity);
     void note_failure(std::error_code failure, std::string_view words);
 
@@ -172,6 +173,7 @@ private:
     std::optional<HandshakeBudget::Turn> turn_;
     bool is_stale_ = false;   // a data connection, of a session that is gone
     bool has_no_key_ = false; // it was refused, since its hello named none of ours
+    bool any_key_ = false;    // its hello named a key
 };
 
 awaitable<std::optional<Frame>> ControlPort::Greeting::first_frame()
@@ -239,12 +241,14 @@ awaitable<void> ControlPort::Greeting::secure()
     } else if (trust.encrypts() && first == magic.front()) {
         has_no_key_ = true;
         co_await port_.slow_down(connection_);
-        const Reject rejection{
-            RejectReason::not_trusted,
-            port_.why_refused(connection_,
-                              "the remote proxy takes encrypted connections only: give the "
-                              "origin proxy the same --secret-file, or what its certificate "
-                              "needs, and no --encryption off")};
+        const std::string_view words =
+            trust.has_secrets()
+                ? "the remote proxy takes encrypted connections only: give the origin proxy the "
+                  "same --secret-file, and no --encryption off"
+                : "the remote proxy takes encrypted connections only, and has a certificate: give "
+                  "the origin proxy --tls-ca with the authority of that, and neither a secret nor "
+                  "--encryption off";
+        const Reject rejection{RejectReason::not_trusted, port_.why_refused(connection_, words)};
         co_await port_.say_last(connection_.wire(), encode(rejection));
         fail(make_error_code(Errc::no_proof), "not encrypted");
     } else if (trust.encrypts()) {
@@ -257,6 +261,7 @@ awaitable<void> ControlPort::Greeting::secure()
 // there is time for them.
 awaitable<bool> ControlPort::Greeting::admit(Offer offer)
 {
+    any_key_ = offer.any_key;
     const bool wants_certificate = !offer.any_key && port_.uses_.trust.shows_certificate();
     if (!offer.known_key && !wants_certificate) {
         has_no_key_ = !is_stale_;
@@ -276,6 +281,19 @@ awaitable<bool> ControlPort::Greeting::admit(Offer offer)
     turn_.emplace(budget, connection_.address, std::move(wake));
     co_await wait_for(*turn_, connection_.socket);
     co_return true;
+}
+
+// What the origin proxy came with, and what would have been right, as far as it is known.
+std::string_view ControlPort::Greeting::why_no_key_fits() const
+{
+    if (any_key_ && !port_.uses_.trust.has_secrets())
+        return "the origin proxy has a secret, and the remote proxy none but a certificate: give "
+               "the origin proxy --tls-ca instead of its secret, or the remote proxy the same "
+               "--secret-file instead of its certificate";
+    if (!any_key_ && !port_.uses_.trust.shows_certificate())
+        return "the remote proxy asks for a secret and has no certificate: give the origin proxy "
+               "the same --secret-file, instead of --tls-ca and other options of certificates";
+    return unknown_secret;
 }
 
 std::optional<Key> ControlPort::Greeting::find_key(std::string_view identity)
@@ -309,10 +327,12 @@ awaitable<void> ControlPort::Greeting::shake_hands()
         // kind. Closing at once would be a reset, if the peer has said more already, and it would
         // not read the reason.
         std::string words;
+        const std::string_view why = why_no_key_fits();
         if (has_no_key_)
-            words = encode(
-                Reject{RejectReason::not_trusted, port_.why_refused(connection_, unknown_secret)});
+            words = encode(Reject{RejectReason::not_trusted, port_.why_refused(connection_, why)});
         co_await port_.say_last(connection_.wire(), std::move(words));
+        if (has_no_key_)
+            fail(make_error_code(Errc::no_proof), std::string(why));
         std::rethrow_exception(failure);
     }
     note_peer(handshake);

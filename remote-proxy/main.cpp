@@ -14,6 +14,7 @@
 #include "common/sandbox.hpp"
 #include "remote-proxy/commands.hpp"
 #include "remote-proxy/management_routes.hpp"
+#include "remote-proxy/preflight.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "remote-proxy/state_file.hpp"
 #include "remote-proxy/status_log.hpp"
@@ -71,6 +72,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
+    tunnel::must_not_collide(io, options);
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::Loaded>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));

@@ -8,12 +8,11 @@
 #include <fmt/format.h>
 
 #include "common/bandwidth_options.hpp"
-#include "common/management/access.hpp"
+#include "common/configuration/overlaps.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
-#include "remote-proxy/state_file.hpp"
-#include "remote-proxy/trusted_origins.hpp"
+#include "remote-proxy/preflight.hpp"
 
 namespace tunnel {
 
@@ -28,7 +27,7 @@ std::string wrong_services(const CommandLine& line, const RemoteOptions& options
     if (!options.state_file.empty() && !options.common.management.address)
         return "--state-file keeps what the management interface changes: give --management-addr "
                "too";
-    if (!line.has("--service")) // the tables of a file have been looked at
+    if (!options.services.empty() && !line.has("--service")) // the tables have been looked at
         return {};
     std::set<std::string_view> names;
     if (options.outside_address)
@@ -37,7 +36,34 @@ std::string wrong_services(const CommandLine& line, const RemoteOptions& options
         if (!names.insert(service.name).second)
             return fmt::format("--service: there are two of the name {}", service.name);
     }
-    return {};
+    std::vector<Listening> listening = program_addresses(options);
+    for (const RemoteService& service : options.services)
+        listening.push_back({"--service " + service.name, {}, {service.outside_address}});
+    Problems overlaps;
+    look_for_overlaps(listening, overlaps);
+    return overlaps.empty() ? std::string() : overlaps.first();
+}
+
+// Rights that only somebody with a secret or certificate could have, where nobody is asked for one.
+std::vector<std::string> rights_without_effect(const RemoteOptions& options)
+{
+    if (options.trust.has_secret() || !options.trust.ca_file.empty())
+        return {};
+    constexpr std::string_view way_out = "give both proxies --secret-file, or this one "
+                                         "--tls-client-ca";
+    std::vector<std::string> doubts;
+    if (!options.allow_ports.empty())
+        doubts.push_back(fmt::format("--allow-ports has no effect without a secret or "
+                                     "certificates, and no origin proxy may open a service: {}",
+                                     way_out));
+    for (const RemoteService& each : options.services) {
+        if (!each.origins.empty())
+            doubts.push_back(fmt::format("services.{} is for some origin proxies alone, and "
+                                         "without a secret or certificates nobody is known to be "
+                                         "one of them, so nobody may serve it: {}",
+                                         each.name, way_out));
+    }
+    return doubts;
 }
 
 CommandLine empty_line()
@@ -58,15 +84,8 @@ void add_tables(CommandLine& line, RemoteOptions& options)
     };
     line.add_table("services", take, "--service");
     line.check([&line, &options] { return wrong_services(line, options); });
-    line.on_check([&options] {
-        const TrustedOrigins trusted(options.trust);
-        const ManagementOptions& management = options.common.management;
-        const Tokens tokens(management);
-        if (management.certificate.given())
-            TlsContext::accepts(management.certificate, management.client_ca_file);
-        if (!options.state_file.empty())
-            StateFile(options.state_file).read();
-    });
+    line.doubt([&options] { return rights_without_effect(options); });
+    line.on_check([&options] { check_start(options); });
 }
 
 void describe(CommandLine& line)

@@ -35,6 +35,8 @@ public:
     // Anyone may be the origin proxy.
     bool trusts_anyone() const { return secrets_.empty() && !checks_certificates_; }
 
+    bool has_secrets() const { return !secrets_.empty(); }
+
     // Whoever offers no key is shown a certificate.
     bool shows_certificate() const { return shows_certificate_; }
 

@@ -99,6 +99,34 @@ void include(const Setting& setting, Configuration& configuration, Problems& pro
     }
 }
 
+// `key = "TEXT"` out of lines that are no TOML as a whole.
+std::string text_in_lines(std::string_view lines, std::string_view key)
+{
+    constexpr std::string_view blank = " \t";
+    const auto trim = [blank](std::string_view text) {
+        text.remove_prefix(std::min(text.find_first_not_of(blank), text.size()));
+        return text;
+    };
+    while (!lines.empty()) {
+        const std::size_t end = std::min(lines.find('\n'), lines.size());
+        std::string_view line = trim(lines.substr(0, end));
+        lines.remove_prefix(std::min(end + 1, lines.size()));
+        if (line.starts_with('[')) // a table, and what follows is in it
+            return {};
+        if (!line.starts_with(key))
+            continue;
+        line = trim(line.substr(key.size()));
+        if (!line.starts_with('='))
+            continue;
+        line = trim(line.substr(1));
+        const std::size_t close =
+            line.starts_with('"') || line.starts_with('\'') ? line.find(line[0], 1) : line.npos;
+        if (close != line.npos)
+            return std::string(line.substr(1, close - 1));
+    }
+    return {};
+}
+
 } // namespace
 
 std::vector<fs::path> ConfigurationFiles::present() const
@@ -131,6 +159,20 @@ Configuration read_configuration(const std::string& path, Problems& problems)
     for (const Setting& each : asked.entries)
         include(each, configuration, problems);
     return configuration;
+}
+
+std::string text_of_key(const std::string& path, std::string_view key)
+{
+    try {
+        Problems problems;
+        const Configuration configuration = read_configuration(path, problems);
+        if (const Setting* const found = configuration.settings.find(key))
+            return found->text;
+        if (!problems.empty())
+            return text_in_lines(read_file(path, largest_configuration).view(), key);
+    } catch (const std::runtime_error&) { // it cannot be read
+    }
+    return {};
 }
 
 } // namespace tunnel

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/configuration/document.hpp"
@@ -32,5 +33,9 @@ inline constexpr std::string_view configuration_syntax =
 
 // Reads the file at `path` and those that it includes; what is wrong goes to `problems`.
 Configuration read_configuration(const std::string& path, Problems& problems);
+
+// The text that the file at `path` has under a key outside of all tables, as far as that can be
+// told although the file has mistakes; empty: none.
+std::string text_of_key(const std::string& path, std::string_view key);
 
 } // namespace tunnel

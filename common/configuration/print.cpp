@@ -9,11 +9,6 @@ namespace tunnel {
 
 namespace {
 
-bool is_secret(const Setting& setting)
-{
-    return setting.key == "secret" || setting.key == "secrets";
-}
-
 // A name that is no plain one was a problem before it could come here.
 std::string value(const Setting& setting, bool secret)
 {
@@ -29,6 +24,11 @@ std::string value(const Setting& setting, bool secret)
 }
 
 } // namespace
+
+bool is_secret(const Setting& setting)
+{
+    return setting.key == "secret" || setting.key == "secrets";
+}
 
 std::string in_quotes(std::string_view text)
 {

@@ -12,6 +12,9 @@ namespace tunnel {
 // What is printed in the place of a secret. Nothing takes it for one.
 inline constexpr std::string_view masked = "***";
 
+// Whether the value is a secret, or a list of them.
+bool is_secret(const Setting& setting);
+
 // In quotes, with everything escaped that could not stand there.
 std::string in_quotes(std::string_view text);
 

@@ -65,6 +65,10 @@ void TableReader::several(const std::string& key, const Read& read)
         read_text(*setting, key, read, expected);
         return;
     }
+    if (setting->entries.empty() && !may_be_empty(key))
+        complain(*setting, fmt::format("{} is an empty list, expected one value at least; leave "
+                                       "the key out to do without",
+                                       called(key)));
     for (const Setting& each : setting->entries)
         read_text(each, key, read, expected);
 }

@@ -10,6 +10,19 @@
 
 namespace tunnel {
 
+// An empty list of whom to refuse means what it says, and programs that keep such a list, as
+// fail2ban does, write one. An empty list of whom to let in or to trust would mean the contrary:
+// everybody.
+constexpr bool may_be_empty(std::string_view key)
+{
+    return key == "deny";
+}
+
+inline bool is_empty_list(const Setting& setting)
+{
+    return setting.kind == Setting::Kind::list && setting.entries.empty();
+}
+
 class TableReader {
 public:
     // Takes the text of a value; throws std::invalid_argument that says what is wrong with it.
@@ -24,7 +37,8 @@ public:
     // A text, or a whole number as if it were one.
     void one(const std::string& key, const Read& read);
 
-    // The same, or a list of such, for each of which `read` is called.
+    // The same, or a list of such, for each of which `read` is called. An empty list is refused,
+    // but for those that may be empty.
     void several(const std::string& key, const Read& read);
 
     void boolean(const std::string& key, bool& value);

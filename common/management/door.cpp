@@ -66,19 +66,56 @@ bool is_left_behind(const std::string& path, const sockaddr_un& address)
     return ::connect(probe.get(), generic(address), sizeof address) != 0 && errno == ECONNREFUSED;
 }
 
+// Where another kind of file has the name, or there can be none.
+void must_be_possible(const std::string& path)
+{
+    const auto refuse = [&path](int error, const std::string& why) {
+        fail({error, std::system_category()},
+             fmt::format("cannot listen on unix:{} ({})", path, why));
+    };
+    const std::string folder = std::filesystem::absolute(path).parent_path().string();
+
+    struct stat there {};
+
+    if (::stat(folder.c_str(), &there) != 0)
+        refuse(errno, fmt::format("the folder {} cannot be had", folder));
+    if (!S_ISDIR(there.st_mode))
+        refuse(ENOTDIR, fmt::format("{} is no folder", folder));
+    if (::access(folder.c_str(), W_OK | X_OK) != 0)
+        refuse(errno, fmt::format("nothing can be made in the folder {}", folder));
+    if (::lstat(path.c_str(), &there) == 0 && !S_ISSOCK(there.st_mode))
+        refuse(EADDRINUSE, "there is a file of this name that is no socket");
+}
+
+tcp::endpoint endpoint_of(asio::io_context& io, const ManagementOptions& options)
+{
+    const tcp::endpoint endpoint = endpoint_to_listen(io, options.address->address);
+    if (!endpoint.address().is_loopback() && !options.knows_clients())
+        throw std::runtime_error(way_out_for_open_address(to_string(*options.address)));
+    return endpoint;
+}
+
 } // namespace
+
+void must_be_possible(asio::io_context& io, const ManagementOptions& options)
+{
+    if (!options.address)
+        return;
+    if (options.address->path.empty())
+        endpoint_of(io, options);
+    else
+        must_be_possible(options.address->path);
+}
 
 ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& options)
     : where_(to_string(options.address.value()))
 {
-    if (!options.address->path.empty()) {
-        listen_at(options.address->path);
+    if (options.address->path.empty()) {
+        listen_at(endpoint_of(io, options));
         return;
     }
-    const tcp::endpoint endpoint = endpoint_to_listen(io, options.address->address);
-    if (!endpoint.address().is_loopback() && !options.knows_clients())
-        throw std::runtime_error(way_out_for_open_address(where_));
-    listen_at(endpoint);
+    must_be_possible(options.address->path);
+    listen_at(options.address->path);
 }
 
 ManagementDoor::~ManagementDoor()

@@ -12,6 +12,12 @@
 
 namespace tunnel {
 
+// What keeps a ManagementDoor from listening, as far as it shows without opening it: a folder of
+// the socket file that is missing or not writable, a file in its place that is no socket, an
+// address that other machines reach without a token. Throws std::system_error or
+// std::runtime_error.
+void must_be_possible(asio::io_context& io, const ManagementOptions& options);
+
 // Listens from the beginning. A socket file can be used by its owner alone, and is gone afterwards.
 class ManagementDoor {
 public:

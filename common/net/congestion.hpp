@@ -31,6 +31,8 @@ public:
     // "auto", "off", or a name that this system has and allows; nullopt: it does not.
     static std::optional<Congestion> parse(const std::string& text);
 
+    bool is_named() const { return kind_ == Kind::named; }
+
     // Throws std::runtime_error if the name can no longer be chosen: parse() may still have had the
     // privilege for it.
     void must_be_allowed() const;

@@ -70,6 +70,31 @@ std::string words_of(unsigned long error)
     return error != 0 ? std::system_category().message(ERR_GET_REASON(error)) : "unknown error";
 }
 
+// What most likely went wrong, for mistakes in options that show in a handshake; OpenSSL's words
+// for all others. The peer may be an origin proxy or a client of the management interface.
+std::string words_for_acceptor(unsigned long error)
+{
+    switch (ERR_GET_REASON(error)) {
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+        return "the peer does not trust the certificate that it is shown here: it needs the "
+               "authority of that, and one of the names in it, as origin-proxy has --tls-ca and "
+               "--tls-server-name";
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+        return "the peer shows no certificate, and one is asked for here: give it one of an "
+               "authority that is known here, as origin-proxy has --tls-cert and --tls-key";
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+        return "the peer's certificate is not of an authority that is known here, or not good any "
+               "more";
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+        return "the peer speaks an older version of TLS than 1.3";
+    default:
+        return words_of(error);
+    }
+}
+
 [[noreturn]] void fail_with_file(std::string_view what, const std::string& path)
 {
     // The first error is the cause; what the library adds to it only says where it was met.
@@ -557,7 +582,8 @@ void Handshake::fail(int reason) const
             tunnel::fail(make_error_code(Errc::handshake_failed), "too many groups in a TLS hello");
         if (why == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM) // it would have to be a certificate's
             throw std::system_error(make_error_code(Errc::no_proof));
-        tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
+        tunnel::fail(make_error_code(Errc::handshake_failed),
+                     words_for_acceptor(ERR_peek_last_error()));
     }
     if (ended)
         throw std::system_error(make_error_code(Errc::cut_short));
@@ -572,6 +598,14 @@ void Handshake::fail(int reason) const
         tunnel::fail(make_error_code(Errc::untrusted_certificate),
                      fmt::format("{}: {} (see --tls-ca and --tls-server-name)", host_,
                                  X509_verify_cert_error_string(verified)));
+    if (why == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE)
+        tunnel::fail(make_error_code(Errc::handshake_failed),
+                     "the remote proxy shows no certificate, so it most likely asks for a secret: "
+                     "give this proxy the same --secret-file");
+    if (why == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION || why == SSL_R_UNSUPPORTED_PROTOCOL)
+        tunnel::fail(make_error_code(Errc::not_our_protocol),
+                     "that is not a remote proxy (it speaks an older version of TLS than 1.3): "
+                     "--remote-proxy-addr must be the --control-addr of the remote proxy");
     tunnel::fail(make_error_code(Errc::handshake_failed), words_of(ERR_peek_last_error()));
 }
 

@@ -95,7 +95,7 @@ std::string generate_secret()
     return text;
 }
 
-int print_secret()
+int print_secret(bool as_json)
 {
     struct stat status {};
 
@@ -103,8 +103,9 @@ int print_secret()
     if (::fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode))
         ::fchmod(STDOUT_FILENO, S_IRUSR | S_IWUSR);
     const std::string secret = generate_secret();
-    const bool written =
-        std::fprintf(stdout, "%s\n", secret.c_str()) > 0 && std::fflush(stdout) == 0;
+    const std::string line =
+        (as_json ? fmt::format(R"({{"secret":"{}"}})", secret) : secret) + '\n';
+    const bool written = std::fputs(line.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
     if (!written)
         std::fprintf(stderr, "cannot write the secret: %s\n", std::strerror(errno));
     return written ? 0 : 1;

@@ -36,7 +36,7 @@ Credential read_secret_file(const std::string& path);
 std::string generate_secret();
 
 // Writes a fresh secret on stdout, for `program gen-secret > FILE`; a regular file is made
-// unreadable for others first. The exit code.
-int print_secret();
+// unreadable for others first. As {"secret":"..."} if JSON is wanted. The exit code.
+int print_secret(bool as_json = false);
 
 } // namespace tunnel

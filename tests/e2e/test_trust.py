@@ -254,6 +254,26 @@ class SecretsThatDoNotFit(Trust):
         path, _ = self.new_secret()
         self.assert_refused([], secret_flags(path), "does not encrypt", "--secret-file")
 
+    def test_a_secret_on_one_side_and_certificates_on_the_other_are_told_apart_from_a_wrong_secret(self):
+        path, _ = self.new_secret()
+        files = self.certificates()
+        pair = ["--tls-cert", files.server, "--tls-key", files.server_key]
+        for flags in (["--tls-ca", files.ca], ["--tls-insecure"], ["--encryption", "tls"]):
+            self.assert_refused(secret_flags(path), flags, "asks for a secret and has no certificate", "--secret-file")
+        for flags in (pair, [*pair, "--tls-client-ca", files.ca]):
+            self.assert_refused(flags, secret_flags(path), "has a secret, and the remote proxy none but a certificate",
+                                "--tls-ca")
+        self.assert_refused(pair, [], "encrypted connections only", "--tls-ca")
+
+    def test_the_remote_proxy_says_in_its_own_words_why_certificates_do_not_fit(self):
+        files = self.certificates()
+        pair = ["--tls-cert", files.server, "--tls-key", files.server_key]
+        for remote, origin, reason in (
+                (pair, ["--encryption", "tls"], "does not trust the certificate that it is shown here"),
+                ([*pair, "--tls-client-ca", files.ca], ["--tls-ca", files.ca], "the peer shows no certificate")):
+            with self.refusal(remote, origin, "certificate") as tunnel:
+                tunnel.wait_log(tunnel.remote, lambda line: reason in line.get("reason", ""))
+
     def test_encryption_that_is_off_on_one_side_alone_is_refused(self):
         path, _ = self.new_secret()
         off = [*secret_flags(path), "--encryption", "off"]

@@ -193,6 +193,75 @@ TEST_CASE("where the log is to be JSON, so is what is wrong with the options")
     const Environment format("REMOTE_PROXY_LOG_FORMAT", "json");
     CHECK(parsed<RemoteOptions>({control}).err.starts_with("{"));
     CHECK(parsed<RemoteOptions>({"check", control}).err.starts_with("remote-proxy: "));
+    CHECK(parsed<RemoteOptions>({"check", control, "--log-format=json"}).err.starts_with("{"));
+    CHECK(parsed<RemoteOptions>({control, "--log-format=text"}).err.starts_with("remote-proxy: "));
+}
+
+TEST_CASE("a file says that the log is to be JSON also where a flag or the file itself is wrong")
+{
+    const auto is_json = [](const std::vector<const char*>& words) {
+        const auto result = parsed<RemoteOptions>(words);
+        CHECK(result.code == 2);
+        return result.err.starts_with("{\"time\":\"") && result.err.ends_with("}\n");
+    };
+    for (const char* text : {"log-format = \"json\"\n", "log-format='json' # a comment\nwrong = \n",
+                             "nonsense = 1\nlog-format = \"json\"\n"}) {
+        const TemporaryFile file(text);
+        CHECK(is_json({"--config", file.path().c_str(), "--nonsense"}));
+        CHECK(is_json({"-c", file.path().c_str()}));
+        const Environment config("REMOTE_PROXY_CONFIG", file.path().c_str());
+        CHECK(is_json({"--control-addr", "nowhere"}));
+        CHECK_FALSE(is_json({"--log-format=text"}));
+        const Environment format("REMOTE_PROXY_LOG_FORMAT", "text");
+        CHECK_FALSE(is_json({"--nonsense"}));
+    }
+    for (const char* text : {"log-format = \"text\"\n", "[services.a]\nlog-format = \"json\"\n",
+                             "[\nlog-format = \"json\"\n", ""}) {
+        const TemporaryFile file(text);
+        CHECK_FALSE(is_json({"--config", file.path().c_str(), "--nonsense"}));
+    }
+    CHECK_FALSE(is_json({"--config", "/nowhere/at/all"}));
+}
+
+TEST_CASE("every command answers in JSON where that is asked for, also with what is wrong")
+{
+    const auto answers = [](std::vector<const char*> words, std::string_view begin) {
+        words.push_back("--json");
+        const auto result = parsed<RemoteOptions>(words);
+        CHECK(result.code == 0);
+        CHECK(result.err == "");
+        CHECK_MESSAGE(result.out.starts_with(begin), result.out);
+        CHECK(result.out.ends_with("}\n"));
+    };
+    answers({"check", control, outside}, "{\"ok\":true}");
+    answers({"version"}, "{\"program\":\"remote-proxy\",\"version\":\"");
+    answers({"gen-secret"}, "{\"secret\":\"");
+    answers({"print-config", control, outside, "--allow=::1,10.0.0.0/8"},
+            "{\"control-addr\":\":1\",\"outside-addr\":\":2\",");
+    for (const auto& words : std::vector<std::vector<const char*>>{
+             {"check", "--json"},
+             {"print-config", "--json", control, outside, "--spin=x"},
+             {"drain", "web", "--json"},
+             {"nonsense", "--json"},
+             {"help", "--json"}}) {
+        CHECK(parsed<OriginOptions>(words).err.starts_with("{\"error\":\""));
+        CHECK(parsed<OriginOptions>(words).out == "");
+    }
+}
+
+TEST_CASE("secrets are masked in a configuration that is printed as JSON")
+{
+    const std::string secret = "q3vU0mWcXz8Kd1JtR5yLhB7sNfPa2GoEi6TwVxYk9Qe";
+    const TemporaryFile file(fmt::format("control-addr = \":1\"\noutside-addr = \":2\"\n"
+                                         "[origins.a]\nsecret = \"{0}\"\nallow-ports = [7]\n"
+                                         "[origins.b]\nsecrets = [\"1{0}\", \"2{0}\"]\n",
+                                         secret));
+    const auto result = parsed<RemoteOptions>({"print-config", file.path().c_str(), "--json"});
+    CHECK(result.code == 0);
+    CHECK_FALSE(contains(result.out, secret));
+    CHECK_MESSAGE(contains(result.out, "\"origins\":{\"a\":{\"secret\":\"***\",\"allow-ports\":"
+                                       "[7]},\"b\":{\"secrets\":[\"***\",\"***\"]}}"),
+                  result.out);
 }
 
 TEST_CASE("a table [service.NAME] is told its right name")

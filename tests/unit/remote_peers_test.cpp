@@ -58,7 +58,7 @@ TEST_CASE("without any remote proxy there is nothing to do")
     CHECK(result.err == "origin-proxy: --remote-proxy-addr is required\n"
                         "Try: origin-proxy --help\n");
     CHECK(file("").says("--remote-proxy-addr is required"));
-    CHECK(file("remote-proxy-addr = []").says("--remote-proxy-addr is required"));
+    CHECK(file("remote-proxy-addr = []").complains_of(2, "remote-proxy-addr is an empty list"));
     CHECK(file("[remote-proxies]").complains_of(2, "remote-proxies is empty, expected tables"));
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("a remote proxy that is told twice is refused, wherever")
 
 TEST_CASE("so many remote proxies there may be, and not one more")
 {
-    std::string all = "--remote-proxy-addr=h:0";
+    std::string all = "--remote-proxy-addr=h:100";
     for (std::size_t i = 1; i < most_remote_proxies; ++i)
         all += fmt::format(",h:{}", i);
     CHECK(origin({all.c_str()}).options.remote_proxies.size() == most_remote_proxies);

@@ -1,0 +1,17 @@
+// What start-up would refuse.
+#pragma once
+
+#include "common/asio.hpp"
+#include "remote-proxy/options.hpp"
+
+namespace tunnel {
+
+// No two addresses of the options exclude each other. Throws WrongConfiguration.
+void must_not_collide(asio::io_context& io, const RemoteOptions& options);
+
+// For `remote-proxy check`: does all that the start does, but for what would disturb a program that
+// runs. Afterwards this process may be another user, and in the sandbox. Throws WrongConfiguration
+// with everything that is wrong.
+void check_start(const RemoteOptions& options);
+
+} // namespace tunnel
