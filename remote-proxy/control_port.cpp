@@ -350,12 +350,12 @@ void ControlPort::Greeting::note_peer(const Handshake& handshake)
         fail(make_error_code(Errc::handshake_failed), "no fresh key exchange");
     Identity& identity = connection_.identity;
     if (const auto control = parse_control_identity(handshake.identity())) {
-        const NamedSecret* const secret = port_.uses_.trust.find(control->credential);
-        if (secret == nullptr) // it was taken away meanwhile
-            throw std::system_error(make_error_code(Errc::no_proof));
-        identity.name = secret->name;
         identity.credential = control->credential;
-        identity.is_only = secret->is_only;
+        // If it was taken away meanwhile, it is told so when it asks to log in.
+        if (const NamedSecret* const secret = port_.uses_.trust.find(control->credential)) {
+            identity.name = secret->name;
+            identity.is_only = secret->is_only;
+        }
     } else {
         identity.name = handshake.certificate_name();
     }
@@ -417,9 +417,12 @@ awaitable<std::optional<ControlPort::Arrival>> ControlPort::authenticate(tcp::so
 // that the origin proxy tells nobody else which visitors it would take.
 awaitable<std::optional<Reject>> ControlPort::prove(Connection& connection, const LogIn& log_in)
 {
-    if (connection.tls)
-        co_return std::nullopt;
     const TrustedOrigins& trust = uses_.trust;
+    if (connection.tls) {
+        if (trust.trusts(connection.identity.name, connection.identity.credential))
+            co_return std::nullopt;
+        co_return Reject{RejectReason::not_trusted, "its secret is no longer good"};
+    }
     if (!trust.wants_proof() && !trust.encrypts()) {
         if (!log_in.claimed)
             co_return std::nullopt;
