@@ -118,7 +118,9 @@ bool Output::finish(Clock::time_point limit)
 // Once a line has been left out, those that follow are too: else their order would be lost.
 void Output::add(std::string_view lines)
 {
-    if (left_out_ > 0 || pending_.size() + lines.size() > most_)
+    // What is longer than the whole queue is taken into an empty one: it would never be written.
+    const bool fits = pending_.empty() || pending_.size() + lines.size() <= most_;
+    if (left_out_ > 0 || !fits)
         left_out_ += count_lines(lines);
     else
         pending_ += lines;

@@ -14,7 +14,7 @@ std::string_view what_to_do(DeclineReason reason)
 {
     switch (reason) {
     case DeclineReason::not_allowed:
-        return "allow it in what the remote proxy is told of this origin proxy";
+        return "see the rules of the remote proxy for this origin proxy";
     case DeclineReason::in_use:
         return "waiting until it is free";
     case DeclineReason::cannot_listen:

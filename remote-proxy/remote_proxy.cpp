@@ -170,6 +170,11 @@ bool RemoteProxy::reload(std::string* problems)
         const RemoteOptions fresh = reread_();
         TrustedOrigins trust =
             read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });
+        if (trust.trusts_anyone() && !trust_.trusts_anyone())
+            throw std::runtime_error(
+                "the options name nobody any more who may log in, so that "
+                "anybody could: restart the program to run it without a "
+                "secret; to keep everybody out, name a secret that nobody has");
         gone = trust_.missing_in(trust);
         change_services(fresh);
         trust_ = std::move(trust);

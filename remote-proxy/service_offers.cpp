@@ -72,6 +72,7 @@ ServiceOffers::ServiceOffers(Uses uses)
       services_(table_.all()),
       visitors_(uses.visitors),
       tallies_(uses.tallies),
+      tasks_(uses.tasks),
       holders_({uses.io, uses.options, uses.links, uses.alarm, uses.tasks},
                {[this](const Contender& contender) { reconsider(contender); },
                 [this](OriginLink& link) { drop_silent(link); }})
@@ -425,9 +426,21 @@ Listener ServiceOffers::listen_for(const OriginLink& link, Address address)
 {
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
-    if (address.port != 0)
-        return table_.listen(address);
-    std::vector<std::uint16_t> ports = ports_in(ports_of(link));
+    return address.port != 0 ? table_.listen(address) : listen_at_any_port(link, address);
+}
+
+Listener ServiceOffers::listen_at_any_port(const OriginLink& link, Address address)
+{
+    constexpr std::string_view no_port = "no port of those that this origin proxy may open is free";
+    constexpr std::size_t most_remembered = 4096;
+    constexpr auto remembered_for = std::chrono::seconds(1); // other programs close theirs as well
+    const auto now = Clock::now();
+    const auto key = std::pair(link.identity.name, address.host);
+    const auto known = no_port_.find(key);
+    if (known != no_port_.end() && known->second.closed == table_.closed() &&
+        now < known->second.until)
+        fail(std::make_error_code(std::errc::address_in_use), std::string(no_port));
+    const std::vector<std::uint16_t> ports = ports_in(ports_of(link));
     const RandomBytes random = random_bytes();
     const std::size_t start = random[0] << 8 | random[1];
     for (std::size_t i = 0;; ++i) {
@@ -436,8 +449,14 @@ Listener ServiceOffers::listen_for(const OriginLink& link, Address address)
             return table_.listen(address);
         } catch (const std::system_error& error) {
             // Whichever was the last.
-            if (i + 1 >= std::min(ports.size(), most_tries))
-                fail(error.code(), "no port of those that this origin proxy may open is free");
+            if (i + 1 < std::min(ports.size(), most_tries))
+                continue;
+            if (error.code() == std::errc::address_in_use) {
+                if (no_port_.size() >= most_remembered)
+                    no_port_.clear();
+                no_port_.insert_or_assign(key, NoPort{table_.closed(), now + remembered_for});
+            }
+            fail(error.code(), std::string(no_port));
         }
     }
 }
@@ -445,14 +464,44 @@ Listener ServiceOffers::listen_for(const OriginLink& link, Address address)
 // After a change of the options.
 void ServiceOffers::reconsider_offers()
 {
-    const std::vector<OriginLink*> all = links_.all();
-    for (OriginLink* const link : all) {
-        std::vector<std::string> names;
-        for (const auto& [name, offered] : link->offers)
-            names.push_back(name);
-        for (const std::string& name : names)
-            consider(*link, name);
+    no_port_.clear();
+    to_reconsider_.links.clear();
+    to_reconsider_.last.clear();
+    for (const OriginLink* const link : links_.all())
+        to_reconsider_.links.push_back(link->number);
+    std::ranges::reverse(to_reconsider_.links);
+    if (!reconsider_some() && !std::exchange(to_reconsider_.goes_on, true))
+        tasks_.spawn("considering offers again", go_on_reconsidering());
+}
+
+// Whether all have been considered.
+bool ServiceOffers::reconsider_some()
+{
+    constexpr auto turn = std::chrono::microseconds(300);
+    const auto end = Clock::now() + turn;
+    auto& [links, last, goes_on] = to_reconsider_;
+    while (!links.empty()) {
+        OriginLink* const link = links_.find(links.back());
+        const auto next =
+            link != nullptr ? link->offers.upper_bound(last) : decltype(link->offers)::iterator();
+        if (link == nullptr || next == link->offers.end()) {
+            links.pop_back();
+            last.clear();
+            continue;
+        }
+        last = next->first;
+        consider(*link, std::string(last));
+        if (Clock::now() >= end)
+            return false;
     }
+    return true;
+}
+
+awaitable<void> ServiceOffers::go_on_reconsidering()
+{
+    while (!reconsider_some())
+        co_await yield_to_others();
+    to_reconsider_.goes_on = false;
 }
 
 // Another program may have let the address go. A few at a time, and not as often as the origin

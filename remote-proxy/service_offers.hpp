@@ -83,7 +83,7 @@ public:
     // Of all who go by the name.
     void consider_all(const std::string& client, const std::string& service);
 
-    // After a change of the options.
+    // After a change of the options. What takes long goes on in later turns.
     void reconsider_offers();
 
     // Those that could not be opened, a few at a time.
@@ -108,6 +108,8 @@ private:
     using Verdict = std::variant<Frame, Contested>; // on an offer
 
     void reconsider(const Contender& contender);
+    bool reconsider_some();
+    awaitable<void> go_on_reconsidering();
     void consider_postponed();
     void drop_silent(OriginLink& link);
     ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
@@ -127,6 +129,7 @@ private:
                                          const std::string& wanted) const;
     const PortRanges& ports_of(const OriginLink& link) const;
     Listener listen_for(const OriginLink& link, Address address);
+    Listener listen_at_any_port(const OriginLink& link, Address address);
     void must_leave_room(const OriginLink& link, std::size_t leaving) const;
 
     const RemoteOptions& options_;
@@ -137,10 +140,29 @@ private:
     const ServiceMap& services_; // of the table
     Visitors& visitors_;
     Tallies& tallies_;
+    TaskGroup& tasks_;
 
     Holders holders_;
     std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
     std::optional<std::set<std::pair<OriginLink*, std::string>>> postponed_offers_;
+
+    // For whom no port was free, by the names of credentials and by hosts: looking for one takes
+    // hundreds of attempts, and an origin proxy may offer a thousand services.
+    struct NoPort {
+        std::uint64_t closed; // of the table then
+        Clock::time_point until;
+    };
+
+    std::map<std::pair<std::string, std::string>, NoPort> no_port_;
+
+    // What reconsider_offers() still has to do.
+    struct ToReconsider {
+        std::vector<std::uint64_t> links; // numbers, the next one last
+        std::string last;                 // name of an offer of the next one
+        bool goes_on = false;             // a task is at it
+    };
+
+    ToReconsider to_reconsider_;
 };
 
 } // namespace tunnel

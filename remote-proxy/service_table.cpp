@@ -132,6 +132,7 @@ std::vector<PublicService::Server> ServiceTable::close(const ServicePointer& ser
     service->outside.close();
     service->opened.notify();
     services_.erase(service->options.name);
+    ++closed_;
     capacity_.set_services(services_.size());
     if (events_.is_heard())
         events_.publish("service_closed",

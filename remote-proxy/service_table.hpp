@@ -55,6 +55,9 @@ public:
     // What a new one of it is called. Throws std::system_error if all such names are taken.
     std::string name_for(const OriginName& origin, const std::string& name) const;
 
+    // How many have been closed: after a change an address may be free that was not before.
+    std::uint64_t closed() const { return closed_; }
+
     // Those that it serves.
     std::vector<ServicePointer> served_by(const OriginLink& link) const;
 
@@ -106,6 +109,7 @@ private:
     ListenHosts hosts_;
     ServiceMap services_;
     std::uint64_t latest_service_ = 0;
+    std::uint64_t closed_ = 0;
 };
 
 } // namespace tunnel
