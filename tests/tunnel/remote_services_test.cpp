@@ -3,6 +3,7 @@
 
 #include "common/security/proof.hpp"
 #include "tests/tunnel/named_origins.hpp"
+#include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -482,4 +483,48 @@ TEST_CASE("visitors whose origin server hangs leave room for those of other serv
     Stream data = roof.answer(announced.ticket);
     CHECK(data.receive(5) == data_frame("up"));
     CHECK(remote.visitors() <= many / 4 + 2);
+}
+
+TEST_CASE("offers for which no port is left keep no turn long, and a port that gets free is taken")
+{
+    const std::uint16_t first = some_port().first;
+    Remote remote({}, {{"roof", {{first, static_cast<std::uint16_t>(first + 200)}}}});
+    Origin roof(remote, remote.roof);
+    std::vector<std::string> opened;
+    std::string offers;
+    constexpr std::size_t many = 1000;
+    for (std::size_t i = 0; i < many; ++i)
+        offers += encode(Offer{fmt::format("s{}", i), ":0"});
+    roof.control.send(offers);
+    for (std::size_t i = 0; i < many; ++i) {
+        const auto frame = roof.control.receive_frame();
+        if (const auto* const one = std::get_if<Opened>(&frame))
+            opened.push_back(one->service);
+        else
+            CHECK(std::get<Declined>(frame).reason == DeclineReason::cannot_listen);
+    }
+    REQUIRE(opened.size() > 100);
+    REQUIRE(opened.size() <= 201);
+    remote.reload(); // the watch on turns fails the test if it takes one of them
+    roof.control.send(Withdraw{opened.front()});
+    CHECK(roof.opened("late", ":0").service == "late");
+}
+
+TEST_CASE("a reload that would leave nobody to be trusted changes nothing")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof);
+    roof.opened("web");
+    remote.options.trust.secrets_file.clear();
+    const std::string log = log_of([&] { remote.reload(); });
+    CAPTURE(log);
+    CHECK(log.find("cannot reload") != std::string::npos);
+    CHECK_FALSE(
+        remote.proxy.on_its_thread([](RemoteProxy& proxy) { return proxy.trusts_anyone(); }));
+    Stream stranger = Stream::connect(remote.proxy.proxy().control_endpoint());
+    stranger.send(magic_bytes() + encode(log_in_by_hand()));
+    CHECK(stranger.receive_frame<Reject>().reason == RejectReason::not_trusted);
+    Stream visitor = Stream::connect(remote.outside("web"));
+    Stream data = roof.serve();
+    check_served(visitor, data);
 }

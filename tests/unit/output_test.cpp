@@ -219,3 +219,13 @@ TEST_CASE("timed lines come when they are due, without any other")
     CHECK(pipe.read_until("due\n") == "due\n");
     CHECK(out.finish(in(10s)));
 }
+
+TEST_CASE("a line that is longer than the whole queue is written, if nothing else waits")
+{
+    const Pipe pipe;
+    Output& out = output(pipe.write.get(), 8192);
+    const std::string line = std::string(100'000, 'x') + '\n';
+    out.put(line);
+    out.start();
+    CHECK((pipe.read_until("\n") == line));
+}
