@@ -343,7 +343,7 @@ RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::s
     if (former && !former->retired)
         retire(former, why, &link);
     RemoteService options{key_for(*link.name, name), address};
-    take_rules(options, options_);
+    options.rules = options_.rules;
     options.offered_as = name;
     return add_service(std::move(options), std::move(listener), link.name);
 }

@@ -76,7 +76,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       control_(std::move(prepared.control)),
       room_(options.max_waiting),
       handshakes_(handshake_capacity(usable_by(options))),
-      failed_log_ins_(options.visitor_rules.trusted),
+      failed_log_ins_(options.rules.visitors.trusted),
       key_budget_(io.get_executor(), HandshakeBudget::Options()),
       signature_budget_(io.get_executor(), HandshakeBudget::Options()),
       parking_space_(parking_capacity(options.descriptor_limit)),

@@ -27,7 +27,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     std::vector<RemoteService> all = options.services;
     if (options.outside_address) {
         RemoteService only{std::string(default_service), *options.outside_address};
-        take_rules(only, options);
+        only.rules = options.rules;
         only.is_exclusive = true;
         all.insert(all.begin(), std::move(only));
     }
@@ -211,15 +211,12 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         if (!service->owner && !service->tunnel)
             continue;
         RemoteService opened = service->options;
-        take_rules(opened, fresh);
+        opened.rules = fresh.rules;
         service->change(std::move(opened));
     }
     origin_bandwidths_.change(fresh.bandwidth_per_origin);
     options_.outside_address = fresh.outside_address;
-    options_.visitor_rules = fresh.visitor_rules;
-    options_.bandwidth = fresh.bandwidth;
-    options_.accept_proxy_from = fresh.accept_proxy_from;
-    options_.foreign_header = fresh.foreign_header;
+    options_.rules = fresh.rules;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;
     options_.common.grace_period = fresh.common.grace_period;

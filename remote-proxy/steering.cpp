@@ -70,7 +70,7 @@ EndOfPostponing(std::optional<Offers>&) -> EndOfPostponing<Offers>;
 RemoteService RemoteProxy::options_of(const PublicTunnel& tunnel) const
 {
     RemoteService service{tunnel.key(), address_of(tunnel)};
-    take_rules(service, options_);
+    service.rules = options_.rules;
     service.origins = {tunnel.client};
     service.offered_as = tunnel.service;
     service.wants_header = tunnel.proxy_protocol;
