@@ -33,7 +33,7 @@ TEST_CASE("an address that failed ten times is told for how long, and let in wit
         CAPTURE(encryption);
         RemoteOptions options = trusting(secret, encryption);
         options.rules.visitors.trusted.clear(); // this machine is no exception here
-        options.handshake_timeout = 200ms;     // of which half is the longest delay
+        options.handshake_timeout = 200ms;      // of which half is the longest delay
         RunningRemote remote(options);
         bool got_in = false;
         const auto log_with = [&](const Credential& with) {
