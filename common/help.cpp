@@ -40,7 +40,7 @@ std::string help_table(const std::vector<HelpEntry>& entries)
         std::string line(margin, ' ');
         line += each.what;
         if (line.size() + margin > meaning_column) // too long to have anything beside it
-            line += '\n' + std::string(meaning_column, ' ');
+            line.append("\n").append(meaning_column, ' ');
         else
             line.append(meaning_column - line.size(), ' ');
         all += line + wrapped(each.meaning, help_columns, meaning_column, meaning_column) + '\n';

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <vector>
 
+#include "common/wrong_configuration.hpp"
+
 namespace tunnel {
 
 // A flag, or a table of the configuration file.
@@ -34,12 +36,6 @@ std::vector<OptionValue> in_force_after(const std::vector<OptionValue>& running,
 
 // "--secret-file: WHAT", if what went wrong is about a file that one of the options names.
 std::string name_option(const std::string& what, const std::vector<OptionValue>& options);
-
-// What is wrong in the command line, the environment or a file, a line for each. The program ends
-// with 2, as it does for a wrong flag.
-struct WrongConfiguration : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
 
 // What `read` answers. A std::runtime_error that it throws is about the configuration, and becomes
 // a WrongConfiguration that names the option; not so what the system refuses, a std::system_error.

@@ -16,9 +16,9 @@
 
 #include "common/inherited.hpp"
 #include "common/log.hpp"
-#include "common/net/address.hpp"
-#include "common/option_values.hpp"
+#include "common/lookups.hpp"
 #include "common/output.hpp"
+#include "common/wrong_configuration.hpp"
 
 namespace tunnel {
 

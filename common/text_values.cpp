@@ -1,12 +1,10 @@
 #include "common/text_values.hpp"
 
-#include <charconv>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
 #include "common/net/address_hint.hpp"
 #include "common/units.hpp"
 #include "common/value_hints.hpp"
@@ -18,22 +16,7 @@ namespace {
 // So many are offered to a remote proxy at once, and no more.
 constexpr std::size_t most_ports = 1000;
 
-template <class Number>
-std::optional<Number> parse_whole(std::string_view text)
-{
-    Number number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc() && rest == end ? std::optional(number) : std::nullopt;
-}
-
 } // namespace
-
-void refuse_text(std::string_view text, std::string_view expected, std::string_view hint)
-{
-    throw std::invalid_argument(fmt::format("\"{}\" is not {}{}{}", log::escape(text), expected,
-                                            hint.empty() ? "" : "; ", hint));
-}
 
 Address read_address(std::string_view text)
 {
@@ -41,11 +24,6 @@ Address read_address(std::string_view text)
     if (!address)
         refuse_text(text, address_syntax, hint_for_address(text, AddressForms::tcp));
     return std::move(*address);
-}
-
-std::optional<std::uint32_t> parse_number(std::string_view text)
-{
-    return parse_whole<std::uint32_t>(text);
 }
 
 std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint32_t highest)

@@ -13,23 +13,17 @@
 #include "common/nearest_name.hpp"
 #include "common/net/address.hpp"
 #include "common/net/cidr.hpp"
+#include "common/number.hpp"
+#include "common/refuse_text.hpp"
 #include "common/units.hpp"
 
 namespace tunnel {
-
-// Throws std::invalid_argument: "TEXT" is not what was expected, and behind that the hint, if there
-// is one.
-[[noreturn]] void refuse_text(std::string_view text, std::string_view expected,
-                              std::string_view hint = {});
 
 // Throws std::invalid_argument that says what was most likely meant.
 Address read_address(std::string_view text);
 
 // A whole number within these limits. Throws std::invalid_argument.
 std::uint32_t read_number(std::string_view text, std::uint32_t lowest, std::uint32_t highest);
-
-// nullopt: no whole number.
-std::optional<std::uint32_t> parse_number(std::string_view text);
 
 // Bytes a second, none for "off". Throws std::invalid_argument.
 std::optional<std::uint64_t> read_rate(std::string_view text);

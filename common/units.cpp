@@ -33,7 +33,7 @@ constexpr std::uint64_t highest_rate = 1'000'000'000'000;
 
 constexpr std::array<Unit, 5> units{
     {{"h", 3'600'000'000}, {"m", 60'000'000}, {"s", 1'000'000}, {"ms", 1'000}, {"us", 1}}};
-constexpr std::int64_t longest = 10'000 * units[0].in_microseconds;
+constexpr std::int64_t longest_duration = 10'000 * units[0].in_microseconds;
 
 // A whole number, and what stands behind it.
 std::optional<std::pair<std::uint64_t, std::string_view>> parse_quantity(std::string_view text)
@@ -74,7 +74,7 @@ std::optional<microseconds> parse_duration(std::string_view text)
         return microseconds(0);
     for (const Unit& unit : units) {
         if (name == unit.name) {
-            if (number > static_cast<std::uint64_t>(longest / unit.in_microseconds))
+            if (number > static_cast<std::uint64_t>(longest_duration / unit.in_microseconds))
                 return std::nullopt;
             return microseconds(static_cast<std::int64_t>(number) * unit.in_microseconds);
         }

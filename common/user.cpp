@@ -14,7 +14,7 @@
 
 #include "common/error.hpp"
 #include "common/log.hpp"
-#include "common/text_values.hpp"
+#include "common/number.hpp"
 
 namespace tunnel {
 

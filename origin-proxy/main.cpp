@@ -137,11 +137,15 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
         return success;
     };
     tunnel::Reloader reloader(io, *reader, reload_and_say);
+    const auto stop_gently = [&] {
+        proxy.stop_gently();
+        if (management)
+            management->server.stop_gently();
+    };
     asio::signal_set signals(io);
-    tunnel::watch_signals(signals,
-                          {[&proxy] { proxy.stop_gently(); }, [&proxy] { proxy.stop_now(); },
-                           [&reloader] { reloader.reload_soon(); },
-                           [&proxy] { tunnel::log_status(proxy.status()); }});
+    tunnel::watch_signals(signals, {stop_gently, [&proxy] { proxy.stop_now(); },
+                                    [&reloader] { reloader.reload_soon(); },
+                                    [&proxy] { tunnel::log_status(proxy.status()); }});
     if (options.common.watch)
         reloader.watch(seen_at_start);
     proxy.start();

@@ -34,6 +34,9 @@ public:
     explicit FailedLogIns(std::vector<Cidr> trusted = loopback_networks(),
                           std::size_t capacity = most_remembered);
 
+    // Other networks are trusted from now on.
+    void trust(std::vector<Cidr> networks) { trusted_ = std::move(networks); }
+
     // A log-in has failed. How long to wait before it is answered: 0 for the first three within a
     // minute, then 250 ms and with each twice as long, up to 4 s.
     Clock::duration failed(const asio::ip::address& address, Clock::time_point now);

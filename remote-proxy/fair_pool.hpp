@@ -80,6 +80,19 @@ public:
         return ranking_.empty() ? nullptr : ranking_.begin()->second->front().member;
     }
 
+    // Which member to give up so that one from `address` gets its place: the latest of the address
+    // that has the most. Null if `address` would have no fewer than that one then: nobody loses a
+    // place to somebody who has as many.
+    Member* to_give_up_for(const asio::ip::address& address) const
+    {
+        if (ranking_.empty())
+            return nullptr;
+        const auto group = groups_.find(subscriber_of(address));
+        const std::size_t already = group == groups_.end() ? 0 : group->second.size();
+        const Members& largest = *ranking_.begin()->second;
+        return already + 1 < largest.size() ? largest.back().member : nullptr;
+    }
+
 private:
     void rank(Members& members)
     {

@@ -1,15 +1,12 @@
-// What several origin proxies want and only one can have: a service, or a port. Whoever has it
-// keeps it as long as it answers, and nobody is kept waiting for one that does not.
-#include "remote-proxy/remote_proxy.hpp"
+#include "remote-proxy/holders.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
+#include "common/net/socket.hpp"
+#include "remote-proxy/counted.hpp"
 
 namespace tunnel {
 
@@ -18,17 +15,19 @@ namespace {
 // Former runs of one origin proxy that are asked at once whether they are still there.
 constexpr std::size_t most_asked_at_once = 8;
 
+// Log-ins that wait until it is known whether a holder is still there.
+constexpr std::size_t most_waiting_log_ins = 16;
+
 } // namespace
 
-// For the log of whoever comes second.
-std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& holder)
+std::string in_use(const PublicService& service, const OriginLink& holder)
 {
     return fmt::format("service \"{}\" ({}) is in use by {} at {}", service.options.offer(),
                        to_string(service.outside.endpoint()), holder.name->shown(), holder.address);
 }
 
-std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& holder,
-                                const Identity& wanted_by)
+std::string in_use(const PublicService& service, const OriginLink& holder,
+                   const Identity& wanted_by)
 {
     const OriginName name(wanted_by.name, wanted_by.is_only, wanted_by.own_name);
     const std::string_view hint = holder.name->is_alike(name)
@@ -37,14 +36,74 @@ std::string RemoteProxy::in_use(const PublicService& service, const OriginLink& 
     return fmt::format("{}{}", in_use(service, holder), hint);
 }
 
-// Others that have its credential and name may be former runs of it, of which nobody has heard that
-// they are gone: they are asked. The number that tells it from those that are still there.
-std::size_t RemoteProxy::meet_twins(const Identity& identity)
+std::string thing_of_name(const PublicService& service)
+{
+    return "service " + service.lasting_name();
+}
+
+std::string thing_of_port(const PublicService& service)
+{
+    return fmt::format("port {}", service.outside.endpoint().port());
+}
+
+Contested contested_service(const PublicService& service, const OriginLink& holder,
+                            const Identity& wanted_by)
+{
+    return {thing_of_name(service), holder.number, std::nullopt,
+            in_use(service, holder, wanted_by)};
+}
+
+Holders::Holders(Uses uses, Actions actions)
+    : options_(uses.options),
+      links_(uses.links),
+      alarm_(uses.alarm),
+      tasks_(uses.tasks),
+      actions_(std::move(actions)),
+      holder_settled_(uses.io.get_executor())
+{
+}
+
+bool Holders::must_wait(const Contender& who, const Contested& contested)
+{
+    const auto state = contests_.enter(who, contested.thing, contested.holder, contested.until);
+    if (contested.until)
+        alarm_.ring_by(*contested.until);
+    if (state != Contests::State::asking || contested.is_hopeless())
+        return false;
+    ask(contested.holder);
+    return true;
+}
+
+void Holders::forget(const OriginLink& link)
+{
+    contests_.leave_all_of(link.number);
+    holder_settled_.notify();
+}
+
+bool Holders::may_wait() const
+{
+    return waiting_log_ins_ < most_waiting_log_ins;
+}
+
+awaitable<bool> Holders::has_answered(std::uint64_t holder)
+{
+    const Counted counted(waiting_log_ins_);
+    ask(holder);
+    const OriginLink* const asked = links_.find(holder);
+    const std::uint64_t received = asked != nullptr ? asked->connection.received() : 0;
+    const auto is_silent = [this, holder, received] {
+        const OriginLink* const link = links_.find(holder);
+        return link != nullptr && link->asked && link->connection.received() == received;
+    };
+    while (is_silent())
+        co_await holder_settled_.wait();
+    co_return links_.find(holder) != nullptr;
+}
+
+std::size_t Holders::meet_twins(const Identity& identity)
 {
     const OriginName name(identity.name, identity.is_only, identity.own_name);
-    std::vector<OriginLink*> twins;
-    std::ranges::copy_if(links_, std::back_inserter(twins),
-                         [&name](const OriginLink* link) { return link->name->is_alike(name); });
+    const std::vector<OriginLink*> twins = links_.alike(name);
     for (std::size_t i = 0; i < std::min(twins.size(), most_asked_at_once); ++i)
         ask(twins[i]->number);
     std::vector<std::size_t> taken;
@@ -58,54 +117,32 @@ std::size_t RemoteProxy::meet_twins(const Identity& identity)
 }
 
 // Whether it is still there.
-void RemoteProxy::ask(std::uint64_t holder)
+void Holders::ask(std::uint64_t holder)
 {
-    OriginLink* const link = link_of(holder);
+    OriginLink* const link = links_.find(holder);
     if (link == nullptr || link->asked)
         return;
     link->asked =
         OriginLink::Asked{link->connection.received(), Clock::now() + options_.probe_timeout};
     link->ask_again.reset();
     link->connection.post(Probe());
-    be_woken_at(link->asked->until);
+    alarm_.ring_by(link->asked->until);
 }
 
 // It keeps what it has, and is asked again as long as somebody waits for that.
-void RemoteProxy::on_answer(OriginLink& link)
+void Holders::on_answer(OriginLink& link)
 {
     link.asked.reset();
     holder_settled_.notify();
     for (const Contender& each : contests_.heard(link.number))
-        consider(each);
+        actions_.consider(each);
     if (contests_.is_contested(link.number)) {
         link.ask_again = Clock::now() + options_.probe_timeout / 2;
-        be_woken_at(*link.ask_again);
+        alarm_.ring_by(*link.ask_again);
     }
 }
 
-void RemoteProxy::consider(const Contender& contender)
-{
-    OriginLink* const link = link_of(contender.link);
-    if (link != nullptr && link->offers.contains(contender.offer))
-        consider(*link, contender.offer);
-    else
-        contests_.leave(contender);
-}
-
-// What it had is free at once for those who have waited.
-void RemoteProxy::drop_silent(OriginLink& link)
-{
-    const std::vector<ServicePointer> its = served_by(link);
-    link.connection.end(make_error_code(Errc::heartbeat_timeout),
-                        "it does not answer, and another origin proxy asks for its place");
-    lose(link);
-    for (const ServicePointer& service : its) {
-        if (service->servers.empty())
-            service->deserted -= options_.probe_timeout;
-    }
-}
-
-void RemoteProxy::ask_holders(Clock::time_point now)
+void Holders::ask_holders(Clock::time_point now)
 {
     std::vector<std::uint64_t> silent;
     std::vector<std::uint64_t> again;
@@ -116,18 +153,18 @@ void RemoteProxy::ask_holders(Clock::time_point now)
             again.push_back(link->number);
     }
     for (const std::uint64_t number : silent) {
-        OriginLink* const link = link_of(number);
+        OriginLink* const link = links_.find(number);
         if (link == nullptr)
             continue;
         if (link->has_answered())
             on_answer(*link);
         else if (contests_.is_contested(number) || waiting_log_ins_ > 0)
-            drop_silent(*link);
+            actions_.drop(*link);
         else // nobody wants what it has: its own timeout decides
             link->asked.reset();
     }
     for (const std::uint64_t number : again) {
-        OriginLink* const link = link_of(number);
+        OriginLink* const link = links_.find(number);
         if (link == nullptr)
             continue;
         link->ask_again.reset();
@@ -135,10 +172,10 @@ void RemoteProxy::ask_holders(Clock::time_point now)
             ask(number);
     }
     for (const Contender& each : contests_.due(now))
-        consider(each);
+        actions_.consider(each);
 }
 
-std::optional<Clock::time_point> RemoteProxy::next_question() const
+std::optional<Clock::time_point> Holders::next_question() const
 {
     std::optional<Clock::time_point> next = contests_.next();
     const auto earlier = [&next](Clock::time_point time) {
@@ -154,9 +191,7 @@ std::optional<Clock::time_point> RemoteProxy::next_question() const
     return next;
 }
 
-// Nobody has the service any more. Those who wait for it, or for its port, have their turn later:
-// whoever calls this may be in the middle of a change.
-void RemoteProxy::become_free(const PublicService& service)
+void Holders::become_free(const PublicService& service)
 {
     if (contests_.size() == 0)
         return;
@@ -170,26 +205,16 @@ void RemoteProxy::become_free(const PublicService& service)
 }
 
 // One thing in a turn.
-awaitable<void> RemoteProxy::settle()
+awaitable<void> Holders::settle()
 {
     while (!freed_.empty()) {
         co_await yield_to_others();
         const std::string thing = std::move(freed_.front());
         freed_.pop_front();
         for (const Contender& each : contests_.over(thing))
-            consider(each);
+            actions_.consider(each);
     }
     settling_ = false;
-}
-
-std::string RemoteProxy::thing_of_name(const PublicService& service)
-{
-    return "service " + service.lasting_name();
-}
-
-std::string RemoteProxy::thing_of_port(const PublicService& service)
-{
-    return fmt::format("port {}", service.outside.endpoint().port());
 }
 
 } // namespace tunnel

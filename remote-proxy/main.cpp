@@ -81,7 +81,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                                           "remote-proxy", loaded);
     });
     std::optional<tunnel::StateFile> state;
-    tunnel::Kept kept;
+    tunnel::SavedState kept;
     if (!options.state_file.empty()) {
         state.emplace(options.state_file).lock();
         kept = tunnel::read_configured(options.common.values, [&] { return state->read(); });
@@ -110,8 +110,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         return *fresh;
     });
     proxy.restore(kept);
-    if (state && proxy.kept() != kept)
-        state->write_soon(io, proxy.kept());
+    if (state && proxy.saved_state() != kept)
+        state->write_soon(io, proxy.saved_state());
     const auto reload_and_say = [&](tunnel::ReloadReport& report) {
         const bool success = proxy.reload(&report.problems);
         loaded->note_reload(success);
@@ -125,14 +125,16 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         return true;
     };
     tunnel::Reloader reloader(io, *reader, [&](tunnel::ReloadReport& report) {
-        const std::size_t before = proxy.kept().tunnels.size();
+        const std::size_t before = proxy.saved_state().tunnels.size();
         const bool success = reload_and_say(report);
-        if (state && proxy.kept().tunnels.size() != before) // one has given way
-            state->write_soon(io, proxy.kept());
+        if (state && proxy.saved_state().tunnels.size() != before) // one has given way
+            state->write_soon(io, proxy.saved_state());
         return success;
     });
     const auto stop_gently = [&] {
         proxy.stop_gently();
+        if (management)
+            management->server.stop_gently();
         if (state)
             state->release();
     };

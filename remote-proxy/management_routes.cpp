@@ -10,6 +10,7 @@
 #include "common/log.hpp"
 #include "common/management/json.hpp"
 #include "common/management/liveness.hpp"
+#include "common/management/target.hpp"
 #include "remote-proxy/management.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "remote-proxy/state_file.hpp"
@@ -128,14 +129,14 @@ public:
         return json_response(all);
     }
 
-    Response tunnels() const { return json_response(to_json(proxy().kept().tunnels)); }
+    Response tunnels() const { return json_response(to_json(proxy().saved_state().tunnels)); }
 
     Response put_tunnels(const Request& request)
     {
         std::vector<PublicTunnel> wanted = parse_tunnels(parse_json(request.body));
         refuse_host_names(wanted);
         try {
-            proxy().set_tunnels(wanted);
+            proxy().actions().set_tunnels(wanted);
         } catch (const SteeringError& error) {
             if (error.rest() == SteeringError::Rest::unchanged)
                 throw;
@@ -230,13 +231,13 @@ public:
 
     Response drain_service(const Request& request, bool drained)
     {
-        proxy().drain_service(named_in(request), drained);
+        proxy().actions().drain_service(named_in(request), drained);
         return changed(service_now(request));
     }
 
     Response close_service(const Request& request)
     {
-        proxy().close_service(named_in(request));
+        proxy().actions().close_service(named_in(request));
         return changed(service_now(request));
     }
 
@@ -252,21 +253,21 @@ public:
 
     Response drain_origin(const Request& request, bool drained)
     {
-        proxy().drain_origin(named_in(request), drained);
+        proxy().actions().drain_origin(named_in(request), drained);
         return changed(
             json_response({{"name", named_in(request)}, {"state", drained ? "drained" : "open"}}));
     }
 
     Response close_origin(const Request& request)
     {
-        proxy().close_origin(named_in(request));
+        proxy().actions().close_origin(named_in(request));
         return json_response({{"name", named_in(request)}, {"state", "closed"}});
     }
 
     Response close_visitor(const Request& request)
     {
         const std::uint64_t id = visitor_in(request);
-        proxy().close_visitor(id);
+        proxy().actions().close_visitor(id);
         return json_response({{"id", id}, {"state", "closed"}});
     }
 
@@ -311,7 +312,7 @@ private:
         if (state == nullptr)
             return answer;
         Response later;
-        later.later = [state, kept = proxy().kept(), answer]() -> awaitable<Response> {
+        later.later = [state, kept = proxy().saved_state(), answer]() -> awaitable<Response> {
             std::string failure;
             try {
                 co_await state->write(kept);

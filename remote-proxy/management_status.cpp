@@ -27,12 +27,13 @@ std::string_view RemoteStatus::state_of(const Service& service)
 
 RemoteStatus RemoteProxy::status() const
 {
+    const RemoteCounts& counts = visitors_.counts();
     RemoteStatus status;
-    status.stopping = stopping_;
+    status.stopping = state_.stopping;
     const bool any_required = std::ranges::any_of(
-        services_, [](const auto& entry) { return entry.second->options.required; });
+        table_.all(), [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
-    for (const auto& [name, service] : services_) {
+    for (const auto& [name, service] : table_.all()) {
         const bool expected =
             any_required ? service->options.required : !service->owner && !service->tunnel;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
@@ -59,28 +60,31 @@ RemoteStatus RemoteProxy::status() const
         its.encrypted = link->encrypted;
         its.drained = link->drained;
         its.age = Clock::now() - link->since;
-        its.visitors = *link->visitors;
+        its.visitors = link->carrier->visitors;
         its.parked = link->parked.size();
         its.services = std::move(services_of_link[link]);
     }
     for (std::size_t i = 0; i < refusal_kinds; ++i)
-        status.visitors_refused.push_back({refusal_names[i], refusals_[i].total()});
+        status.visitors_refused.push_back({refusal_names[i], tallies_.refusals[i].total()});
     status.visitors_refused.insert(status.visitors_refused.end(),
-                                   {{"no_room", overflow_.total()},
-                                    {"no_proxy_header", headless_.total()},
-                                    {"foreign_proxy_header", foreign_.total()},
-                                    {"late", counts_.late},
-                                    {"origin_refused", counts_.refused},
-                                    {"data_connection_lost", counts_.broken},
-                                    {"service_closed", counts_.service_closed}});
-    status.callers_refused = {{"stranger", strangers_.total()}, {"ignored", ignored_.total()}};
-    status.log_ins_rejected = rejections_.total();
-    status.accept_failures = accept_failures_.total();
-    status.waiting = room_.size();
-    status.visitor_capacity = visitor_capacity();
+                                   {{"no_room", tallies_.overflow.total()},
+                                    {"no_proxy_header", tallies_.headless.total()},
+                                    {"foreign_proxy_header", tallies_.foreign.total()},
+                                    {"late", counts.late},
+                                    {"origin_refused", counts.refused},
+                                    {"data_connection_lost", counts.broken},
+                                    {"service_closed", counts.service_closed}});
+    status.callers_refused = {{"stranger", tallies_.strangers.total()},
+                              {"ignored", tallies_.ignored.total()}};
+    status.log_ins_rejected = tallies_.rejections.total();
+    status.accept_failures = tallies_.accept_failures.total();
+    status.waiting = visitors_.room().size();
+    status.visitor_capacity = capacity_.visitors();
     status.parked = parked();
     status.relay_loads = relay_.loads();
-    status.counts = counts_;
+    status.counts = counts;
+    status.counts.log_ins = log_ins_.count();
+    status.counts.no_proof = control_port_.failed_log_ins();
     return status;
 }
 

@@ -30,9 +30,9 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
       identity(std::move(who)),
       name(std::make_shared<const OriginName>(identity.name, identity.is_only, identity.own_name,
                                               twin)),
-      carrier(std::make_shared<const Carrier>(carrier_of(identity, origin))),
+      carrier(std::make_shared<Carrier>(Carrier{number, identity.name, identity.credential, origin,
+                                                group_of(identity, origin), name})),
       parked(std::move(parking_space)),
-      visitors(std::make_shared<std::size_t>(0)),
       address(to_string(connection.peer())),
       log_peer(identity.is_anybody() ? connection.peer().address().to_string() : identity.name)
 {
@@ -42,6 +42,16 @@ void OriginLink::announce(const Ticket& ticket, const Visitor& visitor,
                           const RemoteService& service)
 {
     connection.post(announcement(ticket, visitor, service));
+}
+
+// A secret stands for somebody else under another name.
+std::uint64_t group_of(const Identity& identity, const OriginId& origin)
+{
+    std::string all = identity.name + '\0';
+    if (identity.credential)
+        all.append(identity.credential->begin(), identity.credential->end());
+    all.append(origin.bytes.begin(), origin.bytes.end());
+    return std::hash<std::string>()(all);
 }
 
 log::Field log_name(const OriginLink& link)
@@ -54,16 +64,6 @@ log::Field log_name(const OriginLink& link)
 Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
 {
     return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
-}
-
-Carrier carrier_of(const Identity& identity, OriginId origin)
-{
-    // A secret stands for somebody else under another name.
-    std::string all = identity.name + '\0';
-    if (identity.credential)
-        all.append(identity.credential->begin(), identity.credential->end());
-    all.append(origin.bytes.begin(), origin.bytes.end());
-    return {identity.name, identity.credential, origin, std::hash<std::string>()(all)};
 }
 
 std::optional<Reject> objection(const LogIn& log_in)

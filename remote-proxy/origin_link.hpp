@@ -10,8 +10,8 @@
 
 #include "common/log.hpp"
 #include "common/protocol/control_connection.hpp"
-#include "common/relay/bandwidth.hpp"
 #include "common/security/key.hpp"
+#include "remote-proxy/carrier.hpp"
 #include "remote-proxy/origin_name.hpp"
 #include "remote-proxy/parked.hpp"
 #include "remote-proxy/replay_window.hpp"
@@ -32,15 +32,8 @@ struct Identity {
     bool is_anybody() const { return name.empty(); }
 };
 
-// By what a visitor is served: one run of an origin proxy, by the secret that it has shown.
-struct Carrier {
-    std::string credential;            // its name
-    std::optional<RandomBytes> secret; // none: a certificate, or nothing
-    OriginId origin;
-    std::uint64_t group = 0; // of its visitors, for Relay::end_group()
-};
-
-Carrier carrier_of(const Identity& identity, OriginId origin);
+// Of the visitors of one run of an origin proxy, by the secret that it has shown; see Carrier.
+std::uint64_t group_of(const Identity& identity, const OriginId& origin);
 
 // One control connection, from its log-in to its end.
 struct OriginLink {
@@ -82,18 +75,16 @@ struct OriginLink {
     bool encrypted = false;
     std::string version{}; // of its program
     std::shared_ptr<const OriginName> name;
-    std::shared_ptr<const Carrier> carrier;
+    std::shared_ptr<Carrier> carrier;
     Clock::time_point since = Clock::now();
     ParkedConnections parked;              // of the session
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
     std::set<std::string> ill;             // services whose origin servers are, as it has told
-    bool is_lost = false;                  // lose() has been called
+    bool is_lost = false;                  // it has been dropped
     Clock::time_point sweeps_again{};      // not before this, whatever the number of heartbeats
     Clock::time_point listens_again{};     // not before this, where it could not listen
     std::string listened_last{};           // the offer for which that was tried last
-    std::shared_ptr<SharedLimits> bandwidth{};
-    std::shared_ptr<std::size_t> visitors; // that it was told of and that are here
     std::string address;                   // "ip:port"
     std::string log_peer;                  // whose budget of log lines it uses up
     std::string goodbye;                   // the words it left with, empty if it has not

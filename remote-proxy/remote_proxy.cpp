@@ -9,35 +9,15 @@
 #include "common/descriptors.hpp"
 #include "common/error.hpp"
 #include "common/log.hpp"
+#include "common/net/socket.hpp"
 #include "common/process.hpp"
 #include "common/protocol/goodbyes.hpp"
+#include "remote-proxy/present_services.hpp"
+#include "remote-proxy/service_plan.hpp"
 
 namespace tunnel {
 
 namespace {
-
-// Connections that have not said who they are. A good one says so within a round trip.
-constexpr std::size_t most_handshakes = 1024;
-
-// A quarter of what is left for connections that may be data connections, but have not said so yet.
-std::size_t handshake_capacity(std::size_t usable)
-{
-    return std::clamp<std::size_t>(usable / 4, 4, most_handshakes);
-}
-
-// A visitor takes two descriptors, its own and its data connection's. More of them than can be
-// served would leave none for the data connections, and then nobody would be served.
-std::size_t capacity_for_visitors(std::size_t usable, std::size_t others)
-{
-    const std::size_t taken = handshake_capacity(usable) + others;
-    return std::max<std::size_t>(1, (usable - std::min(usable, taken)) / 2);
-}
-
-std::size_t usable_by(const RemoteOptions& options)
-{
-    return usable_descriptors(options.descriptor_limit,
-                              relay_options(options.common, options.descriptor_limit));
-}
 
 RelayOptions its_relay(const RemoteOptions& options)
 {
@@ -69,74 +49,71 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Rer
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
                          Reread reread)
     : io_(io),
-      hosts_(io),
       options_(options),
       reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
-      control_(std::move(prepared.control)),
-      room_(options.max_waiting),
-      handshakes_(handshake_capacity(usable_by(options))),
-      failed_log_ins_(options.rules.visitors.trusted),
-      key_budget_(io.get_executor(), HandshakeBudget::Options()),
-      signature_budget_(io.get_executor(), HandshakeBudget::Options()),
-      parking_space_(parking_capacity(options.descriptor_limit)),
-      origin_bandwidths_(options.bandwidth_per_origin),
       events_(io.get_executor()),
-      visitor_left_(io.get_executor()),
-      holder_settled_(io.get_executor()),
-      clock_(io.get_executor()),
+      alarm_(io.get_executor()),
+      tallies_(alarm_),
+      capacity_(options_, links_),
+      visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
+                 relay_, tasks_}),
+      table_({io_, options_, state_, saved_, capacity_, visitors_, alarm_, events_}),
+      offers_(
+          {io_, options_, trust_, capacity_, links_, table_, visitors_, tallies_, alarm_, tasks_}),
+      tunnels_({options_, state_, saved_, capacity_, links_, table_, offers_, tallies_}),
+      actions_({state_, saved_, links_, table_, offers_, tunnels_, visitors_, alarm_}),
+      control_port_(
+          io, std::move(prepared.control),
+          {options.handshake_timeout, capacity_.handshakes(),
+           parking_capacity(options.descriptor_limit), options.rules.visitors.trusted},
+          {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
+          [this](ControlPort::Arrival arrival) { return log_ins_.serve(std::move(arrival)); }),
+      log_ins_({options_, state_, trust_, saved_, capacity_, links_, table_, offers_, tunnels_,
+                visitors_, control_port_, tallies_, events_}),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
     for (const RemoteService& service : services_of(options))
-        hosts_.endpoint(service.outside_address); // looked up again, but nobody waits yet
+        table_.endpoint(service.outside_address); // looked up again, but nobody waits yet
     for (auto& [service, listener] : prepared.outside)
-        add_service(std::move(service), std::move(listener), nullptr);
+        table_.add(std::move(service), std::move(listener), nullptr);
     options_.services.clear(); // a second copy of each
+}
+
+std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std::size_t limit,
+                                                       VisitorFilter filter) const
+{
+    if (filter.service)
+        filter.service = table_.meant_by(*filter.service).value_or(*filter.service);
+    return visitors_.after(after, limit, filter);
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
 {
-    return services_.at(std::string(default_service))->outside.endpoint();
+    return table_.all().at(std::string(default_service))->outside.endpoint();
 }
 
 std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoints() const
 {
     std::vector<std::pair<std::string, tcp::endpoint>> all;
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : table_.all())
         all.emplace_back(name, service->outside.endpoint());
     return all;
 }
 
-std::size_t RemoteProxy::usable_descriptors() const
-{
-    return usable_by(options_);
-}
-
-// As many as there are descriptors for.
-std::size_t RemoteProxy::visitor_capacity() const
-{
-    // One of each is among the descriptors that are not usable.
-    const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
-    const std::size_t more_services = std::max<std::size_t>(services_.size(), 1) - 1;
-    // Each link may park one, however many others there are.
-    const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
-    return capacity_for_visitors(usable_descriptors(), parked + more_links + more_services);
-}
-
 void RemoteProxy::start()
 {
-    control_.open();
-    tasks_.spawn("accepting connections of the origin proxies", accept_connections());
+    control_port_.start();
     tasks_.spawn("keeping time", keep_time());
 }
 
 void RemoteProxy::stop_gently()
 {
-    stopping_ = true;
+    state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
-    for (const auto& [name, service] : services_)
+    for (const auto& [name, service] : table_.all())
         service->outside.close();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
@@ -148,47 +125,40 @@ awaitable<void> RemoteProxy::drain()
     // Visitors who were announced are connected over the control address, which takes a round trip
     // or two. Where nobody is logged in nobody comes for those who wait.
     constexpr auto while_connecting = std::chrono::seconds(2);
-    constexpr auto look_again = std::chrono::milliseconds(50);
     const auto connected_by = std::min(deadline, Clock::now() + while_connecting);
-    while (room_.unclaimed_tickets() > 0 && Clock::now() < connected_by)
-        co_await visitor_left_.wait_until(std::min(connected_by, Clock::now() + look_again));
+    co_await visitors_.finish_pairing(connected_by);
     // From here on a successor has the control address, and the origin proxies may go over to it.
-    control_.close();
-    while (auto visitor = room_.dismiss_unclaimed())
-        turn_away(std::move(*visitor), "cut by the shutdown");
+    control_port_.close();
+    co_await visitors_.end_unclaimed();
     for (OriginLink* const link : links_)
         link->connection.finish(std::string(remote_is_stopping));
-    // Visitors behind a load balancer that has not named them yet are not let in any more.
-    while (visitors() > unidentified_ && Clock::now() < deadline)
-        co_await visitor_left_.wait_until(deadline);
+    co_await visitors_.finish(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)
-        co_await visitor_left_.wait_until(patience);
+        co_await visitors_.left().wait_until(patience);
     stop_now();
 }
 
 void RemoteProxy::stop_now()
 {
-    if (std::exchange(stopped_, true))
+    if (std::exchange(state_.stopped, true))
         return;
-    stopping_ = true;
-    for (const auto& [name, service] : services_)
+    state_.stopping = true;
+    for (const auto& [name, service] : table_.all())
         service->outside.shut();
-    control_.shut();
-    for (Tally* const tally : tallies())
-        tally->flush(std::nullopt);
+    control_port_.shut();
+    tallies_.flush(std::nullopt);
     relay_.stop();
     for (OriginLink* const link : links_)
         link->parked.clear();
-    while (auto visitor = room_.expire(Clock::time_point::max()))
-        turn_away(std::move(*visitor), "cut by the shutdown");
+    visitors_.end_all_waiting();
     events_.close();
     tasks_.cancel();
 }
 
 bool RemoteProxy::reload(std::string* problems)
 {
-    if (stopping_) { // its addresses may be a successor's already
+    if (state_.stopping) { // its addresses may be a successor's already
         constexpr std::string_view why = "the remote proxy is shutting down";
         log::warn("cannot reload, so nothing has changed", {{"reason", why}});
         if (problems != nullptr)
@@ -213,10 +183,10 @@ bool RemoteProxy::reload(std::string* problems)
     for (const NamedSecret& each : gone)
         log::warn("a secret is trusted no longer: who knows no other is cut off with its visitors",
                   {{"name", each.name}});
-    end_visitors_of_the_untrusted();
-    cut_off_the_untrusted();
-    reconsider_offers();
-    open_missing_tunnels();
+    log_ins_.end_visitors_of_the_untrusted();
+    log_ins_.cut_off_the_untrusted();
+    offers_.reconsider_offers();
+    tunnels_.open_missing();
     return true;
 }
 
@@ -225,17 +195,15 @@ bool RemoteProxy::reload(std::string* problems)
 std::optional<Clock::time_point> RemoteProxy::next_deadline()
 {
     std::optional<Clock::time_point> next;
-    const auto consider = [&next](std::optional<Clock::time_point> since, milliseconds limit) {
-        if (since && (!next || *since + limit < *next))
-            next = *since + limit;
+    const auto consider = [&next](std::optional<Clock::time_point> time) {
+        if (time && (!next || *time < *next))
+            next = time;
     };
-    consider(room_.oldest_arrival(), options_.pairing_timeout);
-    consider(handshakes_.oldest(), options_.handshake_timeout);
-    for (const auto& [name, service] : services_)
-        consider(service->outage_ends, milliseconds(0));
-    for (const Tally* const tally : tallies())
-        consider(tally->due(), milliseconds(0));
-    consider(next_question(), milliseconds(0));
+    consider(visitors_.next_deadline());
+    consider(table_.next_outage_end());
+    consider(control_port_.next_deadline());
+    consider(tallies_.due());
+    consider(offers_.holders().next_question());
     return next;
 }
 
@@ -244,76 +212,65 @@ awaitable<void> RemoteProxy::keep_time()
 {
     for (;;) {
         const auto now = Clock::now();
-        handshakes_.expire(now - options_.handshake_timeout);
-        while (auto visitor = room_.expire(now - options_.pairing_timeout)) {
-            ++counts_.late;
-            turn_away(std::move(*visitor), not_in_time(), Blame::origin_side);
+        control_port_.expire(now);
+        visitors_.expire(now);
+        offers_.end_outages(now);
+        offers_.holders().ask_holders(now);
+        tallies_.flush(now);
+        const auto next = next_deadline().value_or(Clock::time_point::max());
+        co_await alarm_.wait_until(next);
+    }
+}
+
+// ---- Reload
+
+// Throws std::system_error, and then nothing has changed.
+void RemoteProxy::change_services(const RemoteOptions& fresh)
+{
+    std::vector<RemoteService> services = services_of(fresh);
+    std::vector<WantedService> wanted;
+    for (const RemoteService& each : services)
+        wanted.push_back(
+            {each.name, each.outside_address, table_.endpoint(each.outside_address), each.origins});
+    const ServicePlan plan =
+        plan_services(present_services(table_.all()), RemoteStatus::From::options, wanted);
+    std::vector<std::pair<RemoteService, Listener>> coming;
+    for (const std::size_t i : plan.at_once)
+        coming.emplace_back(services[i], table_.listen(services[i].outside_address));
+    // All offers are considered after the reload, by what holds then.
+    const ServiceOffers::Postponing postponing(offers_);
+    for (const ServicePlan::Closing& each : plan.closing) {
+        const ServicePointer service = table_.find(each.name);
+        if (service->tunnel)
+            tunnels_.forget(*service->tunnel);
+        offers_.retire(service, each.why);
+    }
+    for (const std::size_t i : plan.staying)
+        table_.find(services[i].name)->change(services[i]);
+    for (const std::size_t i : plan.afterwards) {
+        try {
+            coming.emplace_back(services[i], table_.listen(services[i].outside_address));
+        } catch (const std::system_error& error) {
+            log::error("a service is missing until the next reload",
+                       {{"service", services[i].name}, {"reason", error.what()}});
         }
-        end_outages(now);
-        ask_holders(now);
-        for (Tally* const tally : tallies())
-            tally->flush(now);
-        wakes_at_ = next_deadline().value_or(Clock::time_point::max());
-        co_await clock_.wait_until(wakes_at_);
     }
-}
-
-// An address that nobody serves is refused by the kernel, but not given up, if the options name it.
-void RemoteProxy::end_outages(Clock::time_point now)
-{
-    std::vector<ServicePointer> over;
-    for (const auto& [name, service] : services_) {
-        if (service->outage_ends && now >= *service->outage_ends)
-            over.push_back(service);
+    for (auto& [service, listener] : coming)
+        table_.add(std::move(service), std::move(listener), nullptr);
+    for (const auto& [name, service] : table_.all()) {
+        if (!service->owner && !service->tunnel)
+            continue;
+        RemoteService opened = service->options;
+        opened.rules = fresh.rules;
+        service->change(std::move(opened));
     }
-    for (const ServicePointer& service : over) {
-        service->outage_ends.reset();
-        if (service->outside.is_open())
-            log::warn("no origin proxy came back: refusing visitors",
-                      {{"outside", to_string(service->outside.endpoint())}});
-        service->outside.shut();
-        while (auto visitor = room_.dismiss_untold(service->number)) {
-            ++counts_.late;
-            turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
-        }
-        if (service->owner && service->servers.empty())
-            retire(service, "its origin proxy did not come back");
-    }
-}
-
-std::string RemoteProxy::not_in_time() const
-{
-    return fmt::format("not connected to the origin server within {}",
-                       to_string(options_.pairing_timeout));
-}
-
-std::array<Tally*, 9 + refusal_kinds> RemoteProxy::tallies()
-{
-    std::array<Tally*, 9 + refusal_kinds> all{&strangers_, &rejections_, &overflow_,
-                                              &headless_,  &foreign_,    &accept_failures_,
-                                              &ignored_,   &restless_,   &missing_tunnels_};
-    std::ranges::transform(refusals_, all.begin() + 9, [](Tally& tally) { return &tally; });
-    return all;
-}
-
-void RemoteProxy::count(Tally& tally, std::string_view peer, std::string_view reason)
-{
-    tally.count(peer, reason, Clock::now());
-    if (const auto due = tally.due())
-        be_woken_at(*due);
-}
-
-// For want of descriptors or memory, most likely: that passes.
-awaitable<void> RemoteProxy::pause_accepting(std::string_view where, std::error_code why)
-{
-    count(accept_failures_, where, why.message());
-    co_await sleep_for(std::chrono::milliseconds(100));
-}
-
-void RemoteProxy::be_woken_at(Clock::time_point time)
-{
-    if (time < wakes_at_)
-        clock_.notify();
+    log_ins_.change_bandwidths(fresh.bandwidth_per_origin);
+    control_port_.never_block(fresh.rules.visitors.trusted);
+    options_.outside_address = fresh.outside_address;
+    options_.rules = fresh.rules;
+    options_.allow_ports = fresh.allow_ports;
+    options_.trust = fresh.trust;
+    options_.common.grace_period = fresh.common.grace_period;
 }
 
 } // namespace tunnel

@@ -2,46 +2,36 @@
 // each with the data connection that comes back for it.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "common/asio.hpp"
 #include "common/loop.hpp"
 #include "common/management/events.hpp"
-#include "common/net/listen_hosts.hpp"
 #include "common/net/listener.hpp"
-#include "common/net/socket.hpp"
-#include "common/protocol/wire.hpp"
-#include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
-#include "common/security/handshake_budget.hpp"
-#include "common/security/session.hpp"
-#include "common/tally.hpp"
 #include "common/task_group.hpp"
-#include "remote-proxy/contests.hpp"
-#include "remote-proxy/failed_log_ins.hpp"
-#include "remote-proxy/handshakes.hpp"
-#include "remote-proxy/kept.hpp"
-#include "remote-proxy/line_allowance.hpp"
+#include "remote-proxy/actions.hpp"
+#include "remote-proxy/alarm.hpp"
+#include "remote-proxy/capacity.hpp"
+#include "remote-proxy/control_port.hpp"
+#include "remote-proxy/log_ins.hpp"
 #include "remote-proxy/management_status.hpp"
 #include "remote-proxy/options.hpp"
-#include "remote-proxy/origin_bandwidths.hpp"
-#include "remote-proxy/origin_link.hpp"
-#include "remote-proxy/parked.hpp"
-#include "remote-proxy/service.hpp"
+#include "remote-proxy/origin_links.hpp"
+#include "remote-proxy/run_state.hpp"
+#include "remote-proxy/saved_state.hpp"
+#include "remote-proxy/service_offers.hpp"
+#include "remote-proxy/service_table.hpp"
+#include "remote-proxy/tallies.hpp"
 #include "remote-proxy/trusted_origins.hpp"
-#include "remote-proxy/visitor_limits.hpp"
-#include "remote-proxy/waiting_room.hpp"
+#include "remote-proxy/tunnel_set.hpp"
+#include "remote-proxy/visitors.hpp"
 
 namespace tunnel {
 
@@ -95,9 +85,9 @@ public:
     void run_some() { loop_.run_some(); }
 
     // stop_now() has been called and every task has ended.
-    bool stopped() const { return stopped_ && tasks_.empty(); }
+    bool stopped() const { return state_.stopped && tasks_.empty(); }
 
-    tcp::endpoint control_endpoint() const { return control_.endpoint(); }
+    tcp::endpoint control_endpoint() const { return control_port_.endpoint(); }
 
     // Of the service `default`.
     tcp::endpoint outside_endpoint() const;
@@ -113,335 +103,63 @@ public:
 
     // Up to `limit` visitors with a higher number than `after`, by their numbers.
     std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
-                                              const VisitorFilter& filter) const;
+                                              VisitorFilter filter) const;
 
-    // What the management interface may change (steering.cpp). All of them throw SteeringError if
-    // that cannot be done, and then nothing has changed.
+    // What the management interface may change.
+    Actions& actions() { return actions_; }
 
-    // These are the tunnels from now on. One that is there already stays as it is, and one of the
-    // same address changes without that being shut; visitors who are being served go on in any
-    // case. A new one's origin proxy must be logged in.
-    void set_tunnels(const std::vector<PublicTunnel>& wanted);
+    // See ServiceTable::meant_by().
+    std::optional<std::string> service_meant(const std::string& name) const
+    {
+        return table_.meant_by(name);
+    }
 
-    // The name of the service that is meant by this one: its own; or, of one that an origin proxy
-    // has opened, that with all names of the origin proxy, or what that calls it, if no other is
-    // called so. nullopt: there is none, or it could be several.
-    std::optional<std::string> service_meant(const std::string& name) const;
+    // What of its changes is to be kept beyond a restart, and what a former run has kept.
+    const SavedState& saved_state() const { return saved_; }
 
-    // A service takes no more visitors, or takes them again; those who are here go on.
-    void drain_service(const std::string& name, bool drained);
-
-    // The same, but those who are here are reset, also if the service itself is gone.
-    void close_service(const std::string& meant);
-
-    // An origin proxy gets no more visitors, or gets them again. By the name that it is shown by,
-    // or all of a credential by that one's name.
-    void drain_origin(const std::string& name, bool drained);
-
-    // Ends its control connection and resets its visitors. It may come back at once.
-    void close_origin(const std::string& name);
-
-    // Resets one.
-    void close_visitor(std::uint64_t id);
-
-    // What of it is to be kept beyond a restart, and what a former run has kept.
-    const Kept& kept() const { return kept_; }
-
-    void restore(Kept kept);
-
-    // A credential of which an origin proxy is here, or has been.
-    struct Client {
-        bool is_here = false;
-        bool has_left = false; // before it came, or now
-    };
+    void restore(SavedState state) { tunnels_.restore(std::move(state)); }
 
     // By the names of the credentials.
-    const std::map<std::string, Client>& clients() const { return clients_; }
+    const std::map<std::string, OriginLinks::Client>& clients() const { return links_.clients(); }
 
     // What happens.
     EventHub& events() { return events_; }
 
     // Visitors that are here, waiting or being served.
-    std::size_t visitors() const { return unidentified_ + room_.size() + relayed_.size(); }
+    std::size_t visitors() const { return visitors_.size(); }
 
     // Data connections that wait for a visitor.
-    std::size_t parked() const { return parking_space_.taken(); }
+    std::size_t parked() const { return log_ins_.parked(); }
 
 private:
-    using ServicePointer = std::shared_ptr<PublicService>;
-
-    // What an offer wants is somebody else's.
-    struct Contested {
-        std::string thing;                      // as Contests has it
-        std::uint64_t holder = 0;               // the number of its link
-        std::optional<Clock::time_point> until; // with no holder: how long that may come back
-        std::string words;                      // for whoever wants it
-
-        // Nobody needs to be asked or waited for to know it.
-        bool is_hopeless() const { return holder == 0 && !until; }
-    };
-
-    using Verdict = std::variant<Frame, Contested>; // on an offer
-
-    // A visitor in the hands of the relay.
-    struct Relayed {
-        explicit Relayed(Visitor its) : visitor(std::move(its)) {}
-
-        Visitor visitor;
-        PairView view{};
-    };
-
-    static constexpr int accept_batch = 64; // visitors, then others have a turn
-
-    class Gate;
-
-    static constexpr std::string_view unknown_secret =
-        "the remote proxy does not know this secret: give both proxies the same --secret-file";
-
-    // Visitors (visitors.cpp)
-    awaitable<void> accept_visitors(ServicePointer service);
-    awaitable<bool> make_room(PublicService& service);
-    bool has_room_for(const PublicService& service) const;
-    void welcome(const ServicePointer& service, Listener::Accepted accepted);
-    awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
-               Guard guard);
-    void enter(PublicService& service, Visitor visitor);
-    void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                       Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session,
-               const std::shared_ptr<const Carrier>& carrier);
-    void on_relay_end(Visitor visitor, Flow flow);
-    static void note_success(PublicService& service, const Visitor& visitor);
-    void on_refusal(Visitor visitor, const OriginId& by, std::string_view why);
-    void on_broken(Visitor visitor, const OriginId& by, std::string_view why);
-    bool may_wait_again(const Visitor& visitor) const;
-    void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
-    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                  std::string_view how, Blame blame);
-    void note_refusal(const PublicService& service, std::string_view address,
-                      std::string_view reason, bool is_limit);
-    void tell_visitors(PublicService& service);
-    OriginLink* link_of(std::uint64_t number) const;
-    PairLimits limits_of(const Visitor& visitor) const;
-    std::size_t visitor_capacity() const;
-
-    // Services (services.cpp)
-    Listener listen(const Address& address);
-    ServicePointer add_service(RemoteService options, Listener listener,
-                               std::shared_ptr<const OriginName> owner);
-    void retire(const ServicePointer& service, std::string_view why,
-                const OriginLink* knows = nullptr);
-    void serve(PublicService& service, OriginLink& link);
-    void leave(PublicService& service, OriginLink& link);
-    std::vector<ServicePointer> served_by(const OriginLink& link) const;
     void change_services(const RemoteOptions& fresh);
-    void on_health(OriginLink& link, const ServerHealth& health);
-
-    // Steering (steering.cpp)
-    ServicePointer service_named(const std::string& name) const;
-    bool forget_drained(const std::string& name);
-    std::vector<OriginLink*> origins_named(std::string_view name) const;
-    OriginLink* origin_named(std::string_view name) const;
-    bool is_drained(const OriginName& origin) const;
-    void resume_origins(const std::string& name, const std::vector<OriginLink*>& links);
-    void apply_drain(OriginLink& link);
-    void consider_all(const std::string& client, const std::string& service);
-    void must_fit(const std::vector<PublicTunnel>& wanted) const;
-    void open_tunnel(const PublicTunnel& tunnel, Listener listener);
-    void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);
-    std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name,
-                                             std::optional<Contested>& contested);
-    bool gives_way(const PublicService& service, const std::vector<tcp::endpoint>& wanted) const;
-    void open_missing_tunnels();
-    void forget(const PublicTunnel& tunnel);
-    std::size_t most_services() const;
-    RemoteService options_of(const PublicTunnel& tunnel) const;
-    void begin_again(PublicService& service);
-    void end_relayed(const std::function<bool(const Visitor&)>& which);
-    void dismiss_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
-    void note_client(const OriginName& origin);
-
-    // Offers (offers.cpp)
-    void on_offer(OriginLink& link, const Offer& offer);
-    void withdraw(OriginLink& link, const std::string& name);
-    void consider(OriginLink& link, const std::string& name, bool asked = false);
-
-    // While many tunnels change at once: offers that are to be considered once at the end, instead
-    // of once for each tunnel, each time with all tunnels.
-    std::optional<std::set<std::pair<OriginLink*, std::string>>> postponed_offers_;
-    void consider_postponed();
-
-    ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
-    void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
-              bool asked = false);
-    bool may_log(const std::string& credential, const std::string& service);
-    Verdict answer(OriginLink& link, const std::string& name, const std::string& wanted);
-    Verdict answer_by_rules(OriginLink& link, const std::string& name, const std::string& wanted);
-    std::optional<Contested> contest_for(const OriginLink& link, const std::string& name,
-                                         Address address);
-    ServicePointer own_service(const OriginName& origin, const std::string& name) const;
-    ServicePointer service_of_offer(const OriginLink& link, const std::string& name) const;
-    std::string key_for(const OriginName& origin, const std::string& name) const;
-    std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
-                                         const std::string& wanted) const;
-    std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
-                                         const std::string& wanted) const;
-    const PortRanges& ports_of(const OriginLink& link) const;
-    Listener listen_for(const OriginLink& link, Address address);
-    void reconsider_offers();
-    void listen_again(OriginLink& link);
-    std::size_t usable_descriptors() const;
-    void must_leave_room(const OriginLink& link, std::size_t leaving) const;
-
-    // The control address (callers.cpp)
-    // A connection to the control address, and what it has proved so far.
-    struct Caller {
-        tcp::socket socket;
-        asio::ip::address address;
-        std::string peer; // "ip:port"
-        Tls tls{};
-        Identity identity{};                // of a control connection
-        std::optional<DataIdentity> data{}; // that it is a data connection of this session
-        bool is_stale = false;              // a data connection, of a session that is gone
-        bool has_no_key = false;            // it was refused, since its hello named none of ours
-        Handshakes::Place* place = nullptr; // as long as it has not said who it is
-
-        Wire wire() { return {socket, &tls}; }
-
-        Framed release() { return {tunnel::release(std::move(socket)), std::move(tls)}; }
-    };
-
-    awaitable<void> accept_connections();
-    awaitable<void> greet(tcp::socket socket, tcp::endpoint peer);
-    OriginLink* link_of(const SessionId& session) const;
-    awaitable<bool> admit(Caller& caller, HelloGate::Offer offer,
-                          std::optional<HandshakeBudget::Turn>& turn);
-    awaitable<void> slow_down(Caller& caller);
-    Clock::duration blocked_for(const Caller& caller) const;
-    std::string why_refused(const Caller& caller, std::string_view otherwise) const;
-    void note_failure(const Caller& caller, std::error_code failure);
-    void note_success(const Caller& caller);
-    awaitable<std::optional<Frame>> first_frame(Caller& caller);
-    awaitable<void> secure(Caller& caller);
-    awaitable<void> shake_hands(Caller& caller);
-    std::optional<Key> key_of(std::string_view identity) const;
-    bool may_carry(const Caller& caller, const DialBack& dial_back) const;
-    bool may_carry(const Caller& caller, const Park& park);
-    awaitable<void> pair(Caller caller, Ticket ticket);
-    void park(Caller caller, const SessionId& session);
-
-    // The origin proxy (origins.cpp)
-    awaitable<void> log_in(Caller caller, LogIn log_in);
-    awaitable<std::optional<Reject>> challenge(Caller& caller, const LogIn& log_in);
-    awaitable<void> say_last(Wire wire, std::string bytes);
-    bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
-
-    bool trusts(const Identity& identity) const
-    {
-        return trusts(identity.name, identity.credential);
-    }
-
-    bool replace_former(const Caller& caller, const LogIn& log_in);
-    std::optional<Reject> too_many_links(const Identity& identity) const;
-    awaitable<std::optional<Reject>> wait_for_holder(Caller& caller, const LogIn& log_in);
-    std::optional<Reject> objection_to(const Caller& caller, const LogIn& log_in) const;
-    ServicePointer named_service(const LogIn& log_in, const Identity& identity) const;
-    awaitable<void> serve_origin(Caller caller, LogIn log_in);
-    void on_frame(OriginLink& link, Frame& frame);
-    void on_heartbeat(OriginLink& link);
-    void lose(OriginLink& link);
-    void cut_off_the_untrusted();
-    void end_visitors_of_the_untrusted();
-
-    // What several want (holders.cpp)
-    static std::string in_use(const PublicService& service, const OriginLink& holder);
-    static std::string in_use(const PublicService& service, const OriginLink& holder,
-                              const Identity& wanted_by);
-    std::size_t meet_twins(const Identity& identity);
-    void ask(std::uint64_t holder);
-    void on_answer(OriginLink& link);
-    void consider(const Contender& contender);
-    void drop_silent(OriginLink& link);
-    void ask_holders(Clock::time_point now);
-    std::optional<Clock::time_point> next_question() const;
-    void become_free(const PublicService& service);
-    awaitable<void> settle();
-    static std::string thing_of_name(const PublicService& service);
-    static std::string thing_of_port(const PublicService& service);
-
-    // Time (remote_proxy.cpp)
     awaitable<void> keep_time();
-    void end_outages(Clock::time_point now);
-    awaitable<void> pause_accepting(std::string_view where, std::error_code why);
-    std::string not_in_time() const;
-    void count(Tally& tally, std::string_view peer, std::string_view reason);
-    void be_woken_at(Clock::time_point time);
     std::optional<Clock::time_point> next_deadline();
     awaitable<void> drain();
 
     asio::io_context& io_;
-    ListenHosts hosts_;
-    RemoteOptions options_; // but for the services, which are below
+    RemoteOptions options_; // but for the services, which are in the table
     const Reread reread_;
     TrustedOrigins trust_;
-    Listener control_;
-    std::map<std::string, ServicePointer> services_; // by name
-    std::uint64_t latest_service_ = 0;
-    WaitingRoom room_;
-    Handshakes handshakes_;
-    FailedLogIns failed_log_ins_;
-    // Of those who show a key that is known here, and of those who want to be shown a certificate.
-    HandshakeBudget key_budget_;
-    HandshakeBudget signature_budget_;
-    ParkingSpace parking_space_;
-    Contests contests_;
-    std::deque<std::string> freed_;              // things that some wait for
-    bool settling_ = false;                      // who gets them
-    std::size_t waiting_log_ins_ = 0;            // until a holder has answered
-    std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
-    OriginBandwidths origin_bandwidths_;
-    std::vector<OriginLink*> links_; // each lives in a coroutine serve_origin
-    std::size_t unidentified_ = 0;   // visitors of whom a load balancer has not said who they are
-    std::uint64_t latest_visitor_ = 0;
-    std::map<std::uint64_t, Relayed*> relayed_; // by their numbers; the relay has them
-    std::size_t rejected_ = 0;
-    RemoteCounts counts_;
-    Kept kept_;
-    Clock::time_point tunnels_again_{}; // not before this, those that cannot be opened
-    std::map<std::string, Client> clients_;
+    RunState state_;
+    SavedState saved_;
+    OriginLinks links_;
     EventHub events_;
-    // Whose data connections may still be on their way.
-    std::array<SessionId, 8> former_sessions_{};
-    bool stopping_ = false;
-    bool stopped_ = false;
+    Alarm alarm_;
+    Tallies tallies_;
 
-    std::array<Tally*, 9 + refusal_kinds> tallies();
-
-    Tally strangers_{"closed a connection to the control address"};
-    Tally rejections_{"rejected an origin proxy"};
-    Tally overflow_{"reset a visitor at once"};
-    // By their Refusal: a flood of one kind must not hide that there are others.
-    std::vector<Tally> refusals_ = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
-    Tally accept_failures_{"cannot accept"};
-    Tally ignored_{"refused a connection from a blocked address"};
-    Tally headless_{"reset a connection of a load balancer"};
-    Tally foreign_{"reset a visitor who began with a header of the PROXY protocol"};
-    Tally restless_{"services of an origin proxy change too often for a line each"};
-
-    Tally missing_tunnels_{"a tunnel cannot be opened, and is tried again"};
-
-    Signal visitor_left_;
-    Signal holder_settled_; // it has answered, or is gone
-    Signal clock_;
-    Clock::time_point wakes_at_ = Clock::time_point::max();
+    Capacity capacity_;
+    Visitors visitors_;
+    ServiceTable table_;
+    ServiceOffers offers_;
+    TunnelSet tunnels_;
+    Actions actions_;
+    ControlPort control_port_;
+    LogIns log_ins_;
 
     Relay relay_;
     Loop loop_;
     TaskGroup tasks_;
 };
-
-// The services that the options name, with the one that needs no name.
-std::vector<RemoteService> services_of(const RemoteOptions& options);
 
 } // namespace tunnel

@@ -13,7 +13,8 @@ namespace {
 bool may_have(const PublicService::Server& server, const Visitor& visitor)
 {
     const OriginId& origin = server.link->origin;
-    const bool takes_it = visitor.sent_to ? *visitor.sent_to == origin : !server.link->drained;
+    const Carrier* const only = visitor.only_for();
+    const bool takes_it = only != nullptr ? only->origin == origin : !server.link->drained;
     return takes_it && std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
 }
 
@@ -49,7 +50,7 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
             server.link->asked || (server.refused && now < *server.refused + avoided_for);
         std::uint64_t order = server.turn;
         if (options.balance == Balance::least)
-            order = *server.link->visitors;
+            order = server.link->carrier->visitors;
         if (options.balance == Balance::first) {
             const auto place = std::ranges::find(options.origins, server.link->identity.name);
             order = static_cast<std::uint64_t>(place - options.origins.begin());
@@ -71,18 +72,21 @@ void PublicService::told(const OriginLink& link)
         its->turn = next_turn++;
 }
 
-bool PublicService::nobody_left(const Visitor& visitor) const
+bool PublicService::has_another_for(const Visitor& visitor) const
 {
-    return std::ranges::none_of(servers,
-                                [&visitor](const Server& each) { return may_have(each, visitor); });
+    return std::ranges::any_of(servers, [&visitor](const Server& each) {
+        const OriginId& origin = each.link->origin;
+        return !each.link->drained && origin != visitor.attempt->by().origin &&
+               std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+    });
 }
 
 bool PublicService::is_replaced(const Visitor& visitor) const
 {
-    return std::ranges::any_of(servers, [&visitor](const Server& each) {
-        return each.link->origin != visitor.sent_to && visitor.sent_to_name &&
-               each.link->name->is_alike(*visitor.sent_to_name);
-    });
+    const Carrier* const only = visitor.only_for();
+    return only != nullptr && std::ranges::any_of(servers, [only](const Server& each) {
+               return each.link->origin != only->origin && each.link->name->is_alike(*only->name);
+           });
 }
 
 std::string PublicService::lasting_name() const

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,8 +47,8 @@ struct PublicService {
     // It was told of a visitor.
     void told(const OriginLink& link);
 
-    // Nobody is left who could be told of it.
-    bool nobody_left(const Visitor& visitor) const;
+    // The origin proxy that it was announced to has refused it, and there is one who has not.
+    bool has_another_for(const Visitor& visitor) const;
 
     // Another run of the origin proxy to which the visitor's first bytes went has its place.
     bool is_replaced(const Visitor& visitor) const;
@@ -92,5 +94,8 @@ struct PublicService {
     ServiceCounts counts{};
     bool retired = false; // no more visitors, ever
 };
+
+using ServicePointer = std::shared_ptr<PublicService>;
+using ServiceMap = std::map<std::string, ServicePointer>; // by name
 
 } // namespace tunnel

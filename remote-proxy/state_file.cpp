@@ -72,14 +72,14 @@ StateFile::~StateFile()
     finish();
 }
 
-Kept StateFile::read() const
+SavedState StateFile::read() const
 {
     std::error_code error;
     if (!std::filesystem::exists(path_, error) && !error)
         return {};
     const PrivateText text = read_private_file(path_, largest_state_file);
     try {
-        return parse_kept(text.view());
+        return parse_saved_state(text.view());
     } catch (const std::runtime_error& wrong) {
         throw std::runtime_error(
             fmt::format("{}: {}; put it aside to begin without it", path_, wrong.what()));
@@ -159,7 +159,7 @@ awaitable<void> StateFile::write_text(std::string text)
         std::rethrow_exception(failure);
 }
 
-void StateFile::write_soon(asio::io_context& io, const Kept& kept)
+void StateFile::write_soon(asio::io_context& io, const SavedState& kept)
 {
     asio::co_spawn(io, write(kept), [](const std::exception_ptr& failure) {
         try {

@@ -8,7 +8,7 @@
 
 #include "common/asio.hpp"
 #include "common/net/fd.hpp"
-#include "remote-proxy/kept.hpp"
+#include "remote-proxy/saved_state.hpp"
 
 namespace tunnel {
 
@@ -21,7 +21,7 @@ public:
     ~StateFile();
 
     // What it holds; nothing if it is not there. Throws std::runtime_error that names the file.
-    Kept read() const;
+    SavedState read() const;
 
     // Keeps it from other programs, which would replace each other's changes, until release().
     // Throws std::runtime_error if one has it. Where there is no file yet, the first one that
@@ -36,10 +36,10 @@ public:
 
     // Has replaced the file when it returns; throws std::system_error that names it. The thread
     // begins with the first one.
-    awaitable<void> write(const Kept& kept) { return write_text(to_text(kept)); }
+    awaitable<void> write(const SavedState& kept) { return write_text(to_text(kept)); }
 
     // The same, for whoever does not wait for it: a failure is logged.
-    void write_soon(asio::io_context& io, const Kept& kept);
+    void write_soon(asio::io_context& io, const SavedState& kept);
 
     // Waits for what is being written; run the io_context dry afterwards.
     void finish();

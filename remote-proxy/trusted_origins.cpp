@@ -82,4 +82,12 @@ std::vector<NamedSecret> TrustedOrigins::missing_in(const TrustedOrigins& other)
     return missing;
 }
 
+bool TrustedOrigins::trusts(const std::string& name, const std::optional<RandomBytes>& secret) const
+{
+    if (!secret)
+        return true;
+    const NamedSecret* const known = find(*secret);
+    return known != nullptr && known->name == name;
+}
+
 } // namespace tunnel

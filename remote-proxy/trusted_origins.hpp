@@ -46,6 +46,9 @@ public:
     // Null: nobody has this secret.
     const NamedSecret* find(const RandomBytes& credential) const;
 
+    // The secret, if that is what somebody is known by, is still good, and has the same name.
+    bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
+
     // Those that are not in `other`, or have another name there.
     std::vector<NamedSecret> missing_in(const TrustedOrigins& other) const;
 

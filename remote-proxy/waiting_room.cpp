@@ -30,16 +30,17 @@ std::optional<Visitor> WaitingRoom::Claim::take()
 
 std::size_t WaitingRoom::waiting(std::uint64_t service) const
 {
-    const auto found = sizes_.find(service);
-    return found == sizes_.end() ? 0 : found->second;
+    const auto found = pools_.find(service);
+    return found == pools_.end() ? 0 : found->second.size();
 }
 
-void WaitingRoom::leave(std::uint64_t service)
+void WaitingRoom::leave(const Seat& seat)
 {
-    --size_;
-    const auto found = sizes_.find(service);
-    if (--found->second == 0)
-        sizes_.erase(found);
+    all_.erase(seat.slot);
+    const auto pool = pools_.find(seat.visitor.service_number);
+    pool->second.erase(seat.service_slot);
+    if (pool->second.size() == 0)
+        pools_.erase(pool);
 }
 
 // Moves a seat behind those who arrived before. At the end, as a rule; but one that comes back, or
@@ -55,12 +56,13 @@ void WaitingRoom::insert(Seats& seats, Seats& from, Seats::iterator seat)
 void WaitingRoom::enter(Visitor visitor)
 {
     assert(!full());
-    ++sizes_[visitor.service_number];
-    Seats& queue = untold_[visitor.service_number];
+    const std::uint64_t service = visitor.service_number;
     Seats fresh;
-    fresh.push_back(Seat{std::move(visitor), {}, {}, false});
-    insert(queue, fresh, fresh.begin());
-    ++size_;
+    Seat& seat = fresh.emplace_back(Seat{std::move(visitor)});
+    seat.self = fresh.begin();
+    seat.slot = all_.insert(seat.visitor.ip, seat);
+    seat.service_slot = pools_[service].insert(seat.visitor.ip, seat);
+    insert(untold_[service], fresh, fresh.begin());
 }
 
 void WaitingRoom::hand_out_tickets(std::uint64_t service,
@@ -72,8 +74,8 @@ void WaitingRoom::hand_out_tickets(std::uint64_t service,
     Seats& seats = queue->second;
     for (auto next = seats.begin(); next != seats.end();) {
         const auto seat = next++;
-        const auto& former = seat->visitor.ticket;
-        const Ticket ticket = former ? *former : Ticket{random_bytes()};
+        const auto& early = seat->visitor.early;
+        const Ticket ticket = early ? early->ticket : Ticket{random_bytes()};
         if (!tell(ticket, seat->visitor))
             continue;
         seat->ticket = ticket;
@@ -88,13 +90,12 @@ void WaitingRoom::revoke_tickets(std::uint64_t told_to)
 {
     for (auto after = told_.end(); after != told_.begin();) {
         const auto seat = std::prev(after);
-        if (seat->claimed || seat->visitor.told_to != told_to) {
+        if (seat->claimed || seat->visitor.announced_on() != told_to) {
             after = seat;
             continue;
         }
         by_ticket_.erase(seat->ticket);
-        seat->visitor.share = Share();
-        seat->visitor.origin_name.reset();
+        seat->visitor.end_attempt(AttemptEnd::revoked);
         // As a rule they arrived before those who were never told, so they go back to the front.
         Seats& queue = untold_[seat->visitor.service_number];
         auto place = queue.begin();
@@ -126,7 +127,7 @@ std::optional<Visitor> WaitingRoom::dismiss(const Ticket& ticket)
 std::uint64_t WaitingRoom::told_to(const Ticket& ticket) const
 {
     const auto found = by_ticket_.find(ticket);
-    return found == by_ticket_.end() ? 0 : found->second->visitor.told_to;
+    return found == by_ticket_.end() ? 0 : found->second->visitor.announced_on();
 }
 
 std::optional<Visitor> WaitingRoom::dismiss_untold(std::uint64_t service)
@@ -145,6 +146,25 @@ std::optional<Clock::time_point> WaitingRoom::oldest_arrival() const
     for (const auto& [service, seats] : untold_)
         consider(seats);
     return oldest;
+}
+
+std::optional<Visitor> WaitingRoom::make_room_for(const asio::ip::address& address,
+                                                  std::optional<std::uint64_t> service)
+{
+    const auto pool = service ? pools_.find(*service) : pools_.end();
+    if (service && pool == pools_.end())
+        return std::nullopt;
+    const Seat* const seat = (service ? pool->second : all_).to_give_up_for(address);
+    if (seat == nullptr)
+        return std::nullopt;
+    if (const auto told = by_ticket_.find(seat->ticket); told != by_ticket_.end())
+        return take_told(told->second);
+    const auto queue = untold_.find(seat->visitor.service_number);
+    Seats& seats = queue->second;
+    Visitor visitor = take_untold(seats, seat->self);
+    if (seats.empty())
+        untold_.erase(queue);
+    return visitor;
 }
 
 std::optional<Visitor> WaitingRoom::expire(Clock::time_point before)
@@ -173,7 +193,7 @@ std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
     std::vector<Visitor> gone;
     for (auto next = told_.begin(); next != told_.end();) {
         const auto seat = next++;
-        if (seat->claimed && seat->visitor.told_to == told_to)
+        if (seat->claimed && seat->visitor.announced_on() == told_to)
             gone.push_back(take_told(seat));
     }
     return gone;
@@ -207,9 +227,7 @@ std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visi
             const auto seat = next++;
             if (!which(seat->visitor))
                 continue;
-            gone.push_back(std::move(seat->visitor));
-            seats.erase(seat);
-            leave(queue->first);
+            gone.push_back(take_untold(seats, seat));
         }
         queue = seats.empty() ? untold_.erase(queue) : std::next(queue);
     }
@@ -219,12 +237,20 @@ std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visi
 Visitor WaitingRoom::take_told(Seats::iterator seat)
 {
     by_ticket_.erase(seat->ticket);
+    leave(*seat);
     Visitor visitor = std::move(seat->visitor);
     const std::function<void()> on_gone = std::move(seat->on_gone);
     told_.erase(seat);
-    leave(visitor.service_number);
     if (on_gone)
         on_gone();
+    return visitor;
+}
+
+Visitor WaitingRoom::take_untold(Seats& seats, Seats::iterator seat)
+{
+    leave(*seat);
+    Visitor visitor = std::move(seat->visitor);
+    seats.erase(seat);
     return visitor;
 }
 
@@ -234,11 +260,10 @@ WaitingRoom::take_untold(std::unordered_map<std::uint64_t, Seats>::iterator queu
 {
     if (queue == untold_.end())
         return std::nullopt;
-    Visitor visitor = std::move(queue->second.front().visitor);
-    queue->second.pop_front();
-    if (queue->second.empty())
+    Seats& seats = queue->second;
+    Visitor visitor = take_untold(seats, seats.begin());
+    if (seats.empty())
         untold_.erase(queue);
-    leave(visitor.service_number);
     return visitor;
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/asio.hpp"
 #include "common/protocol/ids.hpp"
+#include "remote-proxy/fair_pool.hpp"
 #include "remote-proxy/visitor.hpp"
 
 namespace tunnel {
@@ -49,7 +50,7 @@ public:
 
     bool empty() const { return size() == 0; }
 
-    std::size_t size() const { return size_; }
+    std::size_t size() const { return all_.size(); }
 
     // Visitors of this service.
     std::size_t waiting(std::uint64_t service) const;
@@ -82,6 +83,12 @@ public:
     // When the visitor that has waited longest arrived.
     std::optional<Clock::time_point> oldest_arrival() const;
 
+    // Takes out a visitor so that one from `address` has room: the latest of the address from which
+    // most wait. With `service`, among those of this service alone. nullopt: as many wait from
+    // `address` itself.
+    std::optional<Visitor> make_room_for(const asio::ip::address& address,
+                                         std::optional<std::uint64_t> service = {});
+
     // Takes out a visitor that arrived at `before` or earlier.
     std::optional<Visitor> expire(Clock::time_point before);
 
@@ -101,22 +108,28 @@ public:
     std::vector<Visitor> dismiss_if(const std::function<bool(const Visitor&)>& which);
 
 private:
+    using Pool = FairPool<Seat>;
+
     struct Seat {
         Visitor visitor;
         Ticket ticket{};
-        std::function<void()> on_gone; // set once claimed
+        std::function<void()> on_gone{}; // set once claimed
         bool claimed = false;
+        Seats::iterator self{};    // in the list that it stands in
+        Pool::Slot slot{};         // in `all_`
+        Pool::Slot service_slot{}; // among those of its service
     };
 
     void insert(Seats& seats, Seats& from, Seats::iterator seat);
-    void leave(std::uint64_t service);
+    void leave(const Seat& seat);
     Visitor take_told(Seats::iterator seat);
+    Visitor take_untold(Seats& seats, Seats::iterator seat);
     std::optional<Visitor> take_untold(std::unordered_map<std::uint64_t, Seats>::iterator service);
 
     std::size_t capacity_;
-    std::size_t size_ = 0;
-    std::unordered_map<std::uint64_t, std::size_t> sizes_; // for each service that has any
-    Seats told_;                                           // with a ticket; by arrival
+    Pool all_;                                      // everybody who waits, by address
+    std::unordered_map<std::uint64_t, Pool> pools_; // for each service that has any
+    Seats told_;                                    // with a ticket; by arrival
     // Without; for each service that has any, by arrival.
     std::unordered_map<std::uint64_t, Seats> untold_;
     std::unordered_map<Ticket, Seats::iterator> by_ticket_;

@@ -61,9 +61,12 @@ fetch() {
 }
 
 scripts/install-dependencies.sh curl python3
-scripts/build.sh release
-remote=build/release/remote-proxy/remote-proxy
-origin=build/release/origin-proxy/origin-proxy
+# The preset demo is built soonest; whoever has built the release already does not wait for it.
+preset=release
+[[ -x build/release/remote-proxy/remote-proxy && -x build/release/origin-proxy/origin-proxy ]] || preset=demo
+scripts/build.sh "$preset"
+remote=build/$preset/remote-proxy/remote-proxy
+origin=build/$preset/origin-proxy/origin-proxy
 
 echo
 if [[ -z $target ]]; then
@@ -112,10 +115,12 @@ else
 fi
 cat <<END
 
-For real use, on the machine that visitors reach, and on the one beside the origin server:
-  $PWD/$remote --control-addr 0.0.0.0:9001 --outside-addr 0.0.0.0:9000
-  $PWD/$origin --remote-proxy-addr HOST:9001 --origin-server-addr ${1-localhost:8000}
-(HOST is the name or address of the first; visitors then connect to HOST:9000.)
+For real use, make a secret once and copy it to both machines; then start one program on the machine that visitors
+reach, and the other one next to the origin server:
+  $PWD/$remote gen-secret > secret
+  $PWD/$remote --control-addr 0.0.0.0:9001 --outside-addr 0.0.0.0:9000 --secret-file secret
+  $PWD/$origin --remote-proxy-addr HOST:9001 --origin-server-addr ${1-localhost:8000} --secret-file secret
+(HOST is the name or address of the first; visitors then connect to HOST:9000. README.md has more.)
 END
 
 if [[ -t 0 && -t 1 ]]; then

@@ -41,7 +41,9 @@ root=$PWD/$place/root
 if [[ $keep == no || ! -e $place/made ]]; then
     rm -rf --one-file-system "$place"
     mkdir -p "$place"
+    # A mirror may stand still for weeks, and this root is thrown away.
     mmdebstrap --quiet --variant=apt --components="$components" --aptopt='Acquire::Retries "3"' \
+        --aptopt='Acquire::Check-Valid-Until "false"' \
         "${options[@]}" "$release" "$root" "$mirror"
     touch "$place/made"
 fi

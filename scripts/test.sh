@@ -66,6 +66,16 @@ mkdir -p build/all
 } >build/all/CTestTestfile.cmake
 
 # Most tests wait for most of their time. One that fails is run once more, since programs and peers share
-# two cores with each other; its failure stays in the output.
-exec "${alone[@]}" ctest --test-dir build/all --output-on-failure --no-tests=error \
-    --repeat until-pass:2 --parallel $((3 * $(nproc)))
+# two cores with each other; its failure stays in the output, and its name is told above the summary.
+name_second_tries='
+/ Test +#[0-9]+: / {
+    name = $0
+    sub(/^.*Test +#[0-9]+: /, "", name)
+    sub(/ *\.*( +|\*\*\*)(Passed|Failed|Timeout|Not Run|Skipped|Exception).*$/, "", name)
+    if (/\*\*\*(Failed|Timeout|Exception)/) failed[name] = 1
+    else if (/Passed/ && name in failed) again[name] = 1
+}
+/^[0-9]+% tests passed/ { for (name in again) print "passed at the second try only: " name }
+{ print; fflush() }'
+"${alone[@]}" ctest --test-dir build/all --output-on-failure --no-tests=error \
+    --repeat until-pass:2 --parallel $((3 * $(nproc))) | awk "$name_second_tries"

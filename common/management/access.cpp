@@ -8,30 +8,14 @@
 #include <strings.h>
 
 #include "common/asio.hpp"
-#include "common/sandbox.hpp"
-#include "common/security/secret_text.hpp"
+#include "common/security/token.hpp"
 
 namespace tunnel {
 
 namespace {
 
-constexpr std::size_t shortest_token = 16;
-constexpr std::size_t longest_token = 256;
-constexpr std::size_t largest_token_file = 4096;
 constexpr std::string_view scheme = "Bearer ";
 constexpr std::string_view localhost = "localhost";
-
-Key key_of(std::string_view token)
-{
-    const std::span bytes(reinterpret_cast<const std::uint8_t*>(token.data()), token.size());
-    return derive(bytes, "management token");
-}
-
-Key read_token(const std::string& path)
-{
-    const PrivateText text = read_private_file(path, largest_token_file);
-    return parse_token(text.view(), path);
-}
 
 bool equal_keys(const Key& one, const Key& other)
 {
@@ -99,33 +83,7 @@ bool changes_nothing(Method method)
     return method == Method::get || method == Method::head || method == Method::options;
 }
 
-// It, without the spaces and line ends around it. Throws std::runtime_error.
-std::string_view token_of(std::string_view text, std::string_view where)
-{
-    constexpr std::string_view way_out = "make one with: remote-proxy gen-secret > FILE";
-    keep_memory_private();
-    text = trimmed_secret(text);
-    if (const std::string wrong = objection_to_secret(text, "a token"); !wrong.empty())
-        throw std::runtime_error(fmt::format("{}: {}; {}", where, wrong, way_out));
-    if (text.size() < shortest_token || text.size() > longest_token)
-        throw std::runtime_error(
-            fmt::format("{}: a token for management is one word of {} to {} characters; {}", where,
-                        shortest_token, longest_token, way_out));
-    return text;
-}
-
 } // namespace
-
-Key parse_token(std::string_view text, std::string_view where)
-{
-    return key_of(token_of(text, where));
-}
-
-PrivateText token_in(const std::string& path)
-{
-    const PrivateText text = read_file(path, largest_token_file);
-    return PrivateText(std::string(token_of(text.view(), path)));
-}
 
 Tokens::Tokens(const ManagementOptions& options)
 {
@@ -146,7 +104,7 @@ Tokens::Role Tokens::role_of(std::string_view authorization) const
     if (!begins_with(authorization, scheme))
         return Role::nobody;
     // Of one length, so that comparing tells nothing of the token's.
-    const Key key = key_of(authorization.substr(scheme.size()));
+    const Key key = key_of_token(authorization.substr(scheme.size()));
     const bool is_admin = admin_ && equal_keys(*admin_, key);
     const bool is_reader = reader_ && equal_keys(*reader_, key);
     return is_admin ? Role::admin : is_reader ? Role::reader : Role::nobody;

@@ -8,7 +8,6 @@
 #include "common/management/options.hpp"
 #include "common/management/request.hpp"
 #include "common/management/response.hpp"
-#include "common/security/file.hpp"
 #include "common/security/key.hpp"
 
 namespace tunnel {
@@ -31,12 +30,6 @@ private:
     std::optional<Key> admin_;
     std::optional<Key> reader_;
 };
-
-// The token in a file, to be sent. Throws as Tokens does; does not warn if others may read it.
-PrivateText token_in(const std::string& path);
-
-// A token as a file has it, spaces and line ends around it aside; for Tokens and tests.
-Key parse_token(std::string_view text, std::string_view where);
 
 class Access {
 public:

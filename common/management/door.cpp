@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/error.hpp"
+#include "common/management/successor.hpp"
 #include "common/net/cannot_listen.hpp"
 #include "common/net/socket.hpp"
 
@@ -40,6 +41,18 @@ template <class Address>
 const sockaddr* generic(const Address& address)
 {
     return reinterpret_cast<const sockaddr*>(&address);
+}
+
+// A program that stops gives the address up if it is asked.
+std::error_code bind_to(const Fd& socket, const sockaddr* address, socklen_t size,
+                        const std::string& name)
+{
+    if (::bind(socket.get(), address, size) == 0)
+        return {};
+    const std::error_code error = last_error();
+    if (error != std::errc::address_in_use || !is_given_up(name))
+        return error;
+    return ::bind(socket.get(), address, size) == 0 ? std::error_code() : last_error();
 }
 
 // Only a socket that nobody listens at is.
@@ -107,11 +120,17 @@ ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& op
 
 ManagementDoor::~ManagementDoor()
 {
+    close();
+}
+
+void ManagementDoor::close()
+{
     struct stat there {};
 
     if (listening_.is_open() && !path_.empty() && ::lstat(path_.c_str(), &there) == 0 &&
         there.st_dev == device_ && there.st_ino == inode_)
         ::unlink(path_.c_str());
+    listening_.close();
 }
 
 std::optional<std::string> ManagementDoor::loopback_host() const
@@ -124,14 +143,15 @@ std::optional<std::string> ManagementDoor::loopback_host() const
 void ManagementDoor::listen_at(const std::string& path)
 {
     const sockaddr_un address = address_of(path);
+    name_ = std::filesystem::absolute(path).lexically_normal();
     if (is_left_behind(path, address))
         ::unlink(path.c_str());
     Fd socket = open_socket(AF_UNIX);
     // Linux gives the file the mode of the socket, so that there is no moment in which it is open
     // to others.
     ::fchmod(socket.get(), S_IRUSR | S_IWUSR);
-    if (::bind(socket.get(), generic(address), sizeof address) != 0)
-        fail(last_error(), fmt::format("cannot listen on {}", where_));
+    if (const auto error = bind_to(socket, generic(address), sizeof address, name_))
+        fail(error, fmt::format("cannot listen on {}", where_));
 
     struct stat made {};
 
@@ -151,12 +171,15 @@ void ManagementDoor::listen_at(const tcp::endpoint& endpoint)
     set_stream_options(socket.get());
     tcp::endpoint bound;
     auto size = static_cast<socklen_t>(bound.capacity());
-    if (::bind(socket.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 ||
-        ::listen(socket.get(), backlog) != 0 ||
+    if (const auto error = bind_to(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size()),
+                                   to_string(endpoint)))
+        cannot_listen(error, where_, endpoint.port());
+    if (::listen(socket.get(), backlog) != 0 ||
         ::getsockname(socket.get(), bound.data(), &size) != 0)
         cannot_listen(last_error(), where_, endpoint.port());
     bound.resize(size);
     where_ = to_string(bound);
+    name_ = where_;
     endpoint_ = bound;
     listening_ = std::move(socket);
 }

@@ -23,17 +23,25 @@ class ManagementDoor {
 public:
     // Throws std::system_error or std::runtime_error that names the address, also if other machines
     // reach it and there is no token. A socket file that a former process left is replaced, one
-    // that is in use and any other file are not.
+    // that is in use and any other file are not. A program that stops is asked for the address.
     ManagementDoor(asio::io_context& io, const ManagementOptions& options);
 
     ManagementDoor(ManagementDoor&&) noexcept = default;
 
     ~ManagementDoor();
 
+    // Stops listening and lets another process have the address.
+    void close();
+
+    bool is_open() const { return listening_.is_open(); }
+
     int descriptor() const { return listening_.get(); }
 
     // As options have it, with the real port where 0 was asked for.
     const std::string& where() const { return where_; }
+
+    // By which a successor asks for it: the absolute path of a socket file.
+    const std::string& name() const { return name_; }
 
     // With that port; none if it is a socket file.
     const std::optional<tcp::endpoint>& endpoint() const { return endpoint_; }
@@ -50,6 +58,7 @@ private:
 
     Fd listening_;
     std::string where_;
+    std::string name_;
     std::optional<tcp::endpoint> endpoint_;
     // The socket file, to be removed if it is still the same.
     std::string path_;

@@ -1,6 +1,6 @@
 #include "common/management/error_line.hpp"
 
-#include "common/management/json.hpp"
+#include "common/json.hpp"
 
 namespace tunnel {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/management/json.hpp"
+#include "common/json.hpp"
 #include "common/management/table.hpp"
 
 namespace tunnel {

@@ -1,13 +1,10 @@
 #include "common/management/json.hpp"
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/log.hpp"
-#include "common/management/target.hpp"
 #include "common/reload.hpp"
 
 namespace tunnel {
@@ -23,21 +20,7 @@ std::string in_one_line(std::string_view lines)
     return line;
 }
 
-std::optional<std::uint64_t> number(std::string_view text)
-{
-    std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size())
-        return std::nullopt;
-    return value;
-}
-
 } // namespace
-
-std::string to_line(const Json& json)
-{
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Response json_response(const Json& json, unsigned status)
 {
@@ -84,36 +67,6 @@ awaitable<Response> answer_reload(Reload reload)
     else if (!success)
         answer = refusal(422, fmt::format("nothing has changed: {}", in_one_line(report.problems)));
     co_return answer;
-}
-
-std::optional<std::uint64_t> Page::after_number() const
-{
-    return after.empty() ? 0 : number(after);
-}
-
-std::variant<Page, Response> page_of(const Request& request)
-{
-    Page page;
-    if (const auto limit = query_value(request.query, "limit")) {
-        const auto wanted = number(*limit);
-        if (!wanted || *wanted == 0 || *wanted > Page::most)
-            return refusal(400, fmt::format("limit is a number from 1 to {}", Page::most));
-        page.limit = *wanted;
-    }
-    page.after = query_value(request.query, "after").value_or("");
-    return page;
-}
-
-std::optional<std::string> query_value(std::string_view query, std::string_view name)
-{
-    while (!query.empty()) {
-        const std::string_view part = query.substr(0, query.find('&'));
-        const std::size_t equals = part.find('=');
-        if (part.substr(0, equals) == name)
-            return decode_segment(equals == std::string_view::npos ? "" : part.substr(equals + 1));
-        query.remove_prefix(std::min(part.size() + 1, query.size()));
-    }
-    return std::nullopt;
 }
 
 Json list(std::string_view name, Json entries, const std::optional<std::string>& next)

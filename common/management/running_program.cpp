@@ -8,11 +8,12 @@
 #include <fmt/ranges.h>
 
 #include "common/log.hpp"
-#include "common/management/access.hpp"
+#include "common/management/page.hpp"
 #include "common/management/target.hpp"
 #include "common/nearest_name.hpp"
 #include "common/option_values.hpp"
 #include "common/security/file.hpp"
+#include "common/security/token.hpp"
 
 namespace tunnel {
 

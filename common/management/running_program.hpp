@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/management/json.hpp"
+#include "common/json.hpp"
 #include "common/management/options.hpp"
 #include "common/management/query.hpp"
 

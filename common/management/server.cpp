@@ -12,7 +12,6 @@
 #include "common/log.hpp"
 #include "common/management/events.hpp"
 #include "common/net/listener.hpp"
-#include "common/process.hpp"
 
 namespace tunnel {
 
@@ -22,8 +21,8 @@ using Progress = RequestReader::Progress;
 
 constexpr int accept_batch = 16; // connections, then others have a turn
 
-// The listener, and what /metrics is read from.
-constexpr std::size_t other_descriptors = 4;
+// The listener, that for a successor and one who asks there, and what /metrics is read from.
+constexpr std::size_t other_descriptors = 6;
 
 // Less than at the control address: an operator can wait, and visitors cannot.
 constexpr HandshakeBudget::Options handshake_limits{.share = 0.1};
@@ -98,6 +97,7 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
       limits_(limits),
       door_(io, options),
       listening_(io, door_.descriptor()),
+      successor_(io.get_executor(), door_.name()),
       access_(std::move(trust.tokens), door_.loopback_host()),
       tls_(std::move(trust.tls)),
       handshakes_(io.get_executor(), handshake_limits),
@@ -121,6 +121,18 @@ void ManagementServer::start(Router router)
 {
     router_ = std::move(router);
     tasks_.spawn("accepting management requests", accept_clients());
+    tasks_.spawn("giving up the management address",
+                 successor_.serve([this] { return give_up_address(); }));
+}
+
+bool ManagementServer::give_up_address()
+{
+    if (!is_stopping_)
+        return false;
+    listening_.release(); // ends the wait in accept_clients()
+    door_.close();
+    log::info("the management address is given up to a successor", {{"address", door_.where()}});
+    return true;
 }
 
 void ManagementServer::stop()
@@ -156,9 +168,14 @@ awaitable<void> ManagementServer::accept_clients()
 {
     const auto turns = turns_; // which this may outlive
     for (;;) {
-        co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
-        co_await turns->next();
         std::error_code error;
+        co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                       redirect_error(use_awaitable, error));
+        if (error && door_.is_open()) // it is cancelled
+            throw std::system_error(error);
+        co_await turns->next();
+        if (!door_.is_open())
+            co_return turns->over();
         for (int i = 0; i < accept_batch && accept(error); ++i)
             ;
         turns->over();

@@ -11,6 +11,7 @@
 #include "common/management/process_metrics.hpp"
 #include "common/management/request_reader.hpp"
 #include "common/management/router.hpp"
+#include "common/management/successor.hpp"
 #include "common/management/turns.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/handshake_budget.hpp"
@@ -50,6 +51,10 @@ public:
     // Starts to answer, while the io_context runs.
     void start(Router router);
 
+    // From here on a program that is started gets the address as soon as it asks. Until then
+    // clients are answered as before, and those who are connected also afterwards.
+    void stop_gently() { is_stopping_ = true; }
+
     // Ends every connection; run the io_context dry afterwards.
     void stop();
 
@@ -81,6 +86,7 @@ private:
     ManagementServer(asio::io_context& io, const ManagementOptions& options,
                      const ManagementLimits& limits, Trust trust);
 
+    bool give_up_address();
     awaitable<void> accept_clients();
     bool accept(std::error_code& error);
     awaitable<void> serve(ManagementClient client, Place place);
@@ -99,6 +105,8 @@ private:
     const ManagementLimits limits_;
     ManagementDoor door_;
     asio::posix::stream_descriptor listening_; // the door's
+    SuccessorSocket successor_;
+    bool is_stopping_ = false;
     Access access_;
     std::optional<TlsContext> tls_;
     HandshakeBudget handshakes_;

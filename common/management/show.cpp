@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "common/help.hpp"
+#include "common/json.hpp"
 #include "common/management/error_line.hpp"
-#include "common/management/json.hpp"
 #include "common/management/table.hpp"
 #include "common/option_values.hpp"
 #include "common/text_values.hpp"

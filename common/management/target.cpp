@@ -124,4 +124,16 @@ std::optional<Target> parse_request_target(std::string_view text)
     return target;
 }
 
+std::optional<std::string> query_value(std::string_view query, std::string_view name)
+{
+    while (!query.empty()) {
+        const std::string_view part = query.substr(0, query.find('&'));
+        const std::size_t equals = part.find('=');
+        if (part.substr(0, equals) == name)
+            return decode_segment(equals == std::string_view::npos ? "" : part.substr(equals + 1));
+        query.remove_prefix(std::min(part.size() + 1, query.size()));
+    }
+    return std::nullopt;
+}
+
 } // namespace tunnel

@@ -30,4 +30,7 @@ std::optional<std::string> decode_segment(std::string_view segment);
 // What decode_segment turns back into `text`, and would be understood in a query as well.
 std::string encode_segment(std::string_view text);
 
+// The value of this name in a query, decoded; nullopt: there is none, or it is badly encoded.
+std::optional<std::string> query_value(std::string_view query, std::string_view name);
+
 } // namespace tunnel

@@ -8,14 +8,13 @@
 #include <fmt/format.h>
 
 #include "common/error.hpp"
+#include "common/lookups.hpp"
 
 namespace tunnel {
 
 namespace {
 
 constexpr std::size_t longest_host = 253; // RFC 1035 2.3.4, without the dot at its end
-
-int lookups = 0;
 
 bool is_host(std::string_view host)
 {
@@ -165,11 +164,11 @@ awaitable<std::vector<tcp::endpoint>> resolve(Address address, Clock::duration l
     const auto executor = co_await asio::this_coro::executor;
     const auto lookup = std::make_shared<Lookup>(executor);
     const Abandon abandon{*lookup};
-    ++lookups;
+    lookup_began();
     lookup->resolver.async_resolve(
         host, std::to_string(address.port),
         [lookup](std::error_code error, const tcp::resolver::results_type& results) {
-            --lookups;
+            lookup_ended();
             lookup->finished = true;
             lookup->error = error;
             for (const auto& entry : results)
@@ -186,11 +185,6 @@ awaitable<std::vector<tcp::endpoint>> resolve(Address address, Clock::duration l
     if (error)
         fail(error, fmt::format("look up {}", host));
     co_return std::move(lookup->endpoints);
-}
-
-int lookups_under_way()
-{
-    return lookups;
 }
 
 } // namespace tunnel

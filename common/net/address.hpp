@@ -36,11 +36,7 @@ tcp::endpoint endpoint_to_listen(asio::io_context& io, const Address& address);
 // Where to connect for `address`, in the order of preference that the system gives (RFC 6724);
 // ":port" means this machine, and "localhost" both loopback addresses, without a look-up. Throws
 // std::system_error, also when no answer came within `limit`: a look-up cannot be cancelled, it
-// then goes on unheeded (see lookups_under_way).
+// then goes on unheeded (common/lookups.hpp).
 awaitable<std::vector<tcp::endpoint>> resolve(Address address, Clock::duration limit);
-
-// Look-ups that nobody waits for any more, or still does. While there are any, an io_context cannot
-// be destroyed without waiting for the name server.
-int lookups_under_way();
 
 } // namespace tunnel

@@ -8,7 +8,7 @@
 
 #include "common/log.hpp"
 #include "common/net/address_hint.hpp"
-#include "common/text_values.hpp"
+#include "common/refuse_text.hpp"
 
 namespace tunnel {
 

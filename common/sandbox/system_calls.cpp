@@ -23,7 +23,7 @@ namespace tunnel {
 namespace {
 
 // Allowed whatever their arguments are: since Linux 5.11 the kernel keeps a bitmap of such calls
-// and does not run the filter for them, so that they cost nothing to speak of (README, "Sandbox").
+// and does not run the filter for them, so that they cost nothing to speak of (docs/sandbox.md).
 // What is called for each piece or visitor must be here, therefore.
 constexpr int allowed[]{
     // The relay, and asio's loop.

@@ -49,11 +49,6 @@ std::string info_of(std::string_view purpose, std::span<const std::uint8_t> cont
 
 } // namespace
 
-void wipe(std::span<std::uint8_t> bytes)
-{
-    OPENSSL_cleanse(bytes.data(), bytes.size());
-}
-
 Key derive(std::span<const std::uint8_t> from, std::string_view purpose,
            std::span<const std::uint8_t> context)
 {

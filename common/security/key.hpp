@@ -8,11 +8,9 @@
 #include <string_view>
 
 #include "common/protocol/ids.hpp"
+#include "common/wipe.hpp"
 
 namespace tunnel {
-
-// Overwrites what must not be left in memory; the compiler does not leave it out.
-void wipe(std::span<std::uint8_t> bytes);
 
 // 256 bits that only the two proxies know. Wiped when it is destroyed; nothing prints it.
 class Key {

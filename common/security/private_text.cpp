@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "common/security/key.hpp"
+#include "common/wipe.hpp"
 
 namespace tunnel {
 

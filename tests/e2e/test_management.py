@@ -4,11 +4,12 @@ import os
 import socket
 import stat
 import tempfile
+import time
 import unittest
 
 from faults import HEARTBEATS, echo, exchange, serves, visit, wait_served
 from origins import SocketOrigin
-from support import HOST, Program, Tunnel, binary, need, poll, run, show_address
+from support import HOST, Program, Tunnel, binary, free_port, need, poll, run, show_address
 
 TOKEN = "an-admin-token-for-the-tests"
 READ_TOKEN = "a-read-token-for-the-tests"
@@ -138,6 +139,47 @@ class Asked(unittest.TestCase):
                 tunnel.remote.send_signal(15)
                 poll(lambda: status(remote, "/ready") == 503, "the remote proxy is stopping")
                 self.assertIn("shutting down", curl(remote, "/ready")[2])
+
+    def test_a_program_that_stops_leaves_its_management_address_to_its_successor_at_once(self):
+        for kind in ("socket file", "port"):
+            with self.subTest(kind), SocketOrigin(echo) as origin, Folder() as folder:
+                where = [folder.socket("remote"), folder.socket("origin")] if kind == "socket file" else \
+                    [show_address((HOST, free_port())) for _ in range(2)]
+                tunnel = Tunnel(origin.address, fixed_ports=True, remote_flags=["--management-addr", where[0]],
+                                origin_flags=["--management-addr", where[1]])
+                with tunnel, visit(tunnel.outside) as visitor:
+                    exchange(visitor)
+                    former = tunnel.remote, tunnel.origin
+                    for program, address in zip(former, where):
+                        program.send_signal(15)
+                        poll(lambda: status(address, "/ready") == 503, "it answers while it stops")
+                    began = time.monotonic()
+                    tunnel.start_remote()
+                    tunnel.start_origin()
+                    for address in where:
+                        poll(lambda: status(address, "/ready") == 200, "the successor answers")
+                    self.assertLess(time.monotonic() - began, 5)
+                    exchange(visitor)
+                    for program in former:
+                        self.assertTrue(program.running)
+                        tunnel.wait_log(program, lambda line: line["message"].endswith("given up to a successor"))
+                    visitor.close()
+                    for program in former:
+                        program.wait_exit(5, code=0)
+                    for address in where:  # its former holder has not taken it away
+                        self.assertEqual(status(address, "/ready"), 200)
+
+    def test_a_program_that_does_not_stop_keeps_its_management_address(self):
+        with SocketOrigin(echo) as origin, Folder() as folder:
+            for where in (folder.socket("remote"), show_address((HOST, free_port()))):
+                with Tunnel(origin.address, remote_flags=["--management-addr", where]):
+                    began = time.monotonic()
+                    done = run([binary("remote-proxy"), "--control-addr", f"{HOST}:0", "--outside-addr",
+                                          f"{HOST}:0", "--management-addr", where], check=False)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("ddress already in use", done.stderr)
+                    self.assertLess(time.monotonic() - began, 5)
+                    self.assertEqual(status(where, "/ping"), 200)
 
     def test_over_tcp_a_foreign_host_is_refused_and_a_token_read_again_at_sighup(self):
         with SocketOrigin(echo) as origin, Folder() as folder:

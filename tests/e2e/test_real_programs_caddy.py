@@ -1,4 +1,4 @@
-"""Caddy in front of the remote proxy with HTTPS, configured as the README shows (conf/Caddyfile)."""
+"""Caddy in front of the remote proxy with HTTPS, configured as docs/https.md shows (conf/Caddyfile)."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""nginx in front of the remote proxy, configured as the README shows (conf/nginx-site.conf)."""
+"""nginx in front of the remote proxy, configured as docs/https.md shows (conf/nginx-site.conf)."""
 
 import concurrent.futures
 import contextlib

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "remote-proxy/kept.hpp"
+#include "remote-proxy/saved_state.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;
@@ -45,9 +45,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 "what is wrong has a status");
     }
     try {
-        const Kept kept = parse_kept(text);
+        const SavedState kept = parse_saved_state(text);
         check_tunnels(kept.tunnels);
-        require(parse_kept(to_text(kept)) == kept, "what is kept is read again");
+        require(parse_saved_state(to_text(kept)) == kept, "what is kept is read again");
     } catch (const std::runtime_error& error) {
         check_words(error.what());
     }

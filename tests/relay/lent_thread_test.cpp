@@ -41,15 +41,6 @@ std::chrono::nanoseconds time_used()
 }
 
 // Of all calls of poll() until there is nothing more to do.
-std::vector<Joined> a_thousand_pairs(Relay& relay)
-{
-    std::vector<Joined> pairs;
-    const std::size_t number = std::min<std::size_t>(1000, allowed_descriptors() / 5);
-    for (std::size_t i = 0; i < number; ++i)
-        pairs.push_back(join(relay));
-    return pairs;
-}
-
 std::chrono::nanoseconds longest_round(Relay& relay)
 {
     std::chrono::nanoseconds longest{};
@@ -86,6 +77,15 @@ std::size_t allowed_descriptors()
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
     return limit.rlim_cur;
+}
+
+std::vector<Joined> a_thousand_pairs(Relay& relay)
+{
+    std::vector<Joined> pairs;
+    const std::size_t number = std::min<std::size_t>(1000, allowed_descriptors() / 5);
+    for (std::size_t i = 0; i < number; ++i)
+        pairs.push_back(join(relay));
+    return pairs;
 }
 
 // As much of `text`, again and again, as the other end takes without anybody reading there.

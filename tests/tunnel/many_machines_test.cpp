@@ -362,7 +362,7 @@ TEST_CASE("an origin proxy can be drained by its name, and all of a secret by th
     const auto drain = [&remote](const std::string& name, bool drained) {
         return remote.proxy.on_its_thread([&](RemoteProxy& proxy) -> unsigned {
             try {
-                proxy.drain_origin(name, drained);
+                proxy.actions().drain_origin(name, drained);
             } catch (const SteeringError& error) {
                 return error.status();
             }
@@ -393,7 +393,7 @@ TEST_CASE(
     const auto drain = [&house](const std::string& name, bool drained) {
         return house.remote.proxy.on_its_thread([&](RemoteProxy& proxy) -> unsigned {
             try {
-                proxy.drain_service(name, drained);
+                proxy.actions().drain_service(name, drained);
             } catch (const SteeringError& error) {
                 return error.status();
             }

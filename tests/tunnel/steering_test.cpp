@@ -35,12 +35,12 @@ unsigned steer(Remote& remote, const Change& change)
 
 unsigned set_tunnels(Remote& remote, const std::vector<PublicTunnel>& wanted)
 {
-    return steer(remote, [&wanted](RemoteProxy& proxy) { proxy.set_tunnels(wanted); });
+    return steer(remote, [&wanted](RemoteProxy& proxy) { proxy.actions().set_tunnels(wanted); });
 }
 
-Kept kept_by(Remote& remote)
+SavedState kept_by(Remote& remote)
 {
-    return remote.proxy.on_its_thread([](RemoteProxy& proxy) { return proxy.kept(); });
+    return remote.proxy.on_its_thread([](RemoteProxy& proxy) { return proxy.saved_state(); });
 }
 
 std::vector<VisitorStatus> visitors_of(Remote& remote, std::uint64_t after = 0,
@@ -191,7 +191,7 @@ TEST_CASE("a tunnel is restored before its origin proxy is there")
 {
     Remote remote({service("ssh")});
     const auto [port, ports] = some_port();
-    Kept kept;
+    SavedState kept;
     kept.tunnels = {tunnel_at(port, "web", "roof")};
     kept.drained_services = {"ssh"};
     kept.drained_origins = {"cellar"};
@@ -210,13 +210,13 @@ TEST_CASE("what was said of a tunnel that could not be opened is forgotten with 
 {
     Remote remote({service("ssh")});
     const Server other;
-    Kept kept;
+    SavedState kept;
     kept.tunnels = {tunnel_at(other.endpoint().port(), "web", "roof")};
     kept.drained_services = {kept.tunnels[0].key()};
     steer(remote, [&kept](RemoteProxy& proxy) { proxy.restore(kept); });
     CHECK(kept_by(remote) == kept); // it is tried again
     CHECK(set_tunnels(remote, {}) == 200);
-    CHECK(kept_by(remote) == Kept());
+    CHECK(kept_by(remote) == SavedState());
 }
 
 TEST_CASE("a tunnel gives way to a service of the options at its address")
@@ -288,8 +288,9 @@ TEST_CASE("closing a service reaches visitors of one that was there before and o
     Tunnelled all;
     const auto tunnel = tunnel_at(all.port, "web", "roof");
     const auto close = [&all] {
-        return steer(all.remote,
-                     [&all](RemoteProxy& proxy) { proxy.close_service(to_string(all.there)); });
+        return steer(all.remote, [&all](RemoteProxy& proxy) {
+            proxy.actions().close_service(to_string(all.there));
+        });
     };
     set_tunnels(all.remote, {tunnel});
     Stream first = all.visit();
@@ -314,8 +315,9 @@ TEST_CASE("a drained service refuses visitors, and those who are here go on")
     Stream data = both.roof.serve();
     check_served(before, data);
     const auto drain = [&both](bool drained) {
-        return steer(both.remote,
-                     [drained](RemoteProxy& proxy) { proxy.drain_service("web", drained); });
+        return steer(both.remote, [drained](RemoteProxy& proxy) {
+            proxy.actions().drain_service("web", drained);
+        });
     };
     REQUIRE(drain(true) == 200);
     CHECK(is_refused(both.remote.outside("web")));
@@ -328,14 +330,15 @@ TEST_CASE("a drained service refuses visitors, and those who are here go on")
     Stream after = both.visit();
     Stream served = both.cellar.serve();
     check_served(after, served);
-    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.drain_service("none", true); }) == 404);
+    CHECK(steer(both.remote,
+                [](RemoteProxy& proxy) { proxy.actions().drain_service("none", true); }) == 404);
 }
 
 TEST_CASE("a visitor who had connected before the drain is served")
 {
     RoofAndCellar both;
     Stream visitor = both.visit(); // nobody may have accepted it yet
-    steer(both.remote, [](RemoteProxy& proxy) { proxy.drain_service("web", true); });
+    steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().drain_service("web", true); });
     Stream data = both.roof.serve();
     check_served(visitor, data);
 }
@@ -348,7 +351,8 @@ TEST_CASE("closing a service resets those who are served and those who wait")
     check_served(served, data);
     Stream waits = both.visit();
     both.cellar.control.receive_frame<Announce>();
-    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.close_service("web"); }) == 200);
+    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_service("web"); }) ==
+          200);
     CHECK(served.ending() == Ending::reset);
     CHECK(waits.ending() == Ending::reset);
     CHECK(data.ending() == Ending::reset);
@@ -360,7 +364,8 @@ TEST_CASE("a drained origin proxy gets no visitors, also when it has come back")
 {
     RoofAndCellar both;
     const auto drain = [&both](const std::string& name, bool drained) {
-        return steer(both.remote, [&](RemoteProxy& proxy) { proxy.drain_origin(name, drained); });
+        return steer(both.remote,
+                     [&](RemoteProxy& proxy) { proxy.actions().drain_origin(name, drained); });
     };
     REQUIRE(drain("roof", true) == 200);
     for (int i = 0; i < 3; ++i) {
@@ -384,13 +389,14 @@ TEST_CASE("a drained origin proxy gets no visitors, also when it has come back")
 TEST_CASE("a drained origin proxy can be resumed while it is away")
 {
     RoofAndCellar both;
-    steer(both.remote, [](RemoteProxy& proxy) { proxy.drain_origin("roof", true); });
+    steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().drain_origin("roof", true); });
     both.roof.control.reset();
     CHECK(eventually([&] {
         return both.remote.proxy.on_its_thread(
             [](const RemoteProxy& proxy) { return proxy.status().origins.size() == 1; });
     }));
-    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.drain_origin("roof", false); }) == 200);
+    CHECK(steer(both.remote,
+                [](RemoteProxy& proxy) { proxy.actions().drain_origin("roof", false); }) == 200);
     CHECK(kept_by(both.remote).drained_origins.empty());
 }
 
@@ -403,11 +409,13 @@ TEST_CASE("closing an origin proxy ends its control connection and its visitors,
     Stream at_cellar = both.visit();
     Stream cellar_data = both.cellar.serve();
     check_served(at_cellar, cellar_data);
-    REQUIRE(steer(both.remote, [](RemoteProxy& proxy) { proxy.close_origin("roof"); }) == 200);
+    REQUIRE(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_origin("roof"); }) ==
+            200);
     CHECK(at_roof.ending() == Ending::reset);
     CHECK(both.roof.control.receive_frame<Goodbye>().text == "closed by the management interface");
     check_served(at_cellar, cellar_data);
-    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.close_origin("roof"); }) == 404);
+    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_origin("roof"); }) ==
+          404);
 }
 
 TEST_CASE("a visitor is listed with its age and bytes while it is here, and can be closed")
@@ -438,12 +446,13 @@ TEST_CASE("a visitor is listed with its age and bytes while it is here, and can 
     CHECK(visitors_of(both.remote, 0, 9, {"ssh", {}}).empty());
 
     for (const VisitorStatus& each : listed)
-        CHECK(steer(both.remote, [&each](RemoteProxy& proxy) { proxy.close_visitor(each.id); }) ==
-              200);
+        CHECK(steer(both.remote, [&each](RemoteProxy& proxy) {
+                  proxy.actions().close_visitor(each.id);
+              }) == 200);
     CHECK(served.ending() == Ending::reset);
     CHECK(waits.ending() == Ending::reset);
     CHECK(eventually([&] { return visitors_of(both.remote).empty(); }));
-    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.close_visitor(1); }) == 404);
+    CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_visitor(1); }) == 404);
 }
 
 TEST_CASE("what happens is told to those who listen")

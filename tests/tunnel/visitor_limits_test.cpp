@@ -209,6 +209,27 @@ TEST_CASE("a visitor whose parked connection was dead counts once")
     CHECK(eventually([&] { return Remote::stays(remote.visit()); }));
 }
 
+TEST_CASE("one address that fills the room of those who wait keeps nobody else out")
+{
+    RemoteOptions options = limited();
+    options.max_waiting = 16;
+    Remote remote(options);
+    Stream early = remote.visit("127.0.0.8");
+    std::vector<Stream> crowd;
+    for (int i = 0; i < 40; ++i)
+        crowd.push_back(remote.visit("127.0.0.9"));
+    SUBCASE("and stays connected") {}
+    SUBCASE("and resets every connection at once")
+    {
+        crowd.clear();
+    }
+    Stream late = remote.visit("127.0.0.10");
+    CHECK(Remote::stays(std::move(late)));
+    CHECK(eventually([&] { return remote.visitors() == 16; }));
+    remote.serve(early); // who had come before them all
+    CHECK(remote.refuses("127.0.0.9"));
+}
+
 TEST_CASE("so many may come from one address within a second, and then again")
 {
     RemoteOptions options = limited();

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "common/error.hpp"
+#include "common/lookups.hpp"
 #include "common/net/address.hpp"
 #include "common/net/socket.hpp"
 #include "tests/unit/io.hpp"

@@ -115,6 +115,16 @@ TEST_CASE("loopback and trusted networks are slowed and never blocked")
     }
 }
 
+TEST_CASE("networks that are trusted from now on are not blocked any more, and others are")
+{
+    FailedLogIns log_ins({parse_cidr("198.51.100.0/24")});
+    fail(log_ins, 10, noon, ip("192.0.2.1"));
+    fail(log_ins, 10, noon, ip("198.51.100.7"));
+    log_ins.trust({parse_cidr("192.0.2.0/24")});
+    CHECK(log_ins.blocked_for(ip("192.0.2.1"), noon) == 0s);
+    CHECK(log_ins.blocked_for(ip("198.51.100.7"), noon) > 0s);
+}
+
 TEST_CASE("addresses that failed long ago take no memory")
 {
     FailedLogIns log_ins;

@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 
+#include "common/lookups.hpp"
 #include "common/net/address.hpp"
 #include "tests/unit/io.hpp"
 

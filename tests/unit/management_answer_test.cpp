@@ -3,6 +3,7 @@
 
 #include "common/management/access.hpp"
 #include "common/management/router.hpp"
+#include "common/security/token.hpp"
 #include "tests/support/temporary_file.hpp"
 
 using namespace tunnel;

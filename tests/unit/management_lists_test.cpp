@@ -5,6 +5,7 @@
 
 #include "common/management/events.hpp"
 #include "common/management/json.hpp"
+#include "common/management/target.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

@@ -92,7 +92,7 @@ TEST_CASE("visitors are in a group with those of the same run by the same secret
     one.name = "cellar";
     one.credential = random_bytes();
     const OriginId run{random_bytes()};
-    const auto group = [&run](const Identity& identity) { return carrier_of(identity, run).group; };
+    const auto group = [&run](const Identity& identity) { return group_of(identity, run); };
     Identity same = one;
     same.own_name = "web2";
     CHECK(group(one) == group(same));
@@ -102,5 +102,5 @@ TEST_CASE("visitors are in a group with those of the same run by the same secret
     Identity renamed = one;
     renamed.name = "attic";
     CHECK(group(one) != group(renamed));
-    CHECK(group(one) != carrier_of(one, {random_bytes()}).group);
+    CHECK(group(one) != group_of(one, {random_bytes()}));
 }

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "remote-proxy/kept.hpp"
+#include "remote-proxy/saved_state.hpp"
 #include "remote-proxy/state_file.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/io.hpp"
@@ -124,7 +124,7 @@ TEST_CASE("a document with more in it than any list of tunnels is not read to it
         CHECK(refused(text).first == 422);
         CHECK(refused(text).second == says);
     }
-    Kept kept; // the longest state file
+    SavedState kept; // the longest state file
     for (std::size_t i = 0; i < most_drained; ++i) {
         kept.drained_services.insert(fmt::format("service-{}", i));
         kept.drained_origins.insert(fmt::format("origin-{}", i));
@@ -133,23 +133,23 @@ TEST_CASE("a document with more in it than any list of tunnels is not read to it
         kept.tunnels.push_back(parsed(fmt::format("[{}]", good)).front());
         kept.tunnels.back().listen_port = static_cast<std::uint16_t>(port);
     }
-    CHECK(parse_kept(to_text(kept)) == kept);
+    CHECK(parse_saved_state(to_text(kept)) == kept);
 }
 
 TEST_CASE("what the management interface has changed is read as it was written")
 {
-    Kept kept;
-    CHECK(parse_kept(to_text(kept)) == kept);
+    SavedState kept;
+    CHECK(parse_saved_state(to_text(kept)) == kept);
     kept.tunnels = parsed(fmt::format("[{}]", good));
     kept.drained_services = {"127.0.0.1:9000", "web"};
     kept.drained_origins = {"we\"ird"};
-    CHECK(parse_kept(to_text(kept)) == kept);
+    CHECK(parse_saved_state(to_text(kept)) == kept);
 }
 
 TEST_CASE("a state file that is none, or of another version, is refused")
 {
     const auto wrong = [](std::string_view text) {
-        CHECK_THROWS_AS(parse_kept(text), std::runtime_error);
+        CHECK_THROWS_AS(parse_saved_state(text), std::runtime_error);
     };
     wrong("");
     wrong("[]");
@@ -159,14 +159,14 @@ TEST_CASE("a state file that is none, or of another version, is refused")
     wrong(R"({"version":1,"drained_services":"web"})");
     wrong(R"({"version":1,"drained_origins":[1]})");
     wrong(R"({"version":1,"tunnels":{}})");
-    CHECK(parse_kept(R"({"version":1})") == Kept());
+    CHECK(parse_saved_state(R"({"version":1})") == SavedState());
 }
 
 TEST_CASE("a state file is replaced as a whole, and readable by its owner alone")
 {
     const TemporaryFile file("old");
     asio::io_context io;
-    Kept kept;
+    SavedState kept;
     kept.drained_services = {"web"};
     {
         StateFile state(file.path());
@@ -187,7 +187,7 @@ TEST_CASE("a state file is one program's, also after it was replaced, until that
     const TemporaryFile file("{\"version\":1}");
     StateFile first(file.path());
     StateFile second(file.path());
-    const Kept nothing; // by a name: g++ 12 would destroy it twice
+    const SavedState nothing; // by a name: g++ 12 would destroy it twice
     first.lock();
     CHECK_THROWS_WITH_AS(second.lock(), doctest::Contains("in use by another program"),
                          const std::runtime_error&);
@@ -210,7 +210,7 @@ TEST_CASE("of two programs that found no state file the first one that writes ha
     }
     StateFile first(path);
     StateFile second(path);
-    const Kept nothing; // as above
+    const SavedState nothing; // as above
     first.lock();
     second.lock();
     for (int i = 0; i < 2; ++i)
@@ -225,7 +225,7 @@ TEST_CASE("a state file that cannot be written, or is none, is named")
 {
     asio::io_context io;
     StateFile nowhere("/nonexistent/folder/state.json");
-    CHECK(nowhere.read() == Kept());
+    CHECK(nowhere.read() == SavedState());
     const auto failure = failure_of(io, nowhere.write({}));
     CHECK(failure.code() == std::errc::no_such_file_or_directory);
     CHECK(std::string(failure.what()).find("/nonexistent/folder/state.json") != std::string::npos);

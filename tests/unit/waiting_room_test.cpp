@@ -92,3 +92,89 @@ TEST_CASE("the visitors that are left are reset with the room")
     }
     CHECK(pair.here.ending() == Ending::reset);
 }
+
+namespace {
+
+// A visitor from this address, who is called by a name.
+Visitor from(const char* address, std::string name, std::uint64_t service = 0)
+{
+    Visitor visitor = named(std::move(name));
+    visitor.ip = asio::ip::make_address(address);
+    visitor.service_number = service;
+    return visitor;
+}
+
+std::string name_of(const std::optional<Visitor>& visitor)
+{
+    return visitor ? visitor->address : "nobody";
+}
+
+std::optional<Visitor> room_for(WaitingRoom& room, const char* address,
+                                std::optional<std::uint64_t> service = {})
+{
+    return room.make_room_for(asio::ip::make_address(address), service);
+}
+
+} // namespace
+
+TEST_CASE("the address from which most wait gives up its latest visitor, told or not")
+{
+    WaitingRoom room(4);
+    CHECK(name_of(room_for(room, "192.0.2.1")) == "nobody");
+    room.enter(from("192.0.2.1", "a"));
+    room.enter(from("192.0.2.7", "b"));
+    room.enter(from("192.0.2.7", "c"));
+    const auto told = told_by(room);
+    room.enter(from("192.0.2.7", "d"));
+    CHECK(name_of(room_for(room, "192.0.2.7")) == "nobody"); // it would be itself
+    CHECK(name_of(room_for(room, "198.51.100.1")) == "d");
+    room.enter(from("198.51.100.1", "e"));
+    CHECK(name_of(room_for(room, "198.51.100.1")) == "nobody"); // it would have as many
+    CHECK(name_of(room_for(room, "203.0.113.1")) == "c");
+    CHECK_FALSE(room.claim(told[2].ticket, do_nothing));
+    room.enter(from("192.0.2.7", "f"));
+    told_by(room);
+    room.revoke_tickets(0);
+    CHECK(name_of(room_for(room, "203.0.113.1")) == "f");
+    CHECK(names(told_by(room)) == "abe");
+    CHECK(room.size() == 3);
+}
+
+TEST_CASE("a claimed visitor that is given up is gone for whoever claimed it")
+{
+    WaitingRoom room(2);
+    room.enter(from("192.0.2.7", "a"));
+    room.enter(from("192.0.2.7", "b"));
+    const auto told = told_by(room);
+    int gone = 0;
+    auto claim = room.claim(told[1].ticket, [&gone] { ++gone; });
+    CHECK(name_of(room_for(room, "192.0.2.8")) == "b");
+    CHECK(gone == 1);
+    CHECK_FALSE(claim->take().has_value());
+    CHECK(room.size() == 1);
+}
+
+TEST_CASE("an IPv6 network of 64 bits counts as one address in the waiting room")
+{
+    WaitingRoom room(3);
+    room.enter(from("2001:db8::1", "a"));
+    room.enter(from("2001:db8::2", "b"));
+    room.enter(from("2001:db8:0:1::1", "c"));
+    CHECK(name_of(room_for(room, "2001:db8::3")) == "nobody");
+    CHECK(name_of(room_for(room, "2001:db8:0:2::1")) == "b");
+}
+
+TEST_CASE("a service that has used up its share takes a place from its own visitors alone")
+{
+    WaitingRoom room(10);
+    for (const auto name : {"a", "b", "c"})
+        room.enter(from("192.0.2.7", name, 1));
+    for (const auto name : {"d", "e"})
+        room.enter(from("192.0.2.8", name, 2));
+    CHECK(name_of(room_for(room, "192.0.2.9", 2)) == "e");
+    CHECK(name_of(room_for(room, "192.0.2.9", 2)) == "nobody");
+    CHECK(name_of(room_for(room, "192.0.2.9", 3)) == "nobody");
+    CHECK(name_of(room_for(room, "192.0.2.9")) == "c");
+    CHECK(room.waiting(1) == 2);
+    CHECK(room.waiting(2) == 1);
+}

@@ -1,5 +1,4 @@
-// The services that origin proxies offer to the remote proxy: what each may serve, and open.
-#include "remote-proxy/remote_proxy.hpp"
+#include "remote-proxy/service_offers.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -52,14 +51,6 @@ std::string to_text(const PortRanges& ranges)
     return text;
 }
 
-// What a service of it can be called, the first that is free: where the credential has a name, that
-// of the machine is not needed as long as no other of them has the same service.
-std::vector<std::string> keys_of(const OriginName& origin, const std::string& name)
-{
-    const std::string full = fmt::format("{}/{}", origin.identity(), name);
-    return {fmt::format("{}/{}", origin.family(), name), full, full + "#2"};
-}
-
 std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
 {
     std::vector<std::uint16_t> ports;
@@ -72,7 +63,22 @@ std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
 
 } // namespace
 
-void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
+ServiceOffers::ServiceOffers(Uses uses)
+    : options_(uses.options),
+      trust_(uses.trust),
+      capacity_(uses.capacity),
+      links_(uses.links),
+      table_(uses.table),
+      services_(table_.all()),
+      visitors_(uses.visitors),
+      tallies_(uses.tallies),
+      holders_({uses.io, uses.options, uses.links, uses.alarm, uses.tasks},
+               {[this](const Contender& contender) { reconsider(contender); },
+                [this](OriginLink& link) { drop_silent(link); }})
+{
+}
+
+void ServiceOffers::on_offer(OriginLink& link, const Offer& offer)
 {
     if (!link.offers_services)
         return;
@@ -89,23 +95,23 @@ void RemoteProxy::on_offer(OriginLink& link, const Offer& offer)
     consider(link, offer.service, true);
 }
 
-void RemoteProxy::withdraw(OriginLink& link, const std::string& name)
+void ServiceOffers::withdraw(OriginLink& link, const std::string& name)
 {
     const bool was_offered = link.offers.erase(name) > 0;
     link.ill.erase(name);
-    contests_.leave({link.number, name});
+    holders_.leave({link.number, name});
     if (!was_offered) // looking for it would cost as much as there are services
         return;
-    for (const ServicePointer& service : served_by(link)) {
+    for (const ServicePointer& service : table_.served_by(link)) {
         if (service->options.offer() != name)
             continue;
-        leave(*service, link);
+        detach(*service, link);
         if (service->owner)
             retire(service, "withdrawn by its origin proxy");
     }
 }
 
-void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked)
+void ServiceOffers::consider(OriginLink& link, const std::string& name, bool asked)
 {
     if (postponed_offers_ && !asked) {
         postponed_offers_->emplace(&link, name);
@@ -122,22 +128,16 @@ void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked
     }
     const Contender contender{link.number, name};
     if (const auto* const contested = std::get_if<Contested>(&verdict)) {
-        const auto state =
-            contests_.enter(contender, contested->thing, contested->holder, contested->until);
-        if (contested->until)
-            be_woken_at(*contested->until);
-        if (state == Contests::State::asking && !contested->is_hopeless()) {
-            ask(contested->holder);
-            return; // it is answered when that is known
-        }
+        if (holders_.must_wait(contender, *contested))
+            return; // it is answered when it is known whether the holder is still there
         verdict = declined(name, DeclineReason::in_use, contested->words);
     } else {
-        contests_.leave(contender);
+        holders_.leave(contender);
     }
     const Frame& frame = std::get<Frame>(verdict);
     const bool is_declined = std::holds_alternative<Declined>(frame);
     if (const ServicePointer service = is_declined ? service_of_offer(link, name) : nullptr)
-        leave(*service, link); // it was allowed before
+        detach(*service, link); // it was allowed before
     const auto* const no = std::get_if<Declined>(&frame);
     if (!asked && offered.declined == DeclineReason::removed && no != nullptr &&
         no->reason == DeclineReason::not_allowed)
@@ -146,8 +146,8 @@ void RemoteProxy::consider(OriginLink& link, const std::string& name, bool asked
 }
 
 // Nothing, if that is what it was told last and it has not asked.
-void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
-                       bool asked)
+void ServiceOffers::tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+                         bool asked)
 {
     std::string bytes = encode(frame);
     const bool news = bytes != offered.told;
@@ -174,21 +174,20 @@ void RemoteProxy::tell(OriginLink& link, OriginLink::Offered& offered, const Fra
 }
 
 // It may offer, withdraw and offer again as fast as it likes.
-bool RemoteProxy::may_log(const std::string& credential, const std::string& service)
+bool ServiceOffers::may_log(const std::string& credential, const std::string& service)
 {
     constexpr std::size_t most_remembered = 4096;
     if (lines_.size() >= most_remembered && !lines_.contains(credential))
-        std::erase_if(lines_,
-                      [this](const auto& entry) { return origin_named(entry.first) == nullptr; });
+        std::erase_if(lines_, [this](const auto& entry) { return !links_.has_named(entry.first); });
     if (lines_[credential].take(Clock::now()))
         return true;
-    count(restless_, credential, service);
+    tallies_.count(tallies_.restless, credential, service);
     return false;
 }
 
 // Serves it, if that may be; throws std::system_error if it cannot listen.
-RemoteProxy::Verdict RemoteProxy::answer(OriginLink& link, const std::string& name,
-                                         const std::string& wanted)
+ServiceOffers::Verdict ServiceOffers::answer(OriginLink& link, const std::string& name,
+                                             const std::string& wanted)
 {
     std::optional<Contested> contested;
     const auto where = serve_tunnels(link, name, contested);
@@ -200,13 +199,13 @@ RemoteProxy::Verdict RemoteProxy::answer(OriginLink& link, const std::string& na
         return verdict;
     // A tunnel gives no right to what else is called so.
     if (const ServicePointer service = service_of_offer(link, name))
-        leave(*service, link);
+        detach(*service, link);
     return Opened{name, *where};
 }
 
 // The same, but for tunnels.
-RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::string& name,
-                                                  const std::string& wanted)
+ServiceOffers::Verdict ServiceOffers::answer_by_rules(OriginLink& link, const std::string& name,
+                                                      const std::string& wanted)
 {
     if (!is_service_name(name))
         return declined(name, DeclineReason::not_allowed, std::string(plain_name_syntax));
@@ -221,8 +220,7 @@ RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::s
             return *objection;
         const bool is_anybody = link.identity.is_anybody();
         if (const OriginLink* const holder = service->holder_before(&link, is_anybody))
-            return Contested{thing_of_name(*service), holder->number, std::nullopt,
-                             in_use(*service, *holder, link.identity)};
+            return contested_service(*service, *holder, link.identity);
     } else {
         if (auto objection = objection_to(link, name, wanted))
             return *objection;
@@ -232,7 +230,7 @@ RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::s
         service = open_for(link, name, address);
     }
     try {
-        serve(*service, link);
+        table_.attach(*service, link);
     } catch (const std::system_error&) {
         if (service->owner && service->servers.empty())
             retire(service, "cannot listen");
@@ -241,57 +239,32 @@ RemoteProxy::Verdict RemoteProxy::answer_by_rules(OriginLink& link, const std::s
     return Opened{name, to_string(service->outside.endpoint())};
 }
 
-// Its own of that name, whether it serves it or has gone and come back; else null.
-RemoteProxy::ServicePointer RemoteProxy::own_service(const OriginName& origin,
-                                                     const std::string& name) const
-{
-    for (const std::string& key : keys_of(origin, name)) {
-        const auto found = services_.find(key);
-        if (found != services_.end() && found->second->owner &&
-            found->second->owner->is_alike(origin) && found->second->options.offer() == name)
-            return found->second;
-    }
-    return nullptr;
-}
-
-std::string RemoteProxy::key_for(const OriginName& origin, const std::string& name) const
-{
-    for (const std::string& key : keys_of(origin, name)) {
-        if (!services_.contains(key))
-            return key;
-    }
-    fail(std::make_error_code(std::errc::file_exists),
-         fmt::format("others have services that are called as \"{}\" of {} is", name,
-                     origin.shown()));
-}
-
 // The one that it serves because of this offer, not counting tunnels; null if it serves none.
-RemoteProxy::ServicePointer RemoteProxy::service_of_offer(const OriginLink& link,
-                                                          const std::string& name) const
+ServicePointer ServiceOffers::service_of_offer(const OriginLink& link,
+                                               const std::string& name) const
 {
     if (const auto found = services_.find(name);
         found != services_.end() && found->second->server(&link) != nullptr)
         return found->second;
-    const ServicePointer own = own_service(*link.name, name);
+    const ServicePointer own = table_.opened_by(*link.name, name);
     return own && own->server(&link) != nullptr ? own : nullptr;
 }
 
 // Who has what it wants to open; nullopt: nobody, or nobody who counts. Throws std::system_error if
 // it can never have that.
-std::optional<RemoteProxy::Contested>
-RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Address address)
+std::optional<Contested> ServiceOffers::contest_for(const OriginLink& link, const std::string& name,
+                                                    Address address)
 {
-    const ServicePointer own = own_service(*link.name, name);
+    const ServicePointer own = table_.opened_by(*link.name, name);
     if (own) {
         if (const OriginLink* const holder = own->holder_before(&link, false))
-            return Contested{thing_of_name(*own), holder->number, std::nullopt,
-                             in_use(*own, *holder, link.identity)};
+            return contested_service(*own, *holder, link.identity);
     }
     if (address.port == 0)
         return std::nullopt;
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
-    const tcp::endpoint wanted = hosts_.endpoint(address);
+    const tcp::endpoint wanted = table_.endpoint(address);
     std::vector<ServicePointer> there;
     for (const auto& [key, service] : services_) {
         if (service != own && overlap(service->outside.endpoint(), wanted))
@@ -322,10 +295,10 @@ RemoteProxy::contest_for(const OriginLink& link, const std::string& name, Addres
 
 // One of its own, at this address. Throws std::system_error, and then what it had is still there,
 // unless that had the same port.
-RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::string& name,
-                                                  const Address& address)
+ServicePointer ServiceOffers::open_for(OriginLink& link, const std::string& name,
+                                       const Address& address)
 {
-    const ServicePointer former = own_service(*link.name, name);
+    const ServicePointer former = table_.opened_by(*link.name, name);
     const PortRanges& allowed = ports_of(link);
     const auto may_keep = [&](std::uint16_t port) {
         return std::ranges::any_of(allowed,
@@ -342,16 +315,16 @@ RemoteProxy::ServicePointer RemoteProxy::open_for(OriginLink& link, const std::s
     Listener listener = listen_for(link, address);
     if (former && !former->retired)
         retire(former, why, &link);
-    RemoteService options{key_for(*link.name, name), address};
+    RemoteService options{table_.name_for(*link.name, name), address};
     options.rules = options_.rules;
     options.offered_as = name;
-    return add_service(std::move(options), std::move(listener), link.name);
+    return table_.add(std::move(options), std::move(listener), link.name);
 }
 
 // To serving one that the options name.
-std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link,
-                                                  const PublicService& service,
-                                                  const std::string& wanted) const
+std::optional<Declined> ServiceOffers::objection_to(const OriginLink& link,
+                                                    const PublicService& service,
+                                                    const std::string& wanted) const
 {
     const std::string& name = service.options.name;
     if (!service.allows(link.identity.name))
@@ -373,8 +346,8 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link,
 }
 
 // To opening one that the options do not name.
-std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const std::string& name,
-                                                  const std::string& wanted) const
+std::optional<Declined> ServiceOffers::objection_to(const OriginLink& link, const std::string& name,
+                                                    const std::string& wanted) const
 {
     const auto refused = [&name](std::string text) {
         return declined(name, DeclineReason::not_allowed, std::move(text));
@@ -419,7 +392,7 @@ std::optional<Declined> RemoteProxy::objection_to(const OriginLink& link, const 
     return std::nullopt;
 }
 
-const PortRanges& RemoteProxy::ports_of(const OriginLink& link) const
+const PortRanges& ServiceOffers::ports_of(const OriginLink& link) const
 {
     static const PortRanges none;
     for (const std::string& name : {link.identity.name, std::string()}) {
@@ -431,14 +404,14 @@ const PortRanges& RemoteProxy::ports_of(const OriginLink& link) const
 
 // Each takes a descriptor. However many one origin proxy opens, as many are left for others. So
 // many of its own are about to go. Throws std::system_error.
-void RemoteProxy::must_leave_room(const OriginLink& link, std::size_t leaving) const
+void ServiceOffers::must_leave_room(const OriginLink& link, std::size_t leaving) const
 {
     const auto own =
         static_cast<std::size_t>(std::ranges::count_if(services_, [&link](const auto& entry) {
             const auto& owner = entry.second->owner;
             return owner && owner->credential() == link.name->credential();
         }));
-    const std::size_t most = usable_descriptors() / 4;
+    const std::size_t most = capacity_.services();
     if (services_.size() + own < most + 2 * leaving)
         return;
     fail(std::make_error_code(std::errc::too_many_files_open),
@@ -448,19 +421,19 @@ void RemoteProxy::must_leave_room(const OriginLink& link, std::size_t leaving) c
 }
 
 // Throws std::system_error.
-Listener RemoteProxy::listen_for(const OriginLink& link, Address address)
+Listener ServiceOffers::listen_for(const OriginLink& link, Address address)
 {
     if (address.host.empty())
         address.host = options_.outside_address.value_or(Address()).host;
     if (address.port != 0)
-        return listen(address);
+        return table_.listen(address);
     std::vector<std::uint16_t> ports = ports_in(ports_of(link));
     const RandomBytes random = random_bytes();
     const std::size_t start = random[0] << 8 | random[1];
     for (std::size_t i = 0;; ++i) {
         address.port = ports[(start + i) % ports.size()];
         try {
-            return listen(address);
+            return table_.listen(address);
         } catch (const std::system_error& error) {
             // Whichever was the last.
             if (i + 1 >= std::min(ports.size(), most_tries))
@@ -470,9 +443,9 @@ Listener RemoteProxy::listen_for(const OriginLink& link, Address address)
 }
 
 // After a change of the options.
-void RemoteProxy::reconsider_offers()
+void ServiceOffers::reconsider_offers()
 {
-    const std::vector<OriginLink*> all = links_;
+    const std::vector<OriginLink*> all = links_.all();
     for (OriginLink* const link : all) {
         std::vector<std::string> names;
         for (const auto& [name, offered] : link->offers)
@@ -484,14 +457,10 @@ void RemoteProxy::reconsider_offers()
 
 // Another program may have let the address go. A few at a time, and not as often as the origin
 // proxy likes: each may be hundreds of attempts.
-void RemoteProxy::listen_again(OriginLink& link)
+void ServiceOffers::listen_again(OriginLink& link)
 {
     constexpr std::size_t most_at_once = 4;
     const auto now = Clock::now();
-    if (now >= tunnels_again_) {
-        tunnels_again_ = now + options_.common.heartbeat_interval;
-        open_missing_tunnels();
-    }
     if (now < link.listens_again)
         return;
     link.listens_again = now + options_.common.heartbeat_interval;
@@ -509,6 +478,185 @@ void RemoteProxy::listen_again(OriginLink& link)
         link.listened_last = name;
         consider(link, name);
     }
+}
+
+// All who offer it and go by this name.
+void ServiceOffers::consider_all(const std::string& client, const std::string& service)
+{
+    for (OriginLink* const link : links_.named(client)) {
+        if (link->offers.contains(service))
+            consider(*link, service);
+    }
+}
+
+void ServiceOffers::reconsider(const Contender& contender)
+{
+    OriginLink* const link = links_.find(contender.link);
+    if (link != nullptr && link->offers.contains(contender.offer))
+        consider(*link, contender.offer);
+    else
+        holders_.leave(contender);
+}
+
+// Lets an origin proxy serve the tunnels that are meant for it. Where the first of them is;
+// nullopt: there is none, or somebody has it, and then that is in `contested`.
+std::optional<std::string> ServiceOffers::serve_tunnels(OriginLink& link, const std::string& name,
+                                                        std::optional<Contested>& contested)
+{
+    std::optional<std::string> where;
+    std::vector<ServicePointer> its;
+    for (const auto& [key, service] : services_) {
+        if (service->tunnel && service->tunnel->service == name &&
+            link.name->answers_to(service->tunnel->client))
+            its.push_back(service);
+    }
+    for (const ServicePointer& service : its) {
+        if (service->options.wants_header && !link.sends_headers) { // it was another program before
+            log::error("a tunnel is not served: its origin proxy is too old to send the header "
+                       "that is wanted",
+                       {{"outside", *service->name}, log_name(link)});
+            continue;
+        }
+        const bool is_anybody = link.identity.is_anybody();
+        if (const OriginLink* const holder = service->holder_before(&link, is_anybody)) {
+            contested = contested_service(*service, *holder, link.identity);
+            continue;
+        }
+        try {
+            table_.attach(*service, link);
+            if (!where)
+                where = to_string(service->outside.endpoint());
+        } catch (const std::system_error& error) {
+            log::error("a tunnel cannot be opened", {{"reason", error.what()}});
+        }
+    }
+    return where;
+}
+
+void ServiceOffers::consider_postponed()
+{
+    const auto postponed = std::exchange(postponed_offers_, std::nullopt);
+    if (!postponed)
+        return;
+    for (const auto& [link, name] : *postponed) {
+        if (links_.contains(link) && link->offers.contains(name))
+            consider(*link, name);
+    }
+}
+
+// ---- Ends
+
+// Those who are being served go on. All who served it are told, but for `knows`.
+void ServiceOffers::retire(const ServicePointer& service, std::string_view why,
+                           const OriginLink* knows)
+{
+    const std::string& name = service->options.name;
+    const std::string& offer = service->options.offer();
+    if (!service->owner || may_log(service->owner->credential(), name))
+        log::info("service closed", {{"service", name}, {"reason", why}});
+    for (const PublicService::Server& server : table_.close(service, why)) {
+        OriginLink& link = *server.link;
+        if (service->tunnel) { // it may have the same service still, elsewhere
+            if (link.offers.contains(service->options.offer()))
+                consider(link, service->options.offer());
+            continue;
+        }
+        const auto offered = link.offers.find(offer);
+        if (!link.offers_services) {
+            link.connection.finish("its service is gone");
+            drop(link);
+        } else if (&link != knows && offered != link.offers.end()) {
+            tell(link, offered->second, Declined{offer, DeclineReason::removed, std::string(why)});
+        }
+    }
+    holders_.become_free(*service);
+    visitors_.end_waiting_for_closed(*service, why);
+}
+
+// Whoever waits for what it had has a turn.
+void ServiceOffers::detach(PublicService& service, OriginLink& link)
+{
+    if (table_.detach(service, link))
+        holders_.become_free(service);
+}
+
+// The visitors who wait keep their places for whoever else serves them, now or later. A second time
+// it does nothing.
+void ServiceOffers::drop(OriginLink& link)
+{
+    if (std::exchange(link.is_lost, true))
+        return;
+    links_.remove(link);
+    link.parked.clear();
+    visitors_.revoke(link);
+    for (const ServicePointer& service : table_.served_by(link))
+        detach(*service, link);
+    link.asked.reset();
+    holders_.forget(link);
+    visitors_.left().notify(); // drain() waits for the link's end too
+}
+
+// What it had is free at once for those who have waited.
+void ServiceOffers::drop_silent(OriginLink& link)
+{
+    const std::vector<ServicePointer> its = table_.served_by(link);
+    link.connection.end(make_error_code(Errc::heartbeat_timeout),
+                        "it does not answer, and another origin proxy asks for its place");
+    drop(link);
+    for (const ServicePointer& service : its) {
+        if (service->servers.empty())
+            service->deserted -= options_.probe_timeout;
+    }
+}
+
+// An address that nobody serves is refused by the kernel, but not given up, if the options name it.
+void ServiceOffers::end_outages(Clock::time_point now)
+{
+    for (const ServicePointer& service : table_.outages_over(now)) {
+        if (service->outside.is_open())
+            log::warn("no origin proxy came back: refusing visitors",
+                      {{"outside", to_string(service->outside.endpoint())}});
+        service->outside.shut();
+        if (!visitors_.end_waiting_for_deserted(*service))
+            continue; // the next turn goes on
+        service->outage_ends.reset();
+        if (service->owner && service->servers.empty())
+            retire(service, "its origin proxy did not come back");
+    }
+}
+
+// ---- Health
+
+// Of a service that it offers or serves; what it says of others is nobody's concern.
+void ServiceOffers::on_health(OriginLink& link, const ServerHealth& health)
+{
+    std::vector<PublicService::Server*> servers;
+    for (const ServicePointer& service : table_.served_by(link)) {
+        if (service->options.offer() == health.service)
+            servers.push_back(service->server(&link));
+    }
+    if (servers.empty() && !link.offers.contains(health.service))
+        return;
+    if (health.state != ServerState::well && health.state != ServerState::ill)
+        return; // of a later version
+    const bool is_ill = health.state == ServerState::ill;
+    const bool news =
+        is_ill ? link.ill.insert(health.service).second : link.ill.erase(health.service) > 0;
+    for (PublicService::Server* const server : servers) {
+        server->is_ill = is_ill;
+        if (!is_ill)
+            server->refused.reset(); // it takes connections
+    }
+    if (!news || !may_log(link.name->credential(), health.service))
+        return;
+    if (is_ill)
+        log::warn("an origin server is not well", {{"service", health.service},
+                                                   log_name(link),
+                                                   {"origin", link.address},
+                                                   {"reason", health.text}});
+    else
+        log::info("an origin server is well again",
+                  {{"service", health.service}, log_name(link), {"origin", link.address}});
 }
 
 } // namespace tunnel

@@ -1,0 +1,146 @@
+// Which origin proxy may serve, or open, which service.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "common/asio.hpp"
+#include "common/net/listener.hpp"
+#include "common/protocol/frame.hpp"
+#include "common/task_group.hpp"
+#include "remote-proxy/alarm.hpp"
+#include "remote-proxy/capacity.hpp"
+#include "remote-proxy/holders.hpp"
+#include "remote-proxy/line_allowance.hpp"
+#include "remote-proxy/options.hpp"
+#include "remote-proxy/origin_links.hpp"
+#include "remote-proxy/service_table.hpp"
+#include "remote-proxy/tallies.hpp"
+#include "remote-proxy/trusted_origins.hpp"
+#include "remote-proxy/visitors.hpp"
+
+namespace tunnel {
+
+// Answers the offers of origin proxies, also again when something has changed, and ends what they
+// have opened.
+class ServiceOffers {
+public:
+    // What is used here and belongs to others. All of it must outlive this.
+    struct Uses {
+        asio::io_context& io;
+        const RemoteOptions& options;
+        const TrustedOrigins& trust;
+        const Capacity& capacity;
+        OriginLinks& links;
+        ServiceTable& table;
+        Visitors& visitors;
+        Tallies& tallies;
+        Alarm& alarm;
+        TaskGroup& tasks;
+    };
+
+    // While many tunnels change at once: offers that are to be considered are considered once at
+    // the end, instead of once for each tunnel, each time with all tunnels.
+    class Postponing {
+    public:
+        explicit Postponing(ServiceOffers& offers) : offers_(offers)
+        {
+            offers_.postponed_offers_.emplace();
+        }
+
+        Postponing(const Postponing&) = delete;
+        Postponing& operator=(const Postponing&) = delete;
+
+        ~Postponing() { offers_.postponed_offers_.reset(); }
+
+        // Considers them now.
+        void finish() { offers_.consider_postponed(); }
+
+    private:
+        ServiceOffers& offers_;
+    };
+
+    explicit ServiceOffers(Uses uses);
+
+    Holders& holders() { return holders_; }
+
+    // ---- What an origin proxy says
+
+    void on_offer(OriginLink& link, const Offer& offer);
+    void withdraw(OriginLink& link, const std::string& name);
+    void on_health(OriginLink& link, const ServerHealth& health);
+
+    // ---- Offers that are there
+
+    void consider(OriginLink& link, const std::string& name, bool asked = false);
+
+    // Of all who go by the name.
+    void consider_all(const std::string& client, const std::string& service);
+
+    // After a change of the options.
+    void reconsider_offers();
+
+    // Those that could not be opened, a few at a time.
+    void listen_again(OriginLink& link);
+
+    // ---- Ends
+
+    // Closes a service. All who served it are told, but for `knows`.
+    void retire(const ServicePointer& service, std::string_view why,
+                const OriginLink* knows = nullptr);
+
+    // The origin proxy does not serve it any more.
+    void detach(PublicService& service, OriginLink& link);
+
+    // It is gone. A second time it does nothing.
+    void drop(OriginLink& link);
+
+    // Shuts addresses to which no origin proxy has come back.
+    void end_outages(Clock::time_point now);
+
+private:
+    using Verdict = std::variant<Frame, Contested>; // on an offer
+
+    void reconsider(const Contender& contender);
+    void consider_postponed();
+    void drop_silent(OriginLink& link);
+    ServicePointer open_for(OriginLink& link, const std::string& name, const Address& address);
+    void tell(OriginLink& link, OriginLink::Offered& offered, const Frame& frame,
+              bool asked = false);
+    bool may_log(const std::string& credential, const std::string& service);
+    Verdict answer(OriginLink& link, const std::string& name, const std::string& wanted);
+    Verdict answer_by_rules(OriginLink& link, const std::string& name, const std::string& wanted);
+    std::optional<std::string> serve_tunnels(OriginLink& link, const std::string& name,
+                                             std::optional<Contested>& contested);
+    std::optional<Contested> contest_for(const OriginLink& link, const std::string& name,
+                                         Address address);
+    ServicePointer service_of_offer(const OriginLink& link, const std::string& name) const;
+    std::optional<Declined> objection_to(const OriginLink& link, const PublicService& service,
+                                         const std::string& wanted) const;
+    std::optional<Declined> objection_to(const OriginLink& link, const std::string& name,
+                                         const std::string& wanted) const;
+    const PortRanges& ports_of(const OriginLink& link) const;
+    Listener listen_for(const OriginLink& link, Address address);
+    void must_leave_room(const OriginLink& link, std::size_t leaving) const;
+
+    const RemoteOptions& options_;
+    const TrustedOrigins& trust_;
+    const Capacity& capacity_;
+    OriginLinks& links_;
+    ServiceTable& table_;
+    const ServiceMap& services_; // of the table
+    Visitors& visitors_;
+    Tallies& tallies_;
+
+    Holders holders_;
+    std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
+    std::optional<std::set<std::pair<OriginLink*, std::string>>> postponed_offers_;
+};
+
+} // namespace tunnel

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Checks which folder includes which: that nothing points back, and that no files include each other in a circle.
+Exit 0: all is well; 1: a line "FILE:LINE: what is wrong" for each fault."""
+import argparse
+import pathlib
+import re
+import sys
+
+# Each room, and the rooms of common/ that it may include besides itself. A room stands below all that it may include.
+ROOMS = """
+    base
+    sandbox     base
+    files       base sandbox
+    transport   base sandbox
+    protocol    base transport
+    relay       base transport
+    security    base sandbox files transport protocol
+    options     base sandbox files transport relay security
+    http        base
+    management  base transport security options http
+    commands    base sandbox transport security options http management
+"""
+# The programs may include all of common/, and neither the other.
+PROGRAMS = ("remote-proxy", "origin-proxy")
+
+INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
+
+
+def read_rooms(text):
+    """{room: what it may include}, itself among them. A room that is not there yet cannot be included, so no circle of
+    rooms can be written down."""
+    rooms = {}
+    for line in text.split("\n"):
+        if not line.split():
+            continue
+        room, *below = line.split()
+        unknown = [each for each in below if each not in rooms]
+        if room in rooms or unknown:
+            sys.exit(f"rooms: {room} is there twice, or stands above {unknown}")
+        rooms[room] = {room, *below}
+    return rooms
+
+
+def room_of(file):
+    """The room of common/ or the program that a file belongs to; None: neither."""
+    top, *rest = pathlib.PurePosixPath(file).parts
+    if top == "common":
+        return rest[0] if len(rest) > 1 else None
+    return top if top in PROGRAMS else None
+
+
+def is_allowed(rooms, one, other):
+    if one in PROGRAMS:
+        return other == one or other in rooms
+    return other in rooms[one]
+
+
+def includes_of(root, file):
+    """[(line, path)] of what a file includes of this repository."""
+    found = []
+    for number, line in enumerate((root / file).read_text().split("\n"), 1):
+        match = INCLUDE.match(line)
+        if match:
+            found.append((number, match[1]))
+    return found
+
+
+def circles(includes):
+    """A line for each circle of files."""
+    faults, done, path = [], set(), []
+
+    def visit(file):
+        if file in path:
+            around = path[path.index(file):] + [file]
+            line = next(line for line, other in includes[path[-1]] if other == file)
+            faults.append(f"{path[-1]}:{line}: a circle of includes: {' -> '.join(around)}")
+            return
+        if file in done or file not in includes:
+            return
+        path.append(file)
+        for _, other in includes[file]:
+            visit(other)
+        done.add(path.pop())
+
+    for file in sorted(includes):
+        visit(file)
+    return faults
+
+
+def check(root, rooms):
+    """All that is wrong, a line for each."""
+    files = sorted(str(path.relative_to(root)) for top in ("common", *PROGRAMS)
+                   for path in (root / top).rglob("*") if path.suffix in (".cpp", ".hpp"))
+    faults = []
+    includes = {}
+    for file in files:
+        room = room_of(file)
+        if room not in rooms and room not in PROGRAMS:
+            faults.append(f"{file}:1: is in no room of common/ ({', '.join(rooms)})")
+            continue
+        includes[file] = includes_of(root, file)
+        for line, other in includes[file]:
+            target = room_of(other)
+            if not (root / other).is_file():
+                faults.append(f"{file}:{line}: there is no {other}; paths are written from the root")
+            elif target is None or not is_allowed(rooms, room, target):
+                faults.append(f"{file}:{line}: {room} may not include {target or 'this'}: {other}")
+    return faults + circles(includes)
+
+
+def main():
+    here = pathlib.Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", nargs="?", type=pathlib.Path, default=here,
+                        help="the root of a repository; by default the one of this script")
+    faults = check(parser.parse_args().root, read_rooms(ROOMS))
+    for fault in faults:
+        print(fault)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
