@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <functional>
 
+#include <fmt/format.h>
+
 #include "common/bandwidth_options.hpp"
 #include "common/configuration/overlaps.hpp"
+#include "common/log.hpp"
 #include "common/preflight.hpp"
 #include "common/rule_options.hpp"
 #include "origin-proxy/configuration.hpp"
@@ -16,6 +19,22 @@
 namespace tunnel {
 
 namespace {
+
+std::vector<std::string> addresses_of_nobody(const OriginOptions& options)
+{
+    std::vector<std::string> doubts;
+    const auto look = [&doubts](std::string_view option, const Address& address) {
+        if (address.port == 0)
+            doubts.push_back(fmt::format("{} {}: nobody can connect to port 0", option,
+                                         log::escape(to_string(address))));
+    };
+    for (const RemotePeer& each : options.remote_proxies)
+        look("remote-proxy-addr", each.address);
+    const bool is_only = options.services.empty(); // else it was not given
+    if (is_only && !options.origin_server_address.is_unix())
+        look("origin-server-addr", options.origin_server_address.tcp());
+    return doubts;
+}
 
 void add_tables(CommandLine& line, OriginOptions& options)
 {
@@ -29,6 +48,7 @@ void add_tables(CommandLine& line, OriginOptions& options)
             read_remote_proxies(table, options, problems);
         },
         "--remote-proxy-addr", CommandLine::InFile::both);
+    line.doubt([&options] { return addresses_of_nobody(options); });
     line.on_check([&options] {
         asio::io_context io(1);
         Preflight preflight(options.common);
