@@ -16,18 +16,6 @@ void read_key(TableReader& keys, const std::string& key, std::optional<std::uint
 
 } // namespace
 
-void add_bandwidth(CommandLine& line, ServiceRates& rates)
-{
-    line.add_rate("--max-bandwidth-up", rates.together.up,
-                  "What all visitors of a service together may send to it in a second");
-    line.add_rate("--max-bandwidth-down", rates.together.down,
-                  "What a service may send to all its visitors together in a second");
-    line.add_rate("--max-bandwidth-up-per-visitor", rates.each.up,
-                  "What one visitor may send in a second");
-    line.add_rate("--max-bandwidth-down-per-visitor", rates.each.down,
-                  "What may be sent to one visitor in a second");
-}
-
 void add_origin_bandwidth(CommandLine& line, Rates& rates)
 {
     line.add_rate("--max-bandwidth-up-per-origin", rates.up,
@@ -40,13 +28,6 @@ void read_bandwidth(TableReader& keys, Rates& rates)
 {
     read_key(keys, "max-bandwidth-up", rates.up);
     read_key(keys, "max-bandwidth-down", rates.down);
-}
-
-void read_bandwidth(TableReader& keys, ServiceRates& rates)
-{
-    read_bandwidth(keys, rates.together);
-    read_key(keys, "max-bandwidth-up-per-visitor", rates.each.up);
-    read_key(keys, "max-bandwidth-down-per-visitor", rates.each.down);
 }
 
 } // namespace tunnel

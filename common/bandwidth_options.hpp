@@ -7,15 +7,8 @@
 
 namespace tunnel {
 
-// --max-bandwidth-up, --max-bandwidth-down, and the two of one visitor. What they fill must live
-// until the line is parsed.
-void add_bandwidth(CommandLine& line, ServiceRates& rates);
-
 // --max-bandwidth-up-per-origin and --max-bandwidth-down-per-origin.
 void add_origin_bandwidth(CommandLine& line, Rates& rates);
-
-// The same keys in the table of a service; a key that is not there leaves what the rates are.
-void read_bandwidth(TableReader& keys, ServiceRates& rates);
 
 // max-bandwidth-up and max-bandwidth-down, in that of an origin proxy.
 void read_bandwidth(TableReader& keys, Rates& rates);

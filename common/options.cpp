@@ -287,6 +287,17 @@ void CommandLine::add_each(const std::string& flag, const std::string& type,
     added.option->join(); // each time it is given, one line
 }
 
+void CommandLine::add_text(const std::string& flag, const std::string& type,
+                           const std::string& shown_default, const std::string& help,
+                           std::function<void(const std::string&)> read)
+{
+    add_text(flag, help, type, shown_default, "", Need::optional,
+             [read = std::move(read)](const std::string& text) {
+                 read(text);
+                 return true;
+             });
+}
+
 void CommandLine::add_choice(const std::string& flag, const std::string& help,
                              const std::string& shown_default, const std::string& expected,
                              std::function<bool(const std::string&)> read)

@@ -111,6 +111,10 @@ public:
     // std::invalid_argument if it is not what it expects.
     void add_each(const std::string& flag, const std::string& type, const std::string& help,
                   std::function<void(std::string_view)> read);
+    // Anything: `read` throws std::invalid_argument if the text is not what it expects.
+    void add_text(const std::string& flag, const std::string& type,
+                  const std::string& shown_default, const std::string& help,
+                  std::function<void(const std::string&)> read);
     // One of a few words: `read` answers false if the text is none of them, which are `expected`.
     void add_choice(const std::string& flag, const std::string& help,
                     const std::string& shown_default, const std::string& expected,

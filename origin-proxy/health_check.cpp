@@ -93,12 +93,12 @@ std::string http_request(const ServerAddress& server, const std::string& path)
 
 awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
 {
-    const HealthCheck& check = service.health_check;
+    const HealthCheck& check = service.rules.health_check;
     const auto deadline = Clock::now() + check.timeout;
     Looked looked{Finding::ill};
     try {
         Fd socket = co_await server.dial(server.begin());
-        std::string words = header_for(service.proxy_protocol);
+        std::string words = header_for(service.rules.proxy_protocol);
         if (check.kind == HealthCheck::Kind::http)
             words += http_request(service.origin_server_address, check.path);
         if (!words.empty()) {

@@ -19,7 +19,7 @@ struct HealthChecks::Checked {
     {
     }
 
-    const HealthCheck& options() const { return service->options.health_check; }
+    const HealthCheck& options() const { return service->options.rules.health_check; }
 
     std::shared_ptr<Service> service;
     OriginServer server;
@@ -53,7 +53,7 @@ void HealthChecks::check(const std::vector<std::shared_ptr<Service>>& wanted)
         }
         if (old != before.end() && !same && !old->second->over && !old->second->health.healthy())
             tell_(*service, "");
-        if (service->options.health_check.kind == HealthCheck::Kind::off)
+        if (service->options.rules.health_check.kind == HealthCheck::Kind::off)
             continue;
         auto checked = std::make_shared<Checked>(executor_, service);
         if (same) {

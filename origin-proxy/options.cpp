@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <functional>
 
+#include <fmt/format.h>
+
 #include "common/bandwidth_options.hpp"
 #include "common/configuration/overlaps.hpp"
+#include "common/log.hpp"
 #include "common/preflight.hpp"
+#include "common/rule_options.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/host_name.hpp"
 #include "origin-proxy/parse_service.hpp"
@@ -15,6 +19,22 @@
 namespace tunnel {
 
 namespace {
+
+std::vector<std::string> addresses_of_nobody(const OriginOptions& options)
+{
+    std::vector<std::string> doubts;
+    const auto look = [&doubts](std::string_view option, const Address& address) {
+        if (address.port == 0)
+            doubts.push_back(fmt::format("{} {}: nobody can connect to port 0", option,
+                                         log::escape(to_string(address))));
+    };
+    for (const RemotePeer& each : options.remote_proxies)
+        look("remote-proxy-addr", each.address);
+    const bool is_only = options.services.empty(); // else it was not given
+    if (is_only && !options.origin_server_address.is_unix())
+        look("origin-server-addr", options.origin_server_address.tcp());
+    return doubts;
+}
 
 void add_tables(CommandLine& line, OriginOptions& options)
 {
@@ -28,6 +48,7 @@ void add_tables(CommandLine& line, OriginOptions& options)
             read_remote_proxies(table, options, problems);
         },
         "--remote-proxy-addr", CommandLine::InFile::both);
+    line.doubt([&options] { return addresses_of_nobody(options); });
     line.on_check([&options] {
         asio::io_context io(1);
         Preflight preflight(options.common);
@@ -79,7 +100,7 @@ void complete(const CommandLine& line, OriginOptions& options)
     if (!line.has("--service"))
         return;
     for (OriginService& each : options.services)
-        take_rules(each, options);
+        each.rules = options.rules;
 }
 
 void describe(CommandLine& line)
@@ -98,15 +119,12 @@ void describe(CommandLine& line)
          "--log-format", "--watch"});
 }
 
-// All that OriginProxy::reload() takes from the options.
+// Beside the rules of services, all that OriginProxy::reload() takes from the options.
 void say_what_reloads(CommandLine& line)
 {
     line.applied_by_reload({"--remote-proxy-addr", "--origin-server-addr", "--service",
-                            "--proxy-protocol", "--max-bandwidth-up", "--max-bandwidth-down",
-                            "--max-bandwidth-up-per-visitor", "--max-bandwidth-down-per-visitor",
                             "--max-bandwidth-up-per-origin", "--max-bandwidth-down-per-origin",
-                            "--health-check", "--health-check-interval", "--max-retries",
-                            "--tls-ca", "--tls-server-name", "--tls-insecure"});
+                            "--max-retries", "--tls-ca", "--tls-server-name", "--tls-insecure"});
 }
 
 void add_flags(CommandLine& line, OriginOptions& options)
@@ -134,26 +152,9 @@ void add_flags(CommandLine& line, OriginOptions& options)
         "--name", options.name,
         "What the remote proxy calls this origin proxy, and tells it from others with the "
         "same secret by");
-    line.add_choice("--proxy-protocol",
-                    "Tell the origin server who the visitor is, by a header of the PROXY protocol "
-                    "before its first byte: off, v1 or v2",
-                    "off", "", [&options](const std::string& text) {
-                        options.proxy_protocol = read_proxy_protocol(text);
-                        return true;
-                    });
+    tunnel::add_flags(line, serving_rule_options(), options.rules);
     line.group("Bandwidth");
-    add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin);
-    line.group("Health of the origin servers");
-    line.add_choice("--health-check",
-                    "Look again and again whether the origin server is well, so that visitors go "
-                    "to other origin proxies while it is not: tcp: it takes a connection; "
-                    "http:/path: it answers GET /path with 2xx or 3xx; off",
-                    "off", "", [&options](const std::string& text) {
-                        read_health_check(text, options.health_check);
-                        return true;
-                    });
-    line.add("--health-check-interval", options.health_check.interval, "Look this often");
     line.group("Connections");
     line.add("--dial-timeout", options.dial_timeout,
              "Give up connecting, to the origin server or the remote proxy, after this long");
@@ -255,13 +256,6 @@ std::vector<std::string> OriginOptions::certificates_shown() const
     for (const RemotePeer& each : remote_proxies)
         files.push_back(trust_of(each).own.certificate);
     return files;
-}
-
-void take_rules(OriginService& service, const OriginOptions& options)
-{
-    service.proxy_protocol = options.proxy_protocol;
-    service.bandwidth = options.bandwidth;
-    service.health_check = options.health_check;
 }
 
 std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options)

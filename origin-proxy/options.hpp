@@ -22,11 +22,9 @@ struct OriginOptions {
     std::string name; // that tells it from others with the same secret; empty: it tells none
     std::vector<RemotePeer> remote_proxies; // one at least, each with another address
     ServerAddress origin_server_address;    // of the service `default`, if there are no others
-    ProxyProtocol proxy_protocol{};         // towards it
-    HealthCheck health_check{};             // of it
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
-    ServiceRates bandwidth;     // of each service that does not say otherwise
+    ServingRules rules;         // of each service that does not say otherwise
     Rates bandwidth_per_origin; // of all services together
     milliseconds dial_timeout = std::chrono::seconds(5);
     std::optional<std::uint32_t> max_retries; // consecutive ones; none: no limit
@@ -61,9 +59,6 @@ struct OriginOptions {
 
 // Paths of the Unix sockets that are served.
 std::vector<std::string> unix_servers(const OriginOptions& options);
-
-// Gives the service what the options say of every service that says nothing else.
-void take_rules(OriginService& service, const OriginOptions& options);
 
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code.

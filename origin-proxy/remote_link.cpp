@@ -25,7 +25,7 @@ std::vector<OriginService> services_of(const OriginOptions& options)
     if (!options.services.empty())
         return options.services;
     OriginService only{std::string(default_service), options.origin_server_address};
-    take_rules(only, options);
+    only.rules = options.rules;
     return {only};
 }
 
@@ -419,7 +419,7 @@ void RemoteLink::check_servers()
     if (checking_)
         checks_.check(all);
     else if (std::ranges::any_of(all, [](const auto& service) {
-                 return service->options.health_check.kind != HealthCheck::Kind::off;
+                 return service->options.rules.health_check.kind != HealthCheck::Kind::off;
              }))
         log::warn("no health checks, since the remote proxy is too old to be told of them",
                   {{"remote", to_string(address_)}});

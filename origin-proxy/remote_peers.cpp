@@ -31,9 +31,6 @@ bool is_same(const Address& one, const Address& other)
 
 void add(RemotePeer peer, OriginOptions& options)
 {
-    if (peer.address.port == 0)
-        refuse_text(to_string(peer.address), "the port of the remote proxy's --control-addr, and "
-                                             "nobody can connect to port 0");
     auto& all = options.remote_proxies;
     if (std::ranges::any_of(
             all, [&peer](const RemotePeer& each) { return is_same(each.address, peer.address); }))

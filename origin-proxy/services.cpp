@@ -34,13 +34,13 @@ void Services::change(const std::vector<OriginService>& wanted)
         names_.push_back(options.name);
         auto old = before.extract(options.name);
         if (old.empty()) {
-            auto limits = std::make_shared<SharedLimits>(options.bandwidth.together);
+            auto limits = std::make_shared<SharedLimits>(options.rules.bandwidth.together);
             table_.emplace(options.name, made_of(options, std::move(limits)));
             continue;
         }
         std::shared_ptr<Service>& service = old.mapped();
-        if (service->options.bandwidth.together != options.bandwidth.together)
-            service->bandwidth->change(options.bandwidth.together);
+        if (service->options.rules.bandwidth.together != options.rules.bandwidth.together)
+            service->bandwidth->change(options.rules.bandwidth.together);
         if (service->options != options)
             service = made_of(options, service->bandwidth);
         table_.insert(std::move(old));

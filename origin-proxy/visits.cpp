@@ -222,7 +222,7 @@ std::string RemoteLink::take_origin_server(Visit& visit, Fd socket)
     prepare_stream(socket.get());
     shared_.counts.dials.observe(Clock::now() - visit.began);
     const std::string header =
-        visitor_header(visit.service->options.proxy_protocol, visit.announce);
+        visitor_header(visit.service->options.rules.proxy_protocol, visit.announce);
     if (!header.empty()) {
         if (const std::error_code error = send_at_once({socket.get()}, header))
             return failure_of(*visit.service, error);
@@ -316,7 +316,7 @@ PairLimits RemoteLink::limits_of(const Service& service) const
     PairLimits limits; // the origin server is the first
     Bandwidths& up = limits.second_to_first;
     Bandwidths& down = limits.first_to_second;
-    add_limits(service.options.bandwidth.each, up, down);
+    add_limits(service.options.rules.bandwidth.each, up, down);
     service.bandwidth->add_to(up, down);
     shared_.bandwidth.add_to(up, down);
     return limits;

@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "common/bandwidth_options.hpp"
 #include "common/configuration/overlaps.hpp"
 #include "common/configuration/table_reader.hpp"
 #include "common/log.hpp"
 #include "common/nearest_name.hpp"
 #include "common/protocol/frame.hpp"
+#include "common/rule_options.hpp"
 #include "common/text_values.hpp"
 #include "remote-proxy/origins_table.hpp"
 
@@ -20,36 +20,6 @@ namespace {
 
 constexpr Choices<Balance, 3> balances{
     {{"least", Balance::least}, {"round-robin", Balance::round_robin}, {"first", Balance::first}}};
-
-void read_limit(TableReader& keys, const std::string& key, std::optional<std::uint32_t>& limit)
-{
-    keys.one(key, [&limit](const std::string& text) {
-        limit = text == "off" ? std::nullopt : std::optional(read_number(text, 1, most_visitors));
-    });
-}
-
-void read_cidrs(TableReader& keys, const std::string& key, std::vector<Cidr>& networks)
-{
-    keys.several(key, [&networks](const std::string& text) { read_networks(text, networks); });
-}
-
-// Those of the table stand for those that hold outside of it; "off": there are none.
-void replace_cidrs(const Setting& table, TableReader& keys, const std::string& key,
-                   std::vector<Cidr>& networks)
-{
-    const Setting* const setting = table.find(key);
-    if (setting != nullptr)
-        networks.clear();
-    if (setting != nullptr && setting->kind == Setting::Kind::text && setting->text == "off")
-        keys.take(key);
-    else if (setting != nullptr && is_empty_list(*setting) && !may_be_empty(key))
-        keys.refuse(key,
-                    fmt::format("{} of services.{} is an empty list, expected networks, or "
-                                "\"off\" for none; leave the key out for those of all services",
-                                key, table.key));
-    else
-        read_cidrs(keys, key, networks);
-}
 
 // Names of origin proxies whom nobody has heard of are slips, where all have to be named.
 void check_origin(const std::string& name, const std::vector<std::string>& known)
@@ -71,8 +41,7 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
                            Problems& problems)
 {
     RemoteService service;
-    take_rules(service, options);
-    VisitorRules& rules = service.visitor_rules;
+    service.rules = options.rules;
     TableReader keys(table, "services." + table.key, problems);
     keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
     keys.several("origins", [&](const std::string& name) {
@@ -82,17 +51,7 @@ RemoteService read_service(const Setting& table, AddressRange& outside,
     keys.one("balance", [&](const std::string& text) {
         service.balance = read_choice(balances, text, "least, round-robin or first");
     });
-    read_limit(keys, "max-connections", rules.max_connections);
-    read_limit(keys, "max-connections-per-ip", rules.max_connections_per_ip);
-    read_limit(keys, "max-new-per-second-per-ip", rules.max_new_per_second_per_ip);
-    replace_cidrs(table, keys, "allow", rules.allow);
-    replace_cidrs(table, keys, "deny", rules.deny);
-    read_cidrs(keys, "trusted", rules.trusted);
-    read_bandwidth(keys, service.bandwidth);
-    replace_cidrs(table, keys, "accept-proxy-from", service.accept_proxy_from);
-    keys.one("foreign-proxy-header", [&service](const std::string& text) {
-        service.foreign_header = read_foreign_header(text);
-    });
+    read_rules(keys, table, service_rule_options(), service.rules);
     keys.boolean("required", service.required);
     keys.one("kind", read_kind);
     keys.finish();

@@ -9,9 +9,6 @@
 
 namespace tunnel {
 
-// The most visitors that any limit can be set to: more than a process may have descriptors.
-inline constexpr std::uint32_t most_visitors = 1'000'000;
-
 // Where origin proxies and the visitors of the service `default` come, by the names of the options.
 std::vector<Listening> program_addresses(const RemoteOptions& options);
 

@@ -10,6 +10,7 @@
 #include "common/bandwidth_options.hpp"
 #include "common/configuration/overlaps.hpp"
 #include "common/protocol/frame.hpp"
+#include "common/rule_options.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
 #include "remote-proxy/preflight.hpp"
@@ -103,16 +104,13 @@ void describe(CommandLine& line)
          "--log-level", "--log-format", "--watch"});
 }
 
-// All that change_services() and TrustedOrigins take from the options.
+// Beside the rules of services, all that change_services() and TrustedOrigins take from the
+// options.
 void say_what_reloads(CommandLine& line)
 {
     line.applied_by_reload({"--outside-addr", "--service", "--allow-ports", "--secrets-file",
-                            "--tls-client-ca", "--max-connections", "--max-connections-per-ip",
-                            "--max-new-per-second-per-ip", "--allow", "--deny", "--trusted",
-                            "--max-bandwidth-up", "--max-bandwidth-down",
-                            "--max-bandwidth-up-per-visitor", "--max-bandwidth-down-per-visitor",
-                            "--max-bandwidth-up-per-origin", "--max-bandwidth-down-per-origin",
-                            "--accept-proxy-from", "--foreign-proxy-header"});
+                            "--tls-client-ca", "--max-bandwidth-up-per-origin",
+                            "--max-bandwidth-down-per-origin"});
 }
 
 void add_commands(CommandLine& line, Command& command)
@@ -178,39 +176,9 @@ void add_flags(CommandLine& line, RemoteOptions& options)
                   "TOML file with the names of several origin proxies and the secrets of each");
     line.add_file("--tls-client-ca", options.trust.ca_file,
                   "Origin proxies need a certificate of this authority, PEM");
-    line.group("Visitors");
-    line.add("--max-connections", options.visitor_rules.max_connections,
-             "Reset a visitor at once when this many are here", 1, most_visitors);
-    line.add("--max-connections-per-ip", options.visitor_rules.max_connections_per_ip,
-             "Reset a visitor at once when this many from its address (IPv6: its /64) are here", 1,
-             most_visitors);
-    line.add("--max-new-per-second-per-ip", options.visitor_rules.max_new_per_second_per_ip,
-             "Reset a visitor at once when more than this many come from its address (IPv6: its "
-             "/64) within a second",
-             1, most_visitors);
-    line.add("--allow", options.visitor_rules.allow,
-             "Reset a visitor at once who comes from none of these networks");
-    line.add("--deny", options.visitor_rules.deny,
-             "Reset a visitor at once who comes from one of these networks, also if it is in "
-             "--allow");
-    line.add("--trusted", options.visitor_rules.trusted,
-             "Networks to which the limits per IP do not apply, such as a web server's in front "
-             "of this one; this machine is always one");
+    tunnel::add_flags(line, service_rule_options(), options.rules);
     line.group("Bandwidth");
-    add_bandwidth(line, options.bandwidth);
     add_origin_bandwidth(line, options.bandwidth_per_origin[std::string()]);
-    line.group("PROXY protocol");
-    line.add("--accept-proxy-from", options.accept_proxy_from,
-             "Load balancers in front of this one: what they pass on begins with a header of the "
-             "PROXY protocol, v1 or v2, that says who the visitor is");
-    line.add_choice("--foreign-proxy-header",
-                    "What becomes of a visitor from elsewhere who begins with such a header: data: "
-                    "it is passed on as the visitor's own; reset: so is the visitor, before a byte "
-                    "is passed on",
-                    "data", "", [&options](const std::string& text) {
-                        options.foreign_header = read_foreign_header(text);
-                        return true;
-                    });
     line.group("Management");
     line.add_file("--state-file", options.state_file,
                   "Keeps what the management interface changes beyond a restart; JSON, made if it "
@@ -227,18 +195,10 @@ void complete(const CommandLine& line, RemoteOptions& options)
     if (!line.has("--service"))
         return;
     for (RemoteService& each : options.services)
-        take_rules(each, options);
+        each.rules = options.rules;
 }
 
 } // namespace
-
-void take_rules(RemoteService& service, const RemoteOptions& options)
-{
-    service.visitor_rules = options.visitor_rules;
-    service.bandwidth = options.bandwidth;
-    service.accept_proxy_from = options.accept_proxy_from;
-    service.foreign_header = options.foreign_header;
-}
 
 std::vector<std::filesystem::path> files_to_read_again(const RemoteOptions& options)
 {

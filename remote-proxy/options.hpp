@@ -9,7 +9,6 @@
 
 #include "common/options.hpp"
 #include "remote-proxy/service_options.hpp"
-#include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {
 
@@ -19,17 +18,13 @@ struct RemoteOptions {
     Address control_address;
     // Of the service `default`; none: there is no such service.
     std::optional<Address> outside_address;
-    std::vector<Cidr> accept_proxy_from; // load balancers in front of it, as a service has them
-    ForeignHeader foreign_header = ForeignHeader::data; // as well
     std::vector<RemoteService> services;
     // On which ports an origin proxy may open services of its own, by its name; "" is for those who
     // are not named here.
     std::map<std::string, PortRanges> allow_ports;
     milliseconds pairing_timeout = std::chrono::seconds(10);
     std::uint32_t max_waiting = 4096;
-    // Of each service that does not say otherwise.
-    VisitorRules visitor_rules;
-    ServiceRates bandwidth;
+    ServiceRules rules; // of each service that does not say otherwise
     // Of one origin proxy, by its name; "" is for those who are not named here.
     std::map<std::string, Rates> bandwidth_per_origin;
     std::string state_file; // what the management interface changes; empty: it is not kept
@@ -39,9 +34,6 @@ struct RemoteOptions {
     // Descriptors that the process may have open.
     std::size_t descriptor_limit = 1024;
 };
-
-// Gives the service what the options say of every service that says nothing else.
-void take_rules(RemoteService& service, const RemoteOptions& options);
 
 // It may be asked to open ports below 1024 while it runs: by the management interface, or by origin
 // proxies.

@@ -66,7 +66,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       control_port_(
           io, std::move(prepared.control),
           {options.handshake_timeout, capacity_.handshakes(),
-           parking_capacity(options.descriptor_limit), options.visitor_rules.trusted},
+           parking_capacity(options.descriptor_limit), options.rules.visitors.trusted},
           {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
           [this](ControlPort::Arrival arrival) { return log_ins_.serve(std::move(arrival)); }),
       log_ins_({options_, state_, trust_, saved_, capacity_, links_, table_, offers_, tunnels_,
@@ -266,16 +266,13 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         if (!service->owner && !service->tunnel)
             continue;
         RemoteService opened = service->options;
-        take_rules(opened, fresh);
+        opened.rules = fresh.rules;
         service->change(std::move(opened));
     }
     log_ins_.change_bandwidths(fresh.bandwidth_per_origin);
-    control_port_.never_block(fresh.visitor_rules.trusted);
+    control_port_.never_block(fresh.rules.visitors.trusted);
     options_.outside_address = fresh.outside_address;
-    options_.visitor_rules = fresh.visitor_rules;
-    options_.bandwidth = fresh.bandwidth;
-    options_.accept_proxy_from = fresh.accept_proxy_from;
-    options_.foreign_header = fresh.foreign_header;
+    options_.rules = fresh.rules;
     options_.allow_ports = fresh.allow_ports;
     options_.trust = fresh.trust;
     options_.common.grace_period = fresh.common.grace_period;

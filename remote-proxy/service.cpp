@@ -26,18 +26,18 @@ PublicService::PublicService(asio::any_io_executor executor, RemoteService its_o
       name(std::make_shared<const std::string>(its_options.name)),
       options(std::move(its_options)),
       outside(std::move(listener)),
-      limits(options.visitor_rules),
-      bandwidth(options.bandwidth.together),
+      limits(options.rules.visitors),
+      bandwidth(options.rules.bandwidth.together),
       opened(std::move(executor))
 {
 }
 
 void PublicService::change(RemoteService wanted)
 {
-    if (options.visitor_rules != wanted.visitor_rules)
-        limits.change_rules(wanted.visitor_rules);
-    if (options.bandwidth.together != wanted.bandwidth.together)
-        bandwidth.change(wanted.bandwidth.together);
+    if (options.rules.visitors != wanted.rules.visitors)
+        limits.change_rules(wanted.rules.visitors);
+    if (options.rules.bandwidth.together != wanted.rules.bandwidth.together)
+        bandwidth.change(wanted.rules.bandwidth.together);
     options = std::move(wanted);
 }
 

@@ -317,7 +317,7 @@ ServicePointer ServiceOffers::open_for(OriginLink& link, const std::string& name
     if (former && !former->retired)
         retire(former, why, &link);
     RemoteService options{table_.name_for(*link.name, name), address};
-    take_rules(options, options_);
+    options.rules = options_.rules;
     options.offered_as = name;
     return table_.add(std::move(options), std::move(listener), link.name);
 }

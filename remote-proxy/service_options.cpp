@@ -17,9 +17,6 @@ namespace {
 
 constexpr unsigned most_numbers = 1000;
 
-constexpr Choices<ForeignHeader, 2> foreign_headers{
-    {{"data", ForeignHeader::data}, {"reset", ForeignHeader::reset}}};
-
 // "[0]" to "[999]".
 bool is_number_in_brackets(std::string_view text)
 {
@@ -55,11 +52,6 @@ bool may_serve(const RemoteService& service, std::string_view credential)
 {
     return service.origins.empty() ||
            std::ranges::find(service.origins, credential) != service.origins.end();
-}
-
-ForeignHeader read_foreign_header(std::string_view text)
-{
-    return read_choice(foreign_headers, text, "data or reset");
 }
 
 RemoteService parse_remote_service(std::string_view text)

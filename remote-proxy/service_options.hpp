@@ -9,9 +9,7 @@
 #include <vector>
 
 #include "common/net/address.hpp"
-#include "common/net/cidr.hpp"
-#include "common/relay/bandwidth.hpp"
-#include "remote-proxy/visitor_limits.hpp"
+#include "remote-proxy/service_rules.hpp"
 
 namespace tunnel {
 
@@ -24,25 +22,13 @@ enum class Balance : std::uint8_t {
     first,       // the one that is named first in `origins`, else that came first
 };
 
-// What becomes of a visitor who begins with a header of the PROXY protocol and is no load balancer
-// of whom one is expected.
-enum class ForeignHeader : std::uint8_t {
-    data,  // it is the visitor's own, and passed on
-    reset, // so is the visitor, and not a byte is passed on
-};
-
 struct RemoteService {
     std::string name;
     Address outside_address;
     std::vector<std::string>
         origins{}; // names of those who may serve it; empty: all who are trusted
     Balance balance = Balance::least;
-    VisitorRules visitor_rules{};
-    ServiceRates bandwidth{};
-    // Load balancers in front: their connections begin with a header of the PROXY protocol, which
-    // says who the visitor is.
-    std::vector<Cidr> accept_proxy_from{};
-    ForeignHeader foreign_header = ForeignHeader::data; // from anybody else
+    ServiceRules rules{};
     bool required = false;     // the program is not ready before somebody serves it
     bool is_exclusive = false; // one origin proxy has it at a time
     std::string offered_as{};  // the origin proxies' name for it; empty: the same
@@ -67,9 +53,6 @@ struct PortRange {
 
     friend bool operator==(const PortRange&, const PortRange&) = default;
 };
-
-// Throws std::invalid_argument.
-ForeignHeader read_foreign_header(std::string_view text);
 
 // How a service of the remote proxy is written on the command line.
 inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT";

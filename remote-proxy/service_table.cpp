@@ -31,7 +31,7 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
     std::vector<RemoteService> all = options.services;
     if (options.outside_address) {
         RemoteService only{std::string(default_service), *options.outside_address};
-        take_rules(only, options);
+        only.rules = options.rules;
         only.is_exclusive = true;
         all.insert(all.begin(), std::move(only));
     }

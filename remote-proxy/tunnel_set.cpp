@@ -59,7 +59,7 @@ TunnelSet::TunnelSet(Uses uses)
 RemoteService TunnelSet::options_of(const PublicTunnel& tunnel) const
 {
     RemoteService service{tunnel.key(), address_of(tunnel)};
-    take_rules(service, options_);
+    service.rules = options_.rules;
     service.origins = {tunnel.client};
     service.offered_as = tunnel.service;
     service.wants_header = tunnel.proxy_protocol;

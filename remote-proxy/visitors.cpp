@@ -188,12 +188,12 @@ bool Visitors::find_room(const PublicService& service, const asio::ip::address& 
 
 void Visitors::welcome(const ServicePointer& service, Listener::Accepted accepted)
 {
-    if (contains(service->options.accept_proxy_from, accepted.peer.address())) {
+    if (contains(service->options.rules.accept_proxy_from, accepted.peer.address())) {
         tasks_.spawn("a visitor behind a load balancer", identify(service, std::move(accepted)));
         return;
     }
     std::string outside = arrived_at(*service, accepted.socket.get());
-    const bool is_guarded = service->options.foreign_header == ForeignHeader::reset;
+    const bool is_guarded = service->options.rules.foreign_header == ForeignHeader::reset;
     admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
 }
 
@@ -378,7 +378,7 @@ PairLimits Visitors::limits_of(const Visitor& visitor) const
     Bandwidths& up = limits.first_to_second;
     Bandwidths& down = limits.second_to_first;
     if (const ServicePointer service = visitor.service.lock()) {
-        add_limits(service->options.bandwidth.each, up, down);
+        add_limits(service->options.rules.bandwidth.each, up, down);
         service->bandwidth.add_to(up, down);
     }
     if (const auto& bandwidth = visitor.attempt->by().bandwidth)

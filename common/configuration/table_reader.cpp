@@ -73,6 +73,21 @@ void TableReader::several(const std::string& key, const Read& read)
         read_text(each, key, read, expected);
 }
 
+void TableReader::instead(const Setting& setting, const Read& read,
+                          const std::function<void()>& clear)
+{
+    clear();
+    if (setting.kind == Setting::Kind::text && setting.text == "off")
+        take(setting.key);
+    else if (is_empty_list(setting) && !may_be_empty(setting.key))
+        refuse(setting.key,
+               fmt::format("{} is an empty list, expected values, or \"off\" for none; leave the "
+                           "key out for those of all tables",
+                           called(setting.key)));
+    else
+        several(setting.key, read);
+}
+
 void TableReader::boolean(const std::string& key, bool& value)
 {
     const Setting* const setting = take(key);

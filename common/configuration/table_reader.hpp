@@ -41,6 +41,10 @@ public:
     // but for those that may be empty.
     void several(const std::string& key, const Read& read);
 
+    // The same for a key that is there and stands in the place of what holds for all tables, which
+    // `clear` takes out. "off": nothing stands in its place.
+    void instead(const Setting& setting, const Read& read, const std::function<void()>& clear);
+
     void boolean(const std::string& key, bool& value);
 
     // Null, and a problem if there is something else of this name.

@@ -40,7 +40,7 @@ void check(const RemoteOptions& options)
     check_names(options.services);
     for (const RemoteService& each : options.services) {
         check(each.outside_address);
-        require(each.visitor_rules.max_connections.value_or(1) > 0, "some may come");
+        require(each.rules.visitors.max_connections.value_or(1) > 0, "some may come");
     }
     for (const auto& [name, ranges] : options.allow_ports) {
         for (const PortRange& each : ranges)

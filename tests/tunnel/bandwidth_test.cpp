@@ -75,9 +75,9 @@ template <class Options>
 void set(Options& options, int which, Rates& per_origin, const Rates& rates)
 {
     if (which == 0)
-        options.bandwidth.together = rates;
+        options.rules.bandwidth.together = rates;
     else if (which == 1)
-        options.bandwidth.each = rates;
+        options.rules.bandwidth.each = rates;
     else
         per_origin = rates;
 }
@@ -108,8 +108,8 @@ TEST_CASE("a limit of the service, of a visitor or of the origin proxy holds, in
 TEST_CASE("visitors of a service share its limit, and each has one of its own beside it")
 {
     Both both([](RemoteOptions& remote, OriginOptions&) {
-        remote.bandwidth.together.down = slow;
-        remote.bandwidth.each.up = slow;
+        remote.rules.bandwidth.together.down = slow;
+        remote.rules.bandwidth.each.up = slow;
     });
     auto [one, one_here] = both.visit();
     auto [two, two_here] = both.visit();
@@ -156,12 +156,12 @@ TEST_CASE(
 TEST_CASE("another limit after a reload holds for those who are being served, too")
 {
     Both both([](RemoteOptions& remote, OriginOptions&) {
-        remote.bandwidth.together.down = 1024;
+        remote.rules.bandwidth.together.down = 1024;
         remote.bandwidth_per_origin[""].down = 1024;
     });
     auto [visitor, here] = both.visit();
     const auto reload = [&](std::optional<std::uint64_t> rate) {
-        both.at_remote.bandwidth.together.down = rate;
+        both.at_remote.rules.bandwidth.together.down = rate;
         both.at_remote.bandwidth_per_origin[""].down = rate;
         both.remote->on_its_thread([](RemoteProxy& remote) {
             remote.reload();
@@ -179,7 +179,7 @@ TEST_CASE("another limit after a reload holds for those who are being served, to
 TEST_CASE("an upload of requests that go with their announcements keeps the limit as well")
 {
     Both both([](RemoteOptions& remote, OriginOptions& origin) {
-        remote.bandwidth.together.up = 100'000;
+        remote.rules.bandwidth.together.up = 100'000;
         origin.parked_connections = 4;
     });
     const auto began = Clock::now();

@@ -17,8 +17,8 @@ struct Tunnel {
     explicit Tunnel(std::uint32_t parked, ForeignHeader foreign, std::vector<Cidr> accepted = {})
         : remote([&] {
               RemoteOptions options = remote_options();
-              options.foreign_header = foreign;
-              options.accept_proxy_from = std::move(accepted);
+              options.rules.foreign_header = foreign;
+              options.rules.accept_proxy_from = std::move(accepted);
               return options;
           }())
     {

@@ -139,7 +139,7 @@ struct Played {
 OriginService web(ServerAddress server, HealthCheck check)
 {
     OriginService service{"web", std::move(server)};
-    service.health_check = std::move(check);
+    service.rules.health_check = std::move(check);
     return service;
 }
 
@@ -211,12 +211,12 @@ TEST_CASE("a check is a request for the page, behind the header that the server 
     SUBCASE("none") {}
     SUBCASE("of version 1")
     {
-        service.proxy_protocol = ProxyProtocol::v1;
+        service.rules.proxy_protocol = ProxyProtocol::v1;
         header = unknown_proxy_header_v1();
     }
     SUBCASE("of version 2")
     {
-        service.proxy_protocol = ProxyProtocol::v2;
+        service.rules.proxy_protocol = ProxyProtocol::v2;
         header = local_proxy_header_v2();
     }
     Played played({service});
@@ -299,7 +299,7 @@ TEST_CASE("more checks than descriptors wait for each other, and none is forgott
     for (int i = 0; i < 200; ++i) {
         OriginService service = web(server.address(), often(HealthCheck::Kind::http));
         service.name = fmt::format("s{}", i);
-        service.health_check.failures = 1;
+        service.rules.health_check.failures = 1;
         all.push_back(std::move(service));
     }
     Played played(all);

@@ -32,8 +32,8 @@ TEST_CASE("an address that failed ten times is told for how long, and let in wit
     for (const Encryption encryption : {Encryption::automatic, Encryption::off}) {
         CAPTURE(encryption);
         RemoteOptions options = trusting(secret, encryption);
-        options.visitor_rules.trusted.clear(); // this machine is no exception here
-        options.handshake_timeout = 200ms;     // of which half is the longest delay
+        options.rules.visitors.trusted.clear(); // this machine is no exception here
+        options.handshake_timeout = 200ms;      // of which half is the longest delay
         RunningRemote remote(options);
         bool got_in = false;
         const auto log_with = [&](const Credential& with) {
@@ -68,7 +68,7 @@ TEST_CASE("an address that failed ten times is told for how long, and let in wit
 TEST_CASE("a log-in with a wrong secret that hangs up before it is told has failed all the same")
 {
     RemoteOptions options = trusting(some_secret());
-    options.visitor_rules.trusted.clear();
+    options.rules.visitors.trusted.clear();
     RunningRemote remote(options);
     const auto failures = [&] {
         return remote.on_its_thread(

@@ -479,7 +479,7 @@ TEST_CASE("the origin server gets one header of the PROXY protocol, before all e
 {
     for (const auto protocol : {ProxyProtocol::v1, ProxyProtocol::v2}) {
         Played played(
-            [&](OriginOptions& options) { options.services[0].proxy_protocol = protocol; });
+            [&](OriginOptions& options) { options.services[0].rules.proxy_protocol = protocol; });
         Stream control = played.offered();
         Stream data = played.started(control, "web");
         Stream server = played.web.accept();
@@ -498,7 +498,7 @@ TEST_CASE("the one origin server without a name gets the header as well")
 {
     Played played([](OriginOptions& options) {
         options.services.clear();
-        options.proxy_protocol = ProxyProtocol::v1;
+        options.rules.proxy_protocol = ProxyProtocol::v1;
     });
     Stream control = played.offered();
     Stream data = played.started(control, "default");
@@ -514,7 +514,7 @@ TEST_CASE("the header is sent once for each visitor of a parked connection")
             CAPTURE(host);
             Played played([&](OriginOptions& options) {
                 options.parked_connections = 1;
-                options.services[0].proxy_protocol = protocol;
+                options.services[0].rules.proxy_protocol = protocol;
                 options.services[0].origin_server_address.host = host;
             });
             played.welcome.session = SessionId{random_bytes()};

@@ -210,7 +210,7 @@ TEST_CASE("an origin proxy that offers and withdraws without end does not fill t
 TEST_CASE("whoever is named after the stop began is not let in, while the others may finish")
 {
     RemoteService web = service("web");
-    web.accept_proxy_from = {parse_cidr("127.0.0.1")};
+    web.rules.accept_proxy_from = {parse_cidr("127.0.0.1")};
     Remote remote({web});
     Origin roof(remote, remote.roof);
     roof.opened("web");
@@ -231,7 +231,7 @@ TEST_CASE("whoever is named after the stop began is not let in, while the others
 TEST_CASE("a stop does not wait for a load balancer that has not said who its visitor is")
 {
     RemoteService web = service("web");
-    web.accept_proxy_from = {parse_cidr("127.0.0.1")};
+    web.rules.accept_proxy_from = {parse_cidr("127.0.0.1")};
     Remote remote({web});
     Origin roof(remote, remote.roof);
     roof.opened("web");

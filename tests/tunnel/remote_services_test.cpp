@@ -418,7 +418,7 @@ TEST_CASE("reloading moves an address from one service to another, and changes l
     remote.reload(); // the same port, asked for by its number: it moves to itself
     CHECK(remote.outside("old").port() == port);
     remote.options.services[0].name = "new";
-    remote.options.services[1].visitor_rules.max_connections = 1;
+    remote.options.services[1].rules.visitors.max_connections = 1;
     remote.reload();
     CHECK(remote.outside("new").port() == port);
     check_served(first, data);

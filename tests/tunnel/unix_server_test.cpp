@@ -79,7 +79,8 @@ TEST_CASE("megabytes pass unchanged to and from a Unix socket")
 
 TEST_CASE("a server at a Unix socket gets the header of the PROXY protocol first")
 {
-    Tunnel tunnel(1024, [](OriginOptions& options) { options.proxy_protocol = ProxyProtocol::v1; });
+    Tunnel tunnel(1024,
+                  [](OriginOptions& options) { options.rules.proxy_protocol = ProxyProtocol::v1; });
     Stream visitor = tunnel.visit();
     visitor.send("hello");
     visitor.finish();

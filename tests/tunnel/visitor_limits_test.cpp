@@ -18,7 +18,7 @@ namespace {
 RemoteOptions limited()
 {
     RemoteOptions options = remote_options();
-    options.visitor_rules.trusted.clear();
+    options.rules.visitors.trusted.clear();
     return options;
 }
 
@@ -88,7 +88,7 @@ struct Remote {
 TEST_CASE("a visitor beyond the limit is reset, and the next is served when one has left")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_connections = 2;
+    options.rules.visitors.max_connections = 2;
     Remote remote(options);
     Stream waiting = remote.visit();
     Stream served = remote.visit("127.0.0.2");
@@ -105,7 +105,7 @@ TEST_CASE("a visitor beyond the limit is reset, and the next is served when one 
 TEST_CASE("a visitor beyond its address's limit is reset, and others are served")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_connections_per_ip = 1;
+    options.rules.visitors.max_connections_per_ip = 1;
     Remote remote(options);
     Stream first = remote.visit("127.0.0.2");
     CHECK(remote.refuses("127.0.0.2"));
@@ -119,7 +119,7 @@ TEST_CASE("a visitor beyond its address's limit is reset, and others are served"
 TEST_CASE("whichever way a visitor ends, its place is free again")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_connections_per_ip = 1;
+    options.rules.visitors.max_connections_per_ip = 1;
     SUBCASE("it is refused by the origin proxy")
     {
         Remote remote(options);
@@ -183,8 +183,8 @@ TEST_CASE("whichever way a visitor ends, its place is free again")
 TEST_CASE("a visitor whose parked connection was dead counts once")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_connections_per_ip = 1;
-    options.visitor_rules.max_new_per_second_per_ip = 1;
+    options.rules.visitors.max_connections_per_ip = 1;
+    options.rules.visitors.max_new_per_second_per_ip = 1;
     Remote remote(options, true);
     Stream parked = Stream::connect(remote.proxy.proxy().control_endpoint());
     parked.send(magic_bytes() + encode(Park{remote.session.value()}));
@@ -233,7 +233,7 @@ TEST_CASE("one address that fills the room of those who wait keeps nobody else o
 TEST_CASE("so many may come from one address within a second, and then again")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_new_per_second_per_ip = 2;
+    options.rules.visitors.max_new_per_second_per_ip = 2;
     Remote remote(options);
     const auto began = Clock::now();
     std::vector<Stream> visitors;
@@ -251,8 +251,8 @@ TEST_CASE("so many may come from one address within a second, and then again")
 TEST_CASE("visitors who are not allowed, and those who are denied, are reset")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.allow = {parse_cidr("127.0.0.0/30")};
-    options.visitor_rules.deny = {parse_cidr("127.0.0.2")};
+    options.rules.visitors.allow = {parse_cidr("127.0.0.0/30")};
+    options.rules.visitors.deny = {parse_cidr("127.0.0.2")};
     Remote remote(options);
     CHECK(remote.refuses("127.0.0.2"));
     CHECK(remote.refuses("127.0.0.4"));
@@ -263,7 +263,7 @@ TEST_CASE("visitors who are not allowed, and those who are denied, are reset")
 TEST_CASE("a stop with visitors who are counted ends as any other")
 {
     RemoteOptions options = limited();
-    options.visitor_rules.max_connections_per_ip = 5;
+    options.rules.visitors.max_connections_per_ip = 5;
     options.common.grace_period = 50ms;
     Remote remote(options);
     Stream served = remote.visit();

@@ -31,28 +31,28 @@ kind = "tcp"
 outside-addr = ":25"
 )");
     CHECK(problems == "");
-    CHECK(options.visitor_rules.max_connections == 7);
+    CHECK(options.rules.visitors.max_connections == 7);
     REQUIRE(options.services.size() == 2);
     const RemoteService& web = options.services[0];
     CHECK(web.name == "web");
     CHECK(web.outside_address == Address{"192.0.2.1", 80});
     CHECK((web.origins == std::vector<std::string>{"cellar", "roof"}));
     CHECK(web.balance == Balance::round_robin);
-    CHECK(web.visitor_rules.max_connections == 1);
-    CHECK(web.visitor_rules.max_connections_per_ip == 2);
-    CHECK(web.visitor_rules.max_new_per_second_per_ip == 3);
-    CHECK((web.visitor_rules.allow == std::vector{parse_cidr("10.0.0.0/8")}));
-    CHECK(web.visitor_rules.deny.size() == 2);
+    CHECK(web.rules.visitors.max_connections == 1);
+    CHECK(web.rules.visitors.max_connections_per_ip == 2);
+    CHECK(web.rules.visitors.max_new_per_second_per_ip == 3);
+    CHECK((web.rules.visitors.allow == std::vector{parse_cidr("10.0.0.0/8")}));
+    CHECK(web.rules.visitors.deny.size() == 2);
     auto trusted = loopback_networks();
     trusted.push_back(parse_cidr("198.51.100.0/24"));
     RemoteService mail{"mail", {"", 25}};
-    mail.visitor_rules.trusted = trusted;
-    mail.visitor_rules.max_connections = 7;
+    mail.rules.visitors.trusted = trusted;
+    mail.rules.visitors.max_connections = 7;
     CHECK((options.services[1] == mail));
     trusted.push_back(parse_cidr("203.0.113.0/24"));
-    CHECK((web.visitor_rules.trusted == trusted));
-    CHECK((web.accept_proxy_from == std::vector{parse_cidr("10.0.0.3")}));
-    CHECK(web.foreign_header == ForeignHeader::reset);
+    CHECK((web.rules.visitors.trusted == trusted));
+    CHECK((web.rules.accept_proxy_from == std::vector{parse_cidr("10.0.0.3")}));
+    CHECK(web.rules.foreign_header == ForeignHeader::reset);
 }
 
 TEST_CASE("with services, the remote proxy needs no other outside address")
@@ -98,7 +98,7 @@ outside-addr = ":80"
 )");
     CHECK(problems == "");
     REQUIRE(options.services.size() == 3);
-    CHECK((options.services[0] == OriginService{"web", {"", 80}, {}, ProxyProtocol::v2}));
+    CHECK((options.services[0] == OriginService{"web", {"", 80}, {}, {ProxyProtocol::v2}}));
     CHECK((options.services[1] == OriginService{"mail", {"mail", 25}, Address{"192.0.2.1", 25}}));
     CHECK((options.services[2] ==
            OriginService{"app", ServerAddress::unix_socket("/run/app.sock"), Address{"", 80}}));
@@ -126,10 +126,10 @@ health-check = "off"
     REQUIRE(options.services.size() == 3);
     HealthCheck expected{HealthCheck::Kind::http, "/healthz", milliseconds(1000),
                          milliseconds(250),       5,          1};
-    CHECK(options.services[0].health_check == expected);
+    CHECK(options.services[0].rules.health_check == expected);
     expected = {HealthCheck::Kind::tcp, "", milliseconds(1000)};
-    CHECK(options.services[1].health_check == expected);
-    CHECK(options.services[2].health_check.kind == HealthCheck::Kind::off);
+    CHECK(options.services[1].rules.health_check == expected);
+    CHECK(options.services[2].rules.health_check.kind == HealthCheck::Kind::off);
 }
 
 TEST_CASE("what is wrong with a service of the remote proxy is told with its line")
@@ -245,8 +245,8 @@ TEST_CASE("services of flags are all that there are, whatever tables the file ha
     const auto of_file =
         parsed<OriginOptions>({"--config", origin.path().c_str()}).options.services;
     REQUIRE(of_file.size() == 2);
-    CHECK(of_file[0].proxy_protocol == ProxyProtocol::v2);
-    CHECK(of_file[1].proxy_protocol == ProxyProtocol::off);
+    CHECK(of_file[0].rules.proxy_protocol == ProxyProtocol::v2);
+    CHECK(of_file[1].rules.proxy_protocol == ProxyProtocol::off);
     const auto of_flag =
         parsed<OriginOptions>({"--config", origin.path().c_str(), "--service=c=:3"});
     CHECK(of_flag.err == "");

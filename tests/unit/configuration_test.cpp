@@ -46,13 +46,13 @@ watch = true
     CHECK(options.outside_address == Address{"", 9000});
     CHECK(options.pairing_timeout == 1s);
     CHECK(options.max_waiting == 7);
-    CHECK(options.visitor_rules.max_connections == 1);
-    CHECK(options.visitor_rules.max_connections_per_ip == 2);
-    CHECK(options.visitor_rules.max_new_per_second_per_ip == 3);
-    CHECK((options.visitor_rules.allow ==
+    CHECK(options.rules.visitors.max_connections == 1);
+    CHECK(options.rules.visitors.max_connections_per_ip == 2);
+    CHECK(options.rules.visitors.max_new_per_second_per_ip == 3);
+    CHECK((options.rules.visitors.allow ==
            std::vector{parse_cidr("10.0.0.0/8"), parse_cidr("::1"), parse_cidr("::2")}));
-    CHECK(options.visitor_rules.deny.size() == 2);
-    CHECK(options.visitor_rules.trusted.size() == loopback_networks().size() + 1);
+    CHECK(options.rules.visitors.deny.size() == 2);
+    CHECK(options.rules.visitors.trusted.size() == loopback_networks().size() + 1);
     CHECK((options.allow_ports.at("") == PortRanges{{20000, 20100}, {9000, 9000}, {1, 1}}));
     CHECK(options.trust.encryption == Encryption::tls);
     CHECK(options.trust.own.certificate == "c");
@@ -115,7 +115,7 @@ TEST_CASE("the command line wins over the environment, and both over the file")
     CHECK(result.options.common.grace_period == 3s);
     CHECK(result.options.max_waiting == 5);
     CHECK_FALSE(result.options.common.watch);
-    CHECK((result.options.visitor_rules.allow == std::vector{parse_cidr("::1")}));
+    CHECK((result.options.rules.visitors.allow == std::vector{parse_cidr("::1")}));
     CHECK(
         (result.options.common.files.present() == std::vector<std::filesystem::path>{file.path()}));
 }
@@ -259,7 +259,7 @@ TEST_CASE("what the programs print of their configuration says the same when it 
     CHECK(again.problems == "");
     CHECK(again.options.common.log_level == log::Level::warn);
     CHECK(again.options.trust.own.certificate == "a \"b\" \\ c");
-    CHECK(again.options.visitor_rules.allow.size() == 2);
+    CHECK(again.options.rules.visitors.allow.size() == 2);
     CHECK(again.options.common.watch);
     REQUIRE(again.options.services.size() == 3);
     CHECK(again.options.services[1].name == "web.a[1]");

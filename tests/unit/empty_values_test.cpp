@@ -47,7 +47,7 @@ TEST_CASE("an empty list of whom to refuse refuses nobody, with a warning")
     const auto own =
         service_with("deny = \"::/0\"\n[services.a]\noutside-addr = \":1\"\ndeny = []");
     CHECK(own.problems == "");
-    CHECK(own.options.services.at(0).visitor_rules.deny.empty());
+    CHECK(own.options.services.at(0).rules.visitors.deny.empty());
     const TemporaryFile file("control-addr = \":1\"\noutside-addr = \":2\"\ndeny = [\n]\n");
     const auto result = parsed<RemoteOptions>({"check", file.path().c_str()});
     CHECK(result.out == "ok\n");
@@ -93,11 +93,11 @@ TEST_CASE("a service goes without the lists of all services if it says off")
     REQUIRE(result.options.services.size() == 2);
     const RemoteService& a = result.options.services[0];
     const RemoteService& b = result.options.services[1];
-    CHECK(a.visitor_rules.allow.empty());
-    CHECK(a.visitor_rules.deny.empty());
-    CHECK(a.accept_proxy_from.empty());
-    CHECK(b.visitor_rules.allow.size() == 1);
-    CHECK(b.visitor_rules.deny.size() == 1);
-    CHECK(b.accept_proxy_from.size() == 1);
+    CHECK(a.rules.visitors.allow.empty());
+    CHECK(a.rules.visitors.deny.empty());
+    CHECK(a.rules.accept_proxy_from.empty());
+    CHECK(b.rules.visitors.allow.size() == 1);
+    CHECK(b.rules.visitors.deny.size() == 1);
+    CHECK(b.rules.accept_proxy_from.size() == 1);
     CHECK_FALSE(service_with("allow = \"off\"").problems.empty()); // it is no network
 }

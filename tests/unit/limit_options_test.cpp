@@ -26,14 +26,14 @@ TEST_CASE("limits of bandwidth are flags of both programs")
     remote.insert(remote.end(), flags.begin(), flags.end());
     const auto at_remote = parsed<RemoteOptions>(remote);
     CHECK(at_remote.err == "");
-    CHECK((at_remote.options.bandwidth == all_four));
-    CHECK((at_remote.options.services.at(0).bandwidth == all_four));
+    CHECK((at_remote.options.rules.bandwidth == all_four));
+    CHECK((at_remote.options.services.at(0).rules.bandwidth == all_four));
     CHECK((at_remote.options.bandwidth_per_origin.at("") == per_origin));
     std::vector<const char*> origin{"--remote-proxy-addr=a:1", "--service=web=:80"};
     origin.insert(origin.end(), flags.begin(), flags.end());
     const auto at_origin = parsed<OriginOptions>(origin);
     CHECK(at_origin.err == "");
-    CHECK((at_origin.options.services.at(0).bandwidth == all_four));
+    CHECK((at_origin.options.services.at(0).rules.bandwidth == all_four));
     CHECK((at_origin.options.bandwidth_per_origin == per_origin));
 }
 
@@ -53,8 +53,8 @@ TEST_CASE("the rules of the flags hold for every service that is named by one")
                                                "--max-connections=7", "--deny=10.0.0.0/8"});
     CHECK(result.err == "");
     for (const RemoteService& each : result.options.services) {
-        CHECK(each.visitor_rules.max_connections == 7);
-        CHECK(each.visitor_rules.deny.size() == 1);
+        CHECK(each.rules.visitors.max_connections == 7);
+        CHECK(each.rules.visitors.deny.size() == 1);
     }
 }
 
@@ -80,15 +80,15 @@ max-bandwidth-down = "2KiB/s"
 )");
     CHECK(problems == "");
     REQUIRE(options.services.size() == 2);
-    CHECK((options.services[0].visitor_rules == options.visitor_rules));
-    CHECK((options.services[0].bandwidth == ServiceRates{{1024, {}}, {{}, 8192}}));
-    const VisitorRules& own = options.services[1].visitor_rules;
+    CHECK((options.services[0].rules.visitors == options.rules.visitors));
+    CHECK((options.services[0].rules.bandwidth == ServiceRates{{1024, {}}, {{}, 8192}}));
+    const VisitorRules& own = options.services[1].rules.visitors;
     CHECK_FALSE(own.max_connections);
     CHECK(own.max_connections_per_ip == 3);
     CHECK(own.max_new_per_second_per_ip == 5);
     CHECK(own.deny.empty());
     CHECK((own.allow == std::vector{parse_cidr("198.51.100.7")}));
-    CHECK((options.services[1].bandwidth == ServiceRates{{{}, 2048}, {{}, 8192}}));
+    CHECK((options.services[1].rules.bandwidth == ServiceRates{{{}, 2048}, {{}, 8192}}));
 }
 
 TEST_CASE("what is said of headers of the PROXY protocol holds for every service, too")
@@ -96,8 +96,8 @@ TEST_CASE("what is said of headers of the PROXY protocol holds for every service
     const auto flags =
         parsed<RemoteOptions>({"--control-addr=:1", "--service=web=:80",
                                "--foreign-proxy-header=reset", "--accept-proxy-from=192.0.2.7"});
-    CHECK(flags.options.services.at(0).foreign_header == ForeignHeader::reset);
-    CHECK(flags.options.services.at(0).accept_proxy_from.size() == 1);
+    CHECK(flags.options.services.at(0).rules.foreign_header == ForeignHeader::reset);
+    CHECK(flags.options.services.at(0).rules.accept_proxy_from.size() == 1);
     const auto [options, problems] = remote_with(R"(
 foreign-proxy-header = "reset"
 accept-proxy-from = "192.0.2.7"
@@ -109,10 +109,10 @@ foreign-proxy-header = "data"
 accept-proxy-from = ["192.0.2.8", "192.0.2.9"]
 )");
     CHECK(problems == "");
-    CHECK(options.services.at(0).foreign_header == ForeignHeader::reset);
-    CHECK(options.services.at(0).accept_proxy_from.size() == 1);
-    CHECK(options.services.at(1).foreign_header == ForeignHeader::data);
-    CHECK(options.services.at(1).accept_proxy_from.size() == 2);
+    CHECK(options.services.at(0).rules.foreign_header == ForeignHeader::reset);
+    CHECK(options.services.at(0).rules.accept_proxy_from.size() == 1);
+    CHECK(options.services.at(1).rules.foreign_header == ForeignHeader::data);
+    CHECK(options.services.at(1).rules.accept_proxy_from.size() == 2);
 }
 
 TEST_CASE("a service of the origin proxy has limits of bandwidth too")
@@ -127,7 +127,7 @@ origin-server-addr = ":80"
 max-bandwidth-down = "2KiB/s"
 )");
     CHECK(problems == "");
-    CHECK((options.services.at(0).bandwidth == all_four));
+    CHECK((options.services.at(0).rules.bandwidth == all_four));
 }
 
 TEST_CASE("an origin proxy's table has limits of its own, and the others those of all")

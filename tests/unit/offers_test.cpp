@@ -71,7 +71,7 @@ TEST_CASE("another origin server, or another header for it, is no news for the r
     }
     SUBCASE("another header")
     {
-        changed.proxy_protocol = ProxyProtocol::v2;
+        changed.rules.proxy_protocol = ProxyProtocol::v2;
     }
     CHECK(table.change({changed, mail}).empty());
 }

@@ -34,12 +34,12 @@ TEST_CASE("the remote proxy needs two addresses and has a default for the rest")
     CHECK(options.outside_address == Address{"", 80});
     CHECK(options.pairing_timeout == 10s);
     CHECK(options.max_waiting == 4096);
-    CHECK(options.visitor_rules.max_connections == std::nullopt);
-    CHECK(options.visitor_rules.max_connections_per_ip == std::nullopt);
-    CHECK(options.visitor_rules.max_new_per_second_per_ip == std::nullopt);
-    CHECK(options.visitor_rules.allow.empty());
-    CHECK(options.visitor_rules.deny.empty());
-    CHECK((options.visitor_rules.trusted == loopback_networks()));
+    CHECK(options.rules.visitors.max_connections == std::nullopt);
+    CHECK(options.rules.visitors.max_connections_per_ip == std::nullopt);
+    CHECK(options.rules.visitors.max_new_per_second_per_ip == std::nullopt);
+    CHECK(options.rules.visitors.allow.empty());
+    CHECK(options.rules.visitors.deny.empty());
+    CHECK((options.rules.visitors.trusted == loopback_networks()));
     CHECK(options.common.heartbeat_interval == 5s);
     CHECK(options.common.heartbeat_timeout == 15s);
     CHECK(options.common.half_close_timeout == 5min);
@@ -98,9 +98,9 @@ TEST_CASE("each limit on visitors sets its option")
         remote({"--max-connections=1000000", "--max-connections-per-ip", "1",
                 "--max-new-per-second-per-ip=20"});
     CHECK(code == std::nullopt);
-    CHECK(options.visitor_rules.max_connections == 1'000'000);
-    CHECK(options.visitor_rules.max_connections_per_ip == 1);
-    CHECK(options.visitor_rules.max_new_per_second_per_ip == 20);
+    CHECK(options.rules.visitors.max_connections == 1'000'000);
+    CHECK(options.rules.visitors.max_connections_per_ip == 1);
+    CHECK(options.rules.visitors.max_new_per_second_per_ip == 20);
 }
 
 TEST_CASE("networks may be given with commas between them, in several flags, or in the environment")
@@ -114,19 +114,19 @@ TEST_CASE("networks may be given with commas between them, in several flags, or 
               "2001:db8::/32"}}) {
         const auto result = remote(arguments);
         CHECK(result.code == std::nullopt);
-        CHECK((result.options.visitor_rules.allow == three));
-        CHECK((result.options.visitor_rules.deny == std::vector{parse_cidr("::/0")}));
+        CHECK((result.options.rules.visitors.allow == three));
+        CHECK((result.options.rules.visitors.deny == std::vector{parse_cidr("::/0")}));
     }
     const Environment environment("REMOTE_PROXY_ALLOW", "10.0.0.0/8,192.0.2.1,2001:db8::/32");
-    CHECK((remote({}).options.visitor_rules.allow == three));
-    CHECK((remote({"--allow=::1"}).options.visitor_rules.allow == std::vector{parse_cidr("::1")}));
+    CHECK((remote({}).options.rules.visitors.allow == three));
+    CHECK((remote({"--allow=::1"}).options.rules.visitors.allow == std::vector{parse_cidr("::1")}));
 }
 
 TEST_CASE("trusted networks are added to this machine's own")
 {
     auto expected = loopback_networks();
     expected.push_back(parse_cidr("192.0.2.0/24"));
-    CHECK((remote({"--trusted=192.0.2.0/24"}).options.visitor_rules.trusted == expected));
+    CHECK((remote({"--trusted=192.0.2.0/24"}).options.rules.visitors.trusted == expected));
 }
 
 TEST_CASE("of several networks the one that is wrong is named")

@@ -107,10 +107,6 @@ TEST_CASE("check refuses addresses that a start could not have")
                                  "cannot listen on 192.0.2.1:9001");
     check_refuses<RemoteOptions>({control, "--service=a=192.0.2.1:9"},
                                  "cannot listen on 192.0.2.1:9");
-    check_refuses<OriginOptions>({"--remote-proxy-addr=a:0", "--origin-server-addr=:1"},
-                                 "nobody can connect to port 0");
-    check_refuses<OriginOptions>({"--remote-proxy-addr=a:1", "--origin-server-addr=:0"},
-                                 "nobody can connect to port 0");
     check_refuses<OriginOptions>(
         {"--remote-proxy-addr=a:1", "--service=a=:1@5", "--service=b=:1@5"}, "--service b");
     CHECK(parsed<RemoteOptions>({"check", "--control-addr=:0", "--outside-addr=:0"}).code == 0);
@@ -143,6 +139,22 @@ TEST_CASE("check refuses folders and files that a start could not use, all of th
     with_folder.push_back(socket.c_str());
     CHECK(parsed<RemoteOptions>(with_folder).code == 0);
     CHECK_FALSE(std::filesystem::exists(folder.path() + "/socket"));
+}
+
+TEST_CASE("an address that nobody can connect to is warned of")
+{
+    const auto doubts = [](std::vector<const char*> words) {
+        return parsed<OriginOptions>(std::move(words)).options.common.doubts;
+    };
+    for (const auto& words : std::vector<std::vector<const char*>>{
+             {"--remote-proxy-addr=a:0", "--origin-server-addr=:1"},
+             {"--remote-proxy-addr=a:1", "--origin-server-addr=:0"}}) {
+        const auto found = doubts(words);
+        REQUIRE(found.size() == 1);
+        CHECK(found[0].ends_with("nobody can connect to port 0"));
+    }
+    CHECK(doubts({"--remote-proxy-addr=a:1", "--origin-server-addr=unix:/s"}).empty());
+    CHECK(doubts({"--remote-proxy-addr=a:1", "--service=a=:1@0"}).empty());
 }
 
 TEST_CASE("rights that nobody can have are warned of at the start and by check")

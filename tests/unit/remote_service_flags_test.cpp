@@ -50,10 +50,10 @@ TEST_CASE("ports that origin proxies may open are single ones and ranges")
 
 TEST_CASE("a foreign header of the PROXY protocol is data or a reset")
 {
-    CHECK(remote({"--outside-addr=:1"}).options.foreign_header == ForeignHeader::data);
+    CHECK(remote({"--outside-addr=:1"}).options.rules.foreign_header == ForeignHeader::data);
     const auto result = remote({"--outside-addr=:1", "--foreign-proxy-header=reset"});
-    CHECK(result.options.foreign_header == ForeignHeader::reset);
-    CHECK(services_of(result.options).front().foreign_header == ForeignHeader::reset);
+    CHECK(result.options.rules.foreign_header == ForeignHeader::reset);
+    CHECK(services_of(result.options).front().rules.foreign_header == ForeignHeader::reset);
     complains({"--outside-addr=:1", "--foreign-proxy-header=drop"},
               "\"drop\" is not data or reset");
 }

@@ -69,16 +69,16 @@ TEST_CASE("the one origin server may be at a Unix socket")
 
 TEST_CASE("health checks are of all origin servers that the command line names")
 {
-    CHECK(origin({"--origin-server-addr=:1"}).options.health_check == HealthCheck());
+    CHECK(origin({"--origin-server-addr=:1"}).options.rules.health_check == HealthCheck());
     const auto result = origin(
         {"--origin-server-addr=:1", "--health-check=http:/healthz", "--health-check-interval=1s"});
     CHECK(result.code == std::nullopt);
-    CHECK(result.options.health_check.kind == HealthCheck::Kind::http);
-    CHECK(result.options.health_check.path == "/healthz");
-    CHECK(result.options.health_check.interval == milliseconds(1000));
+    CHECK(result.options.rules.health_check.kind == HealthCheck::Kind::http);
+    CHECK(result.options.rules.health_check.path == "/healthz");
+    CHECK(result.options.rules.health_check.interval == milliseconds(1000));
     const auto services = origin({"--health-check=tcp", "--service=web=:1"}).options.services;
     REQUIRE(services.size() == 1);
-    CHECK(services[0].health_check.kind == HealthCheck::Kind::tcp);
+    CHECK(services[0].rules.health_check.kind == HealthCheck::Kind::tcp);
     CHECK(contains(complaint({"--origin-server-addr=:1", "--health-check=ping"}),
                    "\"ping\" is not off, tcp, http or http:/path"));
     CHECK(contains(complaint({"--origin-server-addr=:1", "--health-check-interval=0s"}),
@@ -98,12 +98,12 @@ TEST_CASE("what is wrong with a service is told")
 
 TEST_CASE("the PROXY protocol is off, or one of its versions, towards all origin servers")
 {
-    CHECK(origin({"--origin-server-addr=:1"}).options.proxy_protocol == ProxyProtocol::off);
-    CHECK(origin({"--origin-server-addr=:1", "--proxy-protocol=v1"}).options.proxy_protocol ==
+    CHECK(origin({"--origin-server-addr=:1"}).options.rules.proxy_protocol == ProxyProtocol::off);
+    CHECK(origin({"--origin-server-addr=:1", "--proxy-protocol=v1"}).options.rules.proxy_protocol ==
           ProxyProtocol::v1);
     const auto services = origin({"--proxy-protocol=v2", "--service=web=:1"}).options.services;
     REQUIRE(services.size() == 1);
-    CHECK(services[0].proxy_protocol == ProxyProtocol::v2);
+    CHECK(services[0].rules.proxy_protocol == ProxyProtocol::v2);
     CHECK(contains(complaint({"--origin-server-addr=:1", "--proxy-protocol=v3"}),
                    "\"v3\" is not off, v1 or v2"));
 }
