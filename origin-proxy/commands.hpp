@@ -1,8 +1,8 @@
 // What `origin-proxy status` and `reload` do.
 #pragma once
 
-#include "common/management/command.hpp"
-#include "common/management/options.hpp"
+#include "common/options/command.hpp"
+#include "common/options/management_options.hpp"
 
 namespace tunnel {
 

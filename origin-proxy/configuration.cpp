@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/overlaps.hpp"
-#include "common/configuration/table_reader.hpp"
-#include "common/rule_options.hpp"
-#include "common/text_values.hpp"
+#include "common/options/overlaps.hpp"
+#include "common/options/rule_options.hpp"
+#include "common/options/table_reader.hpp"
+#include "common/options/text_values.hpp"
 #include "origin-proxy/servers.hpp"
 
 namespace tunnel {

@@ -1,7 +1,7 @@
 // The tables of the origin proxy's configuration file.
 #pragma once
 
-#include "common/configuration/document.hpp"
+#include "common/options/document.hpp"
 #include "origin-proxy/options.hpp"
 
 namespace tunnel {

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 
-#include "common/asio.hpp"
-#include "common/net/congestion.hpp"
-#include "common/net/dial.hpp"
+#include "common/base/asio.hpp"
 #include "common/relay/relay.hpp"
 #include "common/security/session.hpp"
+#include "common/transport/congestion.hpp"
+#include "common/transport/dial.hpp"
 
 namespace tunnel {
 

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "common/error.hpp"
-#include "common/net/proxy_header.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/transport/proxy_header.hpp"
+#include "common/transport/socket.hpp"
 #include "origin-proxy/http_status.hpp"
 
 namespace tunnel {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "origin-proxy/origin_server.hpp"
 #include "origin-proxy/service_options.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "origin-proxy/health_check.hpp"
 
 namespace tunnel {

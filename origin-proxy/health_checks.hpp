@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/tally.hpp"
-#include "common/task_group.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/tally.hpp"
+#include "common/base/task_group.hpp"
 #include "origin-proxy/health.hpp"
 #include "origin-proxy/services.hpp"
 

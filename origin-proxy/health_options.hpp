@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/units.hpp"
+#include "common/base/units.hpp"
 
 namespace tunnel {
 

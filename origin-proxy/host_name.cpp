@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "common/configuration/names.hpp"
+#include "common/options/key_names.hpp"
 
 namespace tunnel {
 

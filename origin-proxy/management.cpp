@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "common/management/json.hpp"
+#include "common/management/json_response.hpp"
 #include "common/management/liveness.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 

@@ -4,10 +4,10 @@
 #include <functional>
 #include <memory>
 
+#include "common/base/turn_watch.hpp"
 #include "common/management/process_metrics.hpp"
 #include "common/management/reload.hpp"
 #include "common/management/router.hpp"
-#include "common/turn_watch.hpp"
 #include "origin-proxy/management_status.hpp"
 
 namespace tunnel {

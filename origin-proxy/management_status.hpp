@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/units.hpp"
 #include "common/management/histogram.hpp"
-#include "common/units.hpp"
 
 namespace tunnel {
 

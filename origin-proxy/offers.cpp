@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 
 namespace tunnel {
 

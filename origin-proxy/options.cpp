@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
-#include "common/bandwidth_options.hpp"
-#include "common/configuration/overlaps.hpp"
-#include "common/log.hpp"
-#include "common/preflight.hpp"
-#include "common/rule_options.hpp"
+#include "common/base/log.hpp"
+#include "common/commands/preflight.hpp"
+#include "common/options/bandwidth_options.hpp"
+#include "common/options/overlaps.hpp"
+#include "common/options/rule_options.hpp"
 #include "origin-proxy/configuration.hpp"
 #include "origin-proxy/host_name.hpp"
 #include "origin-proxy/parse_service.hpp"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "common/options.hpp"
+#include "common/options/options.hpp"
 #include "origin-proxy/service_options.hpp"
 
 namespace tunnel {

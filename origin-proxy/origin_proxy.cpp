@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/descriptors.hpp"
-#include "common/log.hpp"
+#include "common/base/log.hpp"
+#include "common/relay/descriptors.hpp"
 
 namespace tunnel {
 

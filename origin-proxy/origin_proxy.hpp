@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/loop.hpp"
-#include "common/task_group.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
+#include "common/relay/loop.hpp"
 #include "origin-proxy/management_status.hpp"
 #include "origin-proxy/options.hpp"
 #include "origin-proxy/remote_link.hpp"

@@ -1,7 +1,7 @@
 #include "origin-proxy/origin_server.hpp"
 
-#include "common/net/unix_dial.hpp"
-#include "common/net/unix_dialer.hpp"
+#include "common/transport/unix_dial.hpp"
+#include "common/transport/unix_dialer.hpp"
 
 namespace tunnel {
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/address_order.hpp"
-#include "common/net/congestion.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/server_address.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/address_order.hpp"
+#include "common/transport/congestion.hpp"
+#include "common/transport/dial.hpp"
+#include "common/transport/server_address.hpp"
 
 namespace tunnel {
 

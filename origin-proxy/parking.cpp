@@ -5,10 +5,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/log.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/security/proof.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

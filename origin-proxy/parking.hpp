@@ -6,10 +6,10 @@
 #include <list>
 #include <optional>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
 #include "common/protocol/frame.hpp"
 #include "common/relay/relay.hpp"
-#include "common/task_group.hpp"
 #include "origin-proxy/data_dialler.hpp"
 
 namespace tunnel {

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/names.hpp"
-#include "common/log.hpp"
-#include "common/text_values.hpp"
+#include "common/base/log.hpp"
+#include "common/options/key_names.hpp"
+#include "common/options/text_values.hpp"
 #include "origin-proxy/servers.hpp"
 
 namespace tunnel {

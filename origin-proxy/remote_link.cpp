@@ -8,15 +8,15 @@
 
 #include <sys/socket.h>
 
-#include "common/backoff.hpp"
-#include "common/deadline.hpp"
-#include "common/descriptors.hpp"
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/backoff.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
 #include "common/protocol/foreign.hpp"
 #include "common/protocol/goodbyes.hpp"
+#include "common/relay/descriptors.hpp"
+#include "common/transport/dial.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

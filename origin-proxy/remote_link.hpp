@@ -12,13 +12,13 @@
 #include <unordered_set>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/address_order.hpp"
-#include "common/net/dial.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/repeated_failure.hpp"
+#include "common/base/task_group.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/relay/relay.hpp"
-#include "common/repeated_failure.hpp"
-#include "common/task_group.hpp"
+#include "common/transport/address_order.hpp"
+#include "common/transport/dial.hpp"
 #include "origin-proxy/health_checks.hpp"
 #include "origin-proxy/management_status.hpp"
 #include "origin-proxy/offers.hpp"

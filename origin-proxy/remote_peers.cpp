@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/table_reader.hpp"
-#include "common/log.hpp"
-#include "common/text_values.hpp"
+#include "common/base/log.hpp"
+#include "common/options/table_reader.hpp"
+#include "common/options/text_values.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/configuration/document.hpp"
+#include "common/options/document.hpp"
 #include "origin-proxy/options.hpp"
 
 namespace tunnel {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/text_values.hpp"
+#include "common/options/text_values.hpp"
 #include "origin-proxy/service_options.hpp"
 
 namespace tunnel {

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "common/net/address.hpp"
-#include "common/net/server_address.hpp"
+#include "common/transport/address.hpp"
+#include "common/transport/server_address.hpp"
 #include "origin-proxy/service_rules.hpp"
 
 namespace tunnel {

@@ -1,6 +1,6 @@
 #include "origin-proxy/service_rules.hpp"
 
-#include "common/rule_options.hpp"
+#include "common/options/rule_options.hpp"
 
 namespace tunnel {
 

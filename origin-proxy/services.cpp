@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 
 namespace tunnel {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/congestion.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/congestion.hpp"
 #include "origin-proxy/origin_server.hpp"
 #include "origin-proxy/service_options.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "common/log.hpp"
-#include "common/status_lines.hpp"
+#include "common/base/log.hpp"
+#include "common/base/status_lines.hpp"
 #include "origin-proxy/management.hpp"
 
 namespace tunnel {

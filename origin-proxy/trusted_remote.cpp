@@ -4,9 +4,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
-#include "common/log.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
 #include "common/security/file.hpp"
 #include "common/security/proof.hpp"
 #include "common/security/session.hpp"

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "common/options/trust_options.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/security/handshake.hpp"
-#include "common/security/trust_options.hpp"
 #include "origin-proxy/data_dialler.hpp"
 #include "origin-proxy/options.hpp"
 

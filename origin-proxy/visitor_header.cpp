@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/net/proxy_header.hpp"
+#include "common/transport/proxy_header.hpp"
 
 namespace tunnel {
 

@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/log.hpp"
 #include "common/relay/describe.hpp"
 #include "common/security/proof.hpp"
+#include "common/transport/dial.hpp"
+#include "common/transport/socket.hpp"
 #include "origin-proxy/visitor_header.hpp"
 
 namespace tunnel {

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/origin_links.hpp"
 #include "remote-proxy/run_state.hpp"

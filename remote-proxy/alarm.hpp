@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "common/protocol/ids.hpp"
+#include "common/base/ids.hpp"
 #include "remote-proxy/carrier.hpp"
 
 namespace tunnel {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/descriptors.hpp"
+#include "common/relay/descriptors.hpp"
 
 namespace tunnel {
 

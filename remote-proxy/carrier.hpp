@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/protocol/ids.hpp"
+#include "common/base/ids.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "remote-proxy/origin_name.hpp"
 

@@ -5,13 +5,13 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
-#include "common/management/fields.hpp"
-#include "common/management/reload_answer.hpp"
-#include "common/management/running_program.hpp"
-#include "common/management/show.hpp"
-#include "common/management/table.hpp"
-#include "common/management/target.hpp"
+#include "common/base/log.hpp"
+#include "common/commands/fields.hpp"
+#include "common/commands/reload_answer.hpp"
+#include "common/commands/running_program.hpp"
+#include "common/commands/show.hpp"
+#include "common/commands/table.hpp"
+#include "common/http/target.hpp"
 
 namespace tunnel {
 

@@ -1,8 +1,8 @@
 // What `remote-proxy status` and the other commands do.
 #pragma once
 
-#include "common/management/command.hpp"
-#include "common/management/options.hpp"
+#include "common/options/command.hpp"
+#include "common/options/management_options.hpp"
 
 namespace tunnel {
 

@@ -5,13 +5,13 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/overlaps.hpp"
-#include "common/configuration/table_reader.hpp"
-#include "common/log.hpp"
-#include "common/nearest_name.hpp"
+#include "common/base/log.hpp"
+#include "common/options/nearest_name.hpp"
+#include "common/options/overlaps.hpp"
+#include "common/options/rule_options.hpp"
+#include "common/options/table_reader.hpp"
+#include "common/options/text_values.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/rule_options.hpp"
-#include "common/text_values.hpp"
 #include "remote-proxy/origins_table.hpp"
 
 namespace tunnel {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "common/configuration/document.hpp"
-#include "common/configuration/overlaps.hpp"
+#include "common/options/document.hpp"
+#include "common/options/overlaps.hpp"
 #include "remote-proxy/options.hpp"
 
 namespace tunnel {

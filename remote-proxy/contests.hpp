@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
 #include "common/security/proof.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/counted.hpp"
 
 namespace tunnel {

@@ -10,16 +10,16 @@
 #include <variant>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/cidr.hpp"
-#include "common/net/listener.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
+#include "common/base/units.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/relay/relay.hpp"
 #include "common/security/handshake_budget.hpp"
 #include "common/security/session.hpp"
-#include "common/task_group.hpp"
-#include "common/units.hpp"
+#include "common/transport/cidr.hpp"
+#include "common/transport/listener.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/failed_log_ins.hpp"
 #include "remote-proxy/handshakes.hpp"

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/cidr.hpp"
-#include "common/net/recent_addresses.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/cidr.hpp"
+#include "common/transport/recent_addresses.hpp"
 
 namespace tunnel {
 

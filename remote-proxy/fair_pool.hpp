@@ -6,7 +6,7 @@
 #include <list>
 #include <map>
 
-#include "common/net/cidr.hpp"
+#include "common/transport/cidr.hpp"
 
 namespace tunnel {
 

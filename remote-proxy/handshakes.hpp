@@ -7,8 +7,8 @@
 #include <set>
 #include <string_view>
 
-#include "common/asio.hpp"
-#include "common/protocol/ids.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/ids.hpp"
 #include "remote-proxy/fair_pool.hpp"
 
 namespace tunnel {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/counted.hpp"
 
 namespace tunnel {

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "common/asio.hpp"
-#include "common/task_group.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/contests.hpp"
 #include "remote-proxy/options.hpp"

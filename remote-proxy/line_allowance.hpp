@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 
-#include "common/descriptors.hpp"
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/management/json.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/management/json_response.hpp"
+#include "common/relay/descriptors.hpp"
 #include "common/security/proof.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/counted.hpp"
 
 namespace tunnel {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/management/events.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/capacity.hpp"

@@ -1,8 +1,8 @@
 // What the management interface of the remote proxy tells of its state.
 #pragma once
 
+#include "common/http/response.hpp"
 #include "common/management/metrics.hpp"
-#include "common/management/response.hpp"
 #include "remote-proxy/management_status.hpp"
 
 namespace tunnel {

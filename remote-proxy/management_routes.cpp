@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
-#include "common/management/json.hpp"
+#include "common/base/log.hpp"
+#include "common/http/target.hpp"
+#include "common/management/json_response.hpp"
 #include "common/management/liveness.hpp"
-#include "common/management/target.hpp"
 #include "remote-proxy/management.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "remote-proxy/state_file.hpp"

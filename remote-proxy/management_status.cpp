@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 
 namespace tunnel {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/units.hpp"
 #include "common/management/histogram.hpp"
-#include "common/units.hpp"
 
 namespace tunnel {
 

@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
-#include "common/bandwidth_options.hpp"
-#include "common/configuration/overlaps.hpp"
+#include "common/options/bandwidth_options.hpp"
+#include "common/options/overlaps.hpp"
+#include "common/options/rule_options.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/rule_options.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/port_range.hpp"
 #include "remote-proxy/preflight.hpp"

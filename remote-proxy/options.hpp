@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/options.hpp"
+#include "common/options/options.hpp"
 #include "remote-proxy/service_options.hpp"
 
 namespace tunnel {

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/names.hpp"
-#include "common/net/socket.hpp"
+#include "common/options/key_names.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

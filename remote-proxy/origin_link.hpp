@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "common/protocol/control_connection.hpp"
 #include "common/security/key.hpp"
 #include "remote-proxy/carrier.hpp"

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/protocol/ids.hpp"
+#include "common/base/ids.hpp"
 #include "remote-proxy/origin_link.hpp"
 
 namespace tunnel {

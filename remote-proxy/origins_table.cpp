@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "common/bandwidth_options.hpp"
-#include "common/configuration/names.hpp"
-#include "common/configuration/print.hpp"
-#include "common/configuration/table_reader.hpp"
+#include "common/options/bandwidth_options.hpp"
+#include "common/options/key_names.hpp"
+#include "common/options/print_configuration.hpp"
+#include "common/options/table_reader.hpp"
 #include "remote-proxy/port_range.hpp"
 
 namespace tunnel {

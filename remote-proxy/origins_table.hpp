@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "common/configuration/document.hpp"
+#include "common/options/document.hpp"
+#include "common/options/trust_options.hpp"
 #include "common/relay/bandwidth.hpp"
-#include "common/security/trust_options.hpp"
 #include "remote-proxy/service_options.hpp"
 
 namespace tunnel {

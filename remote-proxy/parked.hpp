@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/relay/relay.hpp"
 
 namespace tunnel {

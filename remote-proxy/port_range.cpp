@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "common/text_values.hpp"
+#include "common/options/text_values.hpp"
 
 namespace tunnel {
 

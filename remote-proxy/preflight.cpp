@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "common/preflight.hpp"
+#include "common/commands/preflight.hpp"
 #include "remote-proxy/configuration.hpp"
 #include "remote-proxy/state_file.hpp"
 #include "remote-proxy/trusted_origins.hpp"

@@ -1,7 +1,7 @@
 // What start-up would refuse.
 #pragma once
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "remote-proxy/options.hpp"
 
 namespace tunnel {

@@ -8,7 +8,7 @@
 
 #include <sys/socket.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 
 namespace tunnel {
 

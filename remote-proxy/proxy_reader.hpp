@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "common/asio.hpp"
-#include "common/net/fd.hpp"
-#include "common/net/proxy_header.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
+#include "common/transport/proxy_header.hpp"
 
 namespace tunnel {
 

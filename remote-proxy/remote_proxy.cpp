@@ -6,12 +6,12 @@
 
 #include <fmt/format.h>
 
-#include "common/descriptors.hpp"
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
-#include "common/process.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/base/process.hpp"
 #include "common/protocol/goodbyes.hpp"
+#include "common/relay/descriptors.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/present_services.hpp"
 #include "remote-proxy/service_plan.hpp"
 

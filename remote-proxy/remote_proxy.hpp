@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/loop.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
 #include "common/management/events.hpp"
-#include "common/net/listener.hpp"
+#include "common/relay/loop.hpp"
 #include "common/relay/relay.hpp"
-#include "common/task_group.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/actions.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/capacity.hpp"

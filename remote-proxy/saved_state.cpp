@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "remote-proxy/client_identifier.hpp"
 
 namespace tunnel {

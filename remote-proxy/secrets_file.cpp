@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/table_reader.hpp"
+#include "common/options/table_reader.hpp"
 #include "common/security/file.hpp"
 #include "remote-proxy/origins_table.hpp"
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/listener.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/management_status.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "remote-proxy/service_options.hpp"

@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/names.hpp"
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/options/key_names.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

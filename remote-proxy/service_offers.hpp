@@ -10,10 +10,10 @@
 #include <utility>
 #include <variant>
 
-#include "common/asio.hpp"
-#include "common/net/listener.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/task_group.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/capacity.hpp"
 #include "remote-proxy/holders.hpp"

@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "common/configuration/names.hpp"
-#include "common/log.hpp"
-#include "common/net/address_hint.hpp"
-#include "common/text_values.hpp"
+#include "common/base/log.hpp"
+#include "common/options/key_names.hpp"
+#include "common/options/text_values.hpp"
+#include "common/transport/address_hint.hpp"
 
 namespace tunnel {
 

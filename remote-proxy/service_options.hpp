@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/net/address.hpp"
+#include "common/transport/address.hpp"
 #include "remote-proxy/service_rules.hpp"
 
 namespace tunnel {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/address.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/address.hpp"
 #include "remote-proxy/management_status.hpp"
 
 namespace tunnel {

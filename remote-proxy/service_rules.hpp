@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/net/cidr.hpp"
 #include "common/relay/bandwidth.hpp"
+#include "common/transport/cidr.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 
 namespace tunnel {

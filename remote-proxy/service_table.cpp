@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/management/json.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/management/json_response.hpp"
 
 namespace tunnel {
 

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/management/events.hpp"
-#include "common/net/listen_hosts.hpp"
-#include "common/net/listener.hpp"
+#include "common/transport/listen_hosts.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/capacity.hpp"
 #include "remote-proxy/options.hpp"

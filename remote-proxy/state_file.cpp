@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/error.hpp"
+#include "common/base/fd.hpp"
+#include "common/base/log.hpp"
 #include "common/security/file.hpp"
 
 namespace tunnel {

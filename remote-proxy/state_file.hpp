@@ -6,8 +6,8 @@
 
 #include <asio/thread_pool.hpp>
 
-#include "common/asio.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
 #include "remote-proxy/saved_state.hpp"
 
 namespace tunnel {

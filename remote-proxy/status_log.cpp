@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/log.hpp"
-#include "common/status_lines.hpp"
+#include "common/base/log.hpp"
+#include "common/base/status_lines.hpp"
 #include "remote-proxy/management.hpp"
 
 namespace tunnel {

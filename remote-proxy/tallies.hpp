@@ -8,8 +8,8 @@
 #include <system_error>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/tally.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/tally.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/visitor_limits.hpp"
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/options/trust_options.hpp"
 #include "common/security/handshake.hpp"
-#include "common/security/trust_options.hpp"
 
 namespace tunnel {
 

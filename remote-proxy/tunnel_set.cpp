@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/client_identifier.hpp"
 #include "remote-proxy/present_services.hpp"
 #include "remote-proxy/service_plan.hpp"

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/listener.hpp"
+#include "common/base/asio.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/capacity.hpp"
 #include "remote-proxy/options.hpp"
 #include "remote-proxy/origin_links.hpp"

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/log.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/service_options.hpp"
 
 namespace tunnel {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/management/json.hpp"
+#include "common/base/asio.hpp"
+#include "common/management/json_response.hpp"
 
 namespace tunnel {
 

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/net/fd.hpp"
-#include "common/protocol/ids.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
+#include "common/base/ids.hpp"
 #include "common/relay/relay.hpp"
 #include "remote-proxy/attempt.hpp"
 #include "remote-proxy/visitor_limits.hpp"

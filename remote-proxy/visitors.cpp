@@ -7,13 +7,13 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "common/error.hpp"
-#include "common/log.hpp"
-#include "common/management/json.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/log.hpp"
+#include "common/management/json_response.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/framing.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/counted.hpp"
 #include "remote-proxy/proxy_reader.hpp"
 

@@ -11,13 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
 #include "common/management/events.hpp"
-#include "common/net/listener.hpp"
 #include "common/protocol/frame.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
-#include "common/task_group.hpp"
+#include "common/transport/listener.hpp"
 #include "remote-proxy/alarm.hpp"
 #include "remote-proxy/capacity.hpp"
 #include "remote-proxy/control_port.hpp"

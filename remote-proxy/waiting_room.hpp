@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/protocol/ids.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/ids.hpp"
 #include "remote-proxy/fair_pool.hpp"
 #include "remote-proxy/visitor.hpp"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the C++ files with clang-format, and those of the programs with clang-tidy, without changing them.
-# usage: scripts/check.sh [format|tidy]     one of the two; both without it
+# Checks the C++ files with clang-format, which folder includes which, and the files of the programs with
+# clang-tidy, without changing them.
+# usage: scripts/check.sh [format|includes|tidy]     one of them; all without it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,6 +13,10 @@ need() {
 format() {
     need clang-format-14
     scripts/format.sh --check
+}
+
+includes() {
+    scripts/check_includes.py
 }
 
 # What is installed; tests are seen by the compilers' warnings and the sanitizers. Nothing has to be compiled for it
@@ -29,7 +34,7 @@ tidy() {
 
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0" ;;
-    format | tidy) "$1" ;;
-    '') format; tidy ;;
+    format | includes | tidy) "$1" ;;
+    '') format; includes; tidy ;;
     *) echo "$0: unknown check $1, see --help" >&2; exit 2 ;;
 esac

@@ -14,14 +14,14 @@ cd "$(dirname "$0")/.."
 presets=(release sanitize thread fuzz)
 tested=(release/tests/{e2e,plain,relay,bench} sanitize thread/tests/relay fuzz) # in build/
 targets=(remote-proxy origin-proxy plain relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
-checks=(format tidy)
+checks=(format includes tidy)
 elsewhere=()
 if ((EUID == 0)) && grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
     elsewhere=(trixie)
 fi
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
-    --quick) presets=(dev) tested=(dev) checks=(format) elsewhere=() ;;
+    --quick) presets=(dev) tested=(dev) checks=(format includes) elsewhere=() ;;
     --portable)
         scripts/install-dependencies.sh openssl
         # Many sources as one: half the time. That each stands alone is shown elsewhere.

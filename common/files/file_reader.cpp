@@ -10,11 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/log.hpp"
+#include "common/base/private_text.hpp"
 #include "common/files/file_system.hpp"
 #include "common/files/snapshot.hpp"
-#include "common/helper_process.hpp"
-#include "common/log.hpp"
-#include "common/security/private_text.hpp"
+#include "common/sandbox/helper_process.hpp"
 
 namespace tunnel {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
 #include "common/files/file_source.hpp"
-#include "common/net/fd.hpp"
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
 
 namespace tunnel {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "common/security/private_text.hpp"
+#include "common/base/private_text.hpp"
 
 namespace tunnel {
 

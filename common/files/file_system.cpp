@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/log.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
+#include "common/base/log.hpp"
 
 namespace tunnel {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <strings.h>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/security/token.hpp"
 
 namespace tunnel {

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "common/management/options.hpp"
-#include "common/management/request.hpp"
-#include "common/management/response.hpp"
+#include "common/http/request.hpp"
+#include "common/http/response.hpp"
+#include "common/options/management_options.hpp"
 #include "common/security/key.hpp"
 
 namespace tunnel {

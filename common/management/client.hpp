@@ -6,12 +6,12 @@
 #include <string>
 #include <string_view>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
 #include "common/management/turns.hpp"
-#include "common/net/fd.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/handshake_budget.hpp"
-#include "common/security/tls.hpp"
+#include "common/transport/tls.hpp"
 
 namespace tunnel {
 

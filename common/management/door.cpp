@@ -10,10 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 #include "common/management/successor.hpp"
-#include "common/net/cannot_listen.hpp"
-#include "common/net/socket.hpp"
+#include "common/transport/cannot_listen.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 

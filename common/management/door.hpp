@@ -6,9 +6,9 @@
 
 #include <sys/stat.h>
 
-#include "common/asio.hpp"
-#include "common/management/options.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
+#include "common/options/management_options.hpp"
 
 namespace tunnel {
 

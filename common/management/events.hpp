@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/management/event_stream.hpp"
+#include "common/base/asio.hpp"
+#include "common/http/event_stream.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

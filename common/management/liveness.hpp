@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
+#include "common/base/turn_watch.hpp"
 #include "common/management/metrics.hpp"
 #include "common/management/process_metrics.hpp"
 #include "common/management/router.hpp"
-#include "common/turn_watch.hpp"
 
 namespace tunnel {
 

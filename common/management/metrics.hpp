@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/http/response.hpp"
 #include "common/management/histogram.hpp"
-#include "common/management/response.hpp"
 
 namespace tunnel {
 

@@ -8,9 +8,9 @@
 
 #include <dirent.h>
 
-#include "common/loaded.hpp"
+#include "common/base/fd.hpp"
 #include "common/management/metrics.hpp"
-#include "common/net/fd.hpp"
+#include "common/security/loaded.hpp"
 
 namespace tunnel {
 

@@ -3,11 +3,11 @@
 
 #include <functional>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 
-struct ReloadReport; // common/reload.hpp
+struct ReloadReport; // common/options/reload.hpp
 
 // Reads the files and the options again. False, and what is wrong, if nothing has changed.
 using Reload = std::function<awaitable<bool>(ReloadReport& report)>;

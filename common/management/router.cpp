@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/management/target.hpp"
+#include "common/http/target.hpp"
 
 namespace tunnel {
 

@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "common/management/request.hpp"
-#include "common/management/response.hpp"
+#include "common/http/request.hpp"
+#include "common/http/response.hpp"
 
 namespace tunnel {
 

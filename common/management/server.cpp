@@ -9,9 +9,9 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "common/management/events.hpp"
-#include "common/net/listener.hpp"
+#include "common/transport/listener.hpp"
 
 namespace tunnel {
 

@@ -4,20 +4,20 @@
 #include <memory>
 #include <optional>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/tally.hpp"
+#include "common/base/task_group.hpp"
+#include "common/base/units.hpp"
+#include "common/http/request_reader.hpp"
 #include "common/management/access.hpp"
 #include "common/management/client.hpp"
 #include "common/management/door.hpp"
 #include "common/management/process_metrics.hpp"
-#include "common/management/request_reader.hpp"
 #include "common/management/router.hpp"
 #include "common/management/successor.hpp"
 #include "common/management/turns.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/handshake_budget.hpp"
-#include "common/tally.hpp"
-#include "common/task_group.hpp"
-#include "common/units.hpp"
 
 namespace tunnel {
 

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

@@ -5,7 +5,7 @@
 #include <list>
 #include <optional>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

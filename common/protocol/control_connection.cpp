@@ -5,7 +5,7 @@
 
 #include <netinet/tcp.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 
 namespace tunnel {
 

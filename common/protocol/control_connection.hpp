@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/protocol/wire.hpp"
 
 namespace tunnel {

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "common/protocol/frame.hpp"
 
 namespace tunnel {

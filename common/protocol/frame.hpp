@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "common/protocol/ids.hpp"
+#include "common/base/ids.hpp"
 
 namespace tunnel {
 

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
 
 namespace tunnel {
 

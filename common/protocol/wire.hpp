@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/security/tls.hpp"
+#include "common/transport/tls.hpp"
 
 namespace tunnel {
 

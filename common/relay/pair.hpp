@@ -16,7 +16,7 @@
 #include "common/relay/framing.hpp"
 #include "common/relay/pipe.hpp"
 #include "common/relay/relay.hpp"
-#include "common/security/tls.hpp"
+#include "common/transport/tls.hpp"
 
 namespace tunnel {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 
 namespace tunnel {
 

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
+#include "common/base/turn_watch.hpp"
 #include "common/relay/bandwidth.hpp"
-#include "common/security/tls.hpp"
-#include "common/turn_watch.hpp"
+#include "common/transport/tls.hpp"
 
 namespace tunnel {
 

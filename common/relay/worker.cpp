@@ -14,7 +14,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 
 using namespace std::chrono_literals;
 

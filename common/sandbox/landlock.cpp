@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/error.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/error.hpp"
+#include "common/base/fd.hpp"
 
 namespace tunnel {
 

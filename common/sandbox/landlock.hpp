@@ -3,7 +3,7 @@
 
 #include <system_error>
 
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
 
 namespace tunnel {
 

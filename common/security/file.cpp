@@ -4,8 +4,8 @@
 
 #include <sys/stat.h>
 
+#include "common/base/log.hpp"
 #include "common/files/file_source.hpp"
-#include "common/log.hpp"
 
 namespace tunnel {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "common/security/private_text.hpp"
+#include "common/base/private_text.hpp"
 
 namespace tunnel {
 

@@ -11,13 +11,13 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "common/error.hpp"
-#include "common/net/certificate_host.hpp"
+#include "common/base/error.hpp"
 #include "common/protocol/foreign.hpp"
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
+#include "common/security/certificate_host.hpp"
 #include "common/security/client_hello.hpp"
 #include "common/security/file.hpp"
-#include "common/security/record_socket.hpp"
+#include "common/transport/record_socket.hpp"
 
 namespace tunnel {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <string_view>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "common/security/hello_gate.hpp"
 #include "common/security/key.hpp"
-#include "common/security/tls.hpp"
+#include "common/transport/tls.hpp"
 
 struct ssl_ctx_st; // OpenSSL's SSL_CTX
 

@@ -1,7 +1,7 @@
 // Stands between a peer's hello and what answering it costs.
 #pragma once
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel {
 

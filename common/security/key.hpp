@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/protocol/ids.hpp"
-#include "common/wipe.hpp"
+#include "common/base/ids.hpp"
+#include "common/base/wipe.hpp"
 
 namespace tunnel {
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
 #include "common/security/file.hpp"
 #include "common/security/secret_text.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/protocol/ids.hpp"
+#include "common/base/ids.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/key.hpp"
 #include "common/security/secret.hpp"

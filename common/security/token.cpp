@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
 #include "common/security/file.hpp"
 #include "common/security/secret_text.hpp"
 

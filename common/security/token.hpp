@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/private_text.hpp"
 #include "common/security/key.hpp"
-#include "common/security/private_text.hpp"
 
 namespace tunnel {
 

@@ -10,8 +10,8 @@
 
 #include <fmt/format.h>
 
-#include "common/log.hpp"
-#include "common/process.hpp"
+#include "common/base/log.hpp"
+#include "common/base/process.hpp"
 #include "common/security/secret.hpp"
 #include "origin-proxy/origin_proxy.hpp"
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 
 namespace bench {
 

@@ -1,5 +1,5 @@
 // "host:port": what is read is printed as something that is read as the same.
-#include "common/net/address.hpp"
+#include "common/transport/address.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

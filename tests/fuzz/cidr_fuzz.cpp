@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "common/net/cidr.hpp"
+#include "common/transport/cidr.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

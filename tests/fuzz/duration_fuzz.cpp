@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "common/units.hpp"
+#include "common/base/units.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

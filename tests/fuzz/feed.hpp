@@ -6,8 +6,8 @@
 
 #include <sys/socket.h>
 
-#include "common/asio.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace tunnel::fuzz {

@@ -6,8 +6,8 @@
 #include <system_error>
 #include <vector>
 
-#include "common/asio.hpp"
-#include "common/error.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/error.hpp"
 #include "common/protocol/frame.hpp"
 #include "tests/fuzz/input.hpp"
 

@@ -1,7 +1,7 @@
 // Text from the network in the log: it neither ends the line nor forges a part of it.
 #include <nlohmann/json.hpp>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

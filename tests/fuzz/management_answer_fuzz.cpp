@@ -1,6 +1,6 @@
 // Answers of a management interface, as commands read them: what is read does not depend on where
 // the bytes were cut, and has its bounds.
-#include "common/management/response_reader.hpp"
+#include "common/http/response_reader.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

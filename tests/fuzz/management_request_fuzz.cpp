@@ -1,6 +1,6 @@
 // Requests to the management interface: what is read does not depend on where the bytes were cut,
 // has its bounds, and says in one way where it ends.
-#include "common/management/request_reader.hpp"
+#include "common/http/request_reader.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -1,6 +1,6 @@
 // A header of the PROXY protocol: only its own bytes are taken, not before the last of them is
 // there, and what it tells survives being written, in either version.
-#include "common/net/proxy_header.hpp"
+#include "common/transport/proxy_header.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

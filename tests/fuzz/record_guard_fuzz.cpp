@@ -1,5 +1,5 @@
 // Records of a TLS peer: the same is thought of them, however the bytes come.
-#include "common/security/record_guard.hpp"
+#include "common/transport/record_guard.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 #include "common/relay/pair.hpp"
 #include "tests/fuzz/input.hpp"
 

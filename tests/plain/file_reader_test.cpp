@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/files/file_reader.hpp"
-#include "common/sandbox.hpp"
+#include "common/sandbox/sandbox.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -28,10 +28,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/net/fd.hpp"
-#include "common/net/unix_dial.hpp"
-#include "common/sandbox.hpp"
+#include "common/base/fd.hpp"
+#include "common/sandbox/sandbox.hpp"
 #include "common/security/secret.hpp"
+#include "common/transport/unix_dial.hpp"
 #include "tests/support/unix_server.hpp"
 
 using namespace tunnel;

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/net/unix_dial.hpp"
-#include "common/net/unix_dialer.hpp"
+#include "common/transport/unix_dial.hpp"
+#include "common/transport/unix_dialer.hpp"
 #include "tests/support/unix_server.hpp"
 
 using namespace std::chrono_literals;

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/relay/pair.hpp"
-#include "common/security/record_guard.hpp"
+#include "common/transport/record_guard.hpp"
 #include "tests/support/joined.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/support/stream_frames.hpp"

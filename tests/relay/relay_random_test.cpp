@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/joined.hpp"
 
 using namespace std::chrono_literals;

@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/net/socket.hpp"
 #include "common/relay/pair.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/joined.hpp"
 #include "tests/support/no_more_descriptors.hpp"
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 
 using namespace std::chrono_literals;
 

@@ -1,8 +1,8 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include "common/log.hpp"
-#include "common/process.hpp"
+#include "common/base/log.hpp"
+#include "common/base/process.hpp"
 
 int main(int argc, char** argv)
 {

@@ -5,7 +5,7 @@
 
 #include <sys/socket.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/joined.hpp"
 #include "tests/unit/io.hpp"
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel::test {
 

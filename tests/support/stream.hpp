@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/asio.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
 #include "common/protocol/frame.hpp"
 
 namespace tunnel::test {

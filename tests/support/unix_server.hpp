@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/net/server_address.hpp"
+#include "common/transport/server_address.hpp"
 #include "tests/support/stream.hpp"
 
 namespace tunnel::test {

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "common/net/proxy_header.hpp"
+#include "common/transport/proxy_header.hpp"
 #include "tests/support/proxies.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/trusted.hpp"

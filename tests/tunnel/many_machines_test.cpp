@@ -1,7 +1,7 @@
 // Many origin proxies with one secret, and what several of them want.
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/tunnel/named_origins.hpp"
 
 using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 // The origin proxy, with remote proxies played by hand.
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/proxies.hpp"
 
 using namespace std::chrono_literals;

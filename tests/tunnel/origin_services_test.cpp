@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <future>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/proxies.hpp"
 #include "tests/support/stream_frames.hpp"
 

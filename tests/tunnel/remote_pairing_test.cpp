@@ -2,7 +2,7 @@
 // hand.
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/proxies.hpp"
 
 using namespace std::chrono_literals;

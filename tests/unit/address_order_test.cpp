@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/address_order.hpp"
+#include "common/transport/address_order.hpp"
 
 using namespace tunnel;
 

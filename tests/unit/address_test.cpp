@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
-#include "common/lookups.hpp"
-#include "common/net/address.hpp"
-#include "common/net/socket.hpp"
+#include "common/base/error.hpp"
+#include "common/base/lookups.hpp"
+#include "common/transport/address.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

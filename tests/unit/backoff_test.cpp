@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/backoff.hpp"
+#include "common/base/backoff.hpp"
 
 using namespace std::chrono_literals;
 using tunnel::Backoff;

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/log.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
+#include "common/base/log.hpp"
 
 namespace tunnel::test {
 

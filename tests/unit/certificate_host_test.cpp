@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/certificate_host.hpp"
+#include "common/security/certificate_host.hpp"
 
 using namespace tunnel;
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/loaded.hpp"
+#include "common/security/loaded.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/unit/captured.hpp"
 

@@ -1,7 +1,7 @@
 // Who gets an encrypted connection, with certificates.
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/unit/io.hpp"

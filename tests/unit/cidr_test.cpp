@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "common/net/cidr.hpp"
+#include "common/transport/cidr.hpp"
 
 using namespace std::string_view_literals;
 using namespace tunnel;

@@ -1,7 +1,7 @@
 // Visitors who are claimed with their ticket.
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/visitors.hpp"
 

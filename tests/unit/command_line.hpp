@@ -8,7 +8,7 @@
 
 #include <unistd.h>
 
-#include "common/log.hpp"
+#include "common/base/log.hpp"
 #include "tests/unit/captured.hpp"
 
 namespace tunnel::test {

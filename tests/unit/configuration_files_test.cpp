@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "common/configuration/files.hpp"
+#include "common/options/configuration_files.hpp"
 #include "tests/unit/command_line.hpp"
 #include "tests/unit/configured.hpp"
 

@@ -1,7 +1,7 @@
 // The flags of both programs in a configuration file.
 #include <doctest/doctest.h>
 
-#include "common/text_values.hpp"
+#include "common/options/text_values.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 #include "tests/unit/configured.hpp"

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
-#include "common/net/congestion.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/listener.hpp"
+#include "common/transport/congestion.hpp"
+#include "common/transport/dial.hpp"
+#include "common/transport/listener.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

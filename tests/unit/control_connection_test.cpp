@@ -1,7 +1,7 @@
 // Two ends of a control connection, or one end and a peer played by hand.
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 #include "tests/unit/control_end.hpp"
 #include "tests/unit/io.hpp"
 

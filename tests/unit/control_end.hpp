@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/task_group.hpp"
 #include "common/protocol/control_connection.hpp"
-#include "common/task_group.hpp"
 
 namespace tunnel::test {
 

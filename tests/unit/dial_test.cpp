@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
-#include "common/net/dial.hpp"
-#include "common/net/listener.hpp"
-#include "common/task_group.hpp"
+#include "common/base/error.hpp"
+#include "common/base/task_group.hpp"
+#include "common/transport/dial.hpp"
+#include "common/transport/listener.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/io.hpp"
 

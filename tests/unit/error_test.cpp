@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 
 using namespace tunnel;
 

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "common/every.hpp"
+#include "common/base/every.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 
 using tunnel::Fd;
 

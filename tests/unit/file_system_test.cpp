@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/fd.hpp"
 #include "common/files/file_system.hpp"
-#include "common/net/fd.hpp"
 #include "common/security/file.hpp"
 #include "tests/support/temporary_file.hpp"
 

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "common/file_watch.hpp"
 #include "common/files/file_reader.hpp"
+#include "common/files/file_watch.hpp"
 #include "tests/support/temporary_file.hpp"
 
 using namespace std::chrono_literals;

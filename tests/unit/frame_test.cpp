@@ -1,7 +1,7 @@
 // Frames as values and bytes: what is encoded is decoded again, anything else is refused.
 #include <doctest/doctest.h>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 #include "tests/unit/random_frame.hpp"
 
 using namespace std::chrono_literals;

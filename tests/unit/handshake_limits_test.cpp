@@ -6,8 +6,8 @@
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/support/tls_stream.hpp"

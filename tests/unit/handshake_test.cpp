@@ -4,8 +4,8 @@
 
 #include <future>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/hex.hpp"
 #include "tests/support/secured.hpp"

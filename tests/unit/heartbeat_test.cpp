@@ -1,7 +1,7 @@
 // Heartbeats between two ends of a control connection.
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
+#include "common/base/error.hpp"
 #include "tests/unit/control_end.hpp"
 #include "tests/unit/io.hpp"
 

@@ -5,8 +5,8 @@
 #include <set>
 #include <sstream>
 
-#include "common/help.hpp"
-#include "common/other_program.hpp"
+#include "common/options/help.hpp"
+#include "common/options/other_program.hpp"
 #include "origin-proxy/options.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/unit/command_line.hpp"

@@ -3,12 +3,12 @@
 
 #include <utility>
 
-#include "common/management/options.hpp"
-#include "common/nearest_name.hpp"
-#include "common/net/address_hint.hpp"
-#include "common/net/server_address.hpp"
-#include "common/text_values.hpp"
-#include "common/value_hints.hpp"
+#include "common/options/management_options.hpp"
+#include "common/options/nearest_name.hpp"
+#include "common/options/text_values.hpp"
+#include "common/options/value_hints.hpp"
+#include "common/transport/address_hint.hpp"
+#include "common/transport/server_address.hpp"
 
 using namespace tunnel;
 

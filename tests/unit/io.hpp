@@ -7,7 +7,7 @@
 #include <system_error>
 #include <utility>
 
-#include "common/asio.hpp"
+#include "common/base/asio.hpp"
 
 namespace tunnel::test {
 

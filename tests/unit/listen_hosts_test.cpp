@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/listen_hosts.hpp"
+#include "common/transport/listen_hosts.hpp"
 
 using namespace tunnel;
 

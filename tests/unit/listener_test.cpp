@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 
-#include "common/net/listener.hpp"
-#include "common/net/socket.hpp"
+#include "common/transport/listener.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

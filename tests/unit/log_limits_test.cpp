@@ -1,4 +1,4 @@
-#include "common/log_limits.hpp"
+#include "common/base/log_limits.hpp"
 
 #include <algorithm>
 #include <string>

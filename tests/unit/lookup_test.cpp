@@ -8,8 +8,8 @@
 #include <dlfcn.h>
 #include <netdb.h>
 
-#include "common/lookups.hpp"
-#include "common/net/address.hpp"
+#include "common/base/lookups.hpp"
+#include "common/transport/address.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

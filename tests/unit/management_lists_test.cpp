@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
+#include "common/http/target.hpp"
 #include "common/management/events.hpp"
-#include "common/management/json.hpp"
-#include "common/management/target.hpp"
+#include "common/management/json_response.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

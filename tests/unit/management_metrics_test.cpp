@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/management/liveness.hpp"
-#include "common/reload.hpp"
+#include "common/options/reload.hpp"
 #include "origin-proxy/management.hpp"
 #include "remote-proxy/management.hpp"
 #include "tests/support/certificates.hpp"

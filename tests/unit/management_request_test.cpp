@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "common/management/request_reader.hpp"
+#include "common/http/request_reader.hpp"
 
 using namespace tunnel;
 using Progress = RequestReader::Progress;

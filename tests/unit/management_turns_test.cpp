@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
+#include "common/base/task_group.hpp"
 #include "common/management/turns.hpp"
-#include "common/task_group.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/reload.hpp"
+#include "common/options/reload.hpp"
 #include "origin-proxy/options.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/support/temporary_file.hpp"

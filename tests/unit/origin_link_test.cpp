@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/origin_link.hpp"
 #include "tests/unit/io.hpp"
 

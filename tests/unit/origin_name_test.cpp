@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/configuration/names.hpp"
+#include "common/options/key_names.hpp"
 #include "origin-proxy/host_name.hpp"
 #include "remote-proxy/origin_link.hpp"
 

@@ -1,4 +1,4 @@
-#include "common/output.hpp"
+#include "common/base/output.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

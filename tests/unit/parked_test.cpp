@@ -2,7 +2,7 @@
 
 #include <deque>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/parked.hpp"
 #include "tests/unit/io.hpp"
 

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "common/preflight.hpp"
+#include "common/commands/preflight.hpp"
 #include "origin-proxy/options.hpp"
 #include "remote-proxy/options.hpp"
 #include "tests/support/temporary_file.hpp"

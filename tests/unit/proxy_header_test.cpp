@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/net/proxy_header.hpp"
+#include "common/transport/proxy_header.hpp"
 #include "tests/unit/proxy_headers.hpp"
 #include "tests/unit/random_frame.hpp"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <variant>
 
-#include "common/net/proxy_header.hpp"
+#include "common/transport/proxy_header.hpp"
 
 namespace tunnel::test {
 

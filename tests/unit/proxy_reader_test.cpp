@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 
-#include "common/error.hpp"
-#include "common/task_group.hpp"
+#include "common/base/error.hpp"
+#include "common/base/task_group.hpp"
 #include "remote-proxy/proxy_reader.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/io.hpp"

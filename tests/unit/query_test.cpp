@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/management/query.hpp"
-#include "common/management/running_program.hpp"
-#include "common/management/target.hpp"
-#include "common/net/fd.hpp"
+#include "common/base/fd.hpp"
+#include "common/commands/query.hpp"
+#include "common/commands/running_program.hpp"
+#include "common/http/target.hpp"
 #include "tests/support/temporary_file.hpp"
 
 using namespace std::chrono_literals;

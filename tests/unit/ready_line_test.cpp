@@ -1,4 +1,4 @@
-#include "common/ready_line.hpp"
+#include "common/base/ready_line.hpp"
 
 #include <doctest/doctest.h>
 

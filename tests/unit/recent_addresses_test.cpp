@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/recent_addresses.hpp"
+#include "common/transport/recent_addresses.hpp"
 
 using namespace tunnel;
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/security/record_guard.hpp"
+#include "common/transport/record_guard.hpp"
 
 using namespace tunnel;
 

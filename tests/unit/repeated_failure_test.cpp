@@ -1,4 +1,4 @@
-#include "common/repeated_failure.hpp"
+#include "common/base/repeated_failure.hpp"
 
 #include <string>
 

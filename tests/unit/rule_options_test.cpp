@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "common/rule_options.hpp"
+#include "common/options/rule_options.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 #include "tests/unit/configured.hpp"

@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "common/net/server_address.hpp"
+#include "common/transport/server_address.hpp"
 
 using namespace tunnel;
 using namespace std::string_view_literals;

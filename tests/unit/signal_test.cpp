@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/task_group.hpp"
+#include "common/base/task_group.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

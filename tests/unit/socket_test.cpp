@@ -2,7 +2,7 @@
 
 #include <netinet/tcp.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/io.hpp"
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/management/table.hpp"
+#include "common/commands/table.hpp"
 
 using namespace tunnel;
 

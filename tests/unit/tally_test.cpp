@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/tally.hpp"
+#include "common/base/tally.hpp"
 #include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
-#include "common/error.hpp"
-#include "common/task_group.hpp"
+#include "common/base/error.hpp"
+#include "common/base/task_group.hpp"
 #include "tests/unit/captured.hpp"
 #include "tests/unit/io.hpp"
 

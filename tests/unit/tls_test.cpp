@@ -12,9 +12,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "common/net/socket.hpp"
-#include "common/security/record_guard.hpp"
-#include "common/security/record_socket.hpp"
+#include "common/transport/record_guard.hpp"
+#include "common/transport/record_socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/middle.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/support/stream.hpp"

@@ -6,9 +6,9 @@
 
 #include <asio/executor_work_guard.hpp>
 
-#include "common/loop.hpp"
+#include "common/base/turn_watch.hpp"
 #include "common/management/liveness.hpp"
-#include "common/turn_watch.hpp"
+#include "common/relay/loop.hpp"
 #include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/units.hpp"
+#include "common/base/units.hpp"
 
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;

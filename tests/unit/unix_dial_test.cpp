@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/net/unix_dial.hpp"
+#include "common/transport/unix_dial.hpp"
 #include "tests/support/unix_server.hpp"
 #include "tests/unit/io.hpp"
 

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "common/user.hpp"
+#include "common/sandbox/user.hpp"
 
 using namespace tunnel;
 

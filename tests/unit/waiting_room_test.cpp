@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/net/socket.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/visitors.hpp"
 

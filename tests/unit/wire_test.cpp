@@ -3,10 +3,10 @@
 
 #include <openssl/ssl.h>
 
-#include "common/deadline.hpp"
-#include "common/error.hpp"
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
+#include "common/base/task_group.hpp"
 #include "common/protocol/wire.hpp"
-#include "common/task_group.hpp"
 #include "tests/support/secured.hpp"
 #include "tests/unit/io.hpp"
 #include "tests/unit/random_frame.hpp"

@@ -1,0 +1,91 @@
+#include "common/base/error.hpp"
+
+#include <cerrno>
+
+namespace tunnel {
+
+namespace {
+
+struct Category final : std::error_category {
+    const char* name() const noexcept override { return "tunnel"; }
+
+    std::string message(int value) const override
+    {
+        switch (static_cast<Errc>(value)) {
+        case Errc::not_our_protocol:
+            return "not our protocol";
+        case Errc::malformed_frame:
+            return "malformed frame";
+        case Errc::unexpected_frame:
+            return "unexpected frame";
+        case Errc::heartbeat_timeout:
+            return "no heartbeat from the peer";
+        case Errc::rejected:
+            return "rejected by the remote proxy";
+        case Errc::unknown_ticket:
+            return "unknown ticket";
+        case Errc::cannot_resolve:
+            return "the name has no address";
+        case Errc::closed_by_peer:
+            return "closed by the peer";
+        case Errc::wrong_secret:
+            return "the remote proxy does not know this secret: give both proxies the same "
+                   "--secret-file";
+        case Errc::no_encryption:
+            return "the remote proxy does not encrypt: give it the same --secret-file, or a "
+                   "certificate, and no --encryption off";
+        case Errc::cut_short:
+            return "the remote proxy ended the connection before it was encrypted: it does not "
+                   "encrypt, so give it the same --secret-file, or a certificate; or it has no "
+                   "room, and takes the next try";
+        case Errc::untrusted_certificate:
+            return "the remote proxy's certificate is not trusted";
+        case Errc::certificate_refused:
+            return "the remote proxy does not take this proxy's certificate: give --tls-cert and "
+                   "--tls-key of an authority in its --tls-client-ca";
+        case Errc::handshake_failed:
+            return "no encrypted connection";
+        case Errc::no_such_data:
+            return "the remote proxy does not expect this data connection any more: its visitor "
+                   "has gone, or its session is over";
+        case Errc::no_proof:
+            return "no proof of the secret";
+        case Errc::no_proxy_header:
+            return "no header of the PROXY protocol";
+        case Errc::malformed_proxy_header:
+            return "a malformed header of the PROXY protocol";
+        case Errc::too_many_unknown:
+            return "too many frames of unknown kinds";
+        case Errc::no_data_in_records:
+            return "too many TLS records without data";
+        }
+        return "unknown error";
+    }
+};
+
+} // namespace
+
+const std::error_category& error_category()
+{
+    static const Category category;
+    return category;
+}
+
+std::error_code make_error_code(Errc errc)
+{
+    return {static_cast<int>(errc), error_category()};
+}
+
+std::error_code last_error()
+{
+    return {errno, std::system_category()};
+}
+
+void fail(std::error_code code, const std::string& what)
+{
+    if (what.empty()) // else the message would begin with ": "
+        throw std::system_error(code);
+    throw std::system_error(code, what);
+}
+
+} // namespace tunnel

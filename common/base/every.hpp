@@ -1,0 +1,45 @@
+// Something that is done again and again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "common/base/asio.hpp"
+
+namespace tunnel {
+
+// Calls a function from `io` each time that an interval has passed since the last call returned,
+// for the first time after one; until it is destroyed.
+class Every {
+public:
+    Every(asio::io_context& io, Clock::duration interval, std::function<void()> function)
+        : interval_(interval), function_(std::move(function)), timer_(io)
+    {
+        wait();
+    }
+
+    Every(const Every&) = delete;
+    Every& operator=(const Every&) = delete;
+    ~Every() = default;
+
+private:
+    void wait()
+    {
+        timer_.expires_after(interval_);
+        timer_.async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
+            // One that is due already learns too late that it is not wanted any more.
+            if (error || alive.expired())
+                return;
+            function_();
+            wait();
+        });
+    }
+
+    Clock::duration interval_;
+    std::function<void()> function_;
+    std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+    asio::steady_timer timer_;
+};
+
+} // namespace tunnel

@@ -1,0 +1,37 @@
+// Asks a management interface: one request, on a connection of its own. Blocks; for commands only.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "common/base/units.hpp"
+#include "common/http/response_reader.hpp"
+#include "common/options/management_options.hpp"
+
+namespace tunnel {
+
+struct Query {
+    std::string target;       // such as "/v1/status"
+    bool is_change = false;   // POST instead of GET
+    std::string_view token{}; // empty: none is sent
+};
+
+struct QueryLimits {
+    milliseconds connect = std::chrono::seconds(3);
+    milliseconds write = std::chrono::seconds(3);
+    milliseconds answer = std::chrono::seconds(5); // until all of it is there
+    std::size_t longest_body = 16 * 1024 * 1024;   // a thousand services of many origin proxies
+};
+
+// Why there is no answer and what to do about it, on one line that may be printed as it is.
+struct QueryError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Throws QueryError, and none of them has the token in it. Where the program listens at all
+// addresses it is asked at a loopback one.
+Answer query(const ManagementAddress& where, const Query& query, const QueryLimits& limits = {});
+
+} // namespace tunnel

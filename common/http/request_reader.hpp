@@ -1,0 +1,79 @@
+// Takes requests out of the bytes of a connection: HTTP/1.1 by Boost.Beast's parser, and stricter.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/http/request.hpp"
+
+namespace tunnel {
+
+// No sockets and no clock. What two readers could understand differently is refused, so that
+// nobody in between sees other requests than this does (request smuggling).
+class RequestReader {
+public:
+    struct Limits {
+        std::size_t head = 8 * 1024; // bytes
+        std::size_t headers = 64;
+        std::size_t body = 1024 * 1024; // bytes
+    };
+
+    enum class Progress : std::uint8_t {
+        none, // no byte of a request is there
+        head, // a part of its head
+        body, // the head, and not all of the body
+        whole,
+        wrong, // and what follows has no meaning
+    };
+
+    // What is wrong, as it is answered.
+    struct Problem {
+        unsigned status = 400;
+        std::string text{};
+    };
+
+    RequestReader();
+    explicit RequestReader(const Limits& limits);
+    RequestReader(RequestReader&&) noexcept;
+    ~RequestReader();
+
+    // Takes all of `bytes`; those behind a whole request are kept for next(). It holds a head, a
+    // body and one call's bytes at most, if it is not called on while a request is whole.
+    Progress put(std::string_view bytes);
+
+    Progress progress() const { return progress_; }
+
+    // In body and whole. The body is there in whole.
+    const Request& request() const { return request_; }
+
+    // In wrong.
+    const Problem& problem() const { return problem_; }
+
+    // Forgets the request that is whole, and looks at what came after it.
+    Progress next();
+
+private:
+    struct Parser;
+
+    Progress read();
+    bool skip_empty_lines();
+    bool read_head();
+    bool read_body();
+    std::optional<Problem> objection(std::string_view head) const;
+    std::optional<Problem> objection_to_length() const;
+    Progress fail(Problem problem);
+
+    Limits limits_;
+    std::unique_ptr<Parser> parser_; // of this request
+    std::string pending_;            // came, and is not understood yet
+    int empty_lines_ = 0;            // before this request
+    Progress progress_ = Progress::none;
+    Request request_;
+    Problem problem_;
+};
+
+} // namespace tunnel

@@ -1,0 +1,163 @@
+// --help, --help-all, and the help of a command.
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "common/options/flag.hpp"
+#include "common/options/options.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::string_view exit_statuses =
+    "Exit status: 0 after a clean stop, 1 after a failure, 2 after a wrong command line or "
+    "configuration.";
+
+// Of the commands that ask nobody.
+struct OwnCommand {
+    std::string_view word;
+    std::string_view argument;
+    std::string_view meaning;
+};
+
+constexpr std::array<OwnCommand, 5> own{
+    {{"check", "[FILE]", "Say \"ok\", or all that is wrong with flags, environment and files"},
+     {"print-config", "[FILE]", "Print what holds, as a configuration file; secrets are masked"},
+     {"gen-secret", "> FILE", "Make a secret for --secret-file of both programs"},
+     {"help", "[COMMAND]", "Print this text, or the one of a command"},
+     {"version", "", "Print the version"}}};
+
+std::string what_of(const OwnCommand& command)
+{
+    return fmt::format("{}{}{}", command.word, command.argument.empty() ? "" : " ",
+                       command.argument);
+}
+
+std::string paragraph(std::string_view text)
+{
+    return wrapped(text, help_columns, 0, 0) + '\n';
+}
+
+std::string what_of(const CommandForm& form)
+{
+    std::string text = form.word;
+    for (const CommandForm::Part& part : form.parts)
+        text += part.name.starts_with('-') ? "" : " " + part.name;
+    return text;
+}
+
+// A sentence begins with a capital.
+std::string as_sentence(std::string text)
+{
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+        text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
+} // namespace
+
+std::string CommandLine::help(bool all) const
+{
+    std::string text = paragraph(description_) + "\nExamples:\n";
+    for (const HelpEntry& each : examples_)
+        text += fmt::format("  {}\n      {}\n", wrapped(each.meaning, help_columns, 2, 2),
+                            wrapped(each.what, help_columns, 10, 6));
+    std::vector<HelpEntry> words;
+    for (const CommandForm& form : commands_)
+        words.push_back({what_of(form), as_sentence(form.help)});
+    for (const OwnCommand& each : own)
+        words.push_back({what_of(each), std::string(each.meaning)});
+    text +=
+        fmt::format("\nCommands, in the place of the first flag ({} help COMMAND has more):\n{}",
+                    program_, help_table(words));
+
+    std::vector<std::string> groups; // in the order of their first flags
+    for (const auto& flag : flags_) {
+        if (std::ranges::find(groups, flag->group) == groups.end())
+            groups.push_back(flag->group);
+    }
+    const auto entry = [](const Flag& flag) {
+        std::string meaning = flag.help;
+        if (flag.required)
+            meaning += " (required)";
+        else if (!flag.if_absent.empty())
+            meaning += fmt::format(" (default: {})", flag.if_absent);
+        return HelpEntry{flag.type.empty() ? flag.name : flag.name + " " + flag.type, meaning};
+    };
+    const std::vector<HelpEntry> general{
+        {"-c, --config FILE", "TOML file with flags, and with tables of its own"},
+        {"-h, --help", "Print the most common flags"},
+        {"--help-all", "Print all flags"},
+        {"-v, -V, --version", "Print the version"}};
+    if (all) {
+        for (const std::string& group : groups) {
+            std::vector<HelpEntry> entries;
+            for (const auto& flag : flags_) {
+                if (flag->group == group)
+                    entries.push_back(entry(*flag));
+            }
+            text += fmt::format("\n{}:\n{}", group, help_table(entries));
+        }
+        text += "\nGeneral:\n" + help_table(general);
+    } else {
+        std::vector<HelpEntry> entries;
+        for (const std::string& name : common_flags_) {
+            const auto flag = std::ranges::find(
+                flags_, name, [](const auto& each) { return std::string_view(each->name); });
+            if (flag != flags_.end())
+                entries.push_back(entry(**flag));
+        }
+        entries.insert(entries.end(), general.begin(), general.end());
+        text += fmt::format("\nCommon flags ({} --help-all shows all {}):\n{}", program_,
+                            flags_.size() + general.size(), help_table(entries));
+    }
+    text += '\n' + paragraph(fmt::format(
+                       "Every flag may also be an environment variable, {0} and its name in "
+                       "capitals (--log-level: {0}LOG_LEVEL), or a key in the file of --config, by "
+                       "its name without dashes. The command line wins over the environment, and "
+                       "that over the file.",
+                       environment_prefix_));
+    return text + paragraph(exit_statuses);
+}
+
+std::string CommandLine::help_of(std::string_view command) const
+{
+    if (const auto* const found = std::ranges::find(own, command, &OwnCommand::word);
+        found != own.end()) {
+        std::string text = fmt::format("Usage: {} {}\n\n{}", program_, what_of(*found),
+                                       paragraph(fmt::format("{}.", found->meaning)));
+        if (command == "check" || command == "print-config")
+            text += paragraph(fmt::format("Takes every flag that the program takes, see {} "
+                                          "--help. FILE is short for --config FILE.",
+                                          program_));
+        if (command != "help")
+            text += paragraph("With --json it prints JSON.");
+        return text;
+    }
+    const CommandForm& form = *form_of(command);
+    std::string text = fmt::format("Usage: {} {} [FLAGS]\n\n{}\nFlags:\n", program_, what_of(form),
+                                   paragraph(as_sentence(form.help) + "."));
+    std::vector<HelpEntry> entries;
+    for (const CommandForm::Part& part : form.parts) {
+        const bool is_switch = std::holds_alternative<bool*>(part.value);
+        const bool is_word = !part.name.starts_with('-');
+        entries.push_back({is_switch || is_word ? part.name : part.name + " NAME", part.help});
+    }
+    for (const auto& flag : flags_) {
+        if (flag->name == "--management-addr" || flag->name.ends_with("-token-file"))
+            entries.push_back({flag->name + " " + flag->type, flag->help});
+    }
+    entries.push_back({"-c, --config FILE", "Configuration file with the flags above"});
+    text += help_table(entries);
+    return text + '\n' +
+           paragraph("Asks the program that runs, at its --management-addr; that and the token "
+                     "files are given here, in the environment, or in the file of --config.") +
+           paragraph(form.exit_help.empty()
+                         ? "Exit status: 0 if it was done, 1 if not, 2 after a wrong command line "
+                           "or configuration."
+                         : form.exit_help);
+}
+
+} // namespace tunnel

@@ -1,0 +1,151 @@
+#include "common/options/management_options.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/un.h>
+
+#include "common/options/options.hpp"
+#include "common/options/text_values.hpp"
+#include "common/transport/address_hint.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::string_view unix_prefix = "unix:";
+
+constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path); // with a zero byte
+
+// A name other than this one has to be looked up first: ManagementDoor does.
+bool may_be_loopback(const std::string& host)
+{
+    std::error_code is_name;
+    const auto address = asio::ip::make_address(host, is_name);
+    return is_name ? !host.empty() : address.is_loopback();
+}
+
+} // namespace
+
+std::optional<ManagementAddress> parse_management_address(std::string_view text)
+{
+    if (text.starts_with(unix_prefix)) {
+        const std::string_view path = text.substr(unix_prefix.size());
+        if (path.empty() || path.size() >= longest_unix_path ||
+            path.find('\0') != std::string_view::npos)
+            return std::nullopt;
+        return ManagementAddress{std::string(path)};
+    }
+    auto address = parse_address(text);
+    if (!address)
+        return std::nullopt;
+    return ManagementAddress{{}, std::move(*address)};
+}
+
+ManagementAddress read_management_address(std::string_view text)
+{
+    auto address = parse_management_address(text);
+    if (address)
+        return std::move(*address);
+    std::string hint = hint_for_address(text, AddressForms::tcp_or_unix);
+    if (text.starts_with(unix_prefix) && text.size() - unix_prefix.size() >= longest_unix_path)
+        hint = fmt::format("a path of a Unix socket has at most {} bytes", longest_unix_path - 1);
+    refuse_text(text, management_address_syntax, hint);
+}
+
+std::string to_string(const ManagementAddress& address)
+{
+    return address.path.empty() ? to_string(address.address)
+                                : std::string(unix_prefix) + address.path;
+}
+
+std::vector<std::filesystem::path> ManagementOptions::files() const
+{
+    std::vector<std::filesystem::path> given;
+    for (const std::string& each :
+         {token_file, read_token_file, certificate.certificate, certificate.key, client_ca_file}) {
+        if (!each.empty())
+            given.emplace_back(each);
+    }
+    return given;
+}
+
+std::filesystem::path ManagementOptions::socket_file() const
+{
+    return address ? address->path : std::string();
+}
+
+std::string ManagementOptions::contradiction() const
+{
+    if (!address && has_tokens())
+        return "--management-token-file and --management-read-token-file are of no use without "
+               "--management-addr";
+    const bool has_certificates = certificate.given() || !client_ca_file.empty();
+    if (has_certificates && (!address || !address->path.empty()))
+        return "--management-tls-cert, --management-tls-key and --management-tls-client-ca want a "
+               "--management-addr with a port";
+    if (certificate.certificate.empty() != certificate.key.empty())
+        return "--management-tls-cert and --management-tls-key belong together: give both or none";
+    if (!client_ca_file.empty() && !certificate.given())
+        return "--management-tls-client-ca wants a certificate of this program too: give "
+               "--management-tls-cert and --management-tls-key";
+    if (address && address->path.empty() && !knows_clients() &&
+        !may_be_loopback(address->address.host))
+        return way_out_for_open_address(to_string(*address));
+    return {};
+}
+
+std::string ManagementOptions::objection_to_asking() const
+{
+    if (!address)
+        return "--management-addr is required, with what the program that is to be asked has there "
+               "itself; or --config with its file, if it is in that. A program without it cannot "
+               "be "
+               "asked";
+    if (address->path.empty() && address->address.port == 0)
+        return fmt::format("--management-addr {} is any free port: give the one that the log of "
+                           "the program says, in the line \"management\"",
+                           to_string(*address));
+    if (certificate.given())
+        return fmt::format("--management-addr {} is HTTPS, which commands do not speak yet: ask "
+                           "with curl --cacert FILE https://{}/v1/status, or listen at unix:PATH",
+                           to_string(*address), to_string(*address));
+    return {};
+}
+
+std::string way_out_for_open_address(std::string_view where)
+{
+    return fmt::format("--management-addr {} is for other machines too, and without a token "
+                       "everybody there could look and steer: give --management-token-file or "
+                       "--management-read-token-file, or --management-tls-client-ca, or listen at "
+                       "unix:PATH or 127.0.0.1:PORT",
+                       where);
+}
+
+// The flags of both programs.
+void CommandLine::add(ManagementOptions& options)
+{
+    group("Management");
+    add_text("--management-addr",
+             "Where to answer HTTP requests about this program: unix:PATH, or an address; one that "
+             "other machines reach only with a token or clients' certificates",
+             "unix:PATH|HOST:PORT", "", "", Need::optional, [&options](const std::string& text) {
+                 options.address = read_management_address(text);
+                 return true;
+             });
+    add_file("--management-token-file", options.token_file,
+             "File with the token that such requests must have, as Authorization: Bearer TOKEN");
+    add_file("--management-read-token-file", options.read_token_file,
+             "File with a token that is good for looking only");
+    add_file("--management-tls-cert", options.certificate.certificate,
+             "Answer over TLS 1.3 with this certificate, PEM, with its chain");
+    add_file("--management-tls-key", options.certificate.key, "The key of it, PEM");
+    add_file("--management-tls-client-ca", options.client_ca_file,
+             "Clients need a certificate of this authority, PEM; who has one may do everything, if "
+             "there are no tokens too");
+    applied_by_reload({"--management-token-file", "--management-read-token-file",
+                       "--management-tls-cert", "--management-tls-key",
+                       "--management-tls-client-ca"});
+}
+
+} // namespace tunnel

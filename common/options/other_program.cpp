@@ -1,0 +1,81 @@
+#include "common/options/other_program.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::array<std::string_view, 17> remote_keys{"accept-proxy-from",
+                                                       "allow",
+                                                       "allow-ports",
+                                                       "control-addr",
+                                                       "deny",
+                                                       "foreign-proxy-header",
+                                                       "max-connections",
+                                                       "max-connections-per-ip",
+                                                       "max-new-per-second-per-ip",
+                                                       "max-waiting",
+                                                       "origins",
+                                                       "outside-addr",
+                                                       "pairing-timeout",
+                                                       "secrets-file",
+                                                       "state-file",
+                                                       "tls-client-ca",
+                                                       "trusted"};
+
+constexpr std::array<std::string_view, 13> origin_keys{
+    "dial-timeout",       "health-check",   "health-check-interval",
+    "max-retries",        "name",           "origin-server-addr",
+    "parked-connections", "proxy-protocol", "remote-proxies",
+    "remote-proxy-addr",  "tls-ca",         "tls-insecure",
+    "tls-server-name"};
+
+constexpr std::array<std::string_view, 11> remote_service_keys{"accept-proxy-from",
+                                                               "allow",
+                                                               "balance",
+                                                               "deny",
+                                                               "foreign-proxy-header",
+                                                               "max-connections",
+                                                               "max-connections-per-ip",
+                                                               "max-new-per-second-per-ip",
+                                                               "origins",
+                                                               "required",
+                                                               "trusted"};
+
+constexpr std::array<std::string_view, 7> origin_service_keys{
+    "health-check",           "health-check-failures", "health-check-interval",
+    "health-check-successes", "health-check-timeout",  "origin-server-addr",
+    "proxy-protocol"};
+
+constexpr std::array<std::string_view, 3> remote_commands{"drain", "resume", "visitors"};
+
+template <class Words>
+bool has(const Words& words, std::string_view word)
+{
+    return std::ranges::find(words, word) != words.end();
+}
+
+} // namespace
+
+std::string_view only_program_with_key(std::string_view key)
+{
+    if (has(remote_keys, key))
+        return remote_proxy_name;
+    return has(origin_keys, key) ? origin_proxy_name : std::string_view();
+}
+
+std::string_view only_program_with_service_key(std::string_view key)
+{
+    if (has(remote_service_keys, key))
+        return remote_proxy_name;
+    return has(origin_service_keys, key) ? origin_proxy_name : std::string_view();
+}
+
+std::string_view only_program_with_command(std::string_view word)
+{
+    return has(remote_commands, word) ? remote_proxy_name : std::string_view();
+}
+
+} // namespace tunnel

@@ -1,0 +1,381 @@
+// The words of a command line, before CLI11 reads them: what is wrong is said here, with what was
+// most likely meant, since the library only says what it did not expect.
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+
+#include <CLI/Error.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "common/base/log.hpp"
+#include "common/options/flag.hpp"
+#include "common/options/nearest_name.hpp"
+#include "common/options/options.hpp"
+#include "common/options/other_program.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Commands that every program has, beside those that ask one that runs.
+constexpr std::array<std::string_view, 5> own_commands{"check", "gen-secret", "help",
+                                                       "print-config", "version"};
+
+[[noreturn]] void refuse_word(const std::string& why)
+{
+    throw CLI::ValidationError(why);
+}
+
+std::string as_quoted(std::string_view word)
+{
+    return fmt::format("\"{}\"", log::escape(word));
+}
+
+// As CLI11 takes them.
+void check_switch(const std::string& name, const std::string& value)
+{
+    constexpr std::array<std::string_view, 10> words{"true", "false",  "on",      "off", "yes",
+                                                     "no",   "enable", "disable", "1",   "0"};
+    if (std::ranges::find(words, value) == words.end())
+        refuse_word(fmt::format("{}: {} is not true or false", name, as_quoted(value)));
+}
+
+// Whose answer may be wanted as JSON.
+bool prints_json(std::string_view command)
+{
+    return std::ranges::find(own_commands, command) != own_commands.end() && command != "help";
+}
+
+bool takes_a_file(std::string_view command)
+{
+    return command == "check" || command == "print-config";
+}
+
+} // namespace
+
+class CommandLine::WordReader {
+public:
+    WordReader(const CommandLine& line, int argc, const char* const* argv)
+        : line_(line), given_(argv, argv + std::max(argc, 0))
+    {
+    }
+
+    Words read()
+    {
+        words_.rest.push_back(given_.empty() ? line_.program_ : given_.front());
+        std::size_t first = 1;
+        if (given_.size() > 1 && !given_[1].starts_with('-') && !given_[1].empty()) {
+            take_command(given_[1]);
+            first = 2;
+        }
+        for (next_ = first; next_ < given_.size();)
+            take(given_[next_++]);
+        if (form_ != nullptr && name_needed() && !has_name_ && !asks_for_text())
+            refuse_word(fmt::format("NAME is required: {} {} NAME", line_.program_, form_->word));
+        return std::move(words_);
+    }
+
+private:
+    bool asks_for_text() const { return words_.help || words_.help_all || words_.version; }
+
+    void take_command(const std::string& word)
+    {
+        form_ = line_.form_of(word);
+        if (form_ == nullptr && std::ranges::find(own_commands, word) == own_commands.end())
+            refuse_word(line_.unknown_command(word));
+        words_.command = word;
+        words_.help = word == "help";
+        words_.version = word == "version";
+        if (form_ != nullptr)
+            words_.rest.push_back(word);
+    }
+
+    bool name_needed() const
+    {
+        return std::ranges::any_of(form_->parts, [](const CommandForm::Part& part) {
+            return !part.name.starts_with('-');
+        });
+    }
+
+    void take(const std::string& word)
+    {
+        if (word.starts_with("--") && word.size() > 2)
+            take_flag(word);
+        else if (word.starts_with('-') && word.size() > 1 && word != "--")
+            take_short(word);
+        else
+            take_other(word);
+    }
+
+    void take_flag(const std::string& word)
+    {
+        const std::size_t sign = word.find('=');
+        const std::string name = word.substr(0, sign);
+        const auto value = [&] { return word.substr(sign + 1); };
+        if (name == "--help" || name == "--help-all" || name == "--version") {
+            (name == "--help"       ? words_.help
+             : name == "--help-all" ? words_.help_all
+                                    : words_.version) = true;
+            return;
+        }
+        if (name == "--secret")
+            refuse_word(fmt::format(
+                "there is no --secret, since every user of a machine can read its command lines "
+                "(ps): put the secret into a file for --secret-file, or into the environment "
+                "variable {}SECRET",
+                line_.environment_prefix_));
+        if (name == "--json" && form_ == nullptr && prints_json(words_.command)) {
+            words_.json = true;
+            return;
+        }
+        bool has_value = true;
+        bool several = false;
+        std::string type = "FILE"; // of --config
+        if (const CommandForm::Part* const part = part_called(name)) {
+            has_value = !std::holds_alternative<bool*>(part->value);
+            type = "NAME";
+        } else if (const Flag* const flag = flag_called(name)) {
+            has_value = flag->is_on == nullptr;
+            several = flag->several;
+            type = flag->type;
+        } else if (name != "--config") {
+            refuse_flag(name);
+        }
+        if (!several && ++times_[name] > 1)
+            refuse_word(fmt::format("{} is given twice, expected it once", name));
+        if (!has_value && sign != std::string::npos)
+            check_switch(name, value());
+        if (!has_value)
+            words_.rest.push_back(word);
+        else if (sign != std::string::npos)
+            put(name, value());
+        else
+            put(name, value_behind(name, type));
+    }
+
+    [[noreturn]] void refuse_flag(const std::string& name) const
+    {
+        std::vector<std::string> of_command;
+        if (form_ != nullptr) {
+            for (const CommandForm::Part& part : form_->parts)
+                of_command.push_back(part.name);
+        }
+        const std::string meant = did_you_mean(name, of_command);
+        if (!meant.empty())
+            refuse_word(fmt::format("there is no flag {}, {}", log::escape(name), meant));
+        refuse_word(line_.unknown_flag(name));
+    }
+
+    // The next word, unless that is a flag, so that this one's value was forgotten.
+    std::string value_behind(const std::string& name, const std::string& type)
+    {
+        if (next_ == given_.size() || is_flag(given_[next_]))
+            refuse_word(fmt::format("{} needs a value: {} {}", name, name, type));
+        return given_[next_++];
+    }
+
+    void put(const std::string& name, const std::string& value)
+    {
+        if (value.empty()) { // CLI11 would take the next word for it
+            words_.rest.push_back(name);
+            words_.rest.emplace_back();
+        } else {
+            words_.rest.push_back(fmt::format("{}={}", name, value));
+        }
+    }
+
+    void take_short(const std::string& word)
+    {
+        if (word == "-h")
+            words_.help = true;
+        else if (word == "-v" || word == "-V")
+            words_.version = true;
+        else if (word == "-c")
+            take_config([this] { return value_behind("-c", "FILE"); });
+        else if (word.starts_with("-c="))
+            take_config([&word] { return word.substr(3); });
+        else
+            refuse_word(line_.unknown_flag(word));
+    }
+
+    template <class Value>
+    void take_config(const Value& value)
+    {
+        if (++times_["--config"] > 1)
+            refuse_word("--config is given twice, expected it once");
+        put("--config", value());
+    }
+
+    void take_other(const std::string& word)
+    {
+        if (words_.command == "help") {
+            if (line_.form_of(word) == nullptr &&
+                std::ranges::find(own_commands, word) == own_commands.end())
+                refuse_word(line_.unknown_command(word));
+            words_.command = word;
+            return;
+        }
+        if (takes_a_file(words_.command) && times_["--config"] == 0 && !word.empty()) {
+            take_config([&word] { return word; });
+            return;
+        }
+        if (form_ != nullptr && name_needed() && !has_name_) {
+            has_name_ = true;
+            words_.rest.push_back(word);
+            return;
+        }
+        if (words_.command.empty() && line_.is_command(word))
+            refuse_word(fmt::format("the command {} comes before all flags: {} {} ...", word,
+                                    line_.program_, word));
+        refuse_word(
+            fmt::format("{} has no meaning here, expected a flag such as --help", as_quoted(word)));
+    }
+
+    bool is_flag(const std::string& word) const
+    {
+        const std::string name = word.substr(0, word.find('='));
+        return name == "--help" || name == "--config" || part_called(name) != nullptr ||
+               flag_called(name) != nullptr;
+    }
+
+    const CommandForm::Part* part_called(const std::string& name) const
+    {
+        if (form_ == nullptr)
+            return nullptr;
+        const auto found = std::ranges::find(form_->parts, name, &CommandForm::Part::name);
+        return found == form_->parts.end() ? nullptr : &*found;
+    }
+
+    const Flag* flag_called(const std::string& name) const
+    {
+        const auto found = std::ranges::find(
+            line_.flags_, name, [](const auto& each) { return std::string_view(each->name); });
+        return found == line_.flags_.end() ? nullptr : found->get();
+    }
+
+    const CommandLine& line_;
+    std::vector<std::string> given_;
+    std::size_t next_ = 0; // of the words that were given
+    const CommandForm* form_ = nullptr;
+    bool has_name_ = false;
+    std::map<std::string, int> times_; // that a flag was given
+    Words words_;
+};
+
+CommandLine::Words CommandLine::look_at(int argc, const char* const* argv) const
+{
+    return WordReader(*this, argc, argv).read();
+}
+
+CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* argv) const
+{
+    const std::vector<std::string> words(argv + std::min(argc, 1), argv + std::max(argc, 0));
+    if (std::ranges::find(words, "--json") != words.end())
+        return ErrorFormat::object;
+    const auto given = [&](std::string_view flag) -> std::optional<std::string> {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            const std::string_view word = words[i];
+            if (word == flag)
+                return i + 1 < words.size() ? words[i + 1] : std::string();
+            if (word.starts_with(flag) && word.substr(flag.size()).starts_with('='))
+                return std::string(word.substr(flag.size() + 1));
+        }
+        return std::nullopt;
+    };
+    const auto set = [this](std::string_view name) -> std::optional<std::string> {
+        const char* const text = std::getenv((environment_prefix_ + std::string(name)).c_str());
+        return text != nullptr && *text != '\0' ? std::optional<std::string>(text) : std::nullopt;
+    };
+    auto format = given("--log-format");
+    // The environment and the file say how a program logs that runs, not how a command answers.
+    const bool starts = words.empty() || words.front().starts_with('-');
+    if (!format && starts)
+        format = set("LOG_FORMAT");
+    if (!format && starts) {
+        auto file = given("--config");
+        if (!file)
+            file = given("-c");
+        if (!file)
+            file = set("CONFIG");
+        if (file)
+            format = text_of_key(*file, "log-format");
+    }
+    return format == "json" ? ErrorFormat::log_lines : ErrorFormat::text;
+}
+
+void CommandLine::check_switches() const
+{
+    for (const auto& flag : flags_) {
+        const char* const text =
+            flag->is_on == nullptr ? nullptr : std::getenv(flag->variable.c_str());
+        if (text != nullptr && *text != '\0')
+            check_switch(fmt::format("{} (or {})", flag->name, flag->variable), text);
+    }
+}
+
+std::vector<std::string> CommandLine::flag_names() const
+{
+    std::vector<std::string> names{"--config", "--help", "--help-all", "--version"};
+    for (const auto& flag : flags_)
+        names.push_back(flag->name);
+    return names;
+}
+
+std::vector<std::string> CommandLine::command_words() const
+{
+    std::vector<std::string> words(own_commands.begin(), own_commands.end());
+    for (const CommandForm& form : commands_)
+        words.push_back(form.word);
+    std::ranges::sort(words);
+    return words;
+}
+
+bool CommandLine::is_command(std::string_view word) const
+{
+    const auto words = command_words();
+    return std::ranges::find(words, word) != words.end();
+}
+
+const CommandForm* CommandLine::form_of(std::string_view word) const
+{
+    const auto form = std::ranges::find(commands_, word, &CommandForm::word);
+    return form == commands_.end() ? nullptr : &*form;
+}
+
+std::string CommandLine::unknown_command(const std::string& word) const
+{
+    const std::string_view other = only_program_with_command(word);
+    if (!other.empty() && other != program_)
+        return fmt::format("{} is a command of {}, and this is {}", word, other, program_);
+    if (const std::string meant = did_you_mean(word, command_words()); !meant.empty())
+        return fmt::format("there is no command {}, {}", as_quoted(word), meant);
+    if (const auto names = flag_names(); std::ranges::find(names, "--" + word) != names.end())
+        return fmt::format("there is no command {}, did you mean --{}?", as_quoted(word), word);
+    if (word.ends_with(".toml") || word.find('/') != std::string::npos)
+        return fmt::format("there is no command {}, did you mean --config {}?", as_quoted(word),
+                           log::escape(word));
+    return fmt::format("there is no command {}, expected a flag, or one of {}", as_quoted(word),
+                       fmt::join(command_words(), ", "));
+}
+
+std::string CommandLine::unknown_flag(const std::string& name) const
+{
+    const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
+    const std::string_view other = only_program_with_key(bare);
+    if (!other.empty() && other != program_ && name.starts_with("--"))
+        return fmt::format("{} is a flag of {}, and this is {}", name, other, program_);
+    std::vector<std::string> names;
+    for (const std::string& each : flag_names())
+        names.push_back(each.substr(2));
+    if (const std::string meant = nearest(bare, names); !meant.empty())
+        return fmt::format("there is no flag {}, did you mean --{}?", log::escape(name), meant);
+    if (is_command(bare))
+        return fmt::format("there is no flag {}, did you mean the command {}?", log::escape(name),
+                           bare);
+    return fmt::format("there is no flag {}", log::escape(name));
+}
+
+} // namespace tunnel

@@ -1,0 +1,63 @@
+// A listening port that can be shut and opened again without being given up.
+#pragma once
+
+#include <optional>
+
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
+#include "common/transport/congestion.hpp"
+
+namespace tunnel {
+
+// Bound for its whole life. Open, it takes connections; shut, connecting to it is refused by the
+// kernel, and no other program can take the port.
+class Listener {
+public:
+    struct Accepted {
+        Fd socket; // non-blocking, close-on-exec
+        tcp::endpoint peer;
+    };
+
+    // Binds, but does not listen yet. Throws std::system_error that names the address. What it
+    // accepts came over `hop`, and has the options of set_stream_options(); from an edge, of
+    // prepare_stream().
+    Listener(asio::io_context& io, const tcp::endpoint& endpoint,
+             const Congestion& congestion = Congestion::off(), Hop hop = Hop::edge);
+
+    // With the real port where 0 was asked for.
+    tcp::endpoint endpoint() const { return endpoint_; }
+
+    // Throws std::system_error that names the address.
+    void open();
+
+    // Connections that nobody has accepted yet are reset.
+    void shut();
+
+    // Gives the address up, for good.
+    void close();
+
+    bool is_open() const { return open_; }
+
+    bool is_closed() const { return closed_; }
+
+    // Returns when a connection may be there, or when the listener was shut or closed.
+    awaitable<void> wait();
+
+    // The next connection, without waiting; nullopt with `error` would_block when there is none,
+    // with another error when the system could not hand it out.
+    std::optional<Accepted> accept(std::error_code& error);
+
+private:
+    tcp::acceptor acceptor_;
+    tcp::endpoint endpoint_;
+    Congestion congestion_;
+    Hop hop_;
+    bool open_ = false;
+    bool closed_ = false;
+};
+
+// Whether accept() may be tried again at once after `error`: that connection is gone, the next one
+// may be fine. After other errors (no descriptors, no memory) trying at once would only spin.
+bool concerns_one_connection(const std::error_code& error);
+
+} // namespace tunnel

@@ -1,0 +1,114 @@
+#include "common/transport/socket.hpp"
+
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace tunnel {
+
+namespace {
+
+// Half a minute of silence, then 3 probes 10 s apart: a dead peer is noticed within a minute, and
+// a NAT that forgets idle connections after a minute or more keeps them.
+constexpr int keepalive_idle_seconds = 30;
+constexpr int keepalive_interval_seconds = 10;
+constexpr int keepalive_probes = 3;
+
+void set_option(int descriptor, int level, int option, int value)
+{
+    ::setsockopt(descriptor, level, option, &value, sizeof value);
+}
+
+void set_linger(int descriptor, bool reset_on_close)
+{
+    const linger option{reset_on_close ? 1 : 0, 0};
+    ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, sizeof option);
+}
+
+} // namespace
+
+void keep_urgent_bytes(int descriptor)
+{
+    set_option(descriptor, SOL_SOCKET, SO_OOBINLINE, 1);
+}
+
+void set_stream_options(int descriptor)
+{
+    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    keep_urgent_bytes(descriptor);
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_seconds);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_seconds);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, keepalive_probes);
+}
+
+void reset_on_close(int descriptor)
+{
+    set_linger(descriptor, true);
+}
+
+void prepare_stream(int descriptor)
+{
+    set_stream_options(descriptor);
+    reset_on_close(descriptor);
+}
+
+void allow_clean_close(int descriptor)
+{
+    set_linger(descriptor, false);
+}
+
+void reset(Fd& socket)
+{
+    if (socket.is_open()) {
+        set_linger(socket.get(), true);
+        socket.close();
+    }
+}
+
+void reset(tcp::socket& socket)
+{
+    if (socket.is_open()) {
+        set_linger(socket.native_handle(), true);
+        std::error_code ignored;
+        socket.close(ignored);
+    }
+}
+
+std::error_code send_at_once(const Side& side, std::string_view bytes)
+{
+    const ssize_t sent = side.send(std::as_bytes(std::span(bytes)));
+    if (sent < 0)
+        return {errno, std::system_category()};
+    if (static_cast<std::size_t>(sent) < bytes.size())
+        return make_error_code(std::errc::no_buffer_space);
+    return {};
+}
+
+Fd release(tcp::socket socket)
+{
+    return Fd(socket.release());
+}
+
+std::string to_string(const tcp::endpoint& endpoint)
+{
+    const asio::ip::address address = endpoint.address();
+    if (address.is_v4())
+        return fmt::format("{}:{}", address.to_string(), endpoint.port());
+    const asio::ip::address_v6 v6 = address.to_v6();
+    if (v6.is_v4_mapped())
+        return fmt::format("{}:{}", asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string(),
+                           endpoint.port());
+    return fmt::format("[{}]:{}", v6.to_string(), endpoint.port());
+}
+
+std::string peer_of(const tcp::socket& socket)
+{
+    std::error_code error;
+    const tcp::endpoint peer = socket.remote_endpoint(error);
+    return error ? "unknown" : to_string(peer);
+}
+
+} // namespace tunnel

@@ -1,0 +1,51 @@
+// Options and endings of connected TCP sockets.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/asio.hpp"
+#include "common/base/fd.hpp"
+#include "common/transport/tls.hpp"
+
+namespace tunnel {
+
+// SO_OOBINLINE: an urgent byte (MSG_OOB) is a byte of the stream like any other. To be set before
+// the first byte can come, since the kernel drops some that come earlier.
+void keep_urgent_bytes(int descriptor);
+
+// Small writes leave at once (TCP_NODELAY), and a peer that is gone without a word is noticed after
+// about a minute (keep-alive); urgent bytes are kept. What a listener accepts has the options of
+// the listener. Those that a socket does not take (a Unix socket in a test) are skipped.
+void set_stream_options(int descriptor);
+
+// A close() resets, also the one that the kernel does for a killed process: a cut stream must never
+// look like a whole one.
+void reset_on_close(int descriptor);
+
+// Both: for each of a visitor's four sockets.
+void prepare_stream(int descriptor);
+
+// From here on close() lets the kernel deliver what was written and then the EOF: for a stream that
+// came to its end both ways.
+void allow_clean_close(int descriptor);
+
+// The peer sees a reset ("connection reset by peer"), never an end of the stream.
+void reset(Fd& socket);
+void reset(tcp::socket& socket);
+
+// Writes `bytes`, which must be few, to a socket to which nearly nothing was written before: they
+// fit its buffer. An error if they do not.
+std::error_code send_at_once(const Side& side, std::string_view bytes);
+
+// Takes the socket away from asio, for the relay. Throws std::system_error.
+Fd release(tcp::socket socket);
+
+// "192.0.2.1:80" or "[2001:db8::1]:80"; an IPv4 address that came in over a dual-stack socket is
+// written as what it is.
+std::string to_string(const tcp::endpoint& endpoint);
+
+// The peer's endpoint, "unknown" once the connection is gone.
+std::string peer_of(const tcp::socket& socket);
+
+} // namespace tunnel
