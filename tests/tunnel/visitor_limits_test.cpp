@@ -226,8 +226,8 @@ TEST_CASE("one address that fills the room of those who wait keeps nobody else o
     Stream late = remote.visit("127.0.0.10");
     CHECK(Remote::stays(std::move(late)));
     CHECK(eventually([&] { return remote.visitors() == 16; }));
-    remote.serve(early); // who had come before them all
     CHECK(remote.refuses("127.0.0.9"));
+    remote.serve(early); // who had come before them all
 }
 
 TEST_CASE("so many may come from one address within a second, and then again")
