@@ -113,7 +113,7 @@ void describe(CommandLine& line)
           "--service web=:8000@20000 --service ssh=:22@20001",
           "Two services, and at which ports of example.com visitors reach them:"},
          {"origin-proxy check --config origin-proxy.toml",
-          "Say all that is wrong with a configuration file:"}},
+          "Report everything that is wrong with a configuration file:"}},
         {"--remote-proxy-addr", "--origin-server-addr", "--service", "--secret-file",
          "--proxy-protocol", "--health-check", "--max-retries", "--management-addr", "--log-level",
          "--log-format", "--watch"});
@@ -180,12 +180,12 @@ void add_flags(CommandLine& line, OriginOptions& options)
     Command& command = options.common.command;
     line.add_command(
         {"status",
-         "shows how the program does that runs, with its remote proxies and services",
+         "shows the state of the running program, with its remote proxies and services",
          {{"--json", "Print JSON instead of a table", &command.json},
           {"--watch", "Print it anew each second, on a terminal in place", &command.watch}},
          std::string(exit_of_status)});
     line.add_command({"reload",
-                      "makes the program that runs read its files again, as SIGHUP does, and shows "
+                      "makes the running program read its files again, as SIGHUP does, and shows "
                       "what has changed or what is wrong",
                       {{"--json", "Print JSON", &command.json}}});
     add_tables(line, options);

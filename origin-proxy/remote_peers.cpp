@@ -34,7 +34,7 @@ void add(RemotePeer peer, OriginOptions& options)
     auto& all = options.remote_proxies;
     if (std::ranges::any_of(
             all, [&peer](const RemotePeer& each) { return is_same(each.address, peer.address); }))
-        throw std::invalid_argument(fmt::format("\"{}\" is told twice, expected each remote proxy "
+        throw std::invalid_argument(fmt::format("\"{}\" is given twice, expected each remote proxy "
                                                 "once",
                                                 log::escape(to_string(peer.address))));
     if (all.size() == most_remote_proxies)

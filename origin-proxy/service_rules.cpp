@@ -19,9 +19,9 @@ void append_health_checks(Options& options)
     constexpr const char* group = "Health of the origin servers";
     options.push_back(
         {"health-check", group, "MODE", "off",
-         "Look again and again whether the origin server is well, so that visitors go to other "
-         "origin proxies while it is not: tcp: it takes a connection; http:/path: it answers GET "
-         "/path with 2xx or 3xx; off",
+         "Check the health of the origin server periodically, so that visitors go to other "
+         "origin proxies while it is unhealthy. tcp: it takes a connection; http:/path: it answers "
+         "GET /path with 2xx or 3xx; off",
          [](ServingRules& rules, const std::string& text) {
              read_health_check(text, rules.health_check);
          }});

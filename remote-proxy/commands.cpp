@@ -176,7 +176,7 @@ std::string steer(const Command& command, const RunningProgram& running)
                        log::escape(text_in(now, "name")), log::escape(state),
                        state == "closed" ? " until an origin proxy serves it" : "", here,
                        is_kept ? "a restart does not change that"
-                               : "until a restart, since there is no --state-file");
+                               : "this lasts until a restart, because there is no --state-file");
 }
 
 } // namespace

@@ -98,7 +98,7 @@ void describe(CommandLine& line)
          {"remote-proxy --control-addr :9001 --secret-file secret --allow-ports 20000-20100",
           "Origin proxies open services of their own on these ports:"},
          {"remote-proxy check --config remote-proxy.toml",
-          "Say all that is wrong with a configuration file:"}},
+          "Report everything that is wrong with a configuration file:"}},
         {"--control-addr", "--outside-addr", "--service", "--allow-ports", "--secret-file",
          "--secrets-file", "--max-connections", "--allow", "--deny", "--management-addr",
          "--log-level", "--log-format", "--watch"});
@@ -121,7 +121,7 @@ void add_commands(CommandLine& line, Command& command)
     const CommandForm::Part is_origin{"--origin", "NAME is an origin proxy's", &command.is_origin};
     const CommandForm::Part name{"NAME", "A service", &command.name};
     line.add_command({"status",
-                      "shows how the program does that runs, with its services and "
+                      "shows the state of the running program, with its services and "
                       "origin proxies",
                       {json, watch},
                       std::string(exit_of_status)});
@@ -137,7 +137,7 @@ void add_commands(CommandLine& line, Command& command)
                       {name, is_origin, json}});
     line.add_command({"resume", "lets them come again", {name, is_origin, json}});
     line.add_command({"reload",
-                      "makes the program that runs read its files again, as SIGHUP does, and shows "
+                      "makes the running program read its files again, as SIGHUP does, and shows "
                       "what has changed or what is wrong",
                       {json}});
 }

@@ -186,7 +186,8 @@ bool RemoteProxy::reload(std::string* problems)
     }
     log::info("reloaded");
     for (const NamedSecret& each : gone)
-        log::warn("a secret is trusted no longer: who knows no other is cut off with its visitors",
+        log::warn("a secret is no longer trusted: origin proxies that know no other are cut off, "
+                  "with their visitors",
                   {{"name", each.name}});
     log_ins_.end_visitors_of_the_untrusted();
     log_ins_.cut_off_the_untrusted();

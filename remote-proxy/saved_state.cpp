@@ -47,11 +47,11 @@ void must_have_room(const std::set<std::string>& names)
 
 void SavedState::set_tunnels(std::vector<PublicTunnel> wanted)
 {
-    std::set<std::string> keys;
+    std::set<std::string> names;
     for (const PublicTunnel& each : wanted)
-        keys.insert(each.key());
+        names.insert(each.key());
     for (const PublicTunnel& each : tunnels) {
-        if (!keys.contains(each.key()))
+        if (!names.contains(each.key()))
             drained_services.erase(each.key());
     }
     tunnels = std::move(wanted);

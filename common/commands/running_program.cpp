@@ -166,8 +166,8 @@ void RunningProgram::refuse(const Answer& answer, bool is_change) const
                                      "program has itself; after a change of that it needs a SIGHUP",
                                      where(), file));
     if (answer.status == 403)
-        throw QueryError(fmt::format(
-            "the token in {} is good for looking only: give --management-token-file", file));
+        throw QueryError(
+            fmt::format("the token in {} is read-only: give --management-token-file", file));
     if (answer.status == 404 && is_change)
         throw NoSuchName(fmt::format("{}; {} status lists the names", said, name_));
     std::string way_out;

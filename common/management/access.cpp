@@ -134,7 +134,7 @@ std::optional<Response> Access::objection_to_change(const Request& request) cons
 {
     const bool changes = !changes_nothing(request.method);
     if (changes && tokens_.role_of(request.authorization) != Tokens::Role::admin)
-        return refusal(403, "this token is good for looking only");
+        return refusal(403, "this token is read-only");
     // What a form of a foreign page can send without asking first is no JSON.
     const bool sends = changes && request.method != Method::remove;
     if ((request.has_body || sends) && !is_json(request.content_type))

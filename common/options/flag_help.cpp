@@ -23,8 +23,10 @@ struct OwnCommand {
 };
 
 constexpr std::array<OwnCommand, 5> own{
-    {{"check", "[FILE]", "Say \"ok\", or all that is wrong with flags, environment and files"},
-     {"print-config", "[FILE]", "Print what holds, as a configuration file; secrets are masked"},
+    {{"check", "[FILE]",
+      "Print \"ok\", or everything that is wrong with flags, environment and files"},
+     {"print-config", "[FILE]",
+      "Print the effective options as a configuration file, with secrets masked"},
      {"gen-secret", "> FILE", "Make a secret for --secret-file of both programs"},
      {"help", "[COMMAND]", "Print this text, or the one of a command"},
      {"version", "", "Print the version"}}};

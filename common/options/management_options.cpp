@@ -115,11 +115,12 @@ std::string ManagementOptions::objection_to_asking() const
 
 std::string way_out_for_open_address(std::string_view where)
 {
-    return fmt::format("--management-addr {} is for other machines too, and without a token "
-                       "everybody there could look and steer: give --management-token-file or "
-                       "--management-read-token-file, or --management-tls-client-ca, or listen at "
-                       "unix:PATH or 127.0.0.1:PORT",
-                       where);
+    return fmt::format(
+        "--management-addr {} can be reached from other machines, and without "
+        "a token anyone there could see and change everything: give --management-token-file or "
+        "--management-read-token-file, or --management-tls-client-ca, or listen at "
+        "unix:PATH or 127.0.0.1:PORT",
+        where);
 }
 
 // The flags of both programs.
@@ -136,13 +137,13 @@ void CommandLine::add(ManagementOptions& options)
     add_file("--management-token-file", options.token_file,
              "File with the token that such requests must have, as Authorization: Bearer TOKEN");
     add_file("--management-read-token-file", options.read_token_file,
-             "File with a token that is good for looking only");
+             "File with a read-only token");
     add_file("--management-tls-cert", options.certificate.certificate,
              "Answer over TLS 1.3 with this certificate, PEM, with its chain");
     add_file("--management-tls-key", options.certificate.key, "The key of it, PEM");
     add_file("--management-tls-client-ca", options.client_ca_file,
-             "Clients need a certificate of this authority, PEM; who has one may do everything, if "
-             "there are no tokens too");
+             "Clients need a certificate of this authority, PEM; anyone who has one may do "
+             "everything, unless there are tokens as well");
     applied_by_reload({"--management-token-file", "--management-read-token-file",
                        "--management-tls-cert", "--management-tls-key",
                        "--management-tls-client-ca"});

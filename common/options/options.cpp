@@ -476,9 +476,8 @@ void CommandLine::add(CommonOptions& options)
                  options.log_format = read_choice(formats, text, "text or json");
                  return true;
              });
-    add_switch(
-        "--watch", options.watch,
-        "Reload, as SIGHUP does, when one of the files has changed that are read again then");
+    add_switch("--watch", options.watch,
+               "Reload, as on SIGHUP, when a file that a reload reads has changed");
     applied_by_reload({"--grace-period", "--log-level"});
     add(options.management);
     const auto read_name = [this](const std::string& name) {

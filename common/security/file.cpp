@@ -42,7 +42,7 @@ void warn_if_others_may_read(const std::string& path)
 {
     const FileStatus status = files().status(path);
     if (status.is_regular() && (status.mode & (S_IRWXG | S_IRWXO)) != 0)
-        log::warn("others than its owner may read this file with a secret: chmod 600 it",
+        log::warn("other users can read this file, which contains a secret: run chmod 600 on it",
                   {{"file", path}});
 }
 

@@ -236,7 +236,7 @@ class Steering(unittest.TestCase):
                     exchange(visitor)
                     self.assertEqual(rows(ask("remote-proxy", "status", *where), "SERVICE")[0]["STATE"], "drained")
                 self.assertEqual(ask("remote-proxy", "resume", "default", *where),
-                                 "service default is open; until a restart, since there is no --state-file\n")
+                                 "service default is open; this lasts until a restart, because there is no --state-file\n")
                 wait_served(tunnel.outside)
                 known = json.loads(ask("remote-proxy", "drain", *where, "default", "--json"))
                 self.assertEqual((known["state"], known["kept"]), ("drained", "this-run"))

@@ -230,7 +230,7 @@ TEST_CASE("a running program's refusals are told with the way out, and without t
     CHECK(contains(why, "does not know the token in " + file.path()));
     CHECK_FALSE(contains(why, token));
     why = refused(response("403 Forbidden", "403 Forbidden: x\n"), true);
-    CHECK(contains(why, "good for looking only: give --management-token-file"));
+    CHECK(contains(why, "read-only: give --management-token-file"));
     why = refused(response("404 Not Found", "404 Not Found: there is no \"web\"\n"), true);
     CHECK(contains(why, "404 Not Found: there is no"));
     CHECK(contains(why, "remote-proxy status lists the names"));

@@ -62,19 +62,19 @@ TEST_CASE("without any remote proxy there is nothing to do")
     CHECK(file("[remote-proxies]").complains_of(2, "remote-proxies is empty, expected tables"));
 }
 
-TEST_CASE("a remote proxy that is told twice is refused, wherever")
+TEST_CASE("a remote proxy that is given twice is refused, wherever")
 {
     const auto result = origin({"--remote-proxy-addr=a:1,b:1", "--remote-proxy-addr=a:1"});
     CHECK(result.code == 2);
     CHECK(result.err.find("--remote-proxy-addr (or ORIGIN_PROXY_REMOTE_PROXY_ADDR): \"a:1\" is "
-                          "told twice, expected each remote proxy once") != std::string::npos);
+                          "given twice, expected each remote proxy once") != std::string::npos);
     CHECK(origin({"--remote-proxy-addr=a.example:1,A.Example:1"}).code == 2);
     CHECK(origin({"--remote-proxy-addr=:1,localhost:1"}).code == 2);
     CHECK(origin({"--remote-proxy-addr=a:1,a:2"}).code == std::nullopt);
     CHECK(file("remote-proxy-addr = [\"a:1\",\n\"a:1\"]")
-              .complains_of(3, "remote-proxy-addr: \"a:1\" is told twice"));
+              .complains_of(3, "remote-proxy-addr: \"a:1\" is given twice"));
     CHECK(file("remote-proxy-addr = \"a:1\"\n[remote-proxies.x]\naddr = \"a:1\"")
-              .complains_of(4, "addr of remote-proxies.x: \"a:1\" is told twice"));
+              .complains_of(4, "addr of remote-proxies.x: \"a:1\" is given twice"));
 }
 
 TEST_CASE("so many remote proxies there may be, and not one more")
