@@ -548,12 +548,12 @@ awaitable<void> ControlPort::slow_down(Connection& connection)
 // What somebody is told who has no good key.
 std::string ControlPort::why_refused(const Connection& connection, std::string_view otherwise) const
 {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(blocked_for(connection));
-    if (left.count() == 0)
+    const auto time_left = std::chrono::ceil<std::chrono::seconds>(blocked_for(connection));
+    if (time_left.count() == 0)
         return std::string(otherwise);
     return fmt::format("too many log-ins from this address have failed: for {} s it is let in with "
                        "a good secret alone; {}",
-                       left.count(), otherwise);
+                       time_left.count(), otherwise);
 }
 
 void ControlPort::note_failure(const Connection& connection)

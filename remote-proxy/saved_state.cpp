@@ -15,8 +15,8 @@ namespace tunnel {
 namespace {
 
 constexpr int version = 1;
-constexpr std::array<std::string_view, 4> keys{"version", "tunnels", "drained_services",
-                                               "drained_origins"};
+constexpr std::array<std::string_view, 4> state_keys{"version", "tunnels", "drained_services",
+                                                     "drained_origins"};
 
 std::set<std::string> names(const Json& document, const char* key)
 {
@@ -141,7 +141,7 @@ SavedState parse_saved_state(std::string_view text)
     if (!document.is_object() || document.value("version", Json()) != version)
         throw std::runtime_error("it is no state file of this version of the program");
     for (const auto& item : document.items()) {
-        if (std::ranges::find(keys, item.key()) == keys.end())
+        if (std::ranges::find(state_keys, item.key()) == state_keys.end())
             throw std::runtime_error("it has a key that this version of the program does not know");
     }
     SavedState state;

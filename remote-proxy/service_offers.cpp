@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t most_offers = 1000;
 
 // Ports that are tried for one that wants any.
-constexpr std::size_t most_tries = 256;
+constexpr std::size_t most_ports_tried = 256;
 
 bool is_wildcard(const std::string& host)
 {
@@ -449,7 +449,7 @@ Listener ServiceOffers::listen_at_any_port(const OriginLink& link, Address addre
             return table_.listen(address);
         } catch (const std::system_error& error) {
             // Whichever was the last.
-            if (i + 1 < std::min(ports.size(), most_tries))
+            if (i + 1 < std::min(ports.size(), most_ports_tried))
                 continue;
             if (error.code() == std::errc::address_in_use) {
                 if (no_port_.size() >= most_remembered)
