@@ -230,8 +230,8 @@ class Steering(unittest.TestCase):
                 with visit(tunnel.outside) as visitor:
                     exchange(visitor)
                     self.assertEqual(ask("remote-proxy", "drain", "default", *where),
-                                     "service default is drained with 1 visitor still here; until a restart, since "
-                                     "there is no --state-file\n")
+                                     "service default is drained with 1 visitor still here; this lasts until a restart, "
+                                     "because there is no --state-file\n")
                     self.assertTrue(refuses(tunnel.outside))
                     exchange(visitor)
                     self.assertEqual(rows(ask("remote-proxy", "status", *where), "SERVICE")[0]["STATE"], "drained")
@@ -306,7 +306,7 @@ class Refused(unittest.TestCase):
                 refusals = [
                     (ask("remote-proxy", "status", *where, code=1), "wants a token"),
                     (ask("remote-proxy", "status", *where, "--management-token-file", wrong, code=1), wrong),
-                    (ask("remote-proxy", *drain, "--management-read-token-file", reader, code=1), "looking only"),
+                    (ask("remote-proxy", *drain, "--management-read-token-file", reader, code=1), "read-only"),
                     (ask("remote-proxy", "status", *where, "--management-token-file", folder.path("gone"), code=2),
                      folder.path("gone"))]
                 for text, reason in refusals:
