@@ -22,6 +22,8 @@ ROOMS = """
 """
 # The programs may include all of common/, and neither the other.
 PROGRAMS = ("remote-proxy", "origin-proxy")
+# Headers outside the rooms, for tools that are built against the library from outside; nothing here includes them.
+FOR_OTHERS = ("common/sandbox.hpp",)
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 
@@ -95,6 +97,8 @@ def check(root, rooms):
     includes = {}
     for file in files:
         room = room_of(file)
+        if file in FOR_OTHERS:
+            continue
         if room not in rooms and room not in PROGRAMS:
             faults.append(f"{file}:1: is in no room of common/ ({', '.join(rooms)})")
             continue
