@@ -169,6 +169,8 @@ awaitable<void> RemoteLink::stay_connected()
             const bool refused =
                 error.code() == std::error_code(EKEYREJECTED, std::system_category());
             reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
+            if (!welcome_ && error.code() == Errc::closed_by_peer)
+                reason += " (--remote-proxy-addr must be the --control-addr of the remote proxy)";
         } catch (const std::runtime_error& error) { // of the library, for want of memory
             reason = error.what();
         }

@@ -30,7 +30,8 @@ struct Category final : std::error_category {
             return "closed by the peer";
         case Errc::wrong_secret:
             return "the remote proxy does not know this secret: give both proxies the same "
-                   "--secret-file";
+                   "--secret-file; or it is another TLS server: --remote-proxy-addr must be the "
+                   "--control-addr of the remote proxy";
         case Errc::no_encryption:
             return "the remote proxy does not encrypt: give it the same --secret-file, or a "
                    "certificate, and no --encryption off";

@@ -589,6 +589,9 @@ void Handshake::fail(int reason) const
         throw std::system_error(make_error_code(Errc::cut_short));
     if (const auto protocol = protocol_of(first_answer_); protocol && *protocol != "TLS")
         tunnel::fail(make_error_code(Errc::not_our_protocol), not_a_remote_proxy(first_answer_));
+    if (why == SSL_R_WRONG_VERSION_NUMBER && !first_answer_.empty() &&
+        !may_begin_frames(first_answer_))
+        tunnel::fail(make_error_code(Errc::not_our_protocol), not_a_remote_proxy(first_answer_));
     if (why == SSL_R_WRONG_VERSION_NUMBER || why == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY)
         throw std::system_error(make_error_code(Errc::no_encryption));
     if (offer_)

@@ -200,6 +200,8 @@ TEST_CASE("a remote proxy that speaks plain gets a hello of TLS, and no log-in")
     check(encode(a_welcome()) + encode(announcement()), in_clear);
     check(std::string(no_encryption_here), in_clear);
     check("HTTP/1.1 400 Bad Request\r\n\r\n", "not a remote proxy (it answered HTTP)");
+    check(std::string("\x4a\0\0\0\n8.0.36\0\x08\0\0\0", 16), "not a remote proxy (it answered");
+    check("-ERR unknown command\r\n", "not a remote proxy (it answered");
 }
 
 TEST_CASE("a remote proxy that shows any certificate, or knows another secret, is refused")
