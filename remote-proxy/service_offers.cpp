@@ -434,11 +434,13 @@ Listener ServiceOffers::listen_at_any_port(const OriginLink& link, Address addre
     constexpr std::string_view no_port = "no port of those that this origin proxy may open is free";
     constexpr std::size_t most_remembered = 4096;
     constexpr auto remembered_for = std::chrono::seconds(1); // other programs close theirs as well
+    constexpr int most_searches = 16;
     const auto now = Clock::now();
-    const auto key = std::pair(link.identity.name, address.host);
-    const auto known = no_port_.find(key);
-    if (known != no_port_.end() && known->second.closed == table_.closed() &&
-        now < known->second.until)
+    const std::string& credential = link.identity.name;
+    const auto known = no_port_.find(credential);
+    const bool is_known = known != no_port_.end() && now < known->second.until;
+    if (is_known &&
+        (known->second.closed == table_.closed() || known->second.searches >= most_searches))
         fail(std::make_error_code(std::errc::address_in_use), std::string(no_port));
     const std::vector<std::uint16_t> ports = ports_in(ports_of(link));
     const RandomBytes random = random_bytes();
@@ -451,11 +453,14 @@ Listener ServiceOffers::listen_at_any_port(const OriginLink& link, Address addre
             // Whichever was the last.
             if (i + 1 < std::min(ports.size(), most_ports_tried))
                 continue;
-            if (error.code() == std::errc::address_in_use) {
-                if (no_port_.size() >= most_remembered)
-                    no_port_.clear();
-                no_port_.insert_or_assign(key, NoPort{table_.closed(), now + remembered_for});
+            NoPort found{table_.closed(), now + remembered_for, 1};
+            if (is_known) {
+                found.until = known->second.until;
+                found.searches += known->second.searches;
+            } else if (no_port_.size() >= most_remembered) {
+                no_port_.clear();
             }
+            no_port_.insert_or_assign(credential, found);
             fail(error.code(), std::string(no_port));
         }
     }

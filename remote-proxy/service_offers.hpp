@@ -146,14 +146,16 @@ private:
     std::map<std::string, LineAllowance> lines_; // about services, by the credentials' names
     std::optional<std::set<std::pair<OriginLink*, std::string>>> postponed_offers_;
 
-    // For whom no port was free, by the names of credentials and by hosts: looking for one takes
-    // hundreds of attempts, and an origin proxy may offer a thousand services.
+    // For whom no port was free, by the names of credentials: a search takes hundreds of attempts,
+    // and an origin proxy may offer a thousand services, at as many addresses, and withdraw one in
+    // between so that a port may be free.
     struct NoPort {
         std::uint64_t closed; // of the table then
         Clock::time_point until;
+        int searches; // in vain, in that time
     };
 
-    std::map<std::pair<std::string, std::string>, NoPort> no_port_;
+    std::map<std::string, NoPort> no_port_;
 
     // What reconsider_offers() still has to do.
     struct ToReconsider {

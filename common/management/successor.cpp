@@ -16,9 +16,9 @@ namespace tunnel {
 
 namespace {
 
-constexpr int successor_backlog = 4;
-constexpr int longest_wait = 1000; // ms
-constexpr char given_up = '1';     // the whole answer; nothing: it is not given up
+constexpr int successor_backlog = 64; // a stranger may fill it, but not with a few connections
+constexpr int longest_wait = 1000;    // ms
+constexpr char given_up = '1';        // the whole answer; nothing: it is not given up
 constexpr std::string_view name_prefix = "tunneled-reverse-proxy management ";
 
 struct AbstractAddress {

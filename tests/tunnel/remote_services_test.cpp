@@ -510,6 +510,29 @@ TEST_CASE("offers for which no port is left keep no turn long, and a port that g
     CHECK(roof.opened("late", ":0").service == "late");
 }
 
+TEST_CASE(
+    "searches for a port are few in a second, whatever address is wanted and what is withdrawn")
+{
+    const std::uint16_t first = some_port().first;
+    Remote remote({service("web")}, {{"roof", {{first, static_cast<std::uint16_t>(first + 2)}}}});
+    Origin roof(remote, remote.roof);
+    const auto offer = [&](const std::string& name, const std::string& where) {
+        roof.offer(name, where);
+        return std::holds_alternative<Opened>(roof.control.receive_frame());
+    };
+    std::vector<std::string> opened;
+    for (const auto name : {"a", "b", "c"}) {
+        if (offer(name, ":0"))
+            opened.emplace_back(name);
+    }
+    REQUIRE(!opened.empty());
+    for (int i = 1; i <= 20; ++i)
+        CHECK_FALSE(offer(fmt::format("at{}", i), fmt::format("127.0.0.{}:0", i)));
+    // The port that gets free is found, as long as searches are left in this second.
+    roof.control.send(Withdraw{opened.front()});
+    CHECK(offer("late", ":0"));
+}
+
 TEST_CASE("a reload that would leave nobody to be trusted changes nothing")
 {
     Remote remote({service("web")});
