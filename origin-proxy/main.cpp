@@ -14,10 +14,10 @@
 #include "common/security/loaded.hpp"
 #include "common/transport/socket.hpp"
 #include "common/transport/unix_dialer.hpp"
-#include "origin-proxy/commands.hpp"
-#include "origin-proxy/management.hpp"
+#include "origin-proxy/management/commands.hpp"
+#include "origin-proxy/management/management.hpp"
+#include "origin-proxy/management/status_log.hpp"
 #include "origin-proxy/origin_proxy.hpp"
-#include "origin-proxy/status_log.hpp"
 
 namespace {
 

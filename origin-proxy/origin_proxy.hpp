@@ -9,10 +9,10 @@
 #include "common/base/asio.hpp"
 #include "common/base/task_group.hpp"
 #include "common/relay/loop.hpp"
-#include "origin-proxy/management_status.hpp"
-#include "origin-proxy/options.hpp"
-#include "origin-proxy/remote_link.hpp"
-#include "origin-proxy/trusted_remote.hpp"
+#include "origin-proxy/link/remote_link.hpp"
+#include "origin-proxy/link/trusted_remote.hpp"
+#include "origin-proxy/management/status.hpp"
+#include "origin-proxy/options/options.hpp"
 
 namespace tunnel {
 

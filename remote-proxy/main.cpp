@@ -12,12 +12,12 @@
 #include "common/sandbox/sandbox.hpp"
 #include "common/security/loaded.hpp"
 #include "common/transport/socket.hpp"
-#include "remote-proxy/commands.hpp"
-#include "remote-proxy/management_routes.hpp"
+#include "remote-proxy/management/commands.hpp"
+#include "remote-proxy/management/routes.hpp"
+#include "remote-proxy/management/state_file.hpp"
+#include "remote-proxy/management/status_log.hpp"
 #include "remote-proxy/preflight.hpp"
 #include "remote-proxy/remote_proxy.hpp"
-#include "remote-proxy/state_file.hpp"
-#include "remote-proxy/status_log.hpp"
 
 namespace {
 

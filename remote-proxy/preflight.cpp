@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "common/commands/preflight.hpp"
-#include "remote-proxy/configuration.hpp"
-#include "remote-proxy/state_file.hpp"
-#include "remote-proxy/trusted_origins.hpp"
+#include "remote-proxy/management/state_file.hpp"
+#include "remote-proxy/options/configuration.hpp"
+#include "remote-proxy/trust/trusted_origins.hpp"
 
 namespace tunnel {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "common/base/asio.hpp"
-#include "remote-proxy/options.hpp"
+#include "remote-proxy/options/options.hpp"
 
 namespace tunnel {
 

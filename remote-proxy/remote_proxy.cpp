@@ -12,8 +12,8 @@
 #include "common/protocol/goodbyes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/transport/socket.hpp"
-#include "remote-proxy/present_services.hpp"
-#include "remote-proxy/service_plan.hpp"
+#include "remote-proxy/registry/service_plan.hpp"
+#include "remote-proxy/services/present_services.hpp"
 
 namespace tunnel {
 

@@ -21,8 +21,8 @@ except ImportError:
 CHECKS = ("/ping", "/healthz", "/ready")  # load balancers may ask by OPTIONS, too
 METHODS = ("get", "put", "post", "delete", "patch", "options", "trace")
 # Where the program's routes are.
-SOURCES = {"remote-proxy": ("remote-proxy/management_routes.cpp", "common/management/liveness.cpp"),
-           "origin-proxy": ("origin-proxy/management.cpp", "common/management/liveness.cpp")}
+SOURCES = {"remote-proxy": ("remote-proxy/management/routes.cpp", "common/management/liveness.cpp"),
+           "origin-proxy": ("origin-proxy/management/management.cpp", "common/management/liveness.cpp")}
 # Nothing but another network or a broken system leads to these, since a drained service keeps its port; and the 503 comes
 # while the program stops, which has a test of its own.
 NOT_PROVOKED = {("remote-proxy", "post", "/v1/services/{name}/resume"): {400, 409, 500},

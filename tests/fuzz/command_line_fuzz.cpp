@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "origin-proxy/options.hpp"
-#include "origin-proxy/parse_service.hpp"
-#include "origin-proxy/remote_peers.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "origin-proxy/options/parse_service.hpp"
+#include "origin-proxy/options/remote_peers.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

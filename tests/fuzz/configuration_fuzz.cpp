@@ -4,9 +4,9 @@
 #include <set>
 #include <string>
 
-#include "origin-proxy/options.hpp"
-#include "origin-proxy/remote_peers.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "origin-proxy/options/remote_peers.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

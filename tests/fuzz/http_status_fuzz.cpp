@@ -1,6 +1,6 @@
 // The answer to a health check: its status once that is whole, whatever follows, and an answer is
 // found no HTTP for good.
-#include "origin-proxy/http_status.hpp"
+#include "origin-proxy/servers/http_status.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "remote-proxy/secrets_file.hpp"
+#include "remote-proxy/trust/secrets_file.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -5,8 +5,8 @@
 
 #include <sys/un.h>
 
-#include "origin-proxy/parse_service.hpp"
-#include "origin-proxy/servers.hpp"
+#include "origin-proxy/options/parse_service.hpp"
+#include "origin-proxy/options/servers.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "remote-proxy/saved_state.hpp"
+#include "remote-proxy/registry/saved_state.hpp"
 #include "tests/fuzz/input.hpp"
 
 using namespace tunnel;

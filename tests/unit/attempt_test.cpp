@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "remote-proxy/visitor.hpp"
+#include "remote-proxy/visitors/visitor.hpp"
 
 using namespace tunnel;
 

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 

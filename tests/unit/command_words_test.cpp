@@ -1,8 +1,8 @@
 // Commands that ask a running program, on its command line.
 #include <doctest/doctest.h>
 
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 

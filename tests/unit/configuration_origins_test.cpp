@@ -1,7 +1,7 @@
 // [origins.NAME] of the remote proxy's configuration file.
 #include <doctest/doctest.h>
 
-#include "remote-proxy/trusted_origins.hpp"
+#include "remote-proxy/trust/trusted_origins.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/captured.hpp"
 #include "tests/unit/configured.hpp"

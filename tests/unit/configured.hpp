@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 
 namespace tunnel::test {
 

@@ -1,7 +1,7 @@
 // Offers of origin proxies for what another one has.
 #include <doctest/doctest.h>
 
-#include "remote-proxy/contests.hpp"
+#include "remote-proxy/registry/contests.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

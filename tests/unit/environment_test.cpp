@@ -1,8 +1,8 @@
 // Options from the environment, and the command line of the origin proxy.
 #include <doctest/doctest.h>
 
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/unit/command_line.hpp"
 
 using namespace std::chrono_literals;

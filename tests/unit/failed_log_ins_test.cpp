@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "remote-proxy/failed_log_ins.hpp"
+#include "remote-proxy/control/failed_log_ins.hpp"
 #include "tests/unit/visitors.hpp"
 
 using namespace std::chrono_literals;

@@ -4,7 +4,7 @@
 #include <deque>
 #include <string>
 
-#include "remote-proxy/handshakes.hpp"
+#include "remote-proxy/control/handshakes.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -3,9 +3,9 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "origin-proxy/health.hpp"
-#include "origin-proxy/health_check.hpp"
-#include "origin-proxy/health_options.hpp"
+#include "origin-proxy/options/health_options.hpp"
+#include "origin-proxy/servers/health.hpp"
+#include "origin-proxy/servers/health_check.hpp"
 
 using namespace tunnel;
 

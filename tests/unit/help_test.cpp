@@ -7,8 +7,8 @@
 
 #include "common/options/help.hpp"
 #include "common/options/other_program.hpp"
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/unit/command_line.hpp"
 
 using namespace tunnel;

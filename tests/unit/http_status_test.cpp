@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "origin-proxy/http_status.hpp"
+#include "origin-proxy/servers/http_status.hpp"
 
 using namespace tunnel;
 

@@ -1,7 +1,7 @@
 // How much of the log one origin proxy's services may fill.
 #include <doctest/doctest.h>
 
-#include "remote-proxy/line_allowance.hpp"
+#include "common/base/line_allowance.hpp"
 
 using namespace tunnel;
 using namespace std::chrono_literals;

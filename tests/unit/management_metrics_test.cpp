@@ -7,8 +7,8 @@
 
 #include "common/management/liveness.hpp"
 #include "common/options/reload.hpp"
-#include "origin-proxy/management.hpp"
-#include "remote-proxy/management.hpp"
+#include "origin-proxy/management/management.hpp"
+#include "remote-proxy/management/management.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/temporary_file.hpp"
 

@@ -1,7 +1,7 @@
 // What a remote proxy is told of an origin proxy's services.
 #include <doctest/doctest.h>
 
-#include "origin-proxy/offers.hpp"
+#include "origin-proxy/link/offers.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include "remote-proxy/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/unit/command_line.hpp"
 
 using namespace std::chrono_literals;

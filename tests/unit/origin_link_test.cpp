@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "common/transport/socket.hpp"
-#include "remote-proxy/origin_link.hpp"
+#include "remote-proxy/origins/origin_link.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

@@ -2,7 +2,7 @@
 
 #include <deque>
 
-#include "remote-proxy/origin_links.hpp"
+#include "remote-proxy/origins/origin_links.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace std::chrono_literals;

@@ -1,8 +1,8 @@
 #include <doctest/doctest.h>
 
 #include "common/options/key_names.hpp"
-#include "origin-proxy/host_name.hpp"
-#include "remote-proxy/origin_link.hpp"
+#include "origin-proxy/options/host_name.hpp"
+#include "remote-proxy/origins/origin_link.hpp"
 
 using namespace tunnel;
 

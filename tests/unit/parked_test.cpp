@@ -3,7 +3,7 @@
 #include <deque>
 
 #include "common/transport/socket.hpp"
-#include "remote-proxy/parked.hpp"
+#include "remote-proxy/origins/parked.hpp"
 #include "tests/unit/io.hpp"
 
 using namespace tunnel;

@@ -3,8 +3,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "origin-proxy/parse_service.hpp"
-#include "origin-proxy/servers.hpp"
+#include "origin-proxy/options/parse_service.hpp"
+#include "origin-proxy/options/servers.hpp"
 
 using namespace tunnel;
 

@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 
 #include "common/commands/preflight.hpp"
-#include "origin-proxy/options.hpp"
-#include "remote-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 

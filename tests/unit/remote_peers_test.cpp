@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "origin-proxy/remote_peers.hpp"
+#include "origin-proxy/options/remote_peers.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/command_line.hpp"
 #include "tests/unit/configured.hpp"

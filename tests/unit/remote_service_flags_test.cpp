@@ -1,7 +1,7 @@
 // The flags of the remote proxy's services.
 #include <doctest/doctest.h>
 
-#include "remote-proxy/options.hpp"
+#include "remote-proxy/options/options.hpp"
 #include "remote-proxy/remote_proxy.hpp"
 #include "tests/unit/command_line.hpp"
 

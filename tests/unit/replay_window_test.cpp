@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "remote-proxy/replay_window.hpp"
+#include "remote-proxy/origins/replay_window.hpp"
 
 using namespace tunnel;
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "remote-proxy/saved_state.hpp"
+#include "remote-proxy/registry/saved_state.hpp"
 
 using namespace tunnel;
 

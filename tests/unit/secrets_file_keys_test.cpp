@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "remote-proxy/secrets_file.hpp"
+#include "remote-proxy/trust/secrets_file.hpp"
 
 using namespace tunnel;
 using namespace std::string_view_literals;

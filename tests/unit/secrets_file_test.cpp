@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "remote-proxy/secrets_file.hpp"
+#include "remote-proxy/trust/secrets_file.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/captured.hpp"
 

@@ -1,7 +1,7 @@
 // The flags of the origin proxy's services.
 #include <doctest/doctest.h>
 
-#include "origin-proxy/options.hpp"
+#include "origin-proxy/options/options.hpp"
 #include "tests/unit/command_line.hpp"
 
 using namespace tunnel;

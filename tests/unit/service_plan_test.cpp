@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "remote-proxy/service_plan.hpp"
+#include "remote-proxy/registry/service_plan.hpp"
 
 using namespace tunnel;
 

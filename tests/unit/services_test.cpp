@@ -1,7 +1,7 @@
 // The table of an origin proxy's services.
 #include <doctest/doctest.h>
 
-#include "origin-proxy/services.hpp"
+#include "origin-proxy/servers/services.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "remote-proxy/saved_state.hpp"
-#include "remote-proxy/state_file.hpp"
+#include "remote-proxy/management/state_file.hpp"
+#include "remote-proxy/registry/saved_state.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/unit/io.hpp"
 

@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "origin-proxy/visitor_header.hpp"
+#include "origin-proxy/servers/visitor_header.hpp"
 
 using namespace std::string_view_literals;
 using namespace tunnel;

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "remote-proxy/visitor_limits.hpp"
+#include "remote-proxy/visitors/visitor_limits.hpp"
 #include "tests/unit/visitors.hpp"
 
 using namespace std::chrono_literals;

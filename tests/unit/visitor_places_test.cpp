@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "origin-proxy/visitor_places.hpp"
+#include "origin-proxy/link/visitor_places.hpp"
 
 using namespace tunnel;
 

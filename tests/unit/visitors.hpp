@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "remote-proxy/waiting_room.hpp"
+#include "remote-proxy/visitors/waiting_room.hpp"
 
 namespace tunnel::test {
 

@@ -1,0 +1,57 @@
+#include "origin-proxy/link/data_dialler.hpp"
+
+#include <utility>
+
+#include "common/base/deadline.hpp"
+#include "common/base/error.hpp"
+#include "common/transport/socket.hpp"
+
+namespace tunnel {
+
+DataDialler::DataDialler(asio::io_context& io, Clock::duration timeout, Congestion congestion)
+    : io_(io),
+      timeout_(timeout),
+      congestion_(std::move(congestion)),
+      context_(TlsContext::dials_with_key(false))
+{
+}
+
+Dial DataDialler::begin(const Session& session) const
+{
+    return Dial(io_.get_executor(), {session.remote}, timeout_, congestion_, Hop::between);
+}
+
+awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes once) const
+{
+    Dialled dialled = co_await begun.finish();
+    prepare_stream(dialled.socket.get());
+    Framed connection;
+    if (!session.encrypted) {
+        connection.socket = std::move(dialled.socket);
+        co_return std::move(connection);
+    }
+    tcp::socket socket(io_);
+    socket.assign(session.remote.protocol(), dialled.socket.get());
+    dialled.socket.release();
+    PresharedKey key = data_key(session.id, session.key.value(), once);
+    Handshake handshake(context_, socket.native_handle(), std::move(key));
+    const Deadline limit(socket, timeout_);
+    try {
+        co_await handshake.run(socket);
+    } catch (const std::system_error& error) {
+        if (limit.passed())
+            throw std::system_error(asio::error::timed_out);
+        // The log-in has shown that both know the secret and encrypt: it is this connection's own
+        // key that the remote proxy has forgotten, and nothing in the options would help.
+        if (error.code() == Errc::wrong_secret)
+            throw std::system_error(make_error_code(Errc::no_such_data));
+        if (error.code() == Errc::cut_short)
+            throw std::system_error(make_error_code(Errc::closed_by_peer));
+        throw;
+    }
+    connection.tls = handshake.take();
+    connection.socket = release(std::move(socket));
+    co_return std::move(connection);
+}
+
+} // namespace tunnel

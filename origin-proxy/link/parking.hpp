@@ -1,0 +1,97 @@
+// The data connections that wait for a visitor, as the origin proxy keeps them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <optional>
+
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
+#include "common/protocol/frame.hpp"
+#include "common/relay/relay.hpp"
+#include "origin-proxy/link/data_dialler.hpp"
+
+namespace tunnel {
+
+// How many there are follows the demand, unless their number was given: one at least; one more for
+// each visitor who found none; one less for each that nobody needed for a while. Those whose stream
+// has ended wait for the next beside them.
+class Parking {
+public:
+    struct Options {
+        std::optional<std::uint32_t> number; // none: by demand; 0: no parking at all
+        std::size_t capacity;                // there are descriptors for so many
+        Clock::duration kept_for;            // without being needed
+    };
+
+    // A visitor has been announced on a parked connection, whose next bytes are its stream's.
+    using OnAnnounce = std::function<void(Announce&&, Framed&&)>;
+
+    Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, Options options,
+            OnAnnounce on_announce);
+
+    // Whether to ask for it at log-in.
+    bool wanted() const { return options_.number != 0; }
+
+    // Logged in: begins to park connections of this session.
+    void open(const Session& session);
+
+    // The control connection is gone: closes what is parked.
+    void close();
+
+    // A visitor was announced who found nothing parked.
+    void missed();
+
+    // A connection of `session` whose stream has ended.
+    void put(Framed connection, const SessionId& session);
+
+    // Descriptors are there for so many from now on.
+    void set_capacity(std::size_t capacity);
+
+    // Connections that wait.
+    std::size_t size() const { return waiting_.size(); }
+
+    // Closes what nobody needs, and parks again what was lost. Has no end.
+    awaitable<void> tend();
+
+private:
+    struct Waiting {
+        tcp::socket socket;
+        Tls tls;
+        std::string received;
+        Clock::time_point since;
+        int unknown = 0; // frames of unknown kinds that have come
+
+        Side side() { return {socket.native_handle(), tls ? &tls : nullptr}; }
+    };
+
+    using Place = std::list<Waiting>::iterator;
+
+    // What reading one has come to.
+    struct Received {
+        std::optional<Frame> frame;
+        bool more_may_be_there = false; // without that the socket becomes ready for it
+    };
+
+    void fill_up();
+    awaitable<void> dial();
+    void park(Framed connection);
+    void wait(Place place);
+    void go_on_later(Place place);
+    Received receive(Waiting& waiting);
+    void on_readable(Place place);
+
+    asio::io_context& io_;
+    TaskGroup& tasks_;
+    const DataDialler& dialler_;
+    Options options_;
+    const OnAnnounce on_announce_;
+    std::optional<Session> session_; // while it is open
+    std::uint64_t next_number_ = 0;  // of what is parked in this session
+    std::list<Waiting> waiting_;     // the oldest first
+    std::size_t dialling_ = 0;
+    std::size_t target_ = 0; // to be there, waiting
+};
+
+} // namespace tunnel

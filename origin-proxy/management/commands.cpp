@@ -1,0 +1,95 @@
+#include "origin-proxy/management/commands.hpp"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "common/base/log.hpp"
+#include "common/commands/fields.hpp"
+#include "common/commands/reload_answer.hpp"
+#include "common/commands/running_program.hpp"
+#include "common/commands/show.hpp"
+#include "common/commands/table.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr auto right = Table::Align::right;
+
+std::string head(const Json& status, const RunningProgram& running)
+{
+    std::string ready = "ready";
+    if (!status.at("ready").get<bool>())
+        ready = fmt::format("NOT READY ({})", running.why_not_ready());
+    return fits(fmt::format("{} {} at {}: {}", running.name(),
+                            log::escape(text_in(status, "version")), running.where(), ready)) +
+           fits(fmt::format("{}, {}", counted(number_in(status, "visitors"), "visitor"),
+                            counted(number_in(status, "parked"), "parked connection"))) +
+           fits(fmt::format("so far {}, {} to origin servers, {} to visitors, {} to origin servers",
+                            counted(number_in(status, "visitors_total"), "visitor"),
+                            bytes_in(status, "bytes_to_origin"),
+                            bytes_in(status, "bytes_to_visitor"),
+                            counted(number_in(status, "failed_dials"), "failed connection")));
+}
+
+std::string remotes_table(const Json& remotes)
+{
+    Table table({{"REMOTE PROXY"},
+                 {"STATE"},
+                 {"LOG-INS", right, 2},
+                 {"ROUND TRIP", right},
+                 {"VISITORS", right},
+                 {"PARKED", right, 1}});
+    for (const Json& each : remotes)
+        table.add({text_in(each, "name"), text_in(each, "state"), count_in(each, "log_ins"),
+                   round_trip_in(each), count_in(each, "visitors"), count_in(each, "parked")});
+    return table.text(columns_of_output());
+}
+
+// A line for each place where one is open.
+std::string services_table(const Json& services)
+{
+    Table table({{"SERVICE"}, {"ORIGIN SERVER"}, {"REMOTE PROXY"}, {"OUTSIDE"}});
+    for (const Json& each : services) {
+        const std::string name = text_in(each, "name");
+        const std::string server = text_in(each, "origin_server");
+        const Json& outside = each.at("outside");
+        for (const Json& place : outside)
+            table.add({name, server, text_in(place, "remote"), text_in(place, "address")});
+        if (outside.empty())
+            table.add({name, server, "", ""});
+    }
+    return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
+}
+
+CommandResult status(const Command& command, const RunningProgram& running)
+{
+    Json all;
+    all["status"] = running.get("/v1/status");
+    running.expect_itself(all["status"]);
+    const int exit_code = all["status"].at("ready").get<bool>() ? 0 : 1;
+    all["services"] = running.all("services");
+    if (command.json)
+        return {to_line(all) + '\n', exit_code};
+    return {fmt::format("{}\n{}\n{}", head(all["status"], running),
+                        remotes_table(all["status"].at("remotes")),
+                        services_table(all["services"])),
+            exit_code};
+}
+
+} // namespace
+
+int ask_origin_proxy(const Command& command, const ManagementOptions& options)
+{
+    const RunningProgram running("origin-proxy", options);
+    return show(command, running.name(), [&]() -> CommandResult {
+        if (command.word == "reload") {
+            running.expect_itself(running.get("/v1/status"));
+            return {reload(command, running)};
+        }
+        return status(command, running);
+    });
+}
+
+} // namespace tunnel

@@ -1,0 +1,65 @@
+#include "origin-proxy/options/parse_service.hpp"
+
+#include <set>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "common/base/log.hpp"
+#include "common/options/key_names.hpp"
+#include "common/options/text_values.hpp"
+#include "origin-proxy/options/servers.hpp"
+
+namespace tunnel {
+
+namespace {
+
+[[noreturn]] void refuse(std::string_view text, const std::string& why)
+{
+    throw std::invalid_argument(fmt::format("\"{}\" {}", log::escape(text), why));
+}
+
+} // namespace
+
+std::vector<OriginService> parse_service(std::string_view text)
+{
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos)
+        refuse(text,
+               fmt::format("is not a service such as web=localhost:8000@80: {}", service_syntax));
+    const std::string_view name = text.substr(0, equals);
+    if (!is_plain_name(name))
+        refuse(name, fmt::format("is no name of a service: 1 to {} letters, digits, \".\", \"_\" "
+                                 "and \"-\"",
+                                 longest_name));
+    const std::string_view places = text.substr(equals + 1);
+    // A path may have one of its own.
+    const std::size_t at = names_unix_socket(places) ? places.rfind('@') : places.find('@');
+    const Servers inside = read_servers(places.substr(0, at));
+    std::optional<AddressRange> outside;
+    if (at != std::string_view::npos) {
+        const std::string_view where = places.substr(at + 1);
+        const bool is_port = where.find(':') == std::string_view::npos;
+        outside = read_address_range(is_port ? fmt::format(":{}", where) : std::string(where));
+        if (const std::string wrong = mismatch(inside, *outside); !wrong.empty())
+            refuse(text, wrong);
+    }
+    std::vector<OriginService> services;
+    add_services({std::string(name), {}}, inside, outside, services);
+    return services;
+}
+
+std::string contradiction(const std::vector<OriginService>& services)
+{
+    if (services.size() > most_services)
+        return fmt::format("there are {} services, and {} are the most", services.size(),
+                           most_services);
+    std::set<std::string_view> names;
+    for (const OriginService& each : services) {
+        if (!names.insert(each.name).second)
+            return fmt::format("there are two services {}", each.name);
+    }
+    return {};
+}
+
+} // namespace tunnel

@@ -1,0 +1,24 @@
+// The remote proxies that the origin proxy is told of, by flags and in its configuration file.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "common/options/document.hpp"
+#include "origin-proxy/options/options.hpp"
+
+namespace tunnel {
+
+// Each has a control connection of its own, and a part of the descriptors.
+inline constexpr std::size_t most_remote_proxies = 16;
+
+// Adds the one with this address. Throws std::invalid_argument that says what is wrong with it, or
+// why there can be no such one more.
+void add_remote_proxy(std::string_view address, OriginOptions& options);
+
+// Adds what [remote-proxies.NAME] say to `options`, in which the flags are already. What a table
+// does not say of the trust holds as the flags say.
+void read_remote_proxies(const Setting& tables, OriginOptions& options, Problems& problems);
+
+} // namespace tunnel

@@ -1,0 +1,23 @@
+// What the origin proxy is told of one service.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/transport/address.hpp"
+#include "common/transport/server_address.hpp"
+#include "origin-proxy/options/service_rules.hpp"
+
+namespace tunnel {
+
+struct OriginService {
+    std::string name;
+    ServerAddress origin_server_address;
+    // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
+    std::optional<Address> outside_address{};
+    ServingRules rules{};
+
+    friend bool operator==(const OriginService&, const OriginService&) = default;
+};
+
+} // namespace tunnel

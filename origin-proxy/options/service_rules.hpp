@@ -1,0 +1,30 @@
+// How visitors of a service are served: those of all services, unless its table says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/relay/bandwidth.hpp"
+#include "origin-proxy/options/health_options.hpp"
+
+namespace tunnel {
+
+template <class Rules>
+struct RuleOption;
+
+// What goes to the origin server before a visitor's first byte, so that it learns the visitor's
+// address: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
+enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
+
+// A new rule is a member here and an entry in serving_rule_options().
+struct ServingRules {
+    ProxyProtocol proxy_protocol = ProxyProtocol::off;
+    ServiceRates bandwidth{};
+    HealthCheck health_check{};
+
+    friend bool operator==(const ServingRules&, const ServingRules&) = default;
+};
+
+const std::vector<RuleOption<ServingRules>>& serving_rule_options();
+
+} // namespace tunnel

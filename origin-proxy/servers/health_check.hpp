@@ -1,0 +1,31 @@
+// One look at an origin server.
+#pragma once
+
+#include <string>
+
+#include "common/base/asio.hpp"
+#include "origin-proxy/options/service_options.hpp"
+#include "origin-proxy/servers/origin_server.hpp"
+
+namespace tunnel {
+
+enum class Finding : std::uint8_t {
+    well,
+    ill,
+    nothing, // this machine lacked something, and nobody knows
+};
+
+struct Looked {
+    Finding finding = Finding::nothing;
+    std::string why{}; // it is not well
+};
+
+// Connects to the server of `service`, whose health_check is not off, and asks what that says, all
+// within its timeout. `server` is for checks alone, with that timeout. Does not throw but for a
+// cancellation; both must outlive it.
+awaitable<Looked> look_at(const OriginService& service, OriginServer& server);
+
+// What is sent for an HTTP check. `path` begins with a slash, as the options have it.
+std::string http_request(const ServerAddress& server, const std::string& path);
+
+} // namespace tunnel

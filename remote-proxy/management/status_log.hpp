@@ -1,0 +1,14 @@
+// How the remote proxy does, in its log.
+#pragma once
+
+#include <cstddef>
+
+#include "remote-proxy/management/status.hpp"
+
+namespace tunnel {
+
+// A line for the program, and one for each service and origin proxy, up to most_status_lines of
+// both. `visitors` are all that are here.
+void log_status(const RemoteStatus& status, std::size_t visitors);
+
+} // namespace tunnel

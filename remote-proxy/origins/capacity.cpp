@@ -1,0 +1,42 @@
+#include "remote-proxy/origins/capacity.hpp"
+
+#include <algorithm>
+
+#include "common/relay/descriptors.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Connections that have not said who they are. A good one says so within a round trip.
+constexpr std::size_t most_handshakes = 1024;
+
+} // namespace
+
+std::size_t Capacity::usable() const
+{
+    return usable_descriptors(options_.descriptor_limit,
+                              relay_options(options_.common, options_.descriptor_limit));
+}
+
+// A quarter of what is left for connections that may be data connections, but have not said so yet.
+std::size_t Capacity::handshakes() const
+{
+    return std::clamp<std::size_t>(usable() / 4, 4, most_handshakes);
+}
+
+// A visitor takes two descriptors, its own and its data connection's. More of them than can be
+// served would leave none for the data connections, and then nobody would be served.
+std::size_t Capacity::visitors() const
+{
+    // One of each is among the descriptors that are not usable.
+    const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
+    const std::size_t more_services = std::max<std::size_t>(services_, 1) - 1;
+    // Each link may park one, however many others there are.
+    const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
+    const std::size_t taken = handshakes() + parked + more_links + more_services;
+    const std::size_t left = usable() - std::min(usable(), taken);
+    return std::max<std::size_t>(1, left / 2);
+}
+
+} // namespace tunnel

@@ -1,0 +1,43 @@
+// For how much the descriptors of the remote proxy are enough.
+#pragma once
+
+#include <cstddef>
+
+#include "remote-proxy/options/options.hpp"
+#include "remote-proxy/origins/origin_links.hpp"
+
+namespace tunnel {
+
+class Capacity {
+public:
+    // Both must outlive it.
+    Capacity(const RemoteOptions& options, const OriginLinks& links)
+        : options_(options), links_(links)
+    {
+    }
+
+    // There are so many services now.
+    void set_services(std::size_t count) { services_ = count; }
+
+    // Descriptors that are left for connections and listeners.
+    std::size_t usable() const;
+
+    // Of connections that have not said yet what they are.
+    std::size_t handshakes() const;
+
+    // Of visitors with their data connections, beside the links and services that there are now.
+    std::size_t visitors() const;
+
+    // Of services. Each takes a descriptor, and most of those are for visitors.
+    std::size_t services() const { return usable() / 4; }
+
+    // There is no other service from which visitors could be kept.
+    bool is_only_service() const { return services_ == 1; }
+
+private:
+    const RemoteOptions& options_;
+    const OriginLinks& links_;
+    std::size_t services_ = 0;
+};
+
+} // namespace tunnel

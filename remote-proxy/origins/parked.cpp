@@ -1,0 +1,84 @@
+#include "remote-proxy/origins/parked.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+
+#include <sys/socket.h>
+
+namespace tunnel {
+
+namespace {
+
+// Hardly any dies so early, and the visitor of one that does is announced again.
+constexpr auto young = std::chrono::seconds(1);
+
+// For one that comes, where there is no room. Each takes a system call.
+constexpr std::size_t most_swept = 16;
+
+// Open, with nothing to read: its peer owes it silence.
+bool seems_alive(const Framed& connection)
+{
+    char byte = 0;
+    const ssize_t size =
+        ::recv(connection.socket.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return size < 0 && errno == EAGAIN && connection.received.empty();
+}
+
+} // namespace
+
+void ParkedConnections::put(Framed connection)
+{
+    const auto has_space = [this] { return connections_.empty() || !space_.full(); };
+    if (!has_space())
+        sweep(most_swept);
+    if (!has_space())
+        return;
+    connections_.push_back({std::move(connection), Clock::now()});
+    ++*space_.taken_;
+}
+
+std::optional<Framed> ParkedConnections::take()
+{
+    while (!connections_.empty()) {
+        Entry youngest = std::move(connections_.back());
+        connections_.pop_back();
+        --*space_.taken_;
+        if (Clock::now() - youngest.since < young || seems_alive(youngest.connection))
+            return std::move(youngest.connection);
+    }
+    return std::nullopt;
+}
+
+template <class Condition>
+void ParkedConnections::erase_if(Condition condition)
+{
+    *space_.taken_ -= std::erase_if(connections_, std::move(condition));
+}
+
+void ParkedConnections::sweep(std::size_t most)
+{
+    const auto at = [this](std::size_t index) {
+        return connections_.begin() + static_cast<std::ptrdiff_t>(index);
+    };
+    const std::size_t begin = swept_ < connections_.size() ? swept_ : 0;
+    const std::size_t end = std::min(connections_.size(), begin + most);
+    const auto dead = std::remove_if(
+        at(begin), at(end), [](const Entry& each) { return !seems_alive(each.connection); });
+    swept_ = static_cast<std::size_t>(dead - connections_.begin());
+    *space_.taken_ -= end - swept_;
+    connections_.erase(dead, at(end));
+}
+
+void ParkedConnections::drop_older(Clock::time_point time)
+{
+    erase_if([&](const Entry& each) { return each.since <= time; });
+}
+
+void ParkedConnections::clear()
+{
+    erase_if([](const Entry&) { return true; });
+}
+
+} // namespace tunnel

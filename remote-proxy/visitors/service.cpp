@@ -1,0 +1,124 @@
+#include "remote-proxy/visitors/service.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace tunnel {
+
+namespace {
+
+bool may_have(const PublicService::Server& server, const Visitor& visitor)
+{
+    const OriginId& origin = server.link->origin;
+    const Carrier* const only = visitor.only_for();
+    const bool takes_it = only != nullptr ? only->origin == origin : !server.link->drained;
+    return takes_it && std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+}
+
+} // namespace
+
+PublicService::PublicService(asio::any_io_executor executor, RemoteService its_options,
+                             Listener listener, std::uint64_t its_number)
+    : number(its_number),
+      name(std::make_shared<const std::string>(its_options.name)),
+      options(std::move(its_options)),
+      outside(std::move(listener)),
+      limits(options.rules.visitors),
+      bandwidth(options.rules.bandwidth.together),
+      opened(std::move(executor))
+{
+}
+
+void PublicService::change(RemoteService wanted)
+{
+    if (options.rules.visitors != wanted.rules.visitors)
+        limits.change_rules(wanted.rules.visitors);
+    if (options.rules.bandwidth.together != wanted.rules.bandwidth.together)
+        bandwidth.change(wanted.rules.bandwidth.together);
+    options = std::move(wanted);
+}
+
+OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now) const
+{
+    // The smallest is chosen.
+    const auto rank = [&](const Server& server) {
+        // While it is being asked whether it is still there, it may not be.
+        const bool avoided =
+            server.link->asked || (server.refused && now < *server.refused + avoided_for);
+        std::uint64_t order = server.turn;
+        if (options.balance == Balance::least)
+            order = server.link->carrier->visitors;
+        if (options.balance == Balance::first) {
+            const auto place = std::ranges::find(options.origins, server.link->identity.name);
+            order = static_cast<std::uint64_t>(place - options.origins.begin());
+        }
+        return std::tuple(server.is_ill, avoided, order,
+                          options.balance == Balance::first ? 0 : server.turn);
+    };
+    const Server* chosen = nullptr;
+    for (const Server& each : servers) {
+        if (may_have(each, visitor) && (chosen == nullptr || rank(each) < rank(*chosen)))
+            chosen = &each;
+    }
+    return chosen == nullptr ? nullptr : chosen->link;
+}
+
+void PublicService::told(const OriginLink& link)
+{
+    if (Server* const its = server(&link))
+        its->turn = next_turn++;
+}
+
+bool PublicService::has_another_for(const Visitor& visitor) const
+{
+    return std::ranges::any_of(servers, [&visitor](const Server& each) {
+        const OriginId& origin = each.link->origin;
+        return !each.link->drained && origin != visitor.attempt->by().origin &&
+               std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+    });
+}
+
+bool PublicService::is_replaced(const Visitor& visitor) const
+{
+    const Carrier* const only = visitor.only_for();
+    return only != nullptr && std::ranges::any_of(servers, [only](const Server& each) {
+               return each.link->origin != only->origin && each.link->name->is_alike(*only->name);
+           });
+}
+
+std::string PublicService::lasting_name() const
+{
+    return owner ? fmt::format("{}/{}", owner->identity(), options.offer()) : options.name;
+}
+
+PublicService::Server* PublicService::server(const OriginLink* link)
+{
+    const auto found = std::ranges::find(servers, link, &Server::link);
+    return found == servers.end() ? nullptr : &*found;
+}
+
+PublicService::Server* PublicService::server(std::uint64_t link_number)
+{
+    const auto found = std::ranges::find_if(
+        servers, [link_number](const Server& each) { return each.link->number == link_number; });
+    return found == servers.end() ? nullptr : &*found;
+}
+
+OriginLink* PublicService::holder_before(const OriginLink* link, bool is_anybody) const
+{
+    if (!options.is_exclusive && !is_anybody && !owner)
+        return nullptr;
+    const auto other =
+        std::ranges::find_if(servers, [link](const Server& each) { return each.link != link; });
+    return other == servers.end() ? nullptr : other->link;
+}
+
+bool PublicService::is_served() const
+{
+    return std::ranges::any_of(servers, [](const Server& each) { return !each.link->drained; });
+}
+
+} // namespace tunnel

@@ -1,0 +1,51 @@
+#include "remote-proxy/visitors/tallies.hpp"
+
+#include <algorithm>
+
+namespace tunnel {
+
+void Tallies::count(Tally& tally, std::string_view peer, std::string_view reason)
+{
+    tally.count(peer, reason, Clock::now());
+    if (const auto due = tally.due())
+        alarm_->ring_by(*due);
+}
+
+void Tallies::count(Refusal refusal, std::string_view peer)
+{
+    count(refusals[static_cast<std::size_t>(refusal)], peer, describe(refusal));
+}
+
+std::optional<Clock::time_point> Tallies::due()
+{
+    std::optional<Clock::time_point> first;
+    for (const Tally* const tally : all()) {
+        const auto due = tally->due();
+        if (due && (!first || *due < *first))
+            first = due;
+    }
+    return first;
+}
+
+void Tallies::flush(std::optional<Clock::time_point> now)
+{
+    for (Tally* const tally : all())
+        tally->flush(now);
+}
+
+std::array<Tally*, 9 + refusal_kinds> Tallies::all()
+{
+    std::array<Tally*, 9 + refusal_kinds> tallies{&strangers, &rejections, &overflow,
+                                                  &headless,  &foreign,    &accept_failures,
+                                                  &ignored,   &restless,   &missing_tunnels};
+    std::ranges::transform(refusals, tallies.begin() + 9, [](Tally& tally) { return &tally; });
+    return tallies;
+}
+
+awaitable<void> pause_accepting(Tallies& tallies, std::string_view where, std::error_code why)
+{
+    tallies.count(tallies.accept_failures, where, why.message());
+    co_await sleep_for(std::chrono::milliseconds(100));
+}
+
+} // namespace tunnel

@@ -1,0 +1,60 @@
+// What the remote proxy counts of things that strangers can make happen as often as they like.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "common/base/alarm.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/tally.hpp"
+#include "remote-proxy/visitors/visitor_limits.hpp"
+
+namespace tunnel {
+
+// A line in the log at once, and then one a minute at most for each kind.
+class Tallies {
+public:
+    // The alarm must outlive it.
+    explicit Tallies(Alarm& alarm) : alarm_(&alarm) {}
+
+    Tallies(const Tallies&) = delete;
+    Tallies& operator=(const Tallies&) = delete;
+
+    // One more of this kind, which is one of the members below.
+    void count(Tally& tally, std::string_view peer, std::string_view reason);
+
+    void count(Refusal refusal, std::string_view peer);
+
+    // When the first of the summaries is due.
+    std::optional<Clock::time_point> due();
+
+    // Writes the summaries that are due; with nullopt all of them.
+    void flush(std::optional<Clock::time_point> now);
+
+    Tally strangers{"closed a connection to the control address"};
+    Tally rejections{"rejected an origin proxy"};
+    Tally overflow{"reset a visitor at once"};
+    Tally accept_failures{"cannot accept"};
+    Tally ignored{"refused a connection from a blocked address"};
+    Tally headless{"reset a connection of a load balancer"};
+    Tally foreign{"reset a visitor who began with a header of the PROXY protocol"};
+    Tally restless{"services of an origin proxy change too often for a line each"};
+    Tally missing_tunnels{"a tunnel cannot be opened, and is tried again"};
+    // By their Refusal: a flood of one kind must not hide that there are others.
+    std::vector<Tally> refusals = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
+
+private:
+    std::array<Tally*, 9 + refusal_kinds> all();
+
+    Alarm* alarm_;
+};
+
+// Counts a failure to accept, and waits: for want of descriptors or memory, most likely, and that
+// passes.
+awaitable<void> pause_accepting(Tallies& tallies, std::string_view where, std::error_code why);
+
+} // namespace tunnel

@@ -1,0 +1,26 @@
+#include "remote-proxy/visitors/visitor.hpp"
+
+namespace tunnel {
+
+void Visitor::end_attempt(AttemptEnd how)
+{
+    switch (how) {
+    case AttemptEnd::refused:
+        refused_by.push_back(attempt->by().origin);
+        early.reset(); // that one has seen its ticket
+        break;
+    case AttemptEnd::broken:
+        early.reset(); // as well
+        break;
+    case AttemptEnd::not_started:
+        if (early)
+            early->has_first_bytes.reset();
+        break;
+    case AttemptEnd::revoked:
+    case AttemptEnd::maybe_heard:
+        break;
+    }
+    attempt.reset();
+}
+
+} // namespace tunnel
