@@ -12,8 +12,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 presets=(release sanitize thread fuzz)
-tested=(release/tests/{e2e,plain,relay,bench} sanitize thread/tests/relay fuzz) # in build/
-targets=(remote-proxy origin-proxy plain relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
+tested=(release/tests/{e2e,no_sanitizer,relay,bench} sanitize thread/tests/relay fuzz) # in build/
+targets=(remote-proxy origin-proxy no_sanitizer relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
 checks=(format includes tidy)
 elsewhere=()
 if ((EUID == 0)) && grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then

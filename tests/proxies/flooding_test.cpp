@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include "common/security/proof.hpp"
+#include "tests/proxies/named_origins.hpp"
 #include "tests/support/trusted.hpp"
-#include "tests/tunnel/named_origins.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

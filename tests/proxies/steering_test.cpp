@@ -1,7 +1,7 @@
 // What the management interface changes at the remote proxy while it runs.
 #include <doctest/doctest.h>
 
-#include "tests/tunnel/named_origins.hpp"
+#include "tests/proxies/named_origins.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "common/transport/socket.hpp"
-#include "tests/tunnel/named_origins.hpp"
+#include "tests/proxies/named_origins.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;

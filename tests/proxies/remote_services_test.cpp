@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "common/security/proof.hpp"
-#include "tests/tunnel/named_origins.hpp"
+#include "tests/proxies/named_origins.hpp"
 #include "tests/unit/captured.hpp"
 
 using namespace std::chrono_literals;
