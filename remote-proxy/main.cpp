@@ -99,38 +99,36 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
-    std::optional<tunnel::ManagementServer::Trust> trust;
-    std::optional<tunnel::RemoteOptions> fresh; // until the reload has gone well
-    tunnel::RemoteProxy proxy(io, options, std::move(prepared), [&] {
-        fresh = tunnel::reread_options(arguments.count, arguments.words, options);
-        if (management)
-            trust = tunnel::read_configured(fresh->common.values, [&] {
-                return management->server.read_trust(fresh->common.management);
-            });
-        return *fresh;
-    });
+    tunnel::RemoteProxy proxy(io, options, std::move(prepared));
     proxy.restore(kept);
-    if (state && proxy.saved_state() != kept)
-        state->write_soon(io, proxy.saved_state());
-    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
-        const bool success = proxy.reload(&report.problems);
-        loaded->note_reload(success);
-        if (!success)
-            return false;
-        report.changes = tunnel::finish_reload(options.common, fresh->common);
-        options = std::move(*fresh);
-        loaded->take_certificates(tunnel::certificates_shown(options));
-        if (management)
-            management->server.change(std::exchange(trust, std::nullopt));
-        return true;
-    };
-    tunnel::Reloader reloader(io, *reader, [&](tunnel::ReloadReport& report) {
-        const std::size_t before = proxy.saved_state().tunnels.size();
-        const bool success = reload_and_say(report);
-        if (state && proxy.saved_state().tunnels.size() != before) // one has given way
+    const auto save = [&] {
+        if (state)
             state->write_soon(io, proxy.saved_state());
+    };
+    if (proxy.saved_state() != kept)
+        save();
+    const auto reload = [&](tunnel::ReloadReport& report) {
+        const bool success = tunnel::reload_or_complain(report.problems, [&] {
+            auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
+            std::optional<tunnel::ManagementServer::Trust> trust;
+            const std::size_t tunnels = proxy.saved_state().tunnels.size();
+            tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
+                if (management)
+                    trust = management->server.read_trust(fresh.common.management);
+                proxy.reload(fresh);
+            });
+            report.changes = tunnel::finish_reload(options.common, fresh.common);
+            options = std::move(fresh);
+            loaded->take_certificates(tunnel::certificates_shown(options));
+            if (management)
+                management->server.change(std::move(trust));
+            if (proxy.saved_state().tunnels.size() != tunnels) // one has given way
+                save();
+        });
+        loaded->note_reload(success);
         return success;
-    });
+    };
+    tunnel::Reloader reloader(io, *reader, reload);
     const auto stop_gently = [&] {
         proxy.stop_gently();
         if (management)

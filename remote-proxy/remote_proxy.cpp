@@ -8,7 +8,6 @@
 
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
-#include "common/base/process.hpp"
 #include "common/protocol/goodbyes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/transport/socket.hpp"
@@ -41,16 +40,14 @@ RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& optio
     }
 }
 
-RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Reread reread)
-    : RemoteProxy(io, options, Prepared(io, options), std::move(reread))
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
+    : RemoteProxy(io, options, Prepared(io, options))
 {
 }
 
-RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
-                         Reread reread)
+RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared)
     : io_(io),
       options_(options),
-      reread_(reread ? std::move(reread) : [options] { return options; }),
       trust_(std::move(prepared.trust)),
       events_(io.get_executor()),
       alarm_(io.get_executor()),
@@ -156,34 +153,19 @@ void RemoteProxy::stop_now()
     tasks_.cancel();
 }
 
-bool RemoteProxy::reload(std::string* problems)
+void RemoteProxy::reload(const RemoteOptions& fresh)
 {
-    if (state_.stopping) { // its addresses may be a successor's already
-        constexpr std::string_view why = "the remote proxy is shutting down";
-        log::warn("cannot reload, so nothing has changed", {{"reason", why}});
-        if (problems != nullptr)
-            *problems = why;
-        return false;
-    }
-    std::vector<NamedSecret> gone;
-    try {
-        const RemoteOptions fresh = reread_();
-        TrustedOrigins trust =
-            read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });
-        if (trust.trusts_anyone() && !trust_.trusts_anyone())
-            throw std::runtime_error(
-                "the options name nobody any more who may log in, so that "
-                "anybody could: restart the program to run it without a "
-                "secret; to keep everybody out, name a secret that nobody has");
-        gone = trust_.missing_in(trust);
-        change_services(fresh);
-        trust_ = std::move(trust);
-    } catch (const std::runtime_error& error) {
-        complain_of_reload(error);
-        if (problems != nullptr)
-            *problems = error.what();
-        return false;
-    }
+    if (state_.stopping) // its addresses may be a successor's already
+        throw std::runtime_error("the remote proxy is shutting down");
+    TrustedOrigins trust =
+        read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });
+    if (trust.trusts_anyone() && !trust_.trusts_anyone())
+        throw std::runtime_error("the options name nobody any more who may log in, so that anybody "
+                                 "could: restart the program to run it without a secret; to keep "
+                                 "everybody out, name a secret that nobody has");
+    change_services(fresh);
+    const std::vector<NamedSecret> gone = trust_.missing_in(trust);
+    trust_ = std::move(trust);
     log::info("reloaded");
     for (const NamedSecret& each : gone)
         log::warn("a secret is no longer trusted: origin proxies that know no other are cut off, "
@@ -193,7 +175,6 @@ bool RemoteProxy::reload(std::string* problems)
     log_ins_.cut_off_the_untrusted();
     offers_.reconsider_offers();
     tunnels_.open_missing();
-    return true;
 }
 
 // ---- Time

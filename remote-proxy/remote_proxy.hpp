@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -50,15 +49,10 @@ public:
         TrustedOrigins trust;
     };
 
-    // `reread` answers the options as they are now, for reload(), or throws std::runtime_error that
-    // says what is wrong with them; without it they do not change.
-    using Reread = std::function<RemoteOptions()>;
-
-    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared,
-                Reread reread = {});
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared);
 
     // Prepares it first.
-    RemoteProxy(asio::io_context& io, const RemoteOptions& options, Reread reread = {});
+    RemoteProxy(asio::io_context& io, const RemoteOptions& options);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
@@ -69,11 +63,11 @@ public:
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
 
-    // Reads the options again, and the files that say whom to trust. Whoever is trusted no longer
-    // is cut off, and a service that is gone takes no more visitors; all others notice nothing. If
-    // anything is wrong with them, nothing changes, and it answers false, and puts into `problems`
-    // what is wrong. Of the options only the services and the rights of origin proxies change.
-    bool reload(std::string* problems = nullptr);
+    // Takes services, rights, trust and limits from `fresh`, and reads the files that say whom to
+    // trust. An origin proxy that is no longer trusted is cut off, and a service that is gone takes
+    // no more visitors; nobody else notices. Throws std::runtime_error that says what is wrong:
+    // then nothing has changed.
+    void reload(const RemoteOptions& fresh);
 
     // Anyone who reaches the control address may become the origin proxy.
     bool trusts_anyone() const { return trust_.trusts_anyone(); }
@@ -139,7 +133,6 @@ private:
 
     asio::io_context& io_;
     RemoteOptions options_; // but for the services, which are in the table
-    const Reread reread_;
     TrustedOrigins trust_;
     RunState state_;
     SavedState saved_;

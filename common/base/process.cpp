@@ -145,24 +145,19 @@ void watch_signals(asio::signal_set& signals, SignalActions actions)
     wait_for_signal(signals, std::make_shared<SignalActions>(std::move(actions)));
 }
 
-void complain_of_reload(const std::runtime_error& error)
-{
-    std::istringstream lines(error.what());
-    for (std::string line; std::getline(lines, line);)
-        log::error("cannot reload, so nothing has changed", {{"reason", line}},
-                   log::Limit::none); // as many as there are; the user asked for it
-}
-
 bool reload_or_complain(std::string& problems, const std::function<void()>& reload)
 {
     try {
         reload();
         return true;
     } catch (const std::runtime_error& error) {
-        complain_of_reload(error);
         problems = error.what();
-        return false;
     }
+    std::istringstream lines(problems);
+    for (std::string line; std::getline(lines, line);)
+        log::error("cannot reload, so nothing has changed", {{"reason", line}},
+                   log::Limit::none); // as many as there are; the user asked for it
+    return false;
 }
 
 int run_program(const std::function<int(asio::io_context&)>& program)

@@ -38,10 +38,8 @@ struct SignalActions {
 // Calls the actions from `signals`, which must be empty, until it is destroyed or cancelled.
 void watch_signals(asio::signal_set& signals, SignalActions actions);
 
-// Logs each line of what is wrong, after which the program stays as it was.
-void complain_of_reload(const std::runtime_error& error);
-
-// Calls `reload`. If it throws, complains, puts what is wrong into `problems`, and answers false.
+// Calls `reload`. If it throws, the program stays as it was: logs each line of what is wrong, puts
+// all of them into `problems`, and answers false.
 bool reload_or_complain(std::string& problems, const std::function<void()>& reload);
 
 // The words of the command line, as main() got them.

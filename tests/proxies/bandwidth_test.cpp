@@ -24,7 +24,7 @@ struct Both {
     {
         OriginOptions at_origin = origin_options({}, server.endpoint());
         change(at_remote, at_origin);
-        remote.emplace(at_remote, [this] { return at_remote; });
+        remote.emplace(at_remote);
         const tcp::endpoint control = remote->proxy().control_endpoint();
         at_origin.remote_proxies = {{{"127.0.0.1", control.port()}, {}}};
         origin.emplace(at_origin, RemoteLink::OnReady());
@@ -163,8 +163,8 @@ TEST_CASE("another limit after a reload holds for those who are being served, to
     const auto reload = [&](std::optional<std::uint64_t> rate) {
         both.at_remote.rules.bandwidth.together.down = rate;
         both.at_remote.bandwidth_per_origin[""].down = rate;
-        both.remote->on_its_thread([](RemoteProxy& remote) {
-            remote.reload();
+        both.remote->on_its_thread([&](RemoteProxy& remote) {
+            remote.reload(both.at_remote);
             return true;
         });
     };

@@ -112,8 +112,8 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
     options.trust.secrets_file = file.path();
     RunningRemote remote(options);
     const auto reload = [&] {
-        remote.on_its_thread([](RemoteProxy& proxy) {
-            proxy.reload();
+        remote.on_its_thread([&](RemoteProxy& proxy) {
+            proxy.reload(options);
             return true;
         });
     };
@@ -232,8 +232,8 @@ TEST_CASE("of several secrets of one name the one that is taken away ends its ow
         CHECK(visitors.back().receive(7) == "welcome");
     }
     file.write("[origins.cellar]\nsecrets = ['" + fresh + "']\n");
-    remote.on_its_thread([](RemoteProxy& proxy) {
-        proxy.reload();
+    remote.on_its_thread([&](RemoteProxy& proxy) {
+        proxy.reload(options);
         return true;
     });
     CHECK(visitors[0].ending() == Ending::reset);

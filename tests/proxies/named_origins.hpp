@@ -43,14 +43,6 @@ struct Remote {
     {
     }
 
-    // The options as they are now, or what is wrong with them.
-    RemoteOptions reread()
-    {
-        if (!wrong.empty())
-            throw std::runtime_error(wrong);
-        return options;
-    }
-
     tcp::endpoint outside(const std::string& name)
     {
         for (const auto& [each, endpoint] :
@@ -61,11 +53,16 @@ struct Remote {
         throw std::runtime_error("no service " + name);
     }
 
-    void reload()
+    // What is wrong with the options as they are now; empty: nothing, they hold.
+    std::string reload()
     {
-        proxy.on_its_thread([](RemoteProxy& remote) {
-            remote.reload();
-            return true;
+        return proxy.on_its_thread([this](RemoteProxy& remote) -> std::string {
+            try {
+                remote.reload(options);
+                return {};
+            } catch (const std::runtime_error& error) {
+                return error.what();
+            }
         });
     }
 
@@ -82,8 +79,7 @@ struct Remote {
         fmt::format("[origins.roof]\nsecret = \"{}\"\n[origins.cellar]\nsecret = \"{}\"\n",
                     roof_secret, cellar_secret)};
     RemoteOptions options;
-    std::string wrong;
-    RunningRemote proxy{options, [this] { return reread(); }};
+    RunningRemote proxy{options};
 };
 
 struct Origin : ProvingOrigin {

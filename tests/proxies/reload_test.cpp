@@ -22,11 +22,11 @@ std::string table(std::string_view name, std::initializer_list<std::string_view>
 
 struct Remote {
     explicit Remote(Encryption encryption = Encryption::automatic)
-        : proxy([&] {
-              RemoteOptions options = remote_options();
-              options.trust.secrets_file = file.path();
-              options.trust.encryption = encryption;
-              return options;
+        : options([&] {
+              RemoteOptions all = remote_options();
+              all.trust.secrets_file = file.path();
+              all.trust.encryption = encryption;
+              return all;
           }())
     {
     }
@@ -36,8 +36,8 @@ struct Remote {
     void reload(const std::string& text)
     {
         file.write(text);
-        proxy.on_its_thread([](RemoteProxy& remote) {
-            remote.reload();
+        proxy.on_its_thread([&](RemoteProxy& remote) {
+            remote.reload(options);
             return true;
         });
     }
@@ -47,7 +47,8 @@ struct Remote {
     Credential at_roof = parse_secret(roof, "");
     Credential at_cellar = parse_secret(cellar, "");
     TemporaryFile file{table("roof", {roof}) + table("cellar", {cellar})};
-    RunningRemote proxy;
+    RemoteOptions options;
+    RunningRemote proxy{options};
 };
 
 bool lives(TlsStream& control)
