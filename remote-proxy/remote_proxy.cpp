@@ -11,6 +11,7 @@
 #include "common/protocol/goodbyes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/transport/socket.hpp"
+#include "remote-proxy/management/status_report.hpp"
 #include "remote-proxy/registry/service_plan.hpp"
 #include "remote-proxy/services/present_services.hpp"
 
@@ -85,6 +86,12 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
     if (filter.service)
         filter.service = table_.meant_by(*filter.service).value_or(*filter.service);
     return visitors_.after(after, limit, filter);
+}
+
+RemoteStatus RemoteProxy::status() const
+{
+    return status_of(
+        {state_, links_, capacity_, visitors_, table_, tallies_, control_port_, log_ins_, relay_});
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
@@ -220,7 +227,7 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
         wanted.push_back(
             {each.name, each.outside_address, table_.endpoint(each.outside_address), each.origins});
     const ServicePlan plan =
-        plan_services(present_services(table_.all()), RemoteStatus::From::options, wanted);
+        plan_services(present_services(table_.all()), ServiceSource::options, wanted);
     std::vector<std::pair<RemoteService, Listener>> coming;
     for (const std::size_t i : plan.at_once)
         coming.emplace_back(services[i], table_.listen(services[i].outside_address));

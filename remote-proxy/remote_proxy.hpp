@@ -19,7 +19,7 @@
 #include "remote-proxy/control/control_port.hpp"
 #include "remote-proxy/control/log_ins.hpp"
 #include "remote-proxy/management/actions.hpp"
-#include "remote-proxy/management/status.hpp"
+#include "remote-proxy/management/managed.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
@@ -35,7 +35,7 @@
 namespace tunnel {
 
 // All members run on the thread of the io_context.
-class RemoteProxy {
+class RemoteProxy final : public ManagedProxy {
 public:
     // Its addresses, bound, and what the files say of whom to trust; for that it may need
     // privileges that it can do without afterwards.
@@ -89,38 +89,34 @@ public:
     // Names of the services that there are, and where their visitors come.
     std::vector<std::pair<std::string, tcp::endpoint>> outside_endpoints() const;
 
-    // How it is now, for the management interface (management_status.cpp).
-    RemoteStatus status() const;
+    // ---- For the management interface
 
-    // The longest turns of its threads since the last call.
-    AllTurns take_longest_turns() { return loop_.take_longest_turns(); }
-
-    // Up to `limit` visitors with a higher number than `after`, by their numbers.
+    RemoteStatus status() const override;
     std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
-                                              VisitorFilter filter) const;
+                                              VisitorFilter filter) const override;
 
-    // What the management interface may change.
-    Actions& actions() { return actions_; }
+    std::size_t visitors() const override { return visitors_.size(); }
 
-    // See ServiceTable::meant_by().
-    std::optional<std::string> service_meant(const std::string& name) const
+    std::optional<std::string> service_meant(const std::string& name) const override
     {
         return table_.meant_by(name);
     }
 
-    // What of its changes is to be kept beyond a restart, and what a former run has kept.
-    const SavedState& saved_state() const { return saved_; }
+    const std::map<std::string, OriginLinks::Client>& clients() const override
+    {
+        return links_.clients();
+    }
 
+    const SavedState& saved_state() const override { return saved_; }
+
+    AllTurns take_longest_turns() override { return loop_.take_longest_turns(); }
+
+    Actions& actions() override { return actions_; }
+
+    EventHub& events() override { return events_; }
+
+    // What a former run has saved.
     void restore(SavedState state) { tunnels_.restore(std::move(state)); }
-
-    // By the names of the credentials.
-    const std::map<std::string, OriginLinks::Client>& clients() const { return links_.clients(); }
-
-    // What happens.
-    EventHub& events() { return events_; }
-
-    // Visitors that are here, waiting or being served.
-    std::size_t visitors() const { return visitors_.size(); }
 
     // Data connections that wait for a visitor.
     std::size_t parked() const { return log_ins_.parked(); }

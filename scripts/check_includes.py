@@ -6,8 +6,8 @@ import pathlib
 import re
 import sys
 
-# Each room, and the rooms of common/ that it may include besides itself. A room stands below all that it may include.
-ROOMS = """
+# Each room, and the rooms that it may include besides itself. A room stands below all that it may include.
+COMMON = """
     base
     sandbox     base
     files       base sandbox
@@ -20,41 +20,41 @@ ROOMS = """
     management  base transport security options http
     commands    base sandbox transport security options http management
 """
-# The programs may include all of common/, and neither the other.
-PROGRAMS = ("remote-proxy", "origin-proxy")
+# The rooms of each program, lowest first: each may include those before it and all of common/. What lies in the
+# program's own folder puts them together, and may include all of them. Neither program includes the other.
+PROGRAMS = {
+    "remote-proxy": "options trust origins registry visitors services control management",
+    "origin-proxy": "options servers link management",
+}
 # Headers outside the rooms, for tools that are built against the library from outside; nothing here includes them.
 FOR_OTHERS = ("common/sandbox.hpp",)
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 
 
-def read_rooms(text):
+def read_rooms(text, programs):
     """{room: what it may include}, itself among them. A room that is not there yet cannot be included, so no circle of
     rooms can be written down."""
     rooms = {}
     for line in text.split("\n"):
         if not line.split():
             continue
-        room, *below = line.split()
+        room, *below = (f"common/{each}" for each in line.split())
         unknown = [each for each in below if each not in rooms]
         if room in rooms or unknown:
             sys.exit(f"rooms: {room} is there twice, or stands above {unknown}")
         rooms[room] = {room, *below}
+    below = set(rooms)
+    for program, names in programs.items():
+        its = [f"{program}/{each}" for each in names.split()] + [program]
+        for count, room in enumerate(its, 1):
+            rooms[room] = below | set(its[:count])
     return rooms
 
 
 def room_of(file):
-    """The room of common/ or the program that a file belongs to; None: neither."""
-    top, *rest = pathlib.PurePosixPath(file).parts
-    if top == "common":
-        return rest[0] if len(rest) > 1 else None
-    return top if top in PROGRAMS else None
-
-
-def is_allowed(rooms, one, other):
-    if one in PROGRAMS:
-        return other == one or other in rooms
-    return other in rooms[one]
+    """The room that a file belongs to, or its folder."""
+    return str(pathlib.PurePosixPath(file).parent)
 
 
 def includes_of(root, file):
@@ -99,16 +99,16 @@ def check(root, rooms):
         room = room_of(file)
         if file in FOR_OTHERS:
             continue
-        if room not in rooms and room not in PROGRAMS:
-            faults.append(f"{file}:1: is in no room of common/ ({', '.join(rooms)})")
+        if room not in rooms:
+            faults.append(f"{file}:1: is in no room ({', '.join(rooms)})")
             continue
         includes[file] = includes_of(root, file)
         for line, other in includes[file]:
             target = room_of(other)
             if not (root / other).is_file():
                 faults.append(f"{file}:{line}: there is no {other}; paths are written from the root")
-            elif target is None or not is_allowed(rooms, room, target):
-                faults.append(f"{file}:{line}: {room} may not include {target or 'this'}: {other}")
+            elif target not in rooms[room]:
+                faults.append(f"{file}:{line}: {room} may not include {target}: {other}")
     return faults + circles(includes)
 
 
@@ -117,7 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=here,
                         help="the root of a repository; by default the one of this script")
-    faults = check(parser.parse_args().root, read_rooms(ROOMS))
+    faults = check(parser.parse_args().root, read_rooms(COMMON, PROGRAMS))
     for fault in faults:
         print(fault)
     sys.exit(1 if faults else 0)

@@ -8,6 +8,8 @@
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
 
+#include "remote-proxy/registry/service_plan.hpp"
+
 namespace tunnel {
 
 Actions::Actions(Uses uses)

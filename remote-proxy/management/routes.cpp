@@ -11,9 +11,9 @@
 #include "common/http/target.hpp"
 #include "common/management/json_response.hpp"
 #include "common/management/liveness.hpp"
+#include "remote-proxy/management/managed.hpp"
 #include "remote-proxy/management/management.hpp"
 #include "remote-proxy/management/state_file.hpp"
-#include "remote-proxy/remote_proxy.hpp"
 
 namespace tunnel {
 
@@ -25,19 +25,6 @@ constexpr std::string_view kept_header = "Tunnel-Kept";
 double seconds(Clock::duration duration)
 {
     return std::chrono::duration<double>(duration).count();
-}
-
-std::string_view name_of(RemoteStatus::From from)
-{
-    switch (from) {
-    case RemoteStatus::From::origin:
-        return "origin";
-    case RemoteStatus::From::management:
-        return "management";
-    case RemoteStatus::From::options:
-        break;
-    }
-    return "options";
 }
 
 Json to_json(const RemoteStatus::Service& service)
@@ -288,7 +275,7 @@ public:
     }
 
 private:
-    RemoteProxy& proxy() const { return managed_.proxy; }
+    ManagedProxy& proxy() const { return managed_.proxy; }
 
     awaitable<Response> reload_and_keep()
     {
@@ -351,7 +338,7 @@ Answering guarded(Answering answer)
 
 Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> process)
 {
-    RemoteProxy& proxy = managed.proxy;
+    ManagedProxy& proxy = managed.proxy;
     Router router = status_router([&proxy] { return readiness(proxy.status()); },
                                   [&proxy](Metrics& metrics) {
                                       add_metrics(proxy.status(), metrics);

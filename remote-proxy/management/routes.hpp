@@ -11,12 +11,12 @@
 
 namespace tunnel {
 
-class RemoteProxy;
+class ManagedProxy;
 class StateFile;
 
 // Whom the requests are about. All of it outlives the router.
 struct Managed {
-    RemoteProxy& proxy;
+    ManagedProxy& proxy;
     Reload reload;
     StateFile* state = nullptr; // null: changes hold until the program ends
 };

@@ -38,12 +38,6 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
 {
 }
 
-void OriginLink::announce(const Ticket& ticket, const Visitor& visitor,
-                          const RemoteService& service)
-{
-    connection.post(announcement(ticket, visitor, service));
-}
-
 // A secret stands for somebody else under another name.
 std::uint64_t group_of(const Identity& identity, const OriginId& origin)
 {
@@ -59,11 +53,6 @@ log::Field log_name(const OriginLink& link)
     log::Field field("name", link.name->shown());
     field.peer = link.log_peer;
     return field;
-}
-
-Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
-{
-    return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
 }
 
 std::optional<Reject> objection(const LogIn& log_in)

@@ -16,7 +16,6 @@
 #include "remote-proxy/origins/origin_name.hpp"
 #include "remote-proxy/origins/parked.hpp"
 #include "remote-proxy/origins/replay_window.hpp"
-#include "remote-proxy/visitors/visitor.hpp"
 
 namespace tunnel {
 
@@ -58,9 +57,6 @@ struct OriginLink {
     // Something came from it since it was asked.
     bool has_answered() const { return asked && connection.received() != asked->received; }
 
-    // Tells the origin proxy of a visitor.
-    void announce(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
-
     ControlConnection connection;
     const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
     OriginId origin;
@@ -93,9 +89,6 @@ struct OriginLink {
 // Its name as a field of a log line. The lines count for its credential, since it may call itself
 // anything at each log-in; where nothing was proved for its address.
 log::Field log_name(const OriginLink& link);
-
-// What is said of it.
-Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
 
 // Why nobody can be logged in so; nullopt if there is no reason.
 std::optional<Reject> objection(const LogIn& log_in);

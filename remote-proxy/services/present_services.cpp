@@ -9,9 +9,9 @@ std::vector<PresentService> present_services(const ServiceMap& services)
     for (const auto& [name, service] : services) {
         PresentService& each = all.emplace_back();
         each.name = name;
-        each.from = service->tunnel  ? RemoteStatus::From::management
-                    : service->owner ? RemoteStatus::From::origin
-                                     : RemoteStatus::From::options;
+        each.from = service->tunnel  ? ServiceSource::management
+                    : service->owner ? ServiceSource::origin
+                                     : ServiceSource::options;
         each.offer = service->options.offer();
         if (service->owner)
             each.owner = service->owner->credential();

@@ -116,7 +116,7 @@ void TunnelSet::set(const std::vector<PublicTunnel>& wanted)
     for (const PublicTunnel& each : wanted)
         services.push_back({each.key(), address_of(each), each.endpoint()});
     const ServicePlan plan =
-        plan_services(present_services(services_), RemoteStatus::From::management, services);
+        plan_services(present_services(services_), ServiceSource::management, services);
     std::vector<std::pair<PublicTunnel, Listener>> coming;
     try {
         for (const std::size_t i : plan.at_once)

@@ -11,10 +11,10 @@
 
 #include "common/base/asio.hpp"
 #include "common/transport/listener.hpp"
-#include "remote-proxy/management/status.hpp"
 #include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/origins/origin_link.hpp"
 #include "remote-proxy/registry/tunnels.hpp"
+#include "remote-proxy/visitors/counts.hpp"
 #include "remote-proxy/visitors/visitor.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
 

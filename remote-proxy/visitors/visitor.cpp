@@ -23,4 +23,9 @@ void Visitor::end_attempt(AttemptEnd how)
     attempt.reset();
 }
 
+Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
+{
+    return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
+}
+
 } // namespace tunnel

@@ -12,16 +12,15 @@
 #include "common/base/asio.hpp"
 #include "common/base/fd.hpp"
 #include "common/base/ids.hpp"
+#include "common/protocol/frame.hpp"
 #include "common/relay/relay.hpp"
+#include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/visitors/attempt.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
 
 namespace tunnel {
 
 struct PublicService;
-
-// Why somebody or something ended that the management interface was asked to end.
-inline constexpr std::string_view closed_by_management = "closed by the management interface";
 
 struct Visitor {
     Fd socket;           // prepared: closing it resets the visitor
@@ -52,5 +51,8 @@ struct Visitor {
     // It may be announced again afterwards.
     void end_attempt(AttemptEnd how);
 };
+
+// What an origin proxy is told of a visitor of this service.
+Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service);
 
 } // namespace tunnel

@@ -17,6 +17,8 @@
 #include "common/transport/socket.hpp"
 #include "remote-proxy/visitors/proxy_reader.hpp"
 
+#include "remote-proxy/registry/service_plan.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -324,7 +326,7 @@ void Visitors::announce(PublicService& service)
         if (link != nullptr) {
             visitor.attempt.emplace(link->carrier);
             service.told(*link);
-            link->announce(ticket, visitor, service.options);
+            link->connection.post(announcement(ticket, visitor, service.options));
             return true;
         }
         const bool is_bound = visitor.only_for() != nullptr;

@@ -20,14 +20,15 @@
 #include "common/relay/relay.hpp"
 #include "common/transport/listener.hpp"
 #include "remote-proxy/control/control_port.hpp"
-#include "remote-proxy/management/status.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
+#include "remote-proxy/visitors/counts.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/service.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
+#include "remote-proxy/visitors/visitor_status.hpp"
 #include "remote-proxy/visitors/waiting_room.hpp"
 
 namespace tunnel {

@@ -58,7 +58,7 @@ struct House {
     {
         std::vector<std::string> names;
         for (const auto& each : status().services) {
-            if (each.from == RemoteStatus::From::origin)
+            if (each.from == ServiceSource::origin)
                 names.push_back(each.name);
         }
         return names;

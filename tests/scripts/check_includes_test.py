@@ -14,7 +14,9 @@ GOOD = {
     "common/options/options.cpp": '#include "common/transport/dial.hpp"\n',
     "remote-proxy/main.cpp": '#include "common/options/help.hpp"\n#include "remote-proxy/proxy.hpp"\n',
     "common/options/help.hpp": "",
-    "remote-proxy/proxy.hpp": "",
+    "remote-proxy/proxy.hpp": '#include "remote-proxy/control/port.hpp"\n',
+    "remote-proxy/control/port.hpp": '#include "remote-proxy/options/options.hpp"\n#include "common/base/log.hpp"\n',
+    "remote-proxy/options/options.hpp": "",
     "origin-proxy/link.hpp": "",
     "tests/unit/dial_test.cpp": '#include "remote-proxy/proxy.hpp"\n#include "origin-proxy/link.hpp"\n',
 }
@@ -43,19 +45,25 @@ class CheckIncludes(unittest.TestCase):
 
     def test_an_include_that_points_back_is_found_with_its_line(self):
         self.assert_found("common/base/log.hpp", '#pragma once\n\n#include "common/transport/dial.hpp"\n',
-                          "common/base/log.hpp:3: base may not include transport: common/transport/dial.hpp")
+                          "common/base/log.hpp:3: common/base may not include common/transport: common/transport/dial.hpp")
 
     def test_an_include_beside_the_order_is_found(self):
         self.assert_found("common/http/target.cpp", '#include "common/transport/dial.hpp"\n',
-                          "common/http/target.cpp:1: http may not include transport")
+                          "common/http/target.cpp:1: common/http may not include common/transport")
 
     def test_an_indented_include_is_an_include(self):
         self.assert_found("common/base/log.cpp", '#ifdef X\n  #  include "common/options/help.hpp"\n#endif\n',
-                          "common/base/log.cpp:2: base may not include options")
+                          "common/base/log.cpp:2: common/base may not include common/options")
 
     def test_common_includes_no_program(self):
         self.assert_found("common/options/options.cpp", '#include "remote-proxy/proxy.hpp"\n',
-                          "common/options/options.cpp:1: options may not include remote-proxy")
+                          "common/options/options.cpp:1: common/options may not include remote-proxy")
+
+    def test_a_room_of_a_program_includes_no_room_above_it(self):
+        self.assert_found("remote-proxy/options/options.hpp", '#include "remote-proxy/control/port.hpp"\n',
+                          "remote-proxy/options may not include remote-proxy/control: remote-proxy/control/port.hpp")
+        self.assert_found("remote-proxy/control/port.hpp", '#include "remote-proxy/proxy.hpp"\n',
+                          "remote-proxy/control may not include remote-proxy: remote-proxy/proxy.hpp")
 
     def test_the_programs_do_not_include_each_other(self):
         self.assert_found("remote-proxy/main.cpp", '#include "origin-proxy/link.hpp"\n',
@@ -72,6 +80,7 @@ class CheckIncludes(unittest.TestCase):
 
     def test_a_file_beside_the_rooms_is_found(self):
         self.assert_found("common/loose.hpp", "", "common/loose.hpp:1: is in no room")
+        self.assert_found("remote-proxy/attic/old.hpp", "", "remote-proxy/attic/old.hpp:1: is in no room")
         self.assert_found("common/base/log.cpp", '#include "common/loose.hpp"\n', "common/base/log.cpp:1: ")
 
     def test_a_path_that_is_not_from_the_root_is_found(self):

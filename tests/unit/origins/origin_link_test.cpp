@@ -31,23 +31,12 @@ TEST_CASE("a log-in without a common version is told both sides' versions")
                           "speaks 7 to 9: upgrade the older of the two");
 }
 
-TEST_CASE("a visitor is announced with its ticket, its address, its service and where it came")
+TEST_CASE("a link is known by the address of its peer")
 {
     asio::io_context io;
     SocketPair pair(io);
     const std::string address = to_string(pair.here.remote_endpoint());
-    OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()}, Identity(),
-                    ParkingSpace(1));
+    const OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()},
+                          Identity(), ParkingSpace(1));
     CHECK(link.address == address);
-    const Ticket ticket{random_bytes()};
-    Visitor visitor{Fd(), "192.0.2.1:5", Clock::now()};
-    visitor.outside = "192.0.2.9:80";
-    link.announce(ticket, visitor, {"web", {}});
-    link.connection.finish("");
-    failure_of(io, link.connection.run([](Frame&) {}));
-    run(io, [&]() -> awaitable<void> {
-        const Frame frame = co_await read_frame(pair.there);
-        const Announce expected{ticket, "192.0.2.1:5", "web", "192.0.2.9:80"};
-        CHECK((frame == Frame(expected)));
-    });
 }

@@ -28,6 +28,15 @@ Visitor announced_early(const std::shared_ptr<Carrier>& by)
 
 } // namespace
 
+TEST_CASE("a visitor is announced with its ticket, its address, its service and where it came")
+{
+    const Ticket ticket{random_bytes()};
+    Visitor visitor{Fd(), "192.0.2.1:5", Clock::now()};
+    visitor.outside = "192.0.2.9:80";
+    const Announce expected{ticket, "192.0.2.1:5", "web", "192.0.2.9:80"};
+    CHECK((announcement(ticket, visitor, {"web", {}}) == expected));
+}
+
 TEST_CASE("a visitor counts for the origin proxy that it is announced to until the attempt ends")
 {
     const auto roof = carrier(7);

@@ -1,0 +1,83 @@
+#include "remote-proxy/management/status_report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "common/transport/socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// By the values of Refusal.
+constexpr std::array<std::string_view, refusal_kinds> refusal_names{
+    "denied", "not_allowed", "too_many", "too_many_per_ip", "too_many_new_per_ip"};
+
+} // namespace
+
+RemoteStatus status_of(const StatusSources& of)
+{
+    const RemoteCounts& counts = of.visitors.counts();
+    RemoteStatus status;
+    status.stopping = of.state.stopping;
+    const bool any_required = std::ranges::any_of(
+        of.table.all(), [](const auto& entry) { return entry.second->options.required; });
+    std::map<const OriginLink*, std::vector<std::string>> services_of_link;
+    for (const auto& [name, service] : of.table.all()) {
+        const bool expected =
+            any_required ? service->options.required : !service->owner && !service->tunnel;
+        RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
+            name, service->limits.present(), service->servers.size(), expected, service->counts});
+        its.outside = to_string(service->outside.endpoint());
+        its.from = service->tunnel  ? ServiceSource::management
+                   : service->owner ? ServiceSource::origin
+                                    : ServiceSource::options;
+        its.drained = service->drained;
+        its.is_open = service->outside.is_open();
+        its.absence = service->absence;
+        for (const PublicService::Server& server : service->servers) {
+            its.served_by.push_back(server.link->name->shown());
+            services_of_link[server.link].push_back(name);
+        }
+    }
+    for (const OriginLink* const link : of.links) {
+        RemoteStatus::Origin& its = status.origins.emplace_back(
+            RemoteStatus::Origin{link->name->shown(), link->connection.round_trip()});
+        its.credential = link->name->credential();
+        its.identity = link->name->identity();
+        its.address = link->address;
+        its.version = link->version;
+        its.encrypted = link->encrypted;
+        its.drained = link->drained;
+        its.age = Clock::now() - link->since;
+        its.visitors = link->carrier->visitors;
+        its.parked = link->parked.size();
+        its.services = std::move(services_of_link[link]);
+    }
+    for (std::size_t i = 0; i < refusal_kinds; ++i)
+        status.visitors_refused.push_back({refusal_names[i], of.tallies.refusals[i].total()});
+    status.visitors_refused.insert(status.visitors_refused.end(),
+                                   {{"no_room", of.tallies.overflow.total()},
+                                    {"no_proxy_header", of.tallies.headless.total()},
+                                    {"foreign_proxy_header", of.tallies.foreign.total()},
+                                    {"late", counts.late},
+                                    {"origin_refused", counts.refused},
+                                    {"data_connection_lost", counts.broken},
+                                    {"service_closed", counts.service_closed}});
+    status.callers_refused = {{"stranger", of.tallies.strangers.total()},
+                              {"ignored", of.tallies.ignored.total()}};
+    status.log_ins_rejected = of.tallies.rejections.total();
+    status.accept_failures = of.tallies.accept_failures.total();
+    status.waiting = of.visitors.room().size();
+    status.visitor_capacity = of.capacity.visitors();
+    status.parked = of.log_ins.parked();
+    status.relay_loads = of.relay.loads();
+    status.counts = counts;
+    status.counts.log_ins = of.log_ins.count();
+    status.counts.no_proof = of.control_port.failed_log_ins();
+    return status;
+}
+
+} // namespace tunnel
