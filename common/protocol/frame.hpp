@@ -83,6 +83,8 @@ struct Claimed {
 
 // Origin proxy, first frame of a control connection.
 struct LogIn {
+    static constexpr FrameKind kind = FrameKind::log_in;
+
     std::uint16_t lowest_version = tunnel::lowest_version;
     std::uint16_t highest_version = tunnel::highest_version;
     std::string program_version;
@@ -101,6 +103,8 @@ struct LogIn {
 
 // Remote proxy: logged in.
 struct Welcome {
+    static constexpr FrameKind kind = FrameKind::welcome;
+
     std::uint16_t version = 0; // the one that both speak from here on
     std::string program_version;
     std::vector<std::string> features;
@@ -125,6 +129,8 @@ enum class RejectReason : std::uint8_t {
 
 // Remote proxy: not logged in; it closes the connection after this.
 struct Reject {
+    static constexpr FrameKind kind = FrameKind::reject;
+
     RejectReason reason{};
     std::string text;
 
@@ -135,6 +141,8 @@ struct Reject {
 // the visitor's stream follows. Answered by a data connection that presents the ticket, or by a
 // refuse.
 struct Announce {
+    static constexpr FrameKind kind = FrameKind::announce;
+
     Ticket ticket;
     std::string visitor; // "ip:port"
     std::string service;
@@ -148,6 +156,8 @@ struct Announce {
 
 // Origin proxy, first frame of a data connection.
 struct DialBack {
+    static constexpr FrameKind kind = FrameKind::dial_back;
+
     Ticket ticket;
     std::optional<ProofBytes> proof{}; // where there is a secret but no encryption
 
@@ -157,12 +167,16 @@ struct DialBack {
 // Origin proxy, on a data connection: the origin server is connected. What follows are its bytes,
 // both ways; in frames if the session has parking.
 struct Start {
+    static constexpr FrameKind kind = FrameKind::start;
+
     friend bool operator==(const Start&, const Start&) = default;
 };
 
 // Origin proxy: that visitor cannot be served. On the control connection, or, once the ticket has
 // been presented, on the data connection in the place of start.
 struct Refuse {
+    static constexpr FrameKind kind = FrameKind::refuse;
+
     Ticket ticket;
     std::string text; // why, for both logs
 
@@ -171,16 +185,22 @@ struct Refuse {
 
 // Either: still here.
 struct Heartbeat {
+    static constexpr FrameKind kind = FrameKind::heartbeat;
+
     friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
 // Either: are you still there? Answered by a heartbeat at once.
 struct Probe {
+    static constexpr FrameKind kind = FrameKind::probe;
+
     friend bool operator==(const Probe&, const Probe&) = default;
 };
 
 // Either: something a person should read in the log.
 struct Notice {
+    static constexpr FrameKind kind = FrameKind::notice;
+
     std::string text;
 
     friend bool operator==(const Notice&, const Notice&) = default;
@@ -188,6 +208,8 @@ struct Notice {
 
 // Either: this connection is closed on purpose.
 struct Goodbye {
+    static constexpr FrameKind kind = FrameKind::goodbye;
+
     std::string text;
 
     friend bool operator==(const Goodbye&, const Goodbye&) = default;
@@ -195,6 +217,8 @@ struct Goodbye {
 
 // Origin proxy, first frame of a data connection that waits for a visitor to be announced on it.
 struct Park {
+    static constexpr FrameKind kind = FrameKind::park;
+
     // Where there is a secret but no encryption. No number is good twice.
     struct Numbered {
         std::uint64_t number = 0;
@@ -212,6 +236,8 @@ struct Park {
 // Remote proxy, in answer to a log-in with `claimed`: proves that it knows the secret, and asks the
 // same of the origin proxy.
 struct Challenge {
+    static constexpr FrameKind kind = FrameKind::challenge;
+
     RandomBytes nonce{};
     ProofBytes proof{};
 
@@ -220,6 +246,8 @@ struct Challenge {
 
 // Origin proxy, in answer to the challenge.
 struct Proof {
+    static constexpr FrameKind kind = FrameKind::proof;
+
     ProofBytes proof{};
 
     friend bool operator==(const Proof&, const Proof&) = default;
@@ -228,6 +256,8 @@ struct Proof {
 // Origin proxy, where services are offered: it serves this one. Answered by an opened or a
 // declined, and once more whenever that changes.
 struct Offer {
+    static constexpr FrameKind kind = FrameKind::offer;
+
     std::string service;
     // Where visitors are to connect to, as parse_address() has it, port 0 for any that is free;
     // empty: where the remote proxy's own options say.
@@ -240,6 +270,8 @@ struct Offer {
 
 // Remote proxy: the service's visitors are announced from now on.
 struct Opened {
+    static constexpr FrameKind kind = FrameKind::opened;
+
     std::string service;
     std::string outside_address; // "ip:port"
     std::uint64_t number = 0;    // of the offer that it is about
@@ -257,6 +289,8 @@ enum class DeclineReason : std::uint8_t {
 
 // Remote proxy: there are no visitors of this service for the origin proxy.
 struct Declined {
+    static constexpr FrameKind kind = FrameKind::declined;
+
     std::string service;
     DeclineReason reason{};
     std::string text;
@@ -267,6 +301,8 @@ struct Declined {
 
 // Origin proxy: it no longer serves this one; visitors that are here may finish.
 struct Withdraw {
+    static constexpr FrameKind kind = FrameKind::withdraw;
+
     std::string service;
 
     friend bool operator==(const Withdraw&, const Withdraw&) = default;
@@ -277,6 +313,8 @@ enum class ServerState : std::uint8_t { well = 1, ill = 2 };
 // Origin proxy, where both have the feature: what its checks say of the origin server of a service
 // that it serves, whenever that changes. Until it is told one is well.
 struct ServerHealth {
+    static constexpr FrameKind kind = FrameKind::server_health;
+
     std::string service;
     ServerState state{};
     std::string text; // why it is ill, for the log
