@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the C++ files with clang-format, which folder includes which, and the files of the programs with
-# clang-tidy, without changing them.
-# usage: scripts/check.sh [format|includes|tidy]     one of them; all without it
+# Checks the C++ files with clang-format, which folder includes which, that each header compiles alone, and the files of
+# the programs with clang-tidy, without changing them.
+# usage: scripts/check.sh [format|includes|headers|tidy]     one of them; all without it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,10 @@ includes() {
     scripts/check_includes.py
 }
 
+headers() {
+    nice scripts/check_headers.py
+}
+
 # What is installed; tests are seen by the compilers' warnings and the sanitizers. Nothing has to be compiled for it
 # but the header that all files include; clang-tidy shows clang's warnings itself. It looks at what the preset compiles,
 # a dozen sources at once: most of its time goes to the headers that they share. Niced, since the tests beside it wait
@@ -34,7 +38,7 @@ tidy() {
 
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0" ;;
-    format | includes | tidy) "$1" ;;
-    '') format; includes; tidy ;;
+    format | includes | headers | tidy) "$1" ;;
+    '') format; includes; headers; tidy ;;
     *) echo "$0: unknown check $1, see --help" >&2; exit 2 ;;
 esac

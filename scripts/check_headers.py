@@ -21,7 +21,7 @@ def compiler_flags():
     subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     commands = json.loads((ROOT / "build/release/compile_commands.json").read_text())
     command = next(shlex.split(each["command"]) for each in commands
-                   if "/common/" in each["file"] and each["file"].endswith("/error.cpp"))
+                   if "/tunnel_common.dir/" in each["command"] and "cmake_pch" not in each["file"])
     flags = []
     words = iter(command)
     for word in words:

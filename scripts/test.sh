@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 presets=(release sanitize thread fuzz)
 tested=(release/tests/{e2e,no_sanitizer,relay,bench} sanitize thread/tests/relay fuzz) # in build/
 targets=(remote-proxy origin-proxy no_sanitizer relay fairness tunnel-bench tunnel-origins bench-unit) # of release; of others all
-checks=(format includes tidy)
+checks=(format includes headers tidy)
 elsewhere=()
 if ((EUID == 0)) && grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
     elsewhere=(trixie)
@@ -24,8 +24,7 @@ case ${1-} in
     --quick) presets=(dev) tested=(dev) checks=(format includes) elsewhere=() ;;
     --portable)
         scripts/install-dependencies.sh openssl
-        # Many sources as one: half the time. That each stands alone is shown elsewhere.
-        cmake --preset release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 -DE2E_TRUST=
+        cmake --preset release -DE2E_TRUST=
         cmake --build --preset release --target remote-proxy origin-proxy unit relay
         exec ctest --test-dir build/release --output-on-failure --no-tests=error --tests-regex '^(unit|relay):' \
             --repeat until-pass:2 --parallel $((2 * $(nproc))) ;;
