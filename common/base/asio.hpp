@@ -18,7 +18,6 @@
 #include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/signal_set.hpp>
-#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
@@ -34,13 +33,14 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/clock.hpp"
+
 namespace tunnel {
 
 using asio::awaitable;
 using asio::redirect_error;
 using asio::use_awaitable;
 using asio::ip::tcp;
-using Clock = std::chrono::steady_clock;
 
 // Completion token: the operation's error comes back as a value instead of an exception.
 #if __has_include(<asio/as_tuple.hpp>)
@@ -53,7 +53,7 @@ inline constexpr auto nothrow = asio::experimental::as_tuple(asio::use_awaitable
 // operation_aborted.
 inline awaitable<void> sleep_for(Clock::duration duration)
 {
-    asio::steady_timer timer(co_await asio::this_coro::executor, duration);
+    Timer timer(co_await asio::this_coro::executor, duration);
     co_await timer.async_wait(use_awaitable);
 }
 
@@ -73,7 +73,7 @@ public:
     void notify()
     {
         notified_ = waiting_.empty();
-        for (asio::steady_timer* const timer : waiting_)
+        for (Timer* const timer : waiting_)
             timer->cancel();
     }
 
@@ -82,7 +82,7 @@ public:
     {
         if (std::exchange(notified_, false))
             co_return;
-        asio::steady_timer timer(executor_, limit);
+        Timer timer(executor_, limit);
         const Place place{waiting_, waiting_.insert(waiting_.end(), &timer)};
         std::error_code ignored;
         co_await timer.async_wait(redirect_error(use_awaitable, ignored));
@@ -95,7 +95,7 @@ public:
     awaitable<void> wait() { return wait_until(Clock::time_point::max()); }
 
 private:
-    using Waiting = std::list<asio::steady_timer*>;
+    using Waiting = std::list<Timer*>;
 
     struct Place {
         Waiting& waiting;

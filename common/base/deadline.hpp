@@ -34,7 +34,7 @@ public:
 
 private:
     std::shared_ptr<tcp::socket*> target_; // null: none any more
-    asio::steady_timer timer_;
+    Timer timer_;
 };
 
 } // namespace tunnel

@@ -39,7 +39,7 @@ private:
     Clock::duration interval_;
     std::function<void()> function_;
     std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
-    asio::steady_timer timer_;
+    Timer timer_;
 };
 
 } // namespace tunnel

@@ -38,7 +38,7 @@ private:
     std::string before_; // at the last look
     Clock::duration interval_;
     std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
-    asio::steady_timer timer_;
+    Timer timer_;
 };
 
 } // namespace tunnel

@@ -54,7 +54,7 @@ public:
 
 private:
     std::shared_ptr<Descriptor*> target_; // null: it has cancelled
-    asio::steady_timer timer_;
+    Timer timer_;
 };
 
 // Of the peer's end; that of no address for one at a Unix socket.

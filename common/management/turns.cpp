@@ -19,7 +19,7 @@ std::chrono::nanoseconds cpu_of_the_thread()
 // Of somebody who waits for a turn. When it ends, the next one is woken.
 class ManagementTurns::Place {
 public:
-    Place(ManagementTurns& turns, asio::steady_timer& timer)
+    Place(ManagementTurns& turns, Timer& timer)
         : turns_(turns), entry_(turns.waiting_.insert(turns.waiting_.end(), &timer))
     {
     }
@@ -45,7 +45,7 @@ private:
 awaitable<void> ManagementTurns::next()
 {
     over();
-    asio::steady_timer timer(executor_);
+    Timer timer(executor_);
     const Place place(*this, timer);
     for (;;) {
         timer.expires_at(place.is_first() ? free_at_ : Clock::time_point::max());

@@ -34,7 +34,7 @@ public:
     void over() { over(Clock::now()); }
 
 private:
-    using Waiting = std::list<asio::steady_timer*>;
+    using Waiting = std::list<Timer*>;
 
     class Place;
 

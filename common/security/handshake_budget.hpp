@@ -96,7 +96,7 @@ private:
     void rank(Groups::iterator group);
 
     const Options options_;
-    asio::steady_timer timer_;
+    Timer timer_;
     bool timing_ = false;
     bool busy_ = false; // somebody has the turn
     Clock::duration debt_{0};

@@ -53,7 +53,7 @@ public:
 
 private:
     std::shared_ptr<tcp::socket*> target_; // null: none any more
-    asio::steady_timer timer_;
+    Timer timer_;
 };
 
 // Throws std::system_error if the socket is closed, or the peer resets it, before the time is up:

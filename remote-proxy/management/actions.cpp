@@ -30,9 +30,18 @@ Actions::Actions(Uses uses)
 ServicePointer Actions::service_named(const std::string& name) const
 {
     const auto meant = table_.meant_by(name);
-    if (!meant)
-        throw SteeringError(404, fmt::format("there is no service \"{}\"", log::escape(name)));
-    return services_.at(*meant);
+    if (meant)
+        return services_.at(*meant);
+    std::string offered;
+    for (const auto& [key, service] : services_) {
+        if (service->owner && service->options.offer() == name)
+            offered += (offered.empty() ? "" : ", ") + key;
+    }
+    const std::string escaped = log::escape(name);
+    throw SteeringError(
+        404, offered.empty() ? fmt::format("there is no service \"{}\"", escaped)
+                             : fmt::format("several origin proxies offer \"{}\": name one of {}",
+                                           escaped, offered));
 }
 
 // Of one that is gone and may come back. Whether there was such a name.

@@ -41,7 +41,7 @@ awaitable<void> wait_for_more(Fd& socket, Clock::time_point deadline)
     using namespace asio::experimental::awaitable_operators;
     const auto executor = co_await asio::this_coro::executor;
     Lent lent(executor, socket);
-    asio::steady_timer timer(executor, deadline);
+    Timer timer(executor, deadline);
     constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     co_await (lent.descriptor().async_wait(readable, nothrow) || timer.async_wait(nothrow));
     // A cancelled coroutine must not take its own end for either.

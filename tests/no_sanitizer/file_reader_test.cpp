@@ -149,7 +149,7 @@ TEST_CASE("a FIFO that nobody writes to holds up nothing but its own reading")
     const fs::path file = folder.write("file", "one");
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
     Reading reading({fifo, file});
-    asio::steady_timer ticks(reading.io);
+    Timer ticks(reading.io);
     int count = 0;
     std::function<void()> tick = [&] {
         ticks.expires_after(10ms);

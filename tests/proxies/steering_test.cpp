@@ -219,6 +219,26 @@ TEST_CASE("what was said of a tunnel that could not be opened is forgotten with 
     CHECK(kept_by(remote) == SavedState());
 }
 
+TEST_CASE("a name that several origin proxies offer is refused with the names to choose from")
+{
+    Remote remote({}, {{"", {{1024, 65'535}}}});
+    Origin roof(remote, remote.roof);
+    Origin cellar(remote, remote.cellar);
+    for (Origin* const each : {&roof, &cellar}) {
+        each->control.send(Offer{"web", "127.0.0.1:0"});
+        each->control.receive_frame<Opened>();
+    }
+    const std::string said = remote.proxy.on_its_thread([](RemoteProxy& proxy) -> std::string {
+        try {
+            proxy.actions().drain_service("web", true);
+            return {};
+        } catch (const SteeringError& error) {
+            return error.what();
+        }
+    });
+    CHECK(said == "several origin proxies offer \"web\": name one of cellar/web, roof/web");
+}
+
 TEST_CASE("a tunnel gives way to a service of the options at its address")
 {
     Tunnelled all;

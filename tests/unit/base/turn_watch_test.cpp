@@ -127,7 +127,7 @@ TEST_CASE("one handler that takes long shows, whether the loop slept before it o
     CHECK(at_once.longest_cpu >= much - 6ms);
     CHECK(watched.control().longest == 0ms);
 
-    asio::steady_timer timer(watched.io, 20ms); // the loop has to sleep
+    Timer timer(watched.io, 20ms); // the loop has to sleep
     timer.async_wait([](std::error_code) { work_hard(); });
     ThreadTurns turns = watched.control();
     for (const auto limit = Clock::now() + 5s; Clock::now() < limit && turns.longest < much - 6ms;
@@ -140,7 +140,7 @@ TEST_CASE("one handler that takes long shows, whether the loop slept before it o
 TEST_CASE("a loop that sleeps has no long turn")
 {
     WatchedLoop watched;
-    asio::steady_timer timer(watched.io, 150ms);
+    Timer timer(watched.io, 150ms);
     bool woken = false;
     timer.async_wait([&woken](std::error_code) { woken = true; });
     const std::string logged = log_of([&] {

@@ -48,7 +48,7 @@ TEST_CASE("a Unix socket whose queue is full is connected once there is room")
     asio::io_context io;
     Full full;
     REQUIRE_FALSE(full.waiting.empty());
-    asio::steady_timer timer(io, 20ms); // it has been tried again by then
+    Timer timer(io, 20ms); // it has been tried again by then
     timer.async_wait([&](std::error_code) { full.server.accept(); });
     Fd connected;
     run(io, [&]() -> awaitable<void> {
