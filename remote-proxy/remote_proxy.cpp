@@ -131,7 +131,7 @@ awaitable<void> RemoteProxy::drain()
     control_port_.close();
     co_await visitors_.end_unclaimed();
     for (OriginLink* const link : links_)
-        link->connection.finish(std::string(remote_is_stopping));
+        link->connection.finish({Code::shutting_down, std::string(remote_is_stopping)});
     co_await visitors_.finish(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)
@@ -160,7 +160,8 @@ bool RemoteProxy::reload(std::string* problems)
 {
     if (state_.stopping) { // its addresses may be a successor's already
         constexpr std::string_view why = "the remote proxy is shutting down";
-        log::warn("cannot reload, so nothing has changed", {{"reason", why}});
+        log::warn("cannot reload, so nothing has changed",
+                  {{"code", name_of(Code::shutting_down)}, {"reason", why}});
         if (problems != nullptr)
             *problems = why;
         return false;

@@ -20,8 +20,6 @@ struct Category final : std::error_category {
             return "unexpected frame";
         case Errc::heartbeat_timeout:
             return "no heartbeat from the peer";
-        case Errc::rejected:
-            return "rejected by the remote proxy";
         case Errc::unknown_ticket:
             return "unknown ticket";
         case Errc::cannot_resolve:

@@ -12,7 +12,6 @@ enum class Errc {
     malformed_frame,      // a frame whose sizes or required fields are wrong
     unexpected_frame,     // a well-formed frame at a place where it has no meaning
     heartbeat_timeout,    // the peer has been silent for too long
-    rejected,             // the remote proxy does not want this origin proxy
     unknown_ticket,       // never told, told on a control connection that is gone, used, or expired
     cannot_resolve,       // a name without addresses
     closed_by_peer,       // the peer ended an exchange that was not finished

@@ -101,6 +101,8 @@ std::string render_text(std::string_view time, const Style& style, std::string_v
                               : fmt::format("{} {:<5} ", time, style.name);
     append_escaped(line, message);
     for (const Field& field : fields) {
+        if (field.key.empty())
+            continue;
         fmt::format_to(std::back_inserter(line), " {}=", field.key);
         append_value(line, field);
     }
@@ -129,6 +131,8 @@ std::string render_json(std::string_view time, const Style& style, std::string_v
     object["level"] = style.name;
     object["message"] = message;
     for (const Field& field : fields) {
+        if (field.key.empty())
+            continue;
         nlohmann::ordered_json& place = object[json_key(field)];
         if (const auto* const seconds = std::get_if<Seconds>(&field.value))
             place = seconds->count;

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/base/code.hpp"
 #include "common/base/inherited.hpp"
 #include "common/base/log.hpp"
 #include "common/base/lookups.hpp"
@@ -149,7 +150,8 @@ void complain_of_reload(const std::runtime_error& error)
 {
     std::istringstream lines(error.what());
     for (std::string line; std::getline(lines, line);)
-        log::error("cannot reload, so nothing has changed", {{"reason", line}},
+        log::error("cannot reload, so nothing has changed",
+                   {{"code", name_of(Code::bad_configuration)}, {"reason", line}},
                    log::Limit::none); // as many as there are; the user asked for it
 }
 

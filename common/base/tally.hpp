@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 
 namespace tunnel {
 
@@ -14,14 +15,22 @@ namespace tunnel {
 // number. It has no timer: the owner calls flush() at due().
 class Tally {
 public:
-    // `message` names what is counted and must outlive the tally; a string literal is meant.
-    explicit Tally(std::string_view message, Clock::duration interval = std::chrono::minutes(1))
-        : message_(message), interval_(interval)
+    // `message` names what is counted and must outlive the tally; a string literal is meant. `code`
+    // stands in its lines, unless an occurrence has one of its own.
+    Tally(std::string_view message, Code code, Clock::duration interval = std::chrono::minutes(1))
+        : message_(message), code_(code), interval_(interval)
     {
     }
 
     // One more occurrence. `peer` and `reason` stand in the line that is written for it.
-    void count(std::string_view peer, std::string_view reason, Clock::time_point now);
+    void count(std::string_view peer, std::string_view reason, Clock::time_point now)
+    {
+        count(peer, reason, code_, now);
+    }
+
+    void count(std::string_view peer, std::string_view reason, Code code, Clock::time_point now);
+
+    Code code() const { return code_; }
 
     // When flush() has something to write; nullopt: all is written.
     std::optional<Clock::time_point> due() const;
@@ -34,12 +43,14 @@ public:
 
 private:
     std::string_view message_;
+    Code code_;
     Clock::duration interval_;
     std::optional<Clock::time_point> last_line_;
     std::uint64_t total_ = 0;
     std::uint64_t unwritten_ = 0;
     std::string last_peer_;
     std::string last_reason_;
+    Code last_code_{};
 };
 
 } // namespace tunnel

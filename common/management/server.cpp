@@ -180,7 +180,7 @@ awaitable<void> ManagementServer::accept_clients()
             ;
         turns->over();
         if (error && error != std::errc::operation_would_block && !concerns_one_connection(error)) {
-            accept_failures_.count(door_.where(), error.message(), Clock::now());
+            accept_failures_.count(door_.where(), error.message(), code_of(error), Clock::now());
             co_await sleep_for(std::chrono::milliseconds(100));
         }
     }
@@ -250,7 +250,8 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
             throw;
         // One that does not read would keep megabytes in the kernel for as long as it likes.
         client.reset_at_end();
-        log::debug("lost a management connection", {{"reason", error.what()}});
+        log::debug("lost a management connection",
+                   {{"code", name_of(code_of(error.code()))}, {"reason", error.what()}});
     }
 }
 
@@ -346,7 +347,8 @@ Response ManagementServer::answer(const Request& request) const
     try {
         return (*std::get<const Router::Handler*>(found))(request);
     } catch (const std::exception& error) {
-        log::error("cannot answer a management request", {{"reason", error.what()}});
+        log::error("cannot answer a management request",
+                   {{"code", name_of(Code::failed)}, {"reason", error.what()}});
         return refusal(500, "the log has the reason");
     }
 }

@@ -115,7 +115,7 @@ private:
     // Shared with the coroutines: at an end by an exception they may outlive this.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
     std::shared_ptr<ManagementTurns> turns_;
-    Tally accept_failures_{"cannot accept a connection to the management address"};
+    Tally accept_failures_{"cannot accept a connection to the management address", Code::failed};
     TaskGroup tasks_;
 };
 

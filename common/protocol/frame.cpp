@@ -32,6 +32,7 @@ enum class Tag : std::uint8_t {
     state = 19,
     header = 20, // 1: of the PROXY protocol's v1
     name = 23,
+    code = 24,
 };
 
 constexpr std::size_t field_header_size = 3;
@@ -63,6 +64,13 @@ public:
     {
         for (std::size_t i = 0; i < std::min(features.size(), most_features); ++i)
             text(Tag::feature, features[i]);
+    }
+
+    // Older programs have none, and take it for this one.
+    void code(Code value, Code otherwise)
+    {
+        if (value != otherwise)
+            text(Tag::code, name_of(value));
     }
 
     // Older programs have none.
@@ -167,6 +175,7 @@ struct Encoder {
     std::string operator()(const Refuse& refuse) const
     {
         Writer writer(FrameKind::refuse);
+        writer.code(refuse.code, Refuse().code);
         writer.bytes(Tag::ticket, refuse.ticket.bytes);
         writer.text(Tag::text, refuse.text);
         return std::move(writer).finish();
@@ -186,6 +195,7 @@ struct Encoder {
     std::string operator()(const Goodbye& goodbye) const
     {
         Writer writer(FrameKind::goodbye);
+        writer.code(goodbye.code, Goodbye().code);
         writer.text(Tag::text, goodbye.text);
         return std::move(writer).finish();
     }
@@ -312,6 +322,9 @@ public:
         return {value->begin(), value->end()};
     }
 
+    // Of one that is missing, or of a later version: `otherwise`.
+    Code code(Code otherwise) { return parse_code(text_or_nothing(Tag::code)).value_or(otherwise); }
+
     // Of a field that may be missing.
     std::string text_or_nothing(Tag tag) { return has(tag) ? text(tag) : std::string(); }
 
@@ -411,7 +424,8 @@ Frame read(FrameKind kind, Fields& fields)
     case FrameKind::start:
         return Start{};
     case FrameKind::refuse:
-        return Refuse{Ticket{fields.random(Tag::ticket)}, fields.text(Tag::text)};
+        return Refuse{Ticket{fields.random(Tag::ticket)}, fields.text(Tag::text),
+                      fields.code(Refuse().code)};
     case FrameKind::heartbeat:
         return Heartbeat{};
     case FrameKind::probe:
@@ -419,7 +433,7 @@ Frame read(FrameKind kind, Fields& fields)
     case FrameKind::notice:
         return Notice{fields.text(Tag::text)};
     case FrameKind::goodbye:
-        return Goodbye{fields.text(Tag::text)};
+        return Goodbye{fields.text(Tag::text), fields.code(Goodbye().code)};
     case FrameKind::park:
         return Park{SessionId{fields.random(Tag::session)},
                     fields.has(Tag::number) ? std::optional(Park::Numbered{

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/code.hpp"
 #include "common/base/ids.hpp"
 
 namespace tunnel {
@@ -164,7 +165,8 @@ struct Start {
 // been presented, on the data connection in the place of start.
 struct Refuse {
     Ticket ticket;
-    std::string text; // why, for both logs
+    std::string text;                 // why, for both logs
+    Code code = Code::origin_refused; // that, of an older program
 
     friend bool operator==(const Refuse&, const Refuse&) = default;
 };
@@ -189,6 +191,7 @@ struct Notice {
 // Either: this connection is closed on purpose.
 struct Goodbye {
     std::string text;
+    Code code = Code::goodbye; // that, of an older program
 
     friend bool operator==(const Goodbye&, const Goodbye&) = default;
 };

@@ -80,7 +80,7 @@ void Actions::close_service(const std::string& meant)
     if (services_.contains(name) || !is_left)
         drain_service(name, true);
     visitors_.end_relayed(is_its);
-    visitors_.end_waiting(is_its, closed_by_management);
+    visitors_.end_waiting(is_its);
 }
 
 // ---- Origin proxies
@@ -117,7 +117,9 @@ void Actions::apply_drain(OriginLink& link)
             }
         } catch (const std::system_error& error) {
             log::error("a service cannot be opened again",
-                       {{"service", *service->name}, {"reason", error.what()}});
+                       {{"service", *service->name},
+                        {"code", name_of(code_of(error.code()))},
+                        {"reason", error.what()}});
         }
     }
 }
@@ -128,7 +130,7 @@ void Actions::close_origin(const std::string& name)
     if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     for (OriginLink* const link : links) {
-        link->connection.finish(std::string(closed_by_management));
+        link->connection.finish({Code::closed_by_management, std::string(closed_by_management)});
         const std::uint64_t number = link->number;
         offers_.drop(*link);
         visitors_.end_pairing(number); // its data connection is there

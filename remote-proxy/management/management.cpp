@@ -15,7 +15,7 @@ std::vector<Sample> by_reason(const std::vector<RemoteStatus::Refused>& refused)
 {
     std::vector<Sample> samples;
     for (const auto& [reason, count] : refused)
-        samples.emplace_back(count, Labels{{"reason", std::string(reason)}});
+        samples.emplace_back(count, Labels{{"reason", std::string(name_of(reason))}});
     return samples;
 }
 

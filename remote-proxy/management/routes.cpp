@@ -323,7 +323,8 @@ private:
             }
             if (failure.empty())
                 co_return answer;
-            log::error("a change is not kept", {{"reason", failure}});
+            log::error("a change is not kept",
+                       {{"code", name_of(Code::not_saved)}, {"reason", failure}});
             co_return refusal(507,
                               fmt::format("it is done, and holds for this run only: {}", failure));
         };

@@ -1,7 +1,6 @@
 #include "remote-proxy/management/status.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "common/transport/socket.hpp"
 #include "remote-proxy/remote_proxy.hpp"
@@ -10,9 +9,10 @@ namespace tunnel {
 
 namespace {
 
-// By the values of Refusal.
-constexpr std::array<std::string_view, refusal_kinds> refusal_names{
-    "denied", "not_allowed", "too_many", "too_many_per_ip", "too_many_new_per_ip"};
+RemoteStatus::Refused refused(const Tally& tally)
+{
+    return {tally.code(), tally.total()};
+}
 
 } // namespace
 
@@ -64,18 +64,17 @@ RemoteStatus RemoteProxy::status() const
         its.parked = link->parked.size();
         its.services = std::move(services_of_link[link]);
     }
-    for (std::size_t i = 0; i < refusal_kinds; ++i)
-        status.visitors_refused.push_back({refusal_names[i], tallies_.refusals[i].total()});
+    for (const Tally& each : tallies_.refusals)
+        status.visitors_refused.push_back(refused(each));
     status.visitors_refused.insert(status.visitors_refused.end(),
-                                   {{"no_room", tallies_.overflow.total()},
-                                    {"no_proxy_header", tallies_.headless.total()},
-                                    {"foreign_proxy_header", tallies_.foreign.total()},
-                                    {"late", counts.late},
-                                    {"origin_refused", counts.refused},
-                                    {"data_connection_lost", counts.broken},
-                                    {"service_closed", counts.service_closed}});
-    status.callers_refused = {{"stranger", tallies_.strangers.total()},
-                              {"ignored", tallies_.ignored.total()}};
+                                   {refused(tallies_.overflow),
+                                    refused(tallies_.headless),
+                                    refused(tallies_.foreign),
+                                    {Code::late, counts.late},
+                                    {Code::origin_refused, counts.refused},
+                                    {Code::data_connection_lost, counts.broken},
+                                    {Code::service_closed, counts.service_closed}});
+    status.callers_refused = {refused(tallies_.strangers), refused(tallies_.ignored)};
     status.log_ins_rejected = tallies_.rejections.total();
     status.accept_failures = tallies_.accept_failures.total();
     status.waiting = visitors_.room().size();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "common/base/units.hpp"
 #include "common/management/histogram.hpp"
 
@@ -73,7 +74,7 @@ struct RemoteStatus {
     };
 
     struct Refused {
-        std::string_view reason;
+        Code reason;
         std::uint64_t count;
     };
 

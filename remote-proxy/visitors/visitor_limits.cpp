@@ -11,21 +11,21 @@ constexpr auto second = std::chrono::seconds(1);
 
 } // namespace
 
-std::string_view describe(Refusal refusal)
+Reason describe(Refusal refusal)
 {
     switch (refusal) {
     case Refusal::denied:
-        return "its address is in --deny";
+        return {Code::denied, "its address is in --deny"};
     case Refusal::not_allowed:
-        return "its address is not in --allow";
+        return {Code::not_allowed, "its address is not in --allow"};
     case Refusal::too_many:
-        return "more than --max-connections";
+        return {Code::too_many, "more than --max-connections"};
     case Refusal::too_many_per_ip:
-        return "more than --max-connections-per-ip";
+        return {Code::too_many_per_ip, "more than --max-connections-per-ip"};
     case Refusal::too_many_new_per_ip:
-        return "more than --max-new-per-second-per-ip";
+        return {Code::too_many_new_per_ip, "more than --max-new-per-second-per-ip"};
     }
-    return "";
+    return {};
 }
 
 VisitorLimits::Place& VisitorLimits::Place::operator=(Place&& other) noexcept

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "common/transport/cidr.hpp"
 #include "common/transport/recent_addresses.hpp"
 
@@ -40,8 +41,8 @@ enum class Refusal : std::uint8_t {
 
 inline constexpr std::size_t refusal_kinds = 5;
 
-// In words, for the log.
-std::string_view describe(Refusal refusal);
+// For the log.
+Reason describe(Refusal refusal);
 
 // Decides about each visitor that comes, and counts those that are here. No I/O, no clock. The work
 // for each grows with the logarithm of their number, and with the length of the lists in the rules.

@@ -21,8 +21,35 @@ namespace tunnel {
 
 namespace {
 
-// Out here because fmt 10 checks a format at compile time, and a coroutine's local is no constant.
-constexpr std::string_view broken = "lost its data connection: {}";
+Reason broken_by(std::error_code error)
+{
+    return {Code::data_connection_lost,
+            fmt::format("lost its data connection: {}", error.message())};
+}
+
+Reason closed()
+{
+    return {Code::closed_by_management, std::string(closed_by_management)};
+}
+
+// An origin proxy tells of itself, and of nothing that only the remote proxy knows.
+Code code_of(const Refuse& refuse)
+{
+    switch (refuse.code) {
+    case Code::too_many:
+    case Code::no_descriptors:
+    case Code::no_such_service:
+    case Code::data_connection_lost:
+    case Code::host_not_found:
+    case Code::origin_server_refused:
+    case Code::origin_server_timeout:
+    case Code::origin_server_unreachable:
+    case Code::origin_server_failed:
+        return refuse.code;
+    default:
+        return Code::origin_refused;
+    }
+}
 
 // Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
 // nullopt: the visitor has reset, and nobody else will be told by the kernel.
@@ -55,13 +82,13 @@ Beginning no_proxy_header(std::string_view first)
     return Beginning::forbidden;
 }
 
-// The words of a refusal that the relay met; empty if it had none.
-std::string reason_of(std::string_view body)
+// Of a refusal that the relay met; empty if it gave none.
+Reason reason_of(std::string_view body)
 {
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
     const auto frame = decode(static_cast<std::uint8_t>(FrameKind::refuse), bytes);
     const auto* const refuse = frame ? std::get_if<Refuse>(&*frame) : nullptr;
-    return refuse != nullptr ? refuse->text : std::string();
+    return refuse != nullptr ? Reason{code_of(*refuse), refuse->text} : Reason();
 }
 
 // "ip:port" of this machine; empty if it is gone already.
@@ -153,8 +180,8 @@ awaitable<bool> Visitors::make_room(PublicService& service)
     std::error_code error;
     for (int i = 0; i < accept_batch && is_full() && !error && service.outside.is_open(); ++i) {
         if (auto accepted = service.outside.accept(error)) {
-            constexpr std::string_view why = "no descriptors left for more visitors";
-            tallies_.count(tallies_.overflow, to_string(accepted->peer), why);
+            const Reason why{Code::no_room, "no descriptors left for more visitors"};
+            tallies_.count(tallies_.overflow, to_string(accepted->peer), why.text);
             note_refusal(service, to_string(accepted->peer), why, true);
             reset(accepted->socket);
         }
@@ -171,7 +198,7 @@ awaitable<bool> Visitors::make_room(PublicService& service)
 // that one that nobody serves, or whose origin servers hang, does not keep visitors from them.
 // Where there is no room, the address from which most wait gives up a visitor, which is reset.
 bool Visitors::find_room(const PublicService& service, const asio::ip::address& address,
-                         std::string_view reason)
+                         const Reason& reason)
 {
     const bool is_share_used =
         !capacity_.is_only_service() && room_.waiting(service.number) * 4 > options_.max_waiting;
@@ -181,7 +208,7 @@ bool Visitors::find_room(const PublicService& service, const asio::ip::address& 
         is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
     if (!given_up)
         return false;
-    tallies_.count(tallies_.overflow, given_up->address, reason);
+    tallies_.count(tallies_.overflow, given_up->address, reason.text);
     turn_away(std::move(*given_up), reason);
     return true;
 }
@@ -225,8 +252,8 @@ awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted ac
         else
             tallies_.count(tallies_.headless, to_string(accepted.peer), error.code().message());
         if (error.code() != asio::error::eof)
-            note_refusal(*service, to_string(accepted.peer), "no header of the PROXY protocol",
-                         false);
+            note_refusal(*service, to_string(accepted.peer),
+                         {Code::no_proxy_header, "no header of the PROXY protocol"}, false);
         reset(accepted.socket);
         co_return;
     }
@@ -247,9 +274,9 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
         reset(accepted.socket);
         return;
     }
-    constexpr std::string_view too_many = "too many visitors wait";
+    const Reason too_many{Code::no_room, "too many visitors wait"};
     if (!find_room(*service, accepted.peer.address(), too_many)) {
-        tallies_.count(tallies_.overflow, to_string(accepted.peer), too_many);
+        tallies_.count(tallies_.overflow, to_string(accepted.peer), too_many.text);
         note_refusal(*service, to_string(accepted.peer), too_many, true);
         reset(accepted.socket);
         return;
@@ -301,7 +328,7 @@ void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor v
     if (!ahead) {
         link.parked.put(std::move(connection));
         visitor.attempt.reset();
-        turn_away(std::move(visitor), "reset by the visitor");
+        turn_away(std::move(visitor), describe(End::first_failed, sides_of_remote));
         return;
     }
     visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
@@ -318,7 +345,7 @@ void Visitors::announce(PublicService& service)
     if (service.servers.empty())
         return;
     const auto now = Clock::now();
-    std::vector<std::pair<Ticket, std::string_view>> hopeless;
+    std::vector<std::pair<Ticket, std::string>> hopeless;
     room_.hand_out_tickets(service.number, [&](const Ticket& ticket, Visitor& visitor) {
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
@@ -339,7 +366,7 @@ void Visitors::announce(PublicService& service)
     for (const auto& [ticket, why] : hopeless) {
         if (auto visitor = room_.dismiss(ticket)) {
             ++counts_.refused;
-            turn_away(std::move(*visitor), why, Blame::origin_side);
+            turn_away(std::move(*visitor), {Code::origin_refused, why}, Blame::origin_side);
         }
     }
 }
@@ -405,23 +432,21 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         enter(*service, std::move(visitor));
         return;
     }
-    std::string how = describe(flow.end, "visitor", "origin side");
+    Reason end = describe(flow.end, sides_of_remote);
     if (flow.end == End::cut_off && !flow.refusal.empty())
-        how = flow.refusal;
+        end = closed();
     if (flow.end == End::start_timeout) {
-        how = not_in_time();
+        end = not_in_time();
         ++counts_.late;
     }
-    if (flow.end == End::forbidden) {
-        how = "began with a header of the PROXY protocol";
-        tallies_.count(tallies_.foreign, visitor.address, how);
-    }
+    if (flow.end == End::forbidden)
+        tallies_.count(tallies_.foreign, visitor.address, end.text);
     if (flow.end == End::refused) {
-        if (const std::string why = reason_of(flow.refusal); !why.empty())
-            how = why;
+        if (const Reason why = reason_of(flow.refusal); !why.empty())
+            end = why;
         if (flow.first.is_open() && visitor.only_for() != nullptr) {
             visitor.socket = std::move(flow.first);
-            on_refusal(std::move(visitor), how);
+            on_refusal(std::move(visitor), end);
             return;
         }
     }
@@ -434,15 +459,15 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     visitor_left_.notify();
     const bool was_not_served =
         flow.end == End::start_timeout || flow.end == End::refused || flow.end == End::not_started;
-    note_end(visitor, flow.first_to_second, flow.second_to_first, how,
+    note_end(visitor, flow.first_to_second, flow.second_to_first, end,
              was_not_served ? Blame::origin_side : Blame::nobody);
 }
 
 void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                        std::string_view how, Blame blame)
+                        const Reason& end, Blame blame)
 {
     const auto duration = Clock::now() - visitor.arrived;
-    log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name),
+    log_visitor_end(visitor.address, up, down, duration, end, shown_name(visitor.service_name),
                     blame);
     if (!events_.is_heard())
         return;
@@ -453,7 +478,8 @@ void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t 
                {"bytes_to_origin", up},
                {"bytes_to_visitor", down},
                {"seconds", std::chrono::duration<double>(duration).count()},
-               {"reason", how}};
+               {"code", name_of(end.code)},
+               {"reason", end.text}};
     if (const OriginName* const origin = visitor.origin())
         event["origin"] = origin->shown();
     events_.publish("visitor_closed", to_line(event));
@@ -461,12 +487,13 @@ void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t 
 
 // Of one that was not let in.
 void Visitors::note_refusal(const PublicService& service, std::string_view address,
-                            std::string_view reason, bool is_limit)
+                            const Reason& reason, bool is_limit)
 {
     if (events_.is_heard())
         events_.publish("visitor_refused", to_line(Json{{"address", address},
                                                         {"service", *service.name},
-                                                        {"reason", reason},
+                                                        {"code", name_of(reason.code)},
+                                                        {"reason", reason.text},
                                                         {"limit", is_limit}}));
 }
 
@@ -478,7 +505,7 @@ void Visitors::note_success(PublicService& service, const Visitor& visitor)
 
 // An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
 // else may serve it.
-void Visitors::on_refusal(Visitor visitor, std::string_view why)
+void Visitors::on_refusal(Visitor visitor, const Reason& why)
 {
     const ServicePointer service = visitor.service.lock();
     if (service) {
@@ -486,8 +513,9 @@ void Visitors::on_refusal(Visitor visitor, std::string_view why)
             server->refused = Clock::now();
     }
     if (may_wait_again(visitor) && service->has_another_for(visitor)) {
-        log::debug("refused, so another origin proxy is asked",
-                   {{"visitor", visitor.address}, {"reason", why}});
+        log::debug(
+            "refused, so another origin proxy is asked",
+            {{"visitor", visitor.address}, {"code", name_of(why.code)}, {"reason", why.text}});
         visitor.end_attempt(AttemptEnd::refused);
         enter(*service, std::move(visitor));
         return;
@@ -498,7 +526,7 @@ void Visitors::on_refusal(Visitor visitor, std::string_view why)
 
 // Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
 // serve it, unless it said something on a parked connection before.
-void Visitors::on_broken(Visitor visitor, std::string_view why)
+void Visitors::on_broken(Visitor visitor, const Reason& why)
 {
     if (visitor.only_for() != nullptr) {
         ++counts_.broken;
@@ -521,7 +549,7 @@ bool Visitors::may_wait_again(const Visitor& visitor) const
            Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
 
-void Visitors::turn_away(Visitor visitor, std::string_view why, Blame blame)
+void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
 {
     reset(visitor.socket);
     visitor_left_.notify();
@@ -540,24 +568,25 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
     if (!claim) {
         tallies_.count(tallies_.strangers, connection.peer,
-                       make_error_code(Errc::unknown_ticket).message());
+                       make_error_code(Errc::unknown_ticket).message(), Code::unknown_ticket);
         co_return;
     }
     reset_on_close(connection.socket.native_handle());
     // Whose it is, whoever is logged in when it has started.
     const std::optional<SessionId> session = link->session;
-    std::string failure;
+    Reason failure;
     bool refused = false;
     try {
         const Frame frame = co_await read_frame(connection.wire());
         const auto* const refuse = std::get_if<Refuse>(&frame);
         refused = refuse != nullptr;
         if (refused)
-            failure = refuse->text.empty() ? "refused by the origin proxy" : refuse->text;
+            failure = {code_of(*refuse),
+                       refuse->text.empty() ? "refused by the origin proxy" : refuse->text};
         else if (!std::holds_alternative<Start>(frame))
-            failure = fmt::format(broken, make_error_code(Errc::unexpected_frame).message());
+            failure = broken_by(make_error_code(Errc::unexpected_frame));
     } catch (const std::system_error& error) {
-        failure = fmt::format(broken, error.code().message());
+        failure = broken_by(error.code());
     }
     if (gone) // and told by whoever let the visitor go
         co_return;
@@ -566,7 +595,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
         co_return;
     const Carrier& carrier = visitor->attempt->by();
     if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
-        failure = "the origin proxy is trusted no longer";
+        failure = {Code::not_trusted, "the origin proxy is trusted no longer"};
     if (failure.empty()) {
         relay(std::move(*visitor), connection.release(), session);
     } else if (refused) {
@@ -593,7 +622,7 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
     if (room_.told_to(refuse.ticket) != link.number)
         return;
     if (auto visitor = room_.dismiss(refuse.ticket))
-        on_refusal(std::move(*visitor), refuse.text);
+        on_refusal(std::move(*visitor), {code_of(refuse), refuse.text});
 }
 
 void Visitors::revoke(const OriginLink& link)
@@ -607,7 +636,7 @@ void Visitors::end_waiting_for_closed(const PublicService& service, std::string_
 {
     while (auto visitor = room_.dismiss_untold(service.number)) {
         ++counts_.service_closed;
-        turn_away(std::move(*visitor), why);
+        turn_away(std::move(*visitor), {Code::service_closed, std::string(why)});
     }
 }
 
@@ -618,7 +647,8 @@ bool Visitors::end_waiting_for_deserted(const PublicService& service)
         if (!visitor)
             return true;
         ++counts_.late;
-        turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
+        turn_away(std::move(*visitor), {Code::late, "no origin proxy came back"},
+                  Blame::origin_side);
     }
     return false;
 }
@@ -626,7 +656,7 @@ bool Visitors::end_waiting_for_deserted(const PublicService& service)
 void Visitors::end_pairing(std::uint64_t link)
 {
     for (Visitor& visitor : room_.dismiss_claimed(link))
-        turn_away(std::move(visitor), closed_by_management);
+        turn_away(std::move(visitor), closed());
 }
 
 bool Visitors::any_relayed(const std::function<bool(const Visitor&)>& which) const
@@ -648,10 +678,10 @@ void Visitors::end_relayed(const std::function<bool(const Visitor&)>& which)
         relay_.end_unwanted();
 }
 
-void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why)
+void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which)
 {
     for (Visitor& visitor : room_.dismiss_if(which))
-        turn_away(std::move(visitor), why);
+        turn_away(std::move(visitor), closed());
 }
 
 void Visitors::end_served_by(const std::function<bool(const Carrier&)>& which)
@@ -676,7 +706,7 @@ bool Visitors::end(std::uint64_t id)
         return true;
     }
     const std::size_t before = room_.size();
-    end_waiting(is_it, closed_by_management);
+    end_waiting(is_it);
     return room_.size() != before;
 }
 
@@ -700,13 +730,13 @@ std::optional<Clock::time_point> Visitors::next_deadline() const
 void Visitors::end_all_waiting()
 {
     while (auto visitor = room_.expire(Clock::time_point::max()))
-        turn_away(std::move(*visitor), "cut by the shutdown");
+        turn_away(std::move(*visitor), describe(End::stopped, sides_of_remote));
 }
 
-std::string Visitors::not_in_time() const
+Reason Visitors::not_in_time() const
 {
-    return fmt::format("not connected to the origin server within {}",
-                       to_string(options_.pairing_timeout));
+    return {Code::late, fmt::format("not connected to the origin server within {}",
+                                    to_string(options_.pairing_timeout))};
 }
 
 // ---- While the program stops
@@ -721,7 +751,7 @@ awaitable<void> Visitors::finish_pairing(Clock::time_point limit)
 awaitable<void> Visitors::end_unclaimed()
 {
     for (int i = 1; auto visitor = room_.dismiss_unclaimed(); ++i) {
-        turn_away(std::move(*visitor), "cut by the shutdown");
+        turn_away(std::move(*visitor), describe(End::stopped, sides_of_remote));
         if (i % ended_per_turn == 0)
             co_await yield_to_others();
     }

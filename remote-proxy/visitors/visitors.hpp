@@ -87,9 +87,10 @@ public:
 
     // ---- Of any
 
-    // Resets those who are being served, or wait, for whom `which` says so.
+    // Resets those who are being served, or wait, for whom `which` says so: the management
+    // interface was asked to.
     void end_relayed(const std::function<bool(const Visitor&)>& which);
-    void end_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
+    void end_waiting(const std::function<bool(const Visitor&)>& which);
 
     // Cuts those who are served by log-ins for which `which` says so.
     void end_served_by(const std::function<bool(const Carrier&)>& which);
@@ -156,7 +157,7 @@ private:
     bool is_full() const { return size() >= capacity_.visitors(); }
 
     bool find_room(const PublicService& service, const asio::ip::address& address,
-                   std::string_view reason);
+                   const Reason& reason);
     void welcome(const ServicePointer& service, Listener::Accepted accepted);
     awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
     void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
@@ -167,16 +168,16 @@ private:
     void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
-    void on_refusal(Visitor visitor, std::string_view why);
-    void on_broken(Visitor visitor, std::string_view why);
+    void on_refusal(Visitor visitor, const Reason& why);
+    void on_broken(Visitor visitor, const Reason& why);
     bool may_wait_again(const Visitor& visitor) const;
-    void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
-    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                  std::string_view how, Blame blame);
-    void note_refusal(const PublicService& service, std::string_view address,
-                      std::string_view reason, bool is_limit);
+    void turn_away(Visitor visitor, const Reason& why, Blame blame = Blame::nobody);
+    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down, const Reason& end,
+                  Blame blame);
+    void note_refusal(const PublicService& service, std::string_view address, const Reason& reason,
+                      bool is_limit);
     PairLimits limits_of(const Visitor& visitor) const;
-    std::string not_in_time() const;
+    Reason not_in_time() const;
 
     asio::io_context& io_;
     const RemoteOptions& options_;

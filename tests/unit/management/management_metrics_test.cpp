@@ -34,8 +34,8 @@ RemoteStatus served_status()
     status.services.push_back({"web", 2, 1, true, {7, 1000, 2000}});
     status.services.push_back({"we\"ird\n", 0, 0, false, {}});
     status.origins.push_back({"cellar", 1500us});
-    status.visitors_refused = {{"denied", 3}, {"late", 4}};
-    status.callers_refused = {{"stranger", 5}};
+    status.visitors_refused = {{Code::denied, 3}, {Code::late, 4}};
+    status.callers_refused = {{Code::stranger, 5}};
     status.relay_loads = {2, 0};
     status.counts.log_ins = 6;
     status.counts.no_proof = 8;

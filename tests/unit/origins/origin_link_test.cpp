@@ -43,7 +43,7 @@ TEST_CASE("a visitor is announced with its ticket, its address, its service and 
     Visitor visitor{Fd(), "192.0.2.1:5", Clock::now()};
     visitor.outside = "192.0.2.9:80";
     link.announce(ticket, visitor, {"web", {}});
-    link.connection.finish("");
+    link.connection.finish({});
     failure_of(io, link.connection.run([](Frame&) {}));
     run(io, [&]() -> awaitable<void> {
         const Frame frame = co_await read_frame(pair.there);
