@@ -43,7 +43,7 @@ void TaskGroup::spawn(std::string_view name, awaitable<void> task)
 
 void TaskGroup::cancel()
 {
-    // A handler may run inside emit() and erase its own signal, so step on before.
+    // A handler may run inside emit() and erase its own signal, so advance first.
     for (auto signal = signals_.begin(); signal != signals_.end();) {
         const auto current = signal++;
         current->emit(asio::cancellation_type::terminal);
