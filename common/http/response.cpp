@@ -67,7 +67,7 @@ std::string encode(const Response& response, const Sending& sending)
     else if (response.status != 204)
         bytes += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", response.content_type,
                              response.body.size());
-    // It tells of this moment alone, and nothing of it is ever a page.
+    // An answer describes this moment only, and is never a web page.
     bytes += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
     for (const auto& [name, value] : response.headers)
         bytes += fmt::format("{}: {}\r\n", name, value);
