@@ -46,12 +46,12 @@ RemoteStatus served_status()
 }
 
 // What a process says of itself that has loaded nothing.
-std::shared_ptr<const ProcessMetrics> process(const std::string& program,
-                                              const std::shared_ptr<Loaded>& loaded = nullptr)
+std::shared_ptr<const ProcessMetrics>
+process(const std::string& program, const std::shared_ptr<CertificatesInUse>& loaded = nullptr)
 {
     static asio::io_context io(1);
-    return std::make_shared<const ProcessMetrics>(program,
-                                                  loaded ? loaded : std::make_shared<Loaded>(io));
+    return std::make_shared<const ProcessMetrics>(
+        program, loaded ? loaded : std::make_shared<CertificatesInUse>(io));
 }
 
 Router remote(const RemoteStatus& status)
@@ -107,7 +107,7 @@ TEST_CASE("reloads are counted by what they came to, and certificates told with 
 {
     asio::io_context io(1);
     const Certificate certificate({.common_name = "x"});
-    const auto loaded = std::make_shared<Loaded>(io);
+    const auto loaded = std::make_shared<CertificatesInUse>(io);
     loaded->note_reload(true);
     loaded->note_reload(true);
     loaded->note_reload(false);
@@ -143,7 +143,7 @@ TEST_CASE("the remote proxy tells its services, visitors, origin proxies and ref
           "tunnel_origin_proxies 1",
           "tunnel_control_round_trip_seconds{origin=\"cellar\"} 0.0015",
           "tunnel_log_ins_total 6",
-          "tunnel_control_refused_total{reason=\"stranger\"} 5",
+          "tunnel_callers_refused_total{reason=\"stranger\"} 5",
           "tunnel_log_ins_unproved_total 8",
           "tunnel_visitor_capacity 9",
           "# TYPE tunnel_pairing_seconds histogram",
