@@ -500,7 +500,7 @@ std::optional<Key> ControlPort::key_of(std::string_view identity) const
 
 OriginLink* ControlPort::announced_to(const Ticket& ticket) const
 {
-    return uses_.links.find(uses_.room.told_to(ticket));
+    return uses_.links.find(uses_.room.announced_to(ticket));
 }
 
 // The ticket alone is good only where nobody was asked for more, and else only for the origin proxy

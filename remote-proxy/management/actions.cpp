@@ -33,7 +33,7 @@ ServicePointer Actions::service_named(const std::string& name) const
     return services_.at(*meant);
 }
 
-// Of one that is gone and may come back. Whether there was such a name.
+// For a service that is gone and may come back. Whether the name is known.
 bool Actions::resume_departed(const std::string& name)
 {
     const bool is_here = std::ranges::any_of(services_, [&name](const auto& entry) {
@@ -66,7 +66,7 @@ void Actions::drain_service(const std::string& name, bool drained)
         table_.begin_again(*service);
         return;
     }
-    // Whoever has connected already came before.
+    // Visitors who have connected already came before the drain.
     visitors_.accept_connected(service);
     service->outside.shut();
 }
@@ -75,7 +75,7 @@ void Actions::close_service(const std::string& meant)
 {
     const std::string name = table_.meant_by(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
-    // Visitors may have stayed of one that is gone.
+    // A service that is gone may still have visitors.
     const bool is_left = visitors_.any_relayed(is_its);
     if (services_.contains(name) || !is_left)
         drain_service(name, true);
@@ -111,7 +111,7 @@ void Actions::apply_drain(OriginLink& link)
         try {
             if (!link.drained) {
                 table_.attach(*service, link);
-            } else if (!service->is_served()) { // nobody is left, and nobody is waited for
+            } else if (!service->is_served()) { // none is left, and none is waited for
                 service->outage_ends = Clock::now();
                 alarm_.ring_by(*service->outage_ends);
             }

@@ -67,14 +67,14 @@ RemoteStatus RemoteProxy::status() const
     for (const Tally& each : tallies_.refusals)
         status.visitors_refused.push_back(refused(each));
     status.visitors_refused.insert(status.visitors_refused.end(),
-                                   {refused(tallies_.overflow),
-                                    refused(tallies_.headless),
-                                    refused(tallies_.foreign),
+                                   {refused(tallies_.no_room),
+                                    refused(tallies_.no_proxy_header),
+                                    refused(tallies_.foreign_proxy_header),
                                     {Code::late, counts.late},
                                     {Code::origin_refused, counts.refused},
                                     {Code::data_connection_lost, counts.broken},
                                     {Code::service_closed, counts.service_closed}});
-    status.callers_refused = {refused(tallies_.strangers), refused(tallies_.ignored)};
+    status.control_refused = {refused(tallies_.strangers), refused(tallies_.ignored)};
     status.log_ins_rejected = tallies_.rejections.total();
     status.accept_failures = tallies_.accept_failures.total();
     status.waiting = visitors_.room().size();

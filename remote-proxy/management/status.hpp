@@ -1,4 +1,4 @@
-// What the remote proxy tells of itself.
+// The state of the remote proxy at one moment.
 #pragma once
 
 #include <cstddef>
@@ -15,37 +15,34 @@
 
 namespace tunnel {
 
-// What it counts while it runs, beside what its tallies do: all of it at the beginning and at the
-// end of a visitor, and nothing while bytes pass.
+// Counters beside the tallies, changed when a visitor comes or leaves, never while bytes pass.
 struct RemoteCounts {
     std::uint64_t log_ins = 0;
-    std::uint64_t no_proof =
-        0; // whoever tried to log in did not know the secret, or no certificate
-    // Visitors who were let in and never connected to an origin server.
+    std::uint64_t no_proof = 0; // log-ins without a known secret or trusted certificate
+    // Visitors who were let in but never reached an origin server.
     std::uint64_t late = 0;           // not within the pairing timeout
-    std::uint64_t refused = 0;        // by every origin proxy that could be asked
-    std::uint64_t broken = 0;         // with their data connections
+    std::uint64_t refused = 0;        // by every origin proxy that serves the service
+    std::uint64_t broken = 0;         // their data connections broke
     std::uint64_t service_closed = 0; // while they waited
     Histogram pairing;                // from arrival to a data connection
 };
 
-// The same of one service, as long as that is there.
+// The counters of one service, as long as it exists.
 struct ServiceCounts {
-    std::uint64_t visitors = 0;   // who were let in
-    std::uint64_t to_origin = 0;  // bytes of those who have left
-    std::uint64_t to_visitor = 0; // as well
+    std::uint64_t visitors = 0;   // let in
+    std::uint64_t to_origin = 0;  // bytes of visitors who have left
+    std::uint64_t to_visitor = 0; // the same
 };
 
-// How it is at one moment.
 struct RemoteStatus {
-    // Who has said that there is such a service.
+    // Where the service comes from.
     enum class From : std::uint8_t { options, origin, management };
 
     struct Service {
         std::string name;
-        std::size_t visitors = 0; // who are here
+        std::size_t visitors = 0; // present
         std::size_t origins = 0;  // origin proxies that serve it
-        bool expected = false;    // without one of them this program is not ready
+        bool expected = false;    // without an origin proxy the program is not ready
         ServiceCounts counts{};
         std::string outside{}; // "ip:port"
         From from{};
@@ -61,8 +58,8 @@ struct RemoteStatus {
     struct Origin {
         std::string name; // as it is shown
         std::optional<microseconds> round_trip{};
-        std::string credential{}; // whose name all have that have the same secret
-        std::string identity{};   // as it is shown, but the same for twins
+        std::string credential{}; // the name of its secret or certificate
+        std::string identity{};   // like `name`, but the same for twins
         std::string address{};    // "ip:port"
         std::string version{};
         bool encrypted = false;
@@ -82,7 +79,7 @@ struct RemoteStatus {
     std::vector<Service> services{};
     std::vector<Origin> origins{};
     std::vector<Refused> visitors_refused{};
-    std::vector<Refused> callers_refused{}; // at the control address
+    std::vector<Refused> control_refused{}; // at the control address
     std::uint64_t log_ins_rejected = 0;
     std::uint64_t accept_failures = 0;
     std::size_t waiting = 0;
@@ -92,7 +89,7 @@ struct RemoteStatus {
     RemoteCounts counts{};
 };
 
-// One visitor, as the list of them has it.
+// An entry of the list of visitors.
 struct VisitorStatus {
     std::uint64_t id = 0;
     std::string address; // "ip:port"
@@ -104,7 +101,7 @@ struct VisitorStatus {
     std::uint64_t to_visitor = 0;
 };
 
-// Which visitors are asked for. What is not set is not looked at.
+// Selects visitors; fields that are not set match all.
 struct VisitorFilter {
     std::optional<std::string> service{};
     std::optional<std::string> origin{};

@@ -35,9 +35,9 @@ void Tallies::flush(std::optional<Clock::time_point> now)
 
 std::array<Tally*, 9 + refusal_kinds> Tallies::all()
 {
-    std::array<Tally*, 9 + refusal_kinds> tallies{&strangers, &rejections, &overflow,
-                                                  &headless,  &foreign,    &accept_failures,
-                                                  &ignored,   &restless,   &missing_tunnels};
+    std::array<Tally*, 9 + refusal_kinds> tallies{
+        &strangers,       &rejections, &no_room,  &no_proxy_header, &foreign_proxy_header,
+        &accept_failures, &ignored,    &restless, &missing_tunnels};
     std::ranges::transform(refusals, tallies.begin() + 9, [](Tally& tally) { return &tally; });
     return tallies;
 }

@@ -51,8 +51,8 @@ Code code_of(const Refuse& refuse)
     }
 }
 
-// Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
-// nullopt: the visitor has reset, and nobody else will be told by the kernel.
+// Appends a frame with the bytes that the visitor has sent already, without taking them. Returns
+// how many; nullopt: the visitor has reset, which the kernel reports only once.
 std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
 {
     std::array<char, 4096> there;
@@ -68,7 +68,7 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     return count;
 }
 
-// Lets no header of the PROXY protocol pass.
+// A Guard that forbids a PROXY header.
 Beginning no_proxy_header(std::string_view first)
 {
     switch (proxy_signature(first)) {
@@ -82,7 +82,7 @@ Beginning no_proxy_header(std::string_view first)
     return Beginning::forbidden;
 }
 
-// Of a refusal that the relay met; empty if it gave none.
+// The reason in a refusal that the relay received; empty if it has none.
 Reason reason_of(std::string_view body)
 {
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
@@ -91,7 +91,7 @@ Reason reason_of(std::string_view body)
     return refuse != nullptr ? Reason{code_of(*refuse), refuse->text} : Reason();
 }
 
-// "ip:port" of this machine; empty if it is gone already.
+// The local "ip:port"; empty if the visitor has left already.
 std::string arrived_at(const PublicService& service, int visitor)
 {
     const tcp::endpoint there = service.outside.endpoint();
@@ -105,7 +105,7 @@ std::string arrived_at(const PublicService& service, int visitor)
     return to_string(exact);
 }
 
-// Where there is only one, nobody needs its name.
+// A single service needs no name.
 std::string_view shown_name(const std::shared_ptr<const std::string>& name)
 {
     return name && *name != default_service ? std::string_view(*name) : std::string_view();
@@ -168,8 +168,8 @@ awaitable<void> Visitors::accept_visitors(ServicePointer service)
     }
 }
 
-// Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
-// Whether there is room, or the queue is empty.
+// Leaves visitors in the kernel's queue until another leaves, but not for ever. Returns whether
+// there is room, or the queue is empty.
 awaitable<bool> Visitors::make_room(PublicService& service)
 {
     if (!service.full_since)
@@ -181,22 +181,22 @@ awaitable<bool> Visitors::make_room(PublicService& service)
     for (int i = 0; i < accept_batch && is_full() && !error && service.outside.is_open(); ++i) {
         if (auto accepted = service.outside.accept(error)) {
             const Reason why{Code::no_room, "no descriptors left for more visitors"};
-            tallies_.count(tallies_.overflow, to_string(accepted->peer), why.text);
+            tallies_.count(tallies_.no_room, to_string(accepted->peer), why.text);
             note_refusal(service, to_string(accepted->peer), why, true);
             reset(accepted->socket);
         }
     }
     if (error == std::errc::operation_would_block) {
-        service.full_since.reset(); // those who come from now on have patience of their own
+        service.full_since.reset(); // later visitors wait for their own time
     } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
         co_await pause_accepting(tallies_, "the outside address", error);
     }
     co_return !is_full() || error == std::errc::operation_would_block;
 }
 
-// Whether one more visitor from this address may wait. Most of the room is for other services, so
-// that one that nobody serves, or whose origin servers hang, does not keep visitors from them.
-// Where there is no room, the address from which most wait gives up a visitor, which is reset.
+// Whether a visitor from this address may wait. A service may fill a quarter of the room only, so
+// that one without origin proxy, or with hanging origin servers, does not block the others. If
+// there is no room, a visitor from the address with most waiting visitors is reset.
 bool Visitors::find_room(const PublicService& service, const asio::ip::address& address,
                          const Reason& reason)
 {
@@ -208,7 +208,7 @@ bool Visitors::find_room(const PublicService& service, const asio::ip::address& 
         is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
     if (!given_up)
         return false;
-    tallies_.count(tallies_.overflow, given_up->address, reason.text);
+    tallies_.count(tallies_.no_room, given_up->address, reason.text);
     turn_away(std::move(*given_up), reason);
     return true;
 }
@@ -224,7 +224,7 @@ void Visitors::welcome(const ServicePointer& service, Listener::Accepted accepte
     admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
 }
 
-// Whose connection it is, the load balancer says first.
+// The load balancer first says who the visitor is.
 awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted accepted)
 {
     struct Tells {
@@ -233,7 +233,7 @@ awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted ac
         ~Tells() { signal.notify(); }
     };
 
-    const Tells tells{visitor_left_}; // when it counts no more
+    const Tells tells{visitor_left_}; // once it is not counted any more
     const Counted counted(unidentified_);
     std::string outside = arrived_at(*service, accepted.socket.get());
     try {
@@ -247,10 +247,10 @@ awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted ac
         if (state_.stopped) // it is cancelled
             throw;
         if (error.code() == asio::error::eof)
-            log::debug("a load balancer looked whether this is there",
-                       {{"peer", to_string(accepted.peer)}});
+            log::debug("health check of a load balancer", {{"peer", to_string(accepted.peer)}});
         else
-            tallies_.count(tallies_.headless, to_string(accepted.peer), error.code().message());
+            tallies_.count(tallies_.no_proxy_header, to_string(accepted.peer),
+                           error.code().message());
         if (error.code() != asio::error::eof)
             note_refusal(*service, to_string(accepted.peer),
                          {Code::no_proxy_header, "no header of the PROXY protocol"}, false);
@@ -276,7 +276,7 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
     }
     const Reason too_many{Code::no_room, "too many visitors wait"};
     if (!find_room(*service, accepted.peer.address(), too_many)) {
-        tallies_.count(tallies_.overflow, to_string(accepted.peer), too_many.text);
+        tallies_.count(tallies_.no_room, to_string(accepted.peer), too_many.text);
         note_refusal(*service, to_string(accepted.peer), too_many, true);
         reset(accepted.socket);
         return;
@@ -285,7 +285,7 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
     ++service->counts.visitors;
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
     visitor.ip = accepted.peer.address();
-    visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
+    visitor.permit = std::move(std::get<VisitorLimits::Permit>(answer));
     visitor.service = service;
     visitor.service_number = service->number;
     visitor.service_name = service->name;
@@ -303,7 +303,7 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
         enter(*service, std::move(visitor));
 }
 
-// It waits until it is paired. There must be room.
+// The visitor waits until it is paired. There must be room.
 void Visitors::enter(PublicService& service, Visitor visitor)
 {
     const auto arrived = visitor.arrived;
@@ -312,16 +312,15 @@ void Visitors::enter(PublicService& service, Visitor visitor)
     alarm_.ring_by(arrived + options_.pairing_timeout);
 }
 
-// A parked connection costs it half a round trip instead of one and a half. What it has said
-// already goes with the announcement.
+// With a parked connection the visitor waits half a round trip instead of one and a half. Its first
+// bytes go with the announcement.
 void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                              Framed connection)
 {
     const Ticket ticket{random_bytes()};
     std::string bytes = encode(announcement(ticket, visitor, service.options));
     visitor.attempt.emplace(link.carrier);
-    // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
-    // go.
+    // With a guard or a bandwidth limit, the relay decides which bytes may go.
     const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
     const auto ahead =
         waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
@@ -332,7 +331,7 @@ void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor v
         return;
     }
     visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
-    service.told(link);
+    service.announced_to(link);
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
@@ -350,7 +349,7 @@ void Visitors::announce(PublicService& service)
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
             visitor.attempt.emplace(link->carrier);
-            service.told(*link);
+            service.announced_to(*link);
             link->announce(ticket, visitor, service.options);
             return true;
         }
@@ -360,8 +359,8 @@ void Visitors::announce(PublicService& service)
         else if (!is_bound && service.is_served())
             hopeless.emplace_back(ticket, "refused by every origin proxy");
         else
-            return false; // that one may come back
-        return true;      // with a ticket, by which it is dismissed
+            return false; // the origin proxy may come back
+        return true;      // the ticket serves to dismiss it
     });
     for (const auto& [ticket, why] : hopeless) {
         if (auto visitor = room_.dismiss(ticket)) {
@@ -377,7 +376,7 @@ void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> sess
     counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Relayed>(std::move(visitor));
     pair_options.view = &known->view;
-    // Most come in the order of their numbers.
+    // Most come in the order of their numbers, so the hint is right.
     relayed_.emplace_hint(relayed_.end(), known->visitor.id, known.get());
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
@@ -422,7 +421,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     if (flow.end == End::not_started) {
         if (link != nullptr)
             link->parked.drop_older(visitor.arrived); // when it was taken: admit()
-        log::debug("a parked connection was dead", {{"visitor", visitor.address}});
+        log::debug("an idle connection was dead", {{"visitor", visitor.address}});
     }
     const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
@@ -440,7 +439,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         ++counts_.late;
     }
     if (flow.end == End::forbidden)
-        tallies_.count(tallies_.foreign, visitor.address, end.text);
+        tallies_.count(tallies_.foreign_proxy_header, visitor.address, end.text);
     if (flow.end == End::refused) {
         if (const Reason why = reason_of(flow.refusal); !why.empty())
             end = why;
@@ -485,7 +484,7 @@ void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t 
     events_.publish("visitor_closed", to_line(event));
 }
 
-// Of one that was not let in.
+// For a visitor that was not let in.
 void Visitors::note_refusal(const PublicService& service, std::string_view address,
                             const Reason& reason, bool is_limit)
 {
@@ -503,8 +502,7 @@ void Visitors::note_success(PublicService& service, const Visitor& visitor)
         server->refused.reset();
 }
 
-// An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
-// else may serve it.
+// An origin proxy could not connect the visitor, and took none of its bytes: another may serve it.
 void Visitors::on_refusal(Visitor visitor, const Reason& why)
 {
     const ServicePointer service = visitor.service.lock();
@@ -524,8 +522,8 @@ void Visitors::on_refusal(Visitor visitor, const Reason& why)
     turn_away(std::move(visitor), why, Blame::origin_side);
 }
 
-// Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
-// serve it, unless it said something on a parked connection before.
+// The data connection broke before the start: no bytes were sent on it, and no origin proxy has
+// begun to serve the visitor, unless its first bytes went out on a parked connection before.
 void Visitors::on_broken(Visitor visitor, const Reason& why)
 {
     if (visitor.only_for() != nullptr) {
@@ -533,7 +531,7 @@ void Visitors::on_broken(Visitor visitor, const Reason& why)
         turn_away(std::move(visitor), why, Blame::origin_side);
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
         on_refusal(std::move(visitor), why);
-    } else { // the origin proxy itself may be on its way out, and what shows it comes next
+    } else { // the origin proxy may be leaving, which will show next
         const ServicePointer service = visitor.service.lock();
         if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
@@ -564,7 +562,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
         std::error_code ignored;
         connection.socket.close(ignored);
     };
-    const OriginLink* const link = links_.find(room_.told_to(ticket));
+    const OriginLink* const link = links_.find(room_.announced_to(ticket));
     auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
     if (!claim) {
         tallies_.count(tallies_.strangers, connection.peer,
@@ -572,7 +570,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
         co_return;
     }
     reset_on_close(connection.socket.native_handle());
-    // Whose it is, whoever is logged in when it has started.
+    // The session of the connection, whoever is logged in later.
     const std::optional<SessionId> session = link->session;
     Reason failure;
     bool refused = false;
@@ -588,14 +586,14 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     } catch (const std::system_error& error) {
         failure = broken_by(error.code());
     }
-    if (gone) // and told by whoever let the visitor go
+    if (gone) // already logged where the visitor was dismissed
         co_return;
     auto visitor = claim->take();
     if (!visitor)
         co_return;
     const Carrier& carrier = visitor->attempt->by();
     if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
-        failure = {Code::not_trusted, "the origin proxy is trusted no longer"};
+        failure = {Code::not_trusted, "the origin proxy is no longer trusted"};
     if (failure.empty()) {
         relay(std::move(*visitor), connection.release(), session);
     } else if (refused) {
@@ -619,7 +617,7 @@ void Visitors::accept_connected(const ServicePointer& service)
 
 void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 {
-    if (room_.told_to(refuse.ticket) != link.number)
+    if (room_.announced_to(refuse.ticket) != link.number)
         return;
     if (auto visitor = room_.dismiss(refuse.ticket))
         on_refusal(std::move(*visitor), {code_of(refuse), refuse.text});
@@ -634,7 +632,7 @@ void Visitors::revoke(const OriginLink& link)
 
 void Visitors::end_waiting_for_closed(const PublicService& service, std::string_view why)
 {
-    while (auto visitor = room_.dismiss_untold(service.number)) {
+    while (auto visitor = room_.dismiss_unannounced(service.number)) {
         ++counts_.service_closed;
         turn_away(std::move(*visitor), {Code::service_closed, std::string(why)});
     }
@@ -643,7 +641,7 @@ void Visitors::end_waiting_for_closed(const PublicService& service, std::string_
 bool Visitors::end_waiting_for_deserted(const PublicService& service)
 {
     for (int i = 0; i < ended_per_turn; ++i) {
-        auto visitor = room_.dismiss_untold(service.number);
+        auto visitor = room_.dismiss_unannounced(service.number);
         if (!visitor)
             return true;
         ++counts_.late;
@@ -759,7 +757,7 @@ awaitable<void> Visitors::end_unclaimed()
 
 awaitable<void> Visitors::finish(Clock::time_point limit)
 {
-    // Those behind a load balancer that has not named them yet are not let in any more.
+    // Visitors without their PROXY header are not let in any more.
     while (size() > unidentified_ && Clock::now() < limit)
         co_await visitor_left_.wait_until(limit);
 }

@@ -35,7 +35,7 @@ RemoteStatus served_status()
     status.services.push_back({"we\"ird\n", 0, 0, false, {}});
     status.origins.push_back({"cellar", 1500us});
     status.visitors_refused = {{Code::denied, 3}, {Code::late, 4}};
-    status.callers_refused = {{Code::stranger, 5}};
+    status.control_refused = {{Code::stranger, 5}};
     status.relay_loads = {2, 0};
     status.counts.log_ins = 6;
     status.counts.no_proof = 8;
@@ -143,7 +143,7 @@ TEST_CASE("the remote proxy tells its services, visitors, origin proxies and ref
           "tunnel_origin_proxies 1",
           "tunnel_control_round_trip_seconds{origin=\"cellar\"} 0.0015",
           "tunnel_log_ins_total 6",
-          "tunnel_callers_refused_total{reason=\"stranger\"} 5",
+          "tunnel_control_refused_total{reason=\"stranger\"} 5",
           "tunnel_log_ins_unproved_total 8",
           "tunnel_visitor_capacity 9",
           "# TYPE tunnel_pairing_seconds histogram",
