@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# The tools of another version say other things, and not every release has this one: ctest's code for a skipped test.
+# Other versions of the tools give other results, and not every release has this one: exit as a skipped test.
 need() {
     command -v "$1" >/dev/null || { echo "$0: $1 is not installed, so nothing was checked" >&2; exit 77; }
 }
@@ -19,10 +19,9 @@ includes() {
     scripts/check_includes.py
 }
 
-# What is installed; tests are seen by the compilers' warnings and the sanitizers. Nothing has to be compiled for it
-# but the header that all files include; clang-tidy shows clang's warnings itself. It looks at what the preset compiles,
-# a dozen sources at once: most of its time goes to the headers that they share. Niced, since the tests beside it wait
-# for deadlines, and this one for none.
+# Only the programs; compilers' warnings and sanitizers cover the tests. Nothing is compiled but the header that all files
+# include; clang-tidy shows clang's warnings itself. It checks what the preset compiles, a dozen sources at once: most of
+# its time goes into shared headers. Niced, since the tests beside it have deadlines.
 tidy() {
     need clang-tidy-14
     cmake --preset clang >/dev/null

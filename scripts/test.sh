@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds every preset and runs the tests of each, and the checks of the
 # source, as one ctest run: its summary, the last lines, is the sum of everything. release has the end-to-end tests,
-# sanitize all others, thread those with threads; the relay, which is made for speed, is tested in all three, what
-# sanitizers cannot bear in release too, and clang-tidy is the second compiler.
+# sanitize all others, thread those with threads; the relay is tested in all three, and release also has what
+# sanitizers cannot run. clang-tidy serves as the second compiler.
 # On Debian 12, as root, both programs are also built in a root of Debian 13, and the tests of pure code and of the
 # relay run there.
 # usage: scripts/test.sh [--quick | --portable]
-#   --quick      for daily work: preset dev alone, no clang-tidy
+#   --quick      for daily work: only preset dev, no clang-tidy
 #   --portable   what is done in another release's root: both programs and those tests, with the fewest packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ case ${1-} in
     --quick) presets=(dev) tested=(dev) checks=(format includes) elsewhere=() ;;
     --portable)
         scripts/install-dependencies.sh openssl
-        # Many sources as one: half the time. That each stands alone is shown elsewhere.
+        # A unity build takes half the time; that each source compiles alone is tested elsewhere.
         cmake --preset release -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 -DE2E_TRUST=
         cmake --build --preset release --target remote-proxy origin-proxy unit relay
         exec ctest --test-dir build/release --output-on-failure --no-tests=error --tests-regex '^(unit|relay):' \
@@ -35,7 +35,7 @@ esac
 
 scripts/install-dependencies.sh --test
 
-# The sanitizers of g++ 12 cannot start where the kernel spreads addresses over more bits than this.
+# The sanitizers of g++ 12 cannot start if the kernel randomizes more address bits than this.
 alone=()
 if (($(cat /proc/sys/vm/mmap_rnd_bits) > 28)); then
     alone=(setarch "$(uname -m)" --addr-no-randomize)
@@ -48,13 +48,13 @@ for preset in "${presets[@]}"; do
     "${alone[@]}" cmake --build --preset "$preset" "${wanted[@]}"
 done
 
-# Before the rest, whose tests wait for deadlines. The root is kept: the next run starts from it.
+# Before the rest, whose tests have deadlines. The root is kept for the next run.
 for release in "${elsewhere[@]}"; do
     scripts/elsewhere.sh --keep "$release" scripts/test.sh --portable >"build/$release.log" 2>&1 ||
         { tail -n 100 "build/$release.log"; echo "$0: the above failed in $release" >&2; exit 1; }
 done
 
-# The file by which ctest finds tests, written by hand: CMake writes one for each build only.
+# The list of tests for ctest, written here because CMake writes one per build only.
 mkdir -p build/all
 {
     for check in "${checks[@]}"; do
@@ -65,8 +65,8 @@ mkdir -p build/all
     printf 'subdirs([[%s]])\n' "${tested[@]/#/$PWD/build/}"
 } >build/all/CTestTestfile.cmake
 
-# Most tests wait for most of their time. One that fails is run once more, since programs and peers share
-# two cores with each other; its failure stays in the output, and its name is told above the summary.
+# Tests mostly wait. A test that fails is run once more, since all programs and peers share two cores; the
+# failure stays in the output, and its name is shown above the summary.
 name_second_tries='
 / Test +#[0-9]+: / {
     name = $0
