@@ -11,7 +11,7 @@
 #include "common/options/reload.hpp"
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
-#include "common/security/loaded.hpp"
+#include "common/security/certificates_in_use.hpp"
 #include "common/transport/socket.hpp"
 #include "common/transport/unix_dialer.hpp"
 #include "origin-proxy/management/commands.hpp"
@@ -95,7 +95,7 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     const auto dialer = start_unix_dialer(io, options, user);
     std::vector<tunnel::TrustedRemote> trust = tunnel::read_configured(
         options.common.values, [&] { return tunnel::trusted_remotes(options); });
-    const auto loaded = std::make_shared<tunnel::Loaded>(io);
+    const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,

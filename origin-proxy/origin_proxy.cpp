@@ -88,7 +88,7 @@ void OriginProxy::stop_gently()
     log::info("stopping",
               {{"visitors", visitors()}, {"grace", shared_.options.common.grace_period}});
     for (const auto& each : links_)
-        each->leave("the origin proxy is shutting down");
+        each->leave({Code::shutting_down, "the origin proxy is shutting down"});
     tasks_.spawn("stopping", drain());
 }
 
@@ -179,7 +179,7 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
 void OriginProxy::leave(std::unique_ptr<RemoteLink> link)
 {
     log::info("leaving a remote proxy", {{"remote", to_string(link->address())}});
-    link->leave("the origin proxy was told to leave");
+    link->leave({Code::removed, "the origin proxy was told to leave"});
     leaving_.push_back(std::move(link));
 }
 

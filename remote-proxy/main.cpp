@@ -10,7 +10,7 @@
 #include "common/options/reload.hpp"
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
-#include "common/security/loaded.hpp"
+#include "common/security/certificates_in_use.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/management/commands.hpp"
 #include "remote-proxy/management/routes.hpp"
@@ -74,7 +74,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
     tunnel::must_not_collide(io, options);
     tunnel::RemoteProxy::Prepared prepared(io, options);
-    const auto loaded = std::make_shared<tunnel::Loaded>(io);
+    const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,

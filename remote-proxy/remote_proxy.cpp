@@ -135,7 +135,7 @@ awaitable<void> RemoteProxy::drain()
     control_port_.close();
     co_await visitors_.end_unclaimed();
     for (OriginLink* const link : links_)
-        link->connection.finish(std::string(remote_is_stopping));
+        link->connection.finish({Code::shutting_down, std::string(remote_is_stopping)});
     co_await visitors_.finish(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
     while (!links_.empty() && Clock::now() < patience)

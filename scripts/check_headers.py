@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles each header of common/ and of the programs by itself: one that leans on what others happen to include, or on
-the precompiled header, fails. Nothing is linked or kept."""
+"""Compiles each header of common/ and of the programs alone: a header that relies on what others happen to include, or
+on the precompiled header, fails. Nothing is linked or kept."""
 import argparse
 import concurrent.futures
 import json
@@ -17,7 +17,7 @@ FOLDERS = ("common", "remote-proxy", "origin-proxy")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<(nlohmann/json\.hpp)>)', re.MULTILINE)
 
 def compiler_flags():
-    """The command that compiles a source of common/ in the build of the preset release, without its files."""
+    """The command of the preset release that compiles a source of common/, without its files."""
     subprocess.run(["cmake", "--preset", "release"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     commands = json.loads((ROOT / "build/release/compile_commands.json").read_text())
     command = next(shlex.split(each["command"]) for each in commands
@@ -33,7 +33,7 @@ def compiler_flags():
 
 
 def includes(path, known):
-    """All that a file includes of this repository, also by way of others, and whether the JSON package is there."""
+    """All files of this repository that a file includes, directly or not, and whether the JSON package is among them."""
     if path not in known:
         known[path] = set()
         file = ROOT / path
@@ -63,7 +63,7 @@ def precompile(flags, heavy, folder):
 
 
 def compile_alone(flags, header, path):
-    """What the compiler says; empty: nothing is wrong."""
+    """The compiler's complaints; empty: none."""
     first = ["-include", str(path)] if path else []
     result = subprocess.run([*flags, *first, "-fsyntax-only", "-x", "c++", "-"], cwd=ROOT, text=True,
                             input=f'#include "{header}"\n', capture_output=True, check=False)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test on a build that counts, and prints the share of lines of the two programs they reach.
+# Runs every test on a build that counts lines, and prints the share of the programs' lines that they reach.
 # usage: scripts/coverage.sh [--html]   --html also writes build/coverage/html/index.html
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows the tunnel at work on this machine: installs what is missing, builds, starts both programs in
 # front of a server, fetches its page directly and through the tunnel, and compares the two.
-# usage: scripts/demo.sh [HOST:PORT]    a server of yours; without it, a small web page of its own
+# usage: scripts/demo.sh [HOST:PORT]    your server; by default a small web page
 # On a terminal the tunnel then stays open until Ctrl-C. Exit 0 only if the bytes were the same, or, for
 # a server without HTTP, if a connection ended in the same way.
 set -euo pipefail
@@ -30,8 +30,8 @@ fail() {
     exit 1
 }
 
-# start NAME COMMAND...: in a session of its own, so that Ctrl-C reaches this script alone, which then
-# stops everything in order.
+# start NAME COMMAND...: in its own session, so that Ctrl-C reaches only this script, which then stops
+# everything in order.
 start() {
     : >"$folder/$1.out" # which may be read before the program is there
     setsid "${@:2}" >"$folder/$1.out" 2>"$folder/$1.log" </dev/null &
@@ -61,7 +61,7 @@ fetch() {
 }
 
 scripts/install-dependencies.sh curl python3
-# The preset demo is built soonest; whoever has built the release already does not wait for it.
+# The preset demo builds fastest; a release that is built already is used as it is.
 preset=release
 [[ -x build/release/remote-proxy/remote-proxy && -x build/release/origin-proxy/origin-proxy ]] || preset=demo
 scripts/build.sh "$preset"
@@ -81,7 +81,7 @@ case $direct in
     "0 "* | *" HTTP/0") ;;
     *) fail "fetching from $target fails without the tunnel too: $(<"$folder/direct.error")" ;;
 esac
-# Short, for servers that leave a connection open from which curl has gone.
+# Short, for servers that leave a connection open after curl has left.
 limits=(--grace-period 1s --half-close-timeout 5s)
 start remote "$remote" --control-addr 127.0.0.1:0 --outside-addr 127.0.0.1:0 "${limits[@]}"
 ready=$(line remote.out '^ready ')
@@ -90,7 +90,7 @@ control=${control#*=} outside=${outside#*=}
 start origin "$origin" --remote-proxy-addr "$control" --origin-server-addr "$target" "${limits[@]}"
 line origin.out '^ready ' >/dev/null
 
-# The same request, only sent elsewhere.
+# The same request, sent to another address.
 tunnelled=$(fetch tunnelled --connect-to "::$outside")
 visitor=$(line remote.log 'visitor ended')
 echo "the origin server        $target"
@@ -101,8 +101,8 @@ bytes=$(stat -c %s "$folder/tunnelled")
 same=no
 ! cmp -s "$folder/direct" "$folder/tunnelled" || same=yes
 if [[ $direct == *" HTTP/0" ]]; then
-    # Whether it is silent, says one thing to all or another to each: the tunnel has to end as it did,
-    # and the request has to have reached it.
+    # Whatever the server sends: the tunnel must end in the same way, and the request must have reached
+    # the server.
     [[ $tunnelled == "$direct" && $visitor != *" up=0 "* ]] || fail "not the same: $(<"$folder/tunnelled.error")"
     echo "$target does not speak HTTP; what was shown is a TCP connection through the tunnel that ended"
     echo "as one without it did. The server's $bytes bytes were the same both times: $same"

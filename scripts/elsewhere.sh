@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the project in a fresh root of another release, so that "builds on Debian 13" is something that was seen.
+# Runs the project in a fresh root of another release, to prove that it builds on Debian 13, for example.
 # usage: scripts/elsewhere.sh [--keep] RELEASE [COMMAND...]
-#   RELEASE      a Debian or Ubuntu release by its name, such as trixie, sid or noble
+#   RELEASE      the name of a Debian or Ubuntu release: trixie, sid, noble
 #   COMMAND...   run in a copy of this checkout; without it, the README's two commands
-#   --keep       go on with the root and the build that an earlier --keep left in build/elsewhere/RELEASE
-# Needs root (chroot) and the network (packages of that release). Nothing outside of build/elsewhere changes.
+#   --keep       keep the root and the build in build/elsewhere/RELEASE, or reuse those of an earlier --keep
+# Needs root (chroot) and the network (packages of that release). Changes nothing outside build/elsewhere.
 # TUNNEL_MIRROR names another mirror for the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,8 +27,8 @@ case $release in
     focal | jammy | noble | oracular | plucky | questing)
         components=main,universe
         mirror=${mirror:-http://archive.ubuntu.com/ubuntu}
-        # Debian has no key of Ubuntu's archive. Where there is none, the packages cannot be verified, and this
-        # root is thrown away.
+        # Debian lacks the key of Ubuntu's archive. Without it packages cannot be verified, but this root is
+        # temporary.
         keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg
         [[ -e $keyring ]] || mirror="deb [trusted=yes] $mirror $release ${components/,/ }" ;;
     *)
@@ -41,14 +41,14 @@ root=$PWD/$place/root
 if [[ $keep == no || ! -e $place/made ]]; then
     rm -rf --one-file-system "$place"
     mkdir -p "$place"
-    # A mirror may stand still for weeks, and this root is thrown away.
+    # A mirror may be weeks old, but this root is temporary.
     mmdebstrap --quiet --variant=apt --components="$components" --aptopt='Acquire::Retries "3"' \
         --aptopt='Acquire::Check-Valid-Until "false"' \
         "${options[@]}" "$release" "$root" "$mirror"
     touch "$place/made"
 fi
 
-# What git would keep, with its times, so that what is built already stays built.
+# The files that git tracks, with their times, so that nothing is built twice.
 mkdir -p "$root/src"
 find "$root/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
 git ls-files -z --cached --others --exclude-standard |
@@ -56,7 +56,7 @@ git ls-files -z --cached --others --exclude-standard |
     tar --null --files-from - --create | tar --extract --directory "$root/src"
 (($#)) || set -- bash -c 'scripts/demo.sh && scripts/test.sh'
 
-# Namespaces of its own: the mounts and every process end with it.
+# In new namespaces: all mounts and processes end with it.
 ran=0
 unshare --mount --pid --fork --kill-child --propagation private bash -c '
     root=$1

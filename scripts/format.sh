@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Formats all C++ files in place.
-# usage: scripts/format.sh [--check]    --check changes nothing and fails where something would change
+# usage: scripts/format.sh [--check]    --check changes nothing, and fails if something would change
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,6 @@ case ${1-} in
     *) echo "$0: unknown option $1, see --help" >&2; exit 2 ;;
 esac
 
-# Version 14 by name: other versions format differently.
+# Version 14: others format differently.
 find common remote-proxy origin-proxy tests \( -name '*.cpp' -o -name '*.hpp' \) -print0 |
     xargs -0 clang-format-14 "${mode[@]}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets and runs them one after the other, on one core; new inputs that reach something
-# are kept in build/fuzz/kept. Fails after all have run if one found a crash, and tells how to replay it.
+# Builds the fuzz targets and runs them one after the other, on one core; inputs that reach new code are
+# kept in build/fuzz/kept. Fails after all have run if one has crashed, and says how to replay it.
 # usage: scripts/fuzz.sh [--seconds N] [TARGET...]
-#   --seconds N   for each target, 10 without it
-#   TARGET...     such as frame or command_line, see tests/fuzz; all without one
+#   --seconds N   for each target; default 10
+#   TARGET...     for example frame or command_line, see tests/fuzz; default all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

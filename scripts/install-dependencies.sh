@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs from Debian's packages what is missing; where nothing is, it needs no network and no root.
-# What the tests bring (PostgreSQL, nginx, sshd ...) is installed, but neither started now nor at boot.
+# Installs missing Debian packages; if none is missing, it needs neither network nor root.
+# The servers for the tests (PostgreSQL, nginx, sshd ...) are installed, but not started, not at boot either.
 # usage: scripts/install-dependencies.sh [--test] [PACKAGE...]
-#   (nothing)   what the two programs need to be built
-#   --test      and what their tests need
-#   PACKAGE...  and these
+#   (nothing)   what building the two programs needs
+#   --test      also what their tests need
+#   PACKAGE...  also these
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,7 @@ build=(g++ cmake ninja-build pkg-config libasio-dev libfmt-dev libcli11-dev nloh
     libtomlplusplus-dev doctest-dev libseccomp-dev libcap-ng-dev
     libboost-dev prometheus-cpp-dev)
 checks=(clang libclang-rt-dev)
-# The sources have the format of version 14, and no warning of its clang-tidy: other versions say other things.
+# The sources are formatted and checked by version 14: others give other results.
 ! grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release || checks+=(clang-format-14 clang-tidy-14)
 
 wanted=("${build[@]}")
@@ -53,7 +53,7 @@ as_root() {
     exit 1
 }
 
-# Debian's way to keep a package from starting its service; one that is there already is kept.
+# Debian's way to keep a package from starting its service; an existing file is kept.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
     trap 'as_root rm -f "$policy"' EXIT
@@ -65,7 +65,7 @@ started_at_boot() {
 }
 before=$(started_at_boot)
 
-# Another apt may hold the lock for a while on a machine that has just been started.
+# On a freshly booted machine another apt may hold the lock for a while.
 apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
 as_root "${apt[@]}" update
 as_root "${apt[@]}" install --no-install-recommends "${missing[@]}"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes a small certificate authority, a certificate for the remote proxy and one for the origin proxy.
 # usage: scripts/make-certs.sh [--name NAME] [--renew] [FOLDER] [HOST...]
-#   FOLDER    where to, made if it is not there; certs (the default)
-#   HOST      names and IP addresses by which the origin proxy reaches the remote proxy; localhost,
-#             127.0.0.1 and ::1 (the default)
-#   --name    what the remote proxy's log calls the origin proxy; origin (the default)
-#   --renew   replaces both certificates and their keys by new ones of the authority in FOLDER, for
-#             the HOSTs that are given again; without it, nothing that is there already is touched
+#   FOLDER    where they go, created if missing; default certs
+#   HOST      names and IP addresses by which the origin proxy reaches the remote proxy; default localhost,
+#             127.0.0.1 and ::1
+#   --name    the name of the origin proxy in the remote proxy's log; default origin
+#   --renew   replaces both certificates and keys with new ones from the authority in FOLDER; give the
+#             HOSTs again. Without it, existing files are not touched
 # The authority's key, ca-key.pem, belongs on neither of the two machines.
 set -euo pipefail
 
@@ -29,7 +29,7 @@ fail() {
     exit 1
 }
 
-# What it is put into, the subject and a configuration of lines, would take these for its own.
+# These characters have a meaning in the subject and in the configuration.
 [[ $name =~ ^[A-Za-z0-9._@-]{1,64}$ ]] || fail "\"$name\" is no name: 1 to 64 letters, digits, dots, dashes, underscores, @"
 names=()
 for host in "$@"; do

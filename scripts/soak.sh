@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Looks for leaks in the release build: many visitors and many reconnects, then a table of descriptors
-# and resident memory before and after; exit 0 only if both programs are back where they were.
-# usage: scripts/soak.sh [VISITORS] [RECONNECTS]      100000 and 200 unless told
+# Looks for leaks in the release build: many visitors and reconnects, then a table of descriptors and
+# resident memory before and after. Exit 0 only if both programs are back at their former values.
+# usage: scripts/soak.sh [VISITORS] [RECONNECTS]      default 100000 and 200
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -7,12 +7,12 @@
 
 namespace tunnel {
 
-// One coroutine waits here for the earliest of all deadlines; whoever sets an earlier one wakes it.
+// One coroutine waits here for the earliest of all deadlines; setting an earlier one wakes it.
 class Alarm {
 public:
     explicit Alarm(asio::any_io_executor executor) : signal_(std::move(executor)) {}
 
-    // The coroutine must not sleep longer than until then.
+    // The coroutine wakes at this time at the latest.
     void ring_by(Clock::time_point time)
     {
         if (time < rings_at_)

@@ -86,7 +86,7 @@ public:
         const Place place{waiting_, waiting_.insert(waiting_.end(), &timer)};
         std::error_code ignored;
         co_await timer.async_wait(redirect_error(use_awaitable, ignored));
-        // A cancelled coroutine must not take its own end for a notification.
+        // A cancelled coroutine must not mistake its own end for a notification.
         if ((co_await asio::this_coro::cancellation_state).cancelled() !=
             asio::cancellation_type::none)
             throw std::system_error(asio::error::operation_aborted);

@@ -4,7 +4,7 @@
 
 namespace tunnel {
 
-// Is one more while it lives.
+// Adds one to a number while it lives.
 struct Counted {
     std::size_t& count;
 

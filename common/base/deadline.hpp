@@ -1,4 +1,4 @@
-// A limit to the time that somebody may take with a socket.
+// A time limit for what is done with a socket.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ public:
         : target_(std::make_shared<tcp::socket*>(&socket)), timer_(socket.get_executor(), limit)
     {
         timer_.async_wait([target = target_](std::error_code error) {
-            // The timer may learn too late that it is not wanted any more.
+            // The timer may have fired before it was cancelled.
             if (error || *target == nullptr)
                 return;
             std::error_code ignored;
@@ -33,7 +33,7 @@ public:
     bool passed() const { return *target_ == nullptr; }
 
 private:
-    std::shared_ptr<tcp::socket*> target_; // null: none any more
+    std::shared_ptr<tcp::socket*> target_; // null: the deadline is gone
     Timer timer_;
 };
 

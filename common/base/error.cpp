@@ -20,8 +20,6 @@ struct Category final : std::error_category {
             return "unexpected frame";
         case Errc::heartbeat_timeout:
             return "no heartbeat from the peer";
-        case Errc::rejected:
-            return "rejected by the remote proxy";
         case Errc::unknown_ticket:
             return "unknown ticket";
         case Errc::cannot_resolve:
@@ -36,25 +34,25 @@ struct Category final : std::error_category {
             return "the remote proxy does not encrypt: give it the same --secret-file, or a "
                    "certificate, and no --encryption off";
         case Errc::cut_short:
-            return "the remote proxy ended the connection before it was encrypted: it does not "
-                   "encrypt, so give it the same --secret-file, or a certificate; or it has no "
-                   "room, and takes the next try";
+            return "the remote proxy closed the connection before it was encrypted: it does not "
+                   "encrypt, so give it the same --secret-file, or a certificate; or it is full, "
+                   "and a later try succeeds";
         case Errc::untrusted_certificate:
             return "the remote proxy's certificate is not trusted";
         case Errc::certificate_refused:
-            return "the remote proxy does not take this proxy's certificate: give --tls-cert and "
-                   "--tls-key of an authority in its --tls-client-ca";
+            return "the remote proxy does not trust this proxy's certificate: give --tls-cert and "
+                   "--tls-key from an authority in its --tls-client-ca";
         case Errc::handshake_failed:
-            return "no encrypted connection";
+            return "the TLS handshake failed";
         case Errc::no_such_data:
             return "the remote proxy does not expect this data connection any more: its visitor "
-                   "has gone, or its session is over";
+                   "has left, or its session has ended";
         case Errc::no_proof:
             return "no proof of the secret";
         case Errc::no_proxy_header:
-            return "no header of the PROXY protocol";
+            return "no PROXY protocol header";
         case Errc::malformed_proxy_header:
-            return "a malformed header of the PROXY protocol";
+            return "a malformed PROXY protocol header";
         case Errc::too_many_unknown:
             return "too many frames of unknown kinds";
         case Errc::no_data_in_records:

@@ -1,4 +1,4 @@
-// Something that is done again and again.
+// Calls a function periodically.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace tunnel {
 
-// Calls a function from `io` each time that an interval has passed since the last call returned,
-// for the first time after one; until it is destroyed.
+// Calls a function from `io` until this is destroyed: first after one interval, then each time that
+// an interval has passed since the last call returned.
 class Every {
 public:
     Every(asio::io_context& io, Clock::duration interval, std::function<void()> function)
@@ -28,7 +28,7 @@ private:
     {
         timer_.expires_after(interval_);
         timer_.async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
-            // One that is due already learns too late that it is not wanted any more.
+            // The timer may have fired before this was destroyed.
             if (error || alive.expired())
                 return;
             function_();

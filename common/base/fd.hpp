@@ -5,8 +5,8 @@
 
 namespace tunnel {
 
-// Owns one descriptor and closes it at the end; -1 is "none". No conversion to bool or int, because
-// descriptor 0 is a valid one.
+// Owns one descriptor and closes it when destroyed; -1 means none. There is no conversion to bool
+// or int, because 0 is a valid descriptor.
 class Fd {
 public:
     Fd() = default;

@@ -16,23 +16,24 @@ using RandomBytes = std::array<std::uint8_t, 16>;
 // std::system_error if it has none.
 RandomBytes random_bytes();
 
-// Names one visitor between its announcement and the dial-back. Single use, and unguessable:
-// whoever presents it is handed that visitor's connection.
+// Identifies one visitor between its announcement and the dial-back. Valid once, and unguessable:
+// the connection that presents it gets the visitor.
 struct Ticket {
     RandomBytes bytes{};
 
     friend auto operator<=>(const Ticket&, const Ticket&) = default;
 };
 
-// Names one run of an origin proxy, so that it can take its own place over after a lost connection
-// and no other can.
+// Identifies one run of an origin proxy: only the same run may take over its own place after a lost
+// connection.
 struct OriginId {
     RandomBytes bytes{};
 
     friend auto operator<=>(const OriginId&, const OriginId&) = default;
 };
 
-// Names one log-in, as a secret of those two: whoever presents it may park data connections.
+// Identifies one log-in, and is known to the two proxies alone: whoever presents it may park data
+// connections.
 struct SessionId {
     RandomBytes bytes{};
 
@@ -43,7 +44,7 @@ struct SessionId {
 
 template <>
 struct std::hash<tunnel::Ticket> {
-    // Random already: any of its bytes will do.
+    // The bytes are random, so some of them will do.
     std::size_t operator()(const tunnel::Ticket& ticket) const
     {
         std::size_t value = 0;

@@ -15,8 +15,8 @@ namespace tunnel {
 
 namespace {
 
-// Takes the lowest free descriptor. A socket of a closed pair stands in for a file where there is
-// no /dev. Input is opened for writing and output for reading, so that either fails.
+// Takes the lowest free descriptor. Without /dev, a socket of a closed pair stands in. Input is
+// opened for writing and output for reading, so that both fail.
 void occupy_lowest(int descriptor)
 {
     const int mode = descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY;

@@ -1,4 +1,4 @@
-// JSON, as both programs write it.
+// The JSON that both programs write.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace tunnel {
 
-// With the keys in the order in which they were put in.
+// Keeps the order of its keys.
 using Json = nlohmann::ordered_json;
 
-// On one line. Texts that are no UTF-8 have U+FFFD where they are not: a peer may have sent them.
+// On one line. Invalid UTF-8, which a peer may have sent, becomes U+FFFD.
 std::string to_line(const Json& json);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// How much of the log one origin proxy's services may fill.
+// How many log lines the services of one origin proxy may cause.
 #pragma once
 
 #include <algorithm>
@@ -7,14 +7,14 @@
 
 namespace tunnel {
 
-// Room for a line about each of as many services as it may have, when they open and when they
-// close; once that is used up, for one line a second. No clock.
+// Enough for a line about each service that it may have, when it opens and when it closes; then one
+// line a second. No clock.
 class LineAllowance {
 public:
     static constexpr int most = 2000;
     static constexpr Clock::duration between = std::chrono::seconds(1);
 
-    // Whether there may be a line now.
+    // Whether a line may be written now; if so, it counts.
     bool take(Clock::time_point now)
     {
         if (used_until_ > now + (most - 1) * between)

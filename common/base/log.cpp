@@ -101,6 +101,8 @@ std::string render_text(std::string_view time, const Style& style, std::string_v
                               : fmt::format("{} {:<5} ", time, style.name);
     append_escaped(line, message);
     for (const Field& field : fields) {
+        if (field.key.empty())
+            continue;
         fmt::format_to(std::back_inserter(line), " {}=", field.key);
         append_value(line, field);
     }
@@ -129,6 +131,8 @@ std::string render_json(std::string_view time, const Style& style, std::string_v
     object["level"] = style.name;
     object["message"] = message;
     for (const Field& field : fields) {
+        if (field.key.empty())
+            continue;
         nlohmann::ordered_json& place = object[json_key(field)];
         if (const auto* const seconds = std::get_if<Seconds>(&field.value))
             place = seconds->count;
@@ -159,7 +163,7 @@ std::string render_line(Format format, std::chrono::system_clock::time_point tim
                                   : render_text(stamp, style, message, fields, left_out, colour);
 }
 
-// As it is written now, with its end of line.
+// The line as of now, with its end of line.
 std::string line_now(Level level, std::string_view message, Fields fields,
                      std::uint64_t left_out = 0)
 {
@@ -179,7 +183,7 @@ void write_line(Level level, std::string_view message, Fields fields, std::uint6
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-// Nothing: it may not be written.
+// nullopt: the line may not be written.
 std::optional<std::uint64_t> take(Level level, std::string_view message, Fields fields,
                                   std::string_view peer)
 {
@@ -205,7 +209,7 @@ void write_if_allowed(Level level, std::string_view message, Fields fields, std:
 std::optional<Limits::Clock::time_point>
 append_left_out(std::string& lines, std::optional<Limits::Clock::time_point> now)
 {
-    // At the end of the program whoever holds it may never give it back.
+    // At the end of the program the thread that holds it may never release it.
     std::unique_lock lock(limits_mutex, std::defer_lock);
     if (now)
         lock.lock();

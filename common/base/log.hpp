@@ -26,9 +26,9 @@ struct Seconds {
 
 // One key=value. In JSON the key has underscores and the unit, so that {"retry-in", 25ms} is
 // retry-in=0.025s in text and "retry_in_seconds":0.025 in JSON; {"up", Bytes{82}} is up=82 and
-// "up_bytes":82. Durations become seconds.
+// "up_bytes":82. Durations become seconds. A field with an empty key is left out.
 struct Field {
-    // No text is longer in a line: much of it comes from peers.
+    // Longer texts are cut: many come from peers.
     static constexpr std::size_t longest_text = 512;
 
     Field(std::string_view name, std::string_view text)
@@ -56,32 +56,31 @@ struct Field {
 
     std::string_view key;
     std::variant<std::string, std::uint64_t, Seconds, Bytes> value;
-    std::string_view peer{}; // whose budget of lines this one uses up, if no field tells; not shown
+    std::string_view peer{}; // whose budget the line uses, if no field says it; not shown
 };
 
 using Fields = std::initializer_list<Field>;
 
-// Whether a line may be left out. Whatever a peer can cause must not fill the log, so by default
-// each peer has a budget for each message, see log_limits.hpp; of errors, warnings and information.
-// Details are written whole: who asks for them has reason to.
+// Whether a line may be left out. A peer must not be able to fill the log, so by default each peer
+// has a budget for each message, see log_limits.hpp. Lines of level debug are never left out.
 enum class Limit : std::uint8_t {
     by_peer,
-    none // for what only the user causes, or of which each line is wanted: say why where it stands
+    none // for what only the user causes, or where every line is wanted; say why in the code
 };
 
-// Sets what is written and how, for the whole process; called once, before any thread is started.
+// Sets the level and format for the whole process. Call it once, before any thread is started.
 void configure(Level most_detailed, Format format);
 
 // Changes the level later, from any thread.
 void set_level(Level most_detailed);
 
-// For tools of the tests that play many peers: nothing is left out.
+// For test tools that play many peers: no line is left out.
 void keep_every_line();
 
 Format format();
 
-// Writes one line if `level` is wanted. Safe from any thread. A line that stderr does not take
-// (closed, full disk) is lost: logging never stops the relay.
+// Writes one line if `level` is enabled. Safe from any thread. A line that cannot be written
+// (stderr closed, disk full) is lost: logging never stops the relay.
 void write(Level level, std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer);
 
 inline void error(std::string_view message, Fields fields = {}, Limit limit = Limit::by_peer)
@@ -104,26 +103,24 @@ inline void debug(std::string_view message, Fields fields = {})
     write(Level::debug, message, fields, Limit::none);
 }
 
-// Of a line that is wanted as information each time, but as a warning only now and then: a warning
-// while the budget of what it is about lasts, and then information.
+// Writes a warning while the budget of `about` lasts, and the same line as information afterwards.
 void warn_or_info(std::string_view message, Fields fields, std::string_view about);
 
-// From now on write() puts lines into a queue, and never waits for stderr. Called before any thread
-// is started.
+// From now on write() queues lines and never waits for stderr. Call it before any thread is
+// started.
 void queue_lines();
 
-// Starts the thread that writes the queue. Inside the sandbox, whose restrictions a thread of
-// before would not have.
+// Starts the thread that writes the queue. Call it inside the sandbox: its restrictions do not
+// apply to threads that exist already.
 void start_writing();
 
-// Waits until the queue is written, at most until `limit`.
+// Waits until the queue is written, until `limit` at the latest.
 void finish(std::chrono::steady_clock::time_point limit);
 
-// `text` with everything escaped that is not printable ASCII, for text from the network that is
-// printed elsewhere than in the log.
+// Escapes all but printable ASCII, for text from the network that is printed outside the log.
 std::string escape(std::string_view text);
 
-// The line as it would be written, without its end of line; what the tests look at.
+// The line as it would be written, without its end of line; for tests.
 std::string render(Format format, std::chrono::system_clock::time_point time, Level level,
                    std::string_view message, Fields fields, bool colour);
 

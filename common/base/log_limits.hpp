@@ -15,9 +15,8 @@
 namespace tunnel::log {
 
 // Every line has a key: its message, and the peer that its fields name. Each key has a budget of
-// bytes that fills up with time. A line for which nothing is left is counted, and the number is
-// told in the next line of that key, or in a line of its own ten seconds later. It has no clock and
-// no lock.
+// bytes that refills over time. A line beyond the budget is counted instead of written; the next
+// line of the key says how many, or a line of its own ten seconds later. No clock, no lock.
 class Limits {
 public:
     using Clock = std::chrono::steady_clock;
@@ -29,20 +28,20 @@ public:
         std::uint64_t lines;
     };
 
-    // Whether there may be a line now, and how many of its key were left out since the last one;
-    // nullopt: this one is left out. `peer` is as a rule peer_of(fields).
+    // How many lines of this key were left out since the last one; nullopt: this line is left out
+    // too. `peer` is usually peer_of(fields).
     std::optional<std::uint64_t> take(Level level, std::string_view message, Fields fields,
                                       std::string_view peer, Clock::time_point now);
 
-    // The same for a line that is written elsewhere if not here, so that none is left out.
+    // The same for a line that has another place if not this one: nothing is counted as left out.
     bool allows(std::string_view message, Fields fields, std::string_view peer,
                 Clock::time_point now);
 
-    // When collect() has something to tell.
+    // When collect() has something to say.
     std::optional<Clock::time_point> due() const { return due_; }
 
-    // What was left out and is not told of yet; nothing before due(), unless `now` is nullopt. The
-    // last may sum up many keys.
+    // The lines left out that no line has mentioned yet; empty before due(), unless `now` is
+    // nullopt. The last entry may sum up many keys.
     std::vector<LeftOut> collect(std::optional<Clock::time_point> now);
 
     void clear();
@@ -57,7 +56,7 @@ private:
 
     struct Entry {
         Budget budget{};
-        double left = 0; // at `since`; less than nothing after a long line, to a bound
+        double left = 0; // at `since`; negative after a long line, down to a bound
         Clock::time_point since{};
         std::uint64_t left_out = 0;
         Level level{};
@@ -71,15 +70,15 @@ private:
     void forget_idle(Clock::time_point now);
 
     std::unordered_map<std::string, Entry> entries_;
-    Entry overflow_;  // of all for whom there is no room
-    std::string key_; // kept for its memory
+    Entry overflow_;  // shared by all keys that do not fit
+    std::string key_; // reused to avoid allocation
     std::optional<Clock::time_point> due_;
     Clock::time_point forgot_{};
 };
 
-// Whom a line is about, as far as its fields tell: the name of an origin proxy, which has proved
-// it, or the address of a peer without the port, which changes with each connection; else the
-// service. Empty: nobody.
+// Whom a line is about, according to its fields: the proved name of an origin proxy, or the address
+// of a peer without its port, which changes with each connection; otherwise the service. Empty:
+// nobody.
 std::string_view peer_of(Fields fields);
 
 } // namespace tunnel::log

@@ -1,4 +1,4 @@
-// Whole numbers out of texts.
+// Reads whole numbers.
 #pragma once
 
 #include <charconv>
@@ -9,7 +9,7 @@
 
 namespace tunnel {
 
-// In decimal, without spaces or a plus sign. nullopt: no such number, or too large for the type.
+// Decimal, without spaces or a plus sign. nullopt: not a number, or too large for the type.
 template <class Number>
 std::optional<Number> parse_whole(std::string_view text)
 {

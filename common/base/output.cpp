@@ -17,15 +17,15 @@ namespace {
 // A thread that has nothing to write ends after this time: an idle program has none.
 constexpr auto thread_outlasts_work = std::chrono::seconds(10);
 
-// Lines that come within this time are written together: to wake the thread for each costs whoever
-// puts it more than the line itself.
+// Lines that come within this time are written together: waking the thread costs the caller more
+// than the line itself.
 constexpr auto gathering = std::chrono::milliseconds(2);
 
 // A queue that grew in a burst gives its memory back.
 constexpr std::size_t kept_capacity = 16 * 1024;
 
-// How many of the bytes the descriptor took; it may take its time. A descriptor that a parent has
-// made non-blocking is waited for, and stays as it is: the parent may share it.
+// Returns how many bytes were written; may block. A non-blocking descriptor is waited for and not
+// changed: the parent may share it.
 std::size_t write_all(int descriptor, std::string_view bytes)
 {
     std::size_t written = 0;
@@ -105,7 +105,7 @@ bool Output::finish(Clock::time_point limit)
     ending_ = true;
     ensure_thread();
     wanted_.notify_one();
-    if (!running_) { // no thread can be had, and nobody is served any more
+    if (!running_) { // no thread could be started, and no more visitors are served
         pollfd ready{descriptor_, POLLOUT, 0};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - Clock::now());
         if (::poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) == 1)
@@ -115,10 +115,10 @@ bool Output::finish(Clock::time_point limit)
     return written_.wait_until(lock, limit, [this] { return pending_.empty() && waiting_; });
 }
 
-// Once a line has been left out, those that follow are too: else their order would be lost.
+// Once a line has been dropped, the following ones are too: else their order would be lost.
 void Output::add(std::string_view lines)
 {
-    // What is longer than the whole queue is taken into an empty one: it would never be written.
+    // A line longer than the queue goes into an empty queue; else it would never be written.
     const bool fits = pending_.empty() || pending_.size() + lines.size() <= most_;
     if (left_out_ > 0 || !fits)
         left_out_ += count_lines(lines);
@@ -195,7 +195,7 @@ void Output::write_pending(std::unique_lock<std::mutex>& lock)
         lines += note_(left_out);
     const std::size_t written = write_all(descriptor_, lines);
     const bool complete = written == lines.size();
-    // A note that was not written was none, so all is counted anew; a line too many does no harm.
+    // The note was not written either, so the count starts again; a line too many does no harm.
     const std::uint64_t lost =
         complete
             ? 0

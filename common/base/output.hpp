@@ -13,41 +13,42 @@
 
 namespace tunnel {
 
-// A bounded queue of lines and the thread that writes them. Whoever puts a line in never waits for
-// the descriptor: not for a full pipe, a terminal that is stopped, or a disk. Lines that do not fit
-// are left out, and counted.
+// A bounded queue of lines and the thread that writes them. Adding a line never waits for the
+// descriptor, be it a full pipe, a stopped terminal or a disk. Lines that do not fit are dropped
+// and counted.
 //
-// The thread exists only while there is something to write and a while after. It is detached, as it
-// may hang in a write for ever; so an Output must never be destroyed once started.
+// The thread exists while there is something to write, and a little longer. It is detached, because
+// a write may hang for ever; so an Output must never be destroyed once started.
 class Output {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // The line that says how many were left out. Called in the thread.
+    // The line that says how many were dropped. Called in the thread.
     using Note = std::function<std::string(std::uint64_t lines)>;
 
-    // Adds lines that are due at `now`; answers when it wants to be called next. Called in the
-    // thread, each time that it wakes.
+    // Adds lines that are due at `now`; returns when to call it next. Called in the thread each
+    // time it wakes.
     using Timed =
         std::function<std::optional<Clock::time_point>(std::string& lines, Clock::time_point now)>;
 
-    // `most` bounds the bytes that wait; as many again may be on their way out.
+    // `most` bounds the waiting bytes; as many again may be in a write.
     Output(int descriptor, std::size_t most, Note note, Timed timed = {});
 
     Output(const Output&) = delete;
     Output& operator=(const Output&) = delete;
     ~Output() = delete;
 
-    // Whole lines, each with its end. Until start(), they wait.
+    // Whole lines with their ends. They wait until start().
     void put(std::string_view lines);
 
     // Calls the function of timed lines soon.
     void wake();
 
-    // From now on there may be a thread.
+    // Allows the thread to start.
     void start();
 
-    // Starts, and waits until all is written, at most until `limit`. Whether it is.
+    // Starts, and waits until everything is written, until `limit` at the latest. Returns whether
+    // it is.
     bool finish(Clock::time_point limit);
 
 private:

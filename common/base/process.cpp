@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/base/code.hpp"
 #include "common/base/inherited.hpp"
 #include "common/base/log.hpp"
 #include "common/base/lookups.hpp"
@@ -24,13 +25,13 @@ namespace tunnel {
 
 namespace {
 
-// How long the scheduler lets a thread of ours run while others wait: Linux 6.12 and later heed it,
-// sched_setattr(2), others ignore it. With their usual three milliseconds a small piece waits that
-// long whenever there are more busy threads than cores. The shortest that is granted, 100 us, lets
+// The time slice of our threads while others wait: Linux 6.12 and later respect it,
+// sched_setattr(2), older ones ignore it. With the usual three milliseconds a small piece of data
+// waits that long whenever there are more busy threads than cores. With the shortest slice, 100 us,
 // bulk streams hold up the others more often.
 constexpr auto time_slice = std::chrono::microseconds(300);
 
-// As sched_setattr(2) gives it; the header that has it clashes with <sched.h>.
+// From sched_setattr(2); the kernel's header clashes with <sched.h>.
 struct SchedulingAttributes {
     std::uint32_t size;
     std::uint32_t policy;
@@ -53,10 +54,10 @@ void ask_for_short_time_slices()
     ::syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-// How many of them may wait for stdout to be read.
+// How many ready lines may wait for stdout.
 constexpr std::size_t most_ready_bytes = 64 * 1024;
 
-// What is still to be written at the end gets this long.
+// How long the last lines may take at the end.
 constexpr auto patience_for_outputs = std::chrono::seconds(1);
 
 Output* ready_lines = nullptr; // none: they are written at once
@@ -155,8 +156,9 @@ bool reload_or_complain(std::string& problems, const std::function<void()>& relo
     }
     std::istringstream lines(problems);
     for (std::string line; std::getline(lines, line);)
-        log::error("cannot reload, so nothing has changed", {{"reason", line}},
-                   log::Limit::none); // as many as there are; the user asked for it
+        log::error("cannot reload, so nothing has changed",
+                   {{"code", name_of(Code::bad_configuration)}, {"reason", line}},
+                   log::Limit::none); // all of them: the user asked for the reload
     return false;
 }
 

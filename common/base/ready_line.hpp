@@ -1,4 +1,4 @@
-// The line on stdout for whoever waits for a program to be ready.
+// The line on stdout that says that a program is ready.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,8 @@ struct ReadyLine {
     Pairs services; // name and outside address
 };
 
-// "ready control=… web=…", or an object with the time, the level, the message "ready", the facts,
-// and the services in an object of their own, as they may have any name. Without the end of line.
+// "ready control=… web=…", or an object with time, level, the message "ready", the facts, and the
+// services in an object of their own, since they may have any name. Without its end of line.
 std::string render(const ReadyLine& line, log::Format format,
                    std::chrono::system_clock::time_point time);
 

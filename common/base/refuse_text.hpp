@@ -1,12 +1,12 @@
-// The error message for a value that was not understood.
+// The error message for an invalid value.
 #pragma once
 
 #include <string_view>
 
 namespace tunnel {
 
-// Throws std::invalid_argument: "TEXT" is not what was expected, and behind that the hint, if there
-// is one.
+// Throws std::invalid_argument: "TEXT" is not what was expected, followed by the hint if there is
+// one.
 [[noreturn]] void refuse_text(std::string_view text, std::string_view expected,
                               std::string_view hint = {});
 

@@ -1,4 +1,4 @@
-// When to log a failure that comes again and again.
+// When to log a failure that repeats.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 
 namespace tunnel {
 
-// The first failures of a series are logged at once, and so is one for a reason that has not been
-// given in it yet; the others after 1, 2, 4 seconds and so on up to a minute. No clock.
+// The first failure of a series is logged at once, and so is each with a new reason; the others
+// after 1, 2, 4 seconds and so on up to a minute. No clock.
 class RepeatedFailure {
 public:
     static constexpr Clock::duration first_interval = std::chrono::seconds(1);
@@ -20,7 +20,7 @@ public:
 
     explicit RepeatedFailure(std::uint64_t at_once = 1) : at_once_(at_once) {}
 
-    // Counts one more. Whether it is to be logged.
+    // Counts a failure. Returns whether to log it.
     bool happened(std::string_view reason, Clock::time_point now)
     {
         ++failures_;
@@ -34,7 +34,7 @@ public:
         return true;
     }
 
-    // Of the series.
+    // In this series.
     std::uint64_t failures() const { return failures_; }
 
     // Ends the series.

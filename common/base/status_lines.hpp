@@ -1,4 +1,4 @@
-// Log lines of a status, not more than somebody would read.
+// Log lines of a status, no more than a person would read.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace tunnel {
 
 inline constexpr std::size_t most_status_lines = 50; // of each kind
 
-// Calls `log_one` for the first of them, and logs how many more there are.
+// Calls `log_one` for the first entries, and logs how many more there are.
 template <class Each, class LogOne>
 void log_first(const std::vector<Each>& all, std::string_view what, const LogOne& log_one)
 {

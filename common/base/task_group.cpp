@@ -3,6 +3,7 @@
 #include <cassert>
 #include <exception>
 
+#include "common/base/code.hpp"
 #include "common/base/log.hpp"
 
 namespace tunnel {
@@ -15,9 +16,9 @@ void log_failure(std::string_view name, const std::exception_ptr& failure)
         std::rethrow_exception(failure);
     } catch (const std::system_error& error) {
         if (error.code() != asio::error::operation_aborted)
-            log::warn(name, {{"reason", error.what()}});
+            log::warn(name, {{"code", name_of(code_of(error.code()))}, {"reason", error.what()}});
     } catch (const std::exception& error) {
-        log::warn(name, {{"reason", error.what()}});
+        log::warn(name, {{"code", name_of(Code::failed)}, {"reason", error.what()}});
     }
 }
 
@@ -42,7 +43,7 @@ void TaskGroup::spawn(std::string_view name, awaitable<void> task)
 
 void TaskGroup::cancel()
 {
-    // A handler may run inside emit() and erase its own signal, so step on before.
+    // A handler may run inside emit() and erase its own signal, so advance first.
     for (auto signal = signals_.begin(); signal != signals_.end();) {
         const auto current = signal++;
         current->emit(asio::cancellation_type::terminal);

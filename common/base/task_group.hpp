@@ -18,11 +18,11 @@ public:
     TaskGroup& operator=(const TaskGroup&) = delete;
     ~TaskGroup();
 
-    // Starts `task`. If it ends with an exception, other than that of our own cancel(), one warning
-    // is logged that begins with `name`, which must be a string literal.
+    // Starts `task`. If it ends with an exception other than that of cancel(), a warning is logged
+    // that begins with `name`, which must be a string literal.
     void spawn(std::string_view name, awaitable<void> task);
 
-    // Ends every coroutine at the place where it waits; they unwind when the io_context runs.
+    // Cancels every coroutine where it waits; they unwind when the io_context runs.
     void cancel();
 
     bool empty() const { return signals_.empty(); }

@@ -1,4 +1,4 @@
-// How long a thread that serves many connections is busy with one thing at a time.
+// How long a thread that serves many connections works on one of them at a time.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 namespace tunnel {
 
-// The turns of one thread since they were last asked for.
+// The turns of one thread since the last query.
 struct ThreadTurns {
     std::string thread; // "control", or "relay-1"
     std::chrono::nanoseconds longest{};
@@ -18,9 +18,8 @@ struct ThreadTurns {
     std::uint64_t over_limit = 0;           // turns longer than TurnWatch::limit, since the start
 };
 
-// Every turn keeps all other connections of its thread waiting, so a turn that takes long is a
-// fault, and is logged. Only the thread that is watched may call note(), note_with_sleep() and
-// woke().
+// A turn makes all other connections of its thread wait, so a long turn is a fault, and is logged.
+// Only the watched thread may call note(), note_with_sleep() and woke().
 class TurnWatch {
 public:
     using Clock = std::chrono::steady_clock;
@@ -28,7 +27,7 @@ public:
     // A longer turn is logged.
     static constexpr std::chrono::milliseconds limit{100};
 
-    // Lines are at least so far apart; the next one says how many turns were left out.
+    // The shortest time between two lines; a line says how many turns were left out before it.
     static constexpr std::chrono::seconds between_lines{10};
 
     explicit TurnWatch(std::string thread) : thread_(std::move(thread)) {}
@@ -36,8 +35,8 @@ public:
     TurnWatch(const TurnWatch&) = delete;
     TurnWatch& operator=(const TurnWatch&) = delete;
 
-    // A turn is over. This is on the path of every byte: it costs no system call unless the turn
-    // took milliseconds, or milliseconds have passed since the last one.
+    // A turn has ended. Called for every byte: no system call unless the turn took milliseconds, or
+    // milliseconds have passed since the last one.
     void note(Clock::time_point began, Clock::time_point ended)
     {
         if (ended - began >= noticeable)
@@ -48,8 +47,7 @@ public:
             read_cpu(ended);
     }
 
-    // A turn is over before which the thread may have slept for an unknown part of the time. Its
-    // processor time counts.
+    // A turn has ended in which the thread may have slept; only its processor time counts.
     void note_with_sleep(Clock::time_point began, Clock::time_point ended)
     {
         if (ended - began >= noticeable)
@@ -63,7 +61,7 @@ public:
             read_cpu(now);
     }
 
-    // From any thread: what has been noted, of which the longest ones are forgotten.
+    // What has been noted; the longest turns are forgotten by that. From any thread.
     ThreadTurns take();
 
 private:
@@ -71,7 +69,7 @@ private:
 
     static constexpr auto relaxed = std::memory_order_relaxed;
 
-    // Processor time is asked for about turns that take at least so long.
+    // Turns that take at least so long have their processor time read.
     static constexpr std::chrono::milliseconds noticeable{5};
 
     static Count count(Clock::duration duration)
@@ -98,7 +96,7 @@ private:
     Clock::duration left_out_cpu_{}; // of the longest one
 };
 
-// Those of several threads.
+// The turns of several threads.
 using AllTurns = std::vector<ThreadTurns>;
 
 } // namespace tunnel

@@ -6,7 +6,7 @@
 
 namespace tunnel {
 
-// Overwrites what must not be left in memory; the compiler does not leave it out.
+// Overwrites a secret in memory; the compiler cannot optimise this away.
 void wipe(std::span<std::uint8_t> bytes);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// What stands in an answer of a management interface, as it is printed.
+// Fields of an answer of the management interface, as they are printed.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace tunnel {
 
-// Each throws Json::exception if there is nothing of the kind under the key.
+// Each throws Json::exception if the key is missing or has another type.
 
 // Empty for null.
 inline std::string text_in(const Json& json, const char* key)

@@ -9,7 +9,7 @@
 
 #include "common/base/error.hpp"
 #include "common/management/access.hpp"
-#include "common/management/door.hpp"
+#include "common/management/management_listener.hpp"
 #include "common/options/option_values.hpp"
 #include "common/sandbox/sandbox.hpp"
 #include "common/sandbox/user.hpp"
@@ -21,7 +21,7 @@ namespace tunnel {
 
 namespace {
 
-// One of IPv4 may be written as one of IPv6.
+// An IPv4 address may be written as an IPv6 address.
 asio::ip::address unmapped(const asio::ip::address& address)
 {
     if (address.is_v6() && address.to_v6().is_v4_mapped())

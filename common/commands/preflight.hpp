@@ -1,4 +1,4 @@
-// What `check` looks for beyond the options themselves: everything that start-up would refuse on
+// What `check` examines beyond the options themselves: everything that the start would refuse on
 // this machine, so that both agree.
 #pragma once
 
@@ -12,24 +12,25 @@
 
 namespace tunnel {
 
-// Collects what is wrong: a failure of one step does not keep the others from being tried.
+// Collects problems: if one step fails, the others are still tried.
 class Preflight {
 public:
-    // The options are named in what is said of files that they name.
+    // Errors about a file name the option that it comes from.
     explicit Preflight(const CommonOptions& options) : options_(options) {}
 
-    // Does what start-up does, and takes its std::runtime_error for a problem.
+    // Does a step of the start; a std::runtime_error becomes a problem.
     void attempt(const std::function<void()>& step);
 
-    // What both programs have: the user, and the files and the address of the management interface.
+    // Checks what both programs have: the user, and the files and address of the management
+    // interface.
     void look_at_common_options(asio::io_context& io);
 
-    // Changes this process as start-up does; nothing can be opened after it. `low_ports`: it keeps
-    // the right to open ports below 1024. Does nothing where something was wrong.
+    // Drops rights as the start does; nothing can be opened afterwards. `low_ports`: keeps the
+    // right to open ports below 1024. Does nothing if there was a problem.
     void become_user(bool low_ports);
     void enter_sandbox(const SandboxNeeds& needs);
 
-    // Throws WrongConfiguration with all that is wrong, a line for each.
+    // Throws WrongConfiguration with all problems, a line for each.
     void finish() const;
 
 private:
@@ -37,19 +38,19 @@ private:
     std::string problems_;
 };
 
-// An address to listen on, and the option that says so.
+// An address to listen on, and the option that names it.
 struct ListenAddress {
     std::string option;
     Address address;
 };
 
-// No two may listen at the same port of the same address, whatever names it has. Port 0 is any that
-// is free. Names that cannot be looked up are passed over. Throws WrongConfiguration, a line for
-// each that is taken by one before it.
+// No two may have the same port of the same address, however it is written. Port 0 means any free
+// port. Names that cannot be looked up are skipped. Throws WrongConfiguration, a line for each
+// address that an earlier one takes.
 void must_not_collide(asio::io_context& io, const std::vector<ListenAddress>& all);
 
 // Throws std::system_error if this machine does not have the address. Whether its port is free is
-// not asked: the program may run already.
+// not checked: the program may be running already.
 void must_be_of_this_machine(asio::io_context& io, const Address& address);
 
 } // namespace tunnel

@@ -30,7 +30,7 @@ struct Destination {
     socklen_t size = 0;
 };
 
-// How far it got, for what is said when it goes no further.
+// How far the query came, for its error message.
 enum class Step { connecting, asking };
 
 [[noreturn]] void give_up(const std::string& where, Step step, int error, milliseconds limit)

@@ -25,13 +25,13 @@ struct QueryLimits {
     std::size_t longest_body = 16 * 1024 * 1024;   // a thousand services of many origin proxies
 };
 
-// Why there is no answer and what to do about it, on one line that may be printed as it is.
+// Why there is no answer and what to do about it, on one printable line.
 struct QueryError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Throws QueryError, and none of them has the token in it. Where the program listens at all
-// addresses it is asked at a loopback one.
+// Throws QueryError, which never contains the token. If the program listens on all interfaces, a
+// loopback address is used.
 Answer query(const ManagementAddress& where, const Query& query, const QueryLimits& limits = {});
 
 } // namespace tunnel

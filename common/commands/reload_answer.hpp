@@ -8,8 +8,8 @@
 
 namespace tunnel {
 
-// Asks the program to reload, and says which options have changed, and which of them need a
-// restart. Throws QueryError with what is wrong.
+// Asks the program to reload, and tells which options have changed and which of them need a
+// restart. Throws QueryError with the problem.
 std::string reload(const Command& command, const RunningProgram& running);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// The program that runs, as a command asks it.
+// A running program, as commands query it.
 #pragma once
 
 #include <string>
@@ -9,37 +9,37 @@
 
 namespace tunnel {
 
-// There is nothing of the name that is to be changed.
+// The thing to be changed does not exist.
 struct NoSuchName : QueryError {
     using QueryError::QueryError;
 };
 
-// Whatever it does not answer, or not as expected, is a QueryError.
+// A missing or unexpected answer is a QueryError.
 class RunningProgram {
 public:
-    // Warns in the log of token files that others may read. `name` is that of the program, and
-    // `options` have an address.
+    // Logs a warning about token files that other users can read. `name` is the program's;
+    // `options` must have an address.
     RunningProgram(std::string name, ManagementOptions options);
 
-    // The answer to GET, such as that to "/v1/status".
+    // The answer to a GET, of "/v1/status" for example.
     Json get(const std::string& target) const;
 
-    // Every entry of a list that comes in pages; `filter` is what belongs behind the "?" as well.
+    // All entries of a paged list; `filter` is added to the query.
     Json all(const std::string& key, const std::string& filter = {}) const;
 
-    // The answer to POST, and under "kept" whether that outlives a restart, as Tunnel-Kept says.
+    // The answer to a POST; "kept" in it says whether the change outlives a restart (Tunnel-Kept).
     // Throws NoSuchName for 404.
     Json change(const std::string& target) const;
 
-    // Throws QueryError: there is no `what` of this name in the list under `key`, with the name
-    // that was most likely meant, or those that there are.
+    // Throws QueryError: there is no `what` of this name in the list under `key`; it suggests the
+    // most similar name, or lists those that exist.
     [[noreturn]] void refuse_name(const std::string& key, std::string_view what,
                                   const std::string& name) const;
 
-    // Whether that is what answers, by its /v1/status.
+    // Whether its /v1/status says that it is this program.
     void expect_itself(const Json& status) const;
 
-    // As GET /ready says; empty: it is ready.
+    // Why it is not ready, from GET /ready; empty: it is.
     std::string why_not_ready() const;
 
     const std::string& name() const { return name_; }

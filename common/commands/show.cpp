@@ -27,8 +27,8 @@ namespace {
 
 constexpr auto pause = std::chrono::seconds(1);
 
-// Of the terminal: another screen without line wrap and cursor, so that what was there before is
-// there again at the end.
+// The terminal's alternate screen, without line wrap and cursor: its former contents come back at
+// the end.
 constexpr std::string_view enter = "\x1b[?1049h\x1b[?7l\x1b[?25l";
 constexpr std::string_view leave = "\x1b[?25h\x1b[?7h\x1b[?1049l";
 
@@ -37,7 +37,7 @@ void write_out(std::string_view text)
     [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
 }
 
-// In signal handlers only what is safe there.
+// Called in signal handlers, so only what is safe there.
 void end(int)
 {
     ::_exit(EXIT_SUCCESS);

@@ -66,8 +66,8 @@ void Table::add(const std::vector<std::string>& cells)
     }
 }
 
-// Cuts texts, the longest first, as far as they can still be read; then leaves a column out, and
-// tries again; and at last cuts texts down to a few letters.
+// Shortens texts, the longest first, as long as they stay readable; then drops a column and tries
+// again; finally shortens texts to a few letters.
 Table::Widths Table::widths_for(std::size_t columns) const
 {
     constexpr std::size_t readable = 15;

@@ -8,8 +8,8 @@
 
 namespace tunnel {
 
-// Each column is as wide as what is in it, unless that is too much for the screen. Whatever a cell
-// holds, no control character of it reaches the terminal, and one that is very long is cut.
+// Each column is as wide as its contents, unless the screen is too narrow. Control characters never
+// reach the terminal, and very long cells are cut.
 class Table {
 public:
     enum class Align : std::uint8_t { left, right };
@@ -17,7 +17,7 @@ public:
     struct Column {
         std::string_view title;
         Align align = Align::left;
-        // The column with the highest is left out first where there is no room; 0: never.
+        // Columns with the highest value are dropped first if the screen is too narrow; 0: never.
         int left_out = 0;
     };
 
@@ -31,8 +31,8 @@ public:
 
     bool empty() const { return rows_.size() == 1; }
 
-    // The titles and the rows, a line for each. Where a line has no more than `columns`, long texts
-    // are cut in their middle, and then columns are left out.
+    // The titles and the rows, a line for each. With `columns`, long texts are shortened in the
+    // middle to fit, and then columns are dropped.
     std::string text(std::size_t columns = any_width) const;
 
 private:

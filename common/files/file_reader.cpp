@@ -158,7 +158,7 @@ struct FileReader::State : std::enable_shared_from_this<State> {
 
     asio::posix::stream_descriptor channel;
     Signal changed;
-    bool busy = false; // it has not answered the last question
+    bool busy = false; // it has not answered the last request
     bool gone = false;
     std::uint64_t answered = 0;
     std::array<char, sizeof(AnswerSize)> head{};

@@ -15,14 +15,13 @@
 
 namespace tunnel {
 
-// A helper process that keeps the right to read. It finds out by itself, from the command line and
-// the configuration's files, which files are named, so whoever takes over the program cannot make
-// it open any other; and it opens them by their names, so any way to replace them is good: another
-// file of that name, links, folders that are links. Reading may take long or hang; nothing here
-// waits for it but the coroutine that asks.
+// A helper process that keeps the right to read files. It finds the names itself, in the command
+// line and the configuration files, so an attacker who takes over the program cannot make it open
+// others. It opens files by name, so they may be replaced in any way: by a rename, by links, by
+// folders that are links. Reading may take long or hang; only the coroutine that asks waits for it.
 class FileReader {
 public:
-    // What the helper asks of the program's options, in its own copy of them.
+    // How the helper process uses its own copy of the program's options.
     struct Named {
         // Reads the options anew out of files(), or throws std::runtime_error and leaves them. It
         // gets the descriptor that was handed over, -1 if there was none.
@@ -31,14 +30,14 @@ public:
         std::function<std::vector<std::filesystem::path>()> list;
     };
 
-    // Starts the helper, before any thread is started. Throws std::system_error.
+    // Starts the helper; call it before any thread is started. Throws std::system_error.
     FileReader(asio::io_context& io, Sandbox sandbox, const Named& named, Fd handed_over = {});
 
     FileReader(const FileReader&) = delete;
     FileReader& operator=(const FileReader&) = delete;
     ~FileReader();
 
-    // What a reload needs to read. If it cannot be had, every reading of it says why.
+    // The files for a reload. If they cannot be read, each reading of the result says why.
     awaitable<std::unique_ptr<FileSource>> read();
 
     // Another text than before when one of the files, or which there are, has changed; nullopt if

@@ -11,7 +11,7 @@
 
 namespace tunnel {
 
-// What stat(2) tells of a file, links followed. All zeros: there is none.
+// What stat(2) says about a file, following links. All zeros: there is no file.
 struct FileStatus {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
@@ -49,7 +49,7 @@ public:
     virtual std::vector<std::string> names_in(const std::string& folder) = 0;
 };
 
-// The one that this thread reads from now: the file system unless a ReadFrom says otherwise.
+// The source that this thread reads from: the file system unless a ReadFrom says otherwise.
 FileSource& files();
 
 // Makes this thread read from another source while it lives.

@@ -25,7 +25,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// After this long somebody may wonder why the program does not start.
+// After this long a user may wonder why the program does not start.
 constexpr auto silent_for = std::chrono::seconds(1);
 
 FileStatus as_status(const struct stat& status)
@@ -129,7 +129,7 @@ PrivateText FileSystem::read(const std::string& path, std::size_t limit)
         cannot_read(path, "it is a folder");
     const bool is_regular = S_ISREG(status.st_mode);
     Waiting waiting(path, writer_limit_);
-    // All room at once, so that no copy is left behind by growing.
+    // All memory at once, so that growing leaves no copies behind.
     PrivateText text(std::string(limit + 1, '\0'));
     std::size_t size = 0;
     for (;;) {

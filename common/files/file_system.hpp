@@ -10,9 +10,9 @@
 
 namespace tunnel {
 
-// A file need not be a regular one: a pipe such as <(pass show tunnel), a FIFO or /dev/stdin is
-// read to its end, however slowly its writer is. It can be read only once, so its contents are
-// kept, and whoever reads the same name again gets them.
+// A file need not be regular: a pipe such as <(pass show tunnel), a FIFO or /dev/stdin is read to
+// its end, however slow its writer is. Since it can be read only once, its contents are kept for
+// later readers of the same name.
 class FileSystem : public FileSource {
 public:
     PrivateText read(const std::string& path, std::size_t limit) override;
@@ -22,7 +22,7 @@ public:
     // How long the writer of a pipe may be silent before read() gives up.
     void wait_for_writers(std::chrono::milliseconds limit) { writer_limit_ = limit; }
 
-    // What was read that cannot be read again, in the order of the names.
+    // Contents that cannot be read again, sorted by name.
     std::vector<std::string> read_once() const;
 
     bool is_read_once(const std::string& path) const { return kept_.contains(path); }

@@ -20,14 +20,14 @@ void FileWatch::wait()
 {
     timer_.expires_after(interval_);
     timer_.async_wait([this, alive = std::weak_ptr(alive_)](std::error_code error) {
-        // One that is due already learns too late that it is not wanted any more.
+        // The timer may have fired before this was destroyed.
         if (error || alive.expired())
             return;
         look_([this, alive](const Seen& now) {
             if (alive.expired())
                 return;
             compare(now);
-            if (!alive.expired()) // whom it told may have ended it
+            if (!alive.expired()) // `changed` may have destroyed the watch
                 wait();
         });
     });

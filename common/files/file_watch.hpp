@@ -10,17 +10,17 @@
 
 namespace tunnel {
 
-// Looks at the files again and again: inotify would need system calls that the sandbox forbids, and
-// does not tell of a file on the network. Whoever writes is given time: a change counts once
-// nothing has changed since the look before.
+// Polls the files: inotify needs system calls that the sandbox forbids, and does not notice changes
+// on network file systems. Writers are given time: a change counts once two looks have seen the
+// same.
 class FileWatch {
 public:
-    // What was seen, as a text that is another after a change; nullopt: nothing could be seen.
+    // The state of the files, as a text that differs after a change; nullopt: unknown.
     using Seen = std::optional<std::string>;
-    // Looks, and hands on what it saw, at once or later.
+    // Looks at the files and passes on their state, at once or later.
     using Look = std::function<void(std::function<void(Seen)> seen)>;
 
-    // Calls `changed` from `io` until it is destroyed. `first` is where it begins.
+    // Calls `changed` from `io` until it is destroyed. `first` is the state to compare with.
     FileWatch(asio::io_context& io, std::string first, Look look, std::function<void()> changed,
               Clock::duration interval = std::chrono::seconds(1));
 

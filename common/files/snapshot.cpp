@@ -9,12 +9,12 @@ namespace tunnel {
 
 namespace {
 
-// Whatever has several files in it has less than this; RecordedFiles::encode() makes no more.
+// The largest snapshot; RecordedFiles::encode() makes no larger one.
 constexpr std::size_t largest_snapshot = 256 * 1024 * 1024;
 
 class SnapshotWriter {
 public:
-    // The room for all of it, so that no copy of it is left behind by growing.
+    // Reserves all memory at once, so that growing leaves no copies behind.
     explicit SnapshotWriter(std::size_t size) { bytes_.reserve(size); }
 
     template <class Number>

@@ -11,8 +11,7 @@
 
 namespace tunnel {
 
-// Reads from `source` and keeps every answer, so that whoever asks the same questions of the
-// Snapshot gets the same answers.
+// Reads from `source` and records every answer; the Snapshot then gives the same answers.
 class RecordedFiles : public FileSource {
 public:
     explicit RecordedFiles(FileSource& source) : source_(source) {}
@@ -38,7 +37,7 @@ private:
 
 class Snapshot : public FileSource {
 public:
-    // nullopt: these are not the bytes of one.
+    // nullopt: these bytes are not a snapshot.
     static std::optional<Snapshot> decode(std::string_view bytes);
 
     Snapshot(Snapshot&& other) noexcept
@@ -48,7 +47,7 @@ public:
     {
     }
 
-    // What it does not hold cannot be read: it was not named when the snapshot was made.
+    // A file that it does not hold cannot be read: it was not named when the snapshot was made.
     PrivateText read(const std::string& path, std::size_t limit) override;
     FileStatus status(const std::string& path) override;
     std::vector<std::string> names_in(const std::string& folder) override;
@@ -66,7 +65,7 @@ private:
     std::map<std::string, std::vector<std::string>> names_;
 };
 
-// In the place of one that could not be made: every reading fails with this reason.
+// Stands for a snapshot that could not be made: every reading fails with this reason.
 class UnreadableFiles : public FileSource {
 public:
     explicit UnreadableFiles(std::string reason) : reason_(std::move(reason)) {}

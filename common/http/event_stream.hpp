@@ -1,4 +1,4 @@
-// A body of server-sent events, which goes on while it is sent.
+// A body of server-sent events that grows while it is sent.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,12 @@
 
 namespace tunnel {
 
-// What one listener has not been sent yet, as server-sent events
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html). One that reads too slowly
-// loses events, and is told how many.
+// The events that one listener has not received yet, as server-sent events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html). A listener that reads too
+// slowly loses events, and is told how many.
 class EventStream {
 public:
-    // Events that wait, and their bytes. A busy proxy has some thousands a second.
+    // The most events that wait, and their bytes. A busy proxy has thousands a second.
     static constexpr std::size_t most_events = 4096;
     static constexpr std::size_t most_bytes = 1024 * 1024;
 
@@ -23,13 +23,13 @@ public:
 
     void put(const std::string& event);
 
-    // Takes what waits; empty: nothing came before the limit, or it is closed.
+    // Takes the waiting events; empty: none came before the limit, or the stream is closed.
     awaitable<std::string> take(Clock::time_point limit);
 
     // The same, without waiting.
     std::string take_now();
 
-    // Nothing more comes.
+    // Ends the stream.
     void close();
 
     bool is_closed() const { return closed_; }

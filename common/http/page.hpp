@@ -1,4 +1,4 @@
-// Lists that are answered in pages, as a request asks for one.
+// Requests for a page of a list.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +12,18 @@
 
 namespace tunnel {
 
-// What a request says after the "?".
+// What the query of a request says.
 struct Page {
     static constexpr std::size_t most = 1000;
 
     std::size_t limit = 100;
-    std::string after{}; // the last one of the page before; empty: from the beginning
+    std::string after{}; // the last entry of the previous page; empty: from the beginning
 
-    // The same as a number; nullopt: it is none. 0 for the beginning.
+    // `after` as a number, 0 for the beginning; nullopt: it is not a number.
     std::optional<std::uint64_t> after_number() const;
 };
 
-// What a page is asked for by; 400 if it is no page.
+// The page that is asked for, or the answer 400.
 std::variant<Page, Response> page_of(const Request& request);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// What a client of the management interface asks for.
+// A request to the management interface.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@ namespace tunnel {
 
 enum class Method : std::uint8_t { get, head, post, put, patch, remove, options, trace, unknown };
 
-// One request, taken apart. Nothing in it is trusted.
+// One request, parsed. Nothing in it is trusted.
 struct Request {
     Method method = Method::unknown;
     // Of its path, each decoded: {"v1", "services"}; of "/" one that is empty.
     std::vector<std::string> segments{};
-    std::string query{};          // behind the "?", as it came
+    std::string query{};          // after the "?", not decoded
     bool is_whole_server = false; // "*" (RFC 9112 3.2.4), no path
     bool is_http_1_0 = false;
-    // For whom it is meant: what the target names, else the header. HTTP/1.0 has none of them.
+    // The host that it is meant for, from the target or the Host header; HTTP/1.0 may have neither.
     std::optional<std::string> host = "";
-    std::string authorization{}; // of that header, as what follows
+    std::string authorization{}; // from the header, like the following
     std::string content_type{};
     bool has_body = false;
-    bool expects_continue = false; // the client waits for a word before it sends the body
-    bool keep_alive = true;        // it may send another one
+    bool expects_continue = false; // the client waits for 100 before it sends the body
+    bool keep_alive = true;        // another request may follow
     std::string body{};
 };
 

@@ -88,7 +88,7 @@ bool is_number(boost::beast::string_view text)
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// A line that begins with a space once continued the one before, and is read so by some.
+// Some parsers still take a line that begins with a space as a continuation of the one before.
 bool has_folded_line(std::string_view head)
 {
     return head.find("\n ") != std::string_view::npos ||
@@ -168,7 +168,7 @@ bool RequestReader::skip_empty_lines()
     return true;
 }
 
-// Whether it is there.
+// Whether the head is complete.
 bool RequestReader::read_head()
 {
     // Beast gets the whole head at once, so that it does not matter how its bytes came.
@@ -271,7 +271,7 @@ std::optional<Problem> RequestReader::objection(std::string_view head) const
     return objection_to_length();
 }
 
-// Whoever stands in front of this must find the same end of the body.
+// A proxy in front of this must find the same end of the body.
 std::optional<Problem> RequestReader::objection_to_length() const
 {
     const auto& message = parser_->of_beast.get();

@@ -1,4 +1,4 @@
-// Takes requests out of the bytes of a connection: HTTP/1.1 by Boost.Beast's parser, and stricter.
+// Parses the requests of a connection: HTTP/1.1 by Boost.Beast's parser, and stricter.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace tunnel {
 
-// No sockets and no clock. What two readers could understand differently is refused, so that
-// nobody in between sees other requests than this does (request smuggling).
+// No sockets and no clock. Whatever two parsers could understand differently is refused, so that no
+// proxy in between sees other requests than this one (request smuggling).
 class RequestReader {
 public:
     struct Limits {
@@ -23,14 +23,14 @@ public:
     };
 
     enum class Progress : std::uint8_t {
-        none, // no byte of a request is there
-        head, // a part of its head
-        body, // the head, and not all of the body
+        none, // no byte of a request has come
+        head, // part of its head
+        body, // the head, but not all of the body
         whole,
-        wrong, // and what follows has no meaning
+        wrong, // nothing after it can be understood
     };
 
-    // What is wrong, as it is answered.
+    // The answer to a wrong request.
     struct Problem {
         unsigned status = 400;
         std::string text{};
@@ -47,13 +47,13 @@ public:
 
     Progress progress() const { return progress_; }
 
-    // In body and whole. The body is there in whole.
+    // When progress is body or whole. The body is complete when it is whole.
     const Request& request() const { return request_; }
 
-    // In wrong.
+    // When progress is wrong.
     const Problem& problem() const { return problem_; }
 
-    // Forgets the request that is whole, and looks at what came after it.
+    // Drops the whole request and parses what came after it.
     Progress next();
 
 private:
@@ -69,7 +69,7 @@ private:
 
     Limits limits_;
     std::unique_ptr<Parser> parser_; // of this request
-    std::string pending_;            // came, and is not understood yet
+    std::string pending_;            // received, not parsed yet
     int empty_lines_ = 0;            // before this request
     Progress progress_ = Progress::none;
     Request request_;

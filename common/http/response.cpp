@@ -9,40 +9,40 @@ namespace tunnel {
 
 namespace {
 
-struct Reason {
+struct StatusText {
     unsigned status;
     std::string_view words;
 };
 
-constexpr std::array<Reason, 23> reasons{{{200, "OK"},
-                                          {204, "No Content"},
-                                          {400, "Bad Request"},
-                                          {401, "Unauthorized"},
-                                          {403, "Forbidden"},
-                                          {404, "Not Found"},
-                                          {405, "Method Not Allowed"},
-                                          {408, "Request Timeout"},
-                                          {409, "Conflict"},
-                                          {413, "Content Too Large"},
-                                          {415, "Unsupported Media Type"},
-                                          {417, "Expectation Failed"},
-                                          {421, "Misdirected Request"},
-                                          {422, "Unprocessable Content"},
-                                          {431, "Request Header Fields Too Large"},
-                                          {500, "Internal Server Error"},
-                                          {501, "Not Implemented"},
-                                          {503, "Service Unavailable"},
-                                          {505, "HTTP Version Not Supported"},
-                                          {201, "Created"},
-                                          {202, "Accepted"},
-                                          {411, "Length Required"},
-                                          {507, "Insufficient Storage"}}};
+constexpr std::array<StatusText, 23> status_texts{{{200, "OK"},
+                                                   {204, "No Content"},
+                                                   {400, "Bad Request"},
+                                                   {401, "Unauthorized"},
+                                                   {403, "Forbidden"},
+                                                   {404, "Not Found"},
+                                                   {405, "Method Not Allowed"},
+                                                   {408, "Request Timeout"},
+                                                   {409, "Conflict"},
+                                                   {413, "Content Too Large"},
+                                                   {415, "Unsupported Media Type"},
+                                                   {417, "Expectation Failed"},
+                                                   {421, "Misdirected Request"},
+                                                   {422, "Unprocessable Content"},
+                                                   {431, "Request Header Fields Too Large"},
+                                                   {500, "Internal Server Error"},
+                                                   {501, "Not Implemented"},
+                                                   {503, "Service Unavailable"},
+                                                   {505, "HTTP Version Not Supported"},
+                                                   {201, "Created"},
+                                                   {202, "Accepted"},
+                                                   {411, "Length Required"},
+                                                   {507, "Insufficient Storage"}}};
 
-std::string_view reason_of(unsigned status)
+std::string_view text_of(unsigned status)
 {
-    for (const Reason& reason : reasons) {
-        if (reason.status == status)
-            return reason.words;
+    for (const StatusText& text : status_texts) {
+        if (text.status == status)
+            return text.words;
     }
     return "Unknown";
 }
@@ -53,7 +53,7 @@ Response refusal(unsigned status, std::string_view why)
 {
     Response response;
     response.status = status;
-    response.body = fmt::format("{} {}: {}\n", status, reason_of(status), why);
+    response.body = fmt::format("{} {}: {}\n", status, text_of(status), why);
     return response;
 }
 
@@ -61,13 +61,13 @@ std::string encode(const Response& response, const Sending& sending)
 {
     std::string bytes =
         fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S GMT}\r\n", response.status,
-                    reason_of(response.status), fmt::gmtime(sending.now));
+                    text_of(response.status), fmt::gmtime(sending.now));
     if (response.events)
         bytes += "Content-Type: text/event-stream\r\n";
     else if (response.status != 204)
         bytes += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n", response.content_type,
                              response.body.size());
-    // It tells of this moment alone, and nothing of it is ever a page.
+    // An answer describes this moment only, and is never a web page.
     bytes += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
     for (const auto& [name, value] : response.headers)
         bytes += fmt::format("{}: {}\r\n", name, value);

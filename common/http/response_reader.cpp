@@ -68,7 +68,8 @@ ResponseReader::Progress ResponseReader::read()
     return progress_ = Progress::whole;
 }
 
-// Whether it is there. Beast gets it at once, so that it does not matter how its bytes came.
+// Whether the head is complete. Beast gets it in one piece, so that it does not matter how its
+// bytes came.
 bool ResponseReader::read_head()
 {
     const std::string_view start = std::string_view(pending_).substr(0, protocol.size());

@@ -1,5 +1,4 @@
-// Takes one answer of a management interface out of the bytes of a connection, by Boost.Beast's
-// parser.
+// Parses one answer of a management interface, by Boost.Beast's parser.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +16,8 @@ struct Answer {
     std::string kept{}; // what the header Tunnel-Kept says
 };
 
-// No sockets and no clock. An answer has a Content-Length, as a management interface sends it: so
-// one that was cut short is no answer.
+// No sockets and no clock. An answer must have a Content-Length, which the management interface
+// always sends: so an answer that was cut short is noticed.
 class ResponseReader {
 public:
     enum class Progress : std::uint8_t { unfinished, whole, wrong };
@@ -28,15 +27,15 @@ public:
     ResponseReader(ResponseReader&&) noexcept;
     ~ResponseReader();
 
-    // What comes after a whole answer is not looked at.
+    // Bytes after a whole answer are ignored.
     Progress put(std::string_view bytes);
 
     Progress progress() const { return progress_; }
 
-    // In whole.
+    // When progress is whole.
     const Answer& answer() const { return answer_; }
 
-    // In wrong: why.
+    // When progress is wrong: why.
     const std::string& problem() const { return problem_; }
 
 private:
@@ -48,7 +47,7 @@ private:
     std::string objection() const;
 
     std::unique_ptr<Parser> parser_;
-    std::string pending_; // came, and is not understood yet
+    std::string pending_; // received, not parsed yet
     Progress progress_ = Progress::unfinished;
     bool has_head_ = false;
     Answer answer_;

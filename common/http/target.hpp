@@ -1,4 +1,4 @@
-// The path of a request, taken apart.
+// The target of a request, parsed.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@ namespace tunnel {
 
 struct Target {
     std::vector<std::string> segments;      // of "/a/b" two, decoded; of "/" one that is empty
-    std::string query;                      // behind the "?", as it came
+    std::string query;                      // after the "?", not decoded
     std::optional<std::string> authority{}; // host and port, of a whole URL
     bool is_whole_server = false;           // "*", without segments
 };

@@ -103,7 +103,7 @@ Tokens::Role Tokens::role_of(std::string_view authorization) const
         return Role::admin;
     if (!begins_with(authorization, scheme))
         return Role::nobody;
-    // Of one length, so that comparing tells nothing of the token's.
+    // All of one length, so that comparing reveals nothing about the token.
     const Key key = key_of_token(authorization.substr(scheme.size()));
     const bool is_admin = admin_ && equal_keys(*admin_, key);
     const bool is_reader = reader_ && equal_keys(*reader_, key);
@@ -117,7 +117,7 @@ Access::Access(Tokens tokens, std::optional<std::string> loopback)
 
 std::optional<Response> Access::objection(const Request& request) const
 {
-    // A browser names the host in any case, so who does not is none.
+    // Browsers always name the host, so a client without one is no browser.
     if (loopback_ && request.host && !is_meant_for_here(*request.host))
         return refusal(421, "the Host header must name this machine: localhost or 127.0.0.1");
     const Tokens::Role role = tokens_.role_of(request.authorization);
@@ -135,7 +135,7 @@ std::optional<Response> Access::objection_to_change(const Request& request) cons
     const bool changes = !changes_nothing(request.method);
     if (changes && tokens_.role_of(request.authorization) != Tokens::Role::admin)
         return refusal(403, "this token is read-only");
-    // What a form of a foreign page can send without asking first is no JSON.
+    // Foreign web pages cannot send JSON without asking first.
     const bool sends = changes && request.method != Method::remove;
     if ((request.has_body || sends) && !is_json(request.content_type))
         return refusal(415, "Content-Type must be application/json");

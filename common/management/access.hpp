@@ -1,4 +1,4 @@
-// Who may ask what of the management interface.
+// Who may do what at the management interface.
 #pragma once
 
 #include <optional>
@@ -12,18 +12,17 @@
 
 namespace tunnel {
 
-// The tokens that are good. None of them is kept, only what it is compared by.
+// The valid tokens. They are not kept, only what they are compared by.
 class Tokens {
 public:
     enum class Role : std::uint8_t { nobody, reader, admin };
 
     Tokens() = default; // none: everybody is admin
 
-    // Reads the files; throws std::runtime_error that names the one that is of no use, without what
-    // is in it.
+    // Reads the files; throws std::runtime_error that names the useless one, without its contents.
     explicit Tokens(const ManagementOptions& options);
 
-    // Of whoever sends this Authorization header.
+    // The role of a request with this Authorization header.
     Role role_of(std::string_view authorization) const;
 
 private:
@@ -33,16 +32,16 @@ private:
 
 class Access {
 public:
-    // `loopback` is the host that it listens at if that is a loopback address: then a request must
-    // be meant for it. A page of a foreign site can make a browser of this machine send requests
-    // here, under the name of that site (DNS rebinding).
+    // `loopback` is the host that the interface listens at, if it is a loopback address: then a
+    // request must name it. A foreign web page can make a browser on this machine send requests
+    // here, under the name of its site (DNS rebinding).
     explicit Access(Tokens tokens, std::optional<std::string> loopback = std::nullopt);
 
-    // Why whoever sends it hears nothing of what there is: 421, 401; nullopt: he may. Here and
-    // below, all that is needed of the request is its head.
+    // The answer 421 or 401 to a client that may not ask anything; nullopt: it may. Here and below
+    // only the head of the request is used.
     std::optional<Response> objection(const Request& request) const;
 
-    // Why he may not do that, or not so, to something that there is: 403, 415.
+    // The answer 403 or 415 to a request that is not allowed or has the wrong type.
     std::optional<Response> objection_to_change(const Request& request) const;
 
     void change(Tokens tokens) { tokens_ = std::move(tokens); }

@@ -14,7 +14,7 @@ namespace tunnel {
 
 namespace {
 
-// What a client may still send that is not wanted any more.
+// How many unwanted bytes a client may still send.
 constexpr std::size_t most_ignored = 1024 * 1024;
 
 // Of an answer, in one turn.
@@ -29,7 +29,7 @@ public:
         : target_(std::make_shared<Descriptor*>(&socket)), timer_(socket.get_executor(), limit)
     {
         timer_.async_wait([target = target_](std::error_code error) {
-            // The timer may learn too late that it is not wanted any more.
+            // The timer may have fired before it was cancelled.
             if (error || *target == nullptr)
                 return;
             std::error_code ignored;

@@ -16,36 +16,35 @@
 namespace tunnel {
 
 // TCP or a Unix socket. Each wait has a limit, after which it throws std::system_error with
-// timed_out; then nothing more comes of what was waited for. All bytes pass through read() and
-// write(), which take turns with the other connections: what a client sends or asks for without a
-// pause keeps nobody else waiting.
+// timed_out and is cancelled. All bytes pass through read() and write(), which take turns with the
+// other connections: a client that sends without a pause makes nobody else wait.
 class ManagementClient {
 public:
     ManagementClient(std::shared_ptr<ManagementTurns> turns, const asio::any_io_executor& executor,
                      Fd socket);
 
-    // Before all else, where it is TLS. Throws std::system_error if the client wants none, or has
-    // no certificate where one is asked for. What the handshake costs is taken from the budget.
+    // The TLS handshake, before anything else. Throws std::system_error if the client does not
+    // speak TLS, or has no certificate where one is required. Its cost is taken from the budget.
     awaitable<void> secure(const TlsContext& context, HandshakeBudget& budget,
                            Clock::time_point limit);
 
-    // What has come, until the next call; empty: the client has finished. It is a new turn in which
-    // the caller works with it.
+    // The bytes received, valid until the next call; empty: the client has finished. Begins a turn,
+    // in which the caller handles them.
     awaitable<std::string_view> read(Clock::time_point limit);
 
-    // A new turn, for more work with what was read before.
+    // Begins a turn, to handle more of what was read before.
     awaitable<void> take_turn(Clock::time_point limit);
 
-    // The caller is about to wait for something else.
+    // Ends the turn: the caller is about to wait for something else.
     void end_turn();
 
     awaitable<void> write(std::string bytes, Clock::time_point limit);
 
-    // What is left in the kernel to be sent is thrown away when this ends.
+    // Unsent data in the kernel is discarded when this is destroyed.
     void reset_at_end();
 
-    // Sends the end of the stream, and gives the client time to read what was written before: to
-    // close while it still sends would throw that away. Never throws but when it is cancelled.
+    // Ends the stream and gives the client time to read: closing while it still sends would discard
+    // what was written. Throws only when cancelled.
     awaitable<void> finish(Clock::time_point limit);
 
 private:

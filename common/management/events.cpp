@@ -23,7 +23,7 @@ void EventHub::publish(std::string_view type, std::string_view json)
 
 std::shared_ptr<EventStream> EventHub::listen()
 {
-    is_heard(); // forgets those who have gone
+    is_heard(); // removes listeners that have left
     if (closed_ || listeners_.size() >= most_listeners)
         return nullptr;
     auto stream = std::make_shared<EventStream>(executor_);

@@ -1,4 +1,4 @@
-// What happens, as it happens: for whoever listens at the management interface.
+// Passes on events to listeners at the management interface.
 #pragma once
 
 #include <cstddef>
@@ -25,16 +25,16 @@ public:
     EventHub(const EventHub&) = delete;
     EventHub& operator=(const EventHub&) = delete;
 
-    // Whether it is worth putting one together.
+    // Whether anybody listens; else no event need be built.
     bool is_heard();
 
     // `type` is a plain word, `json` one line.
     void publish(std::string_view type, std::string_view json);
 
-    // Null: there are too many. It listens as long as it is kept.
+    // Null: there are too many listeners. It listens as long as it lives.
     std::shared_ptr<EventStream> listen();
 
-    // Every stream ends.
+    // Ends every stream.
     void close();
 
 private:

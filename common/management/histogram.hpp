@@ -1,4 +1,4 @@
-// How many of something took how long.
+// A histogram of durations.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ public:
         sum_ += seconds;
     }
 
-    // Of each range by itself; the last one is what is longer than every bound.
+    // The count of each range; the last is what exceeds every bound.
     const std::array<std::uint64_t, bounds.size() + 1>& counts() const { return counts_; }
 
     double sum() const { return sum_; } // seconds

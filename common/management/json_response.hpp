@@ -1,4 +1,4 @@
-// Answers of the management interface as JSON, and lists that are answered in pages.
+// Answers of the management interface as JSON, and paged lists.
 #pragma once
 
 #include <algorithm>
@@ -66,8 +66,8 @@ Response one_of_named(const std::vector<Named>& all, const std::string& name, co
 // The changes that a reload has found (common/options/option_values.hpp).
 Response to_response(const std::vector<OptionChange>& changes);
 
-// To POST /v1/reload: which options have changed, and which of them need a restart; 422 with what
-// is wrong with the options, if `reload` says so.
+// The answer to POST /v1/reload: which options have changed, and which need a restart; 422 with the
+// problems if `reload` fails.
 awaitable<Response> answer_reload(Reload reload);
 
 } // namespace tunnel

@@ -13,8 +13,8 @@
 
 namespace tunnel {
 
-// GET /ping, as threshold has it, and GET /healthz: whoever answers them lives. GET /ready and GET
-// /metrics as these say, to which the process's own metrics are added.
+// GET /ping, as threshold has it, and GET /healthz: the process is alive. GET /ready and GET
+// /metrics by these functions; the metrics of the process are added.
 Router status_router(std::function<Response()> readiness, std::function<void(Metrics&)> add_metrics,
                      std::shared_ptr<const ProcessMetrics> process);
 

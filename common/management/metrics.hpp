@@ -1,4 +1,4 @@
-// Measurements in the text form that Prometheus reads.
+// Metrics in the text format of Prometheus.
 #pragma once
 
 #include <concepts>
@@ -28,9 +28,8 @@ struct Sample {
     }
 };
 
-// Collects them one by one. A name ends in its unit, which is a base unit, and that of a counter in
-// "_total"; each is given once, no two of its samples with the same labels, and without samples it
-// is left out.
+// Collects metrics. A name ends in its base unit, and that of a counter in "_total". Each metric is
+// added once, with no two samples of the same labels; without samples it is left out.
 class Metrics {
 public:
     Metrics();

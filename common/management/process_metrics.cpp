@@ -27,7 +27,7 @@ double seconds_since_1970()
 
 } // namespace
 
-ProcessMetrics::ProcessMetrics(std::string program, std::shared_ptr<const Loaded> loaded)
+ProcessMetrics::ProcessMetrics(std::string program, std::shared_ptr<const CertificatesInUse> loaded)
     : program_(std::move(program)),
       loaded_(std::move(loaded)),
       started_(seconds_since_1970()),

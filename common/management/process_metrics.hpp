@@ -1,4 +1,4 @@
-// What /metrics says of a process, whatever program of ours it is.
+// The metrics of a process that both programs have.
 #pragma once
 
 #include <memory>
@@ -10,17 +10,17 @@
 
 #include "common/base/fd.hpp"
 #include "common/management/metrics.hpp"
-#include "common/security/loaded.hpp"
+#include "common/security/certificates_in_use.hpp"
 
 namespace tunnel {
 
-// Opens what it reads in /proc when it is made: the sandbox would not let it later.
+// Opens its files in /proc at construction: inside the sandbox it could not.
 class ProcessMetrics {
 public:
     // `program` is "remote-proxy", say.
-    ProcessMetrics(std::string program, std::shared_ptr<const Loaded> loaded);
+    ProcessMetrics(std::string program, std::shared_ptr<const CertificatesInUse> loaded);
 
-    // Build, age, processor time, memory and descriptors of the process, and what it has loaded.
+    // Build, age, processor time, memory, descriptors, certificates and reloads.
     void add_to(Metrics& metrics) const;
 
 private:
@@ -32,7 +32,7 @@ private:
     };
 
     std::string program_;
-    std::shared_ptr<const Loaded> loaded_;
+    std::shared_ptr<const CertificatesInUse> loaded_;
     double started_;                          // seconds since 1970
     Fd memory_;                               // /proc/self/statm
     std::unique_ptr<DIR, Close> descriptors_; // /proc/self/fd

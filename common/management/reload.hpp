@@ -1,4 +1,4 @@
-// A reload, as the management interface can ask for it.
+// A reload that the management interface asks for.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,8 @@ namespace tunnel {
 
 struct ReloadReport; // common/options/reload.hpp
 
-// Reads the files and the options again. False, and what is wrong, if nothing has changed.
+// Reads the files and options again. If that fails, false with the problems, and nothing has
+// changed.
 using Reload = std::function<awaitable<bool>(ReloadReport& report)>;
 
 } // namespace tunnel

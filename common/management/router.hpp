@@ -1,4 +1,4 @@
-// Which request is for whom.
+// Which handler answers which request.
 #pragma once
 
 #include <functional>
@@ -12,21 +12,22 @@
 
 namespace tunnel {
 
-// The paths that there are, each with its methods.
+// The known paths, each with its methods.
 class Router {
 public:
     using Handler = std::function<Response(const Request&)>;
 
-    // `path` is as in "/v1/services/{name}": a segment in braces stands for any that is not empty,
-    // and the handler finds it in the request. Whoever takes GET takes HEAD too. One path must not
-    // be two routes' of the same method.
+    // `path` is of the form "/v1/services/{name}": a segment in braces matches any that is not
+    // empty, and the handler finds it in the request. GET includes HEAD. Two routes of the same
+    // method must not match the same path.
     void add(Method method, std::string_view path, Handler handler);
 
-    // OPTIONS of this path, which has GET, gets the same answer: some load balancers check so.
+    // OPTIONS of this path, which has GET, gets the same answer: some load balancers use it for
+    // their checks.
     void take_options_as_get(std::string_view path);
 
-    // Who answers it; or why nobody does: 404, 405 with Allow, 501. OPTIONS for the whole server is
-    // answered with 204 and Allow, and so it is for "/", which HAProxy asks by default.
+    // The handler, or the answer 404, 405 with Allow, or 501. OPTIONS for the whole server gets 204
+    // and Allow, and so does OPTIONS for "/", which HAProxy asks by default.
     std::variant<const Handler*, Response> find(const Request& request) const;
 
 private:

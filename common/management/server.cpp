@@ -24,7 +24,7 @@ constexpr int accept_batch = 16; // connections, then others have a turn
 // The listener, that for a successor and one who asks there, and what /metrics is read from.
 constexpr std::size_t other_descriptors = 6;
 
-// Less than at the control address: an operator can wait, and visitors cannot.
+// Less than at the control address: operators can wait, visitors cannot.
 constexpr HandshakeBudget::Options handshake_limits{.share = 0.1};
 
 // Where there is no room to wait until it can be written.
@@ -36,8 +36,8 @@ void turn_away(const Fd& socket)
     ::send(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-// Whoever sent the request may not ask anything here: no second one is listened to, so that guesses
-// and floods cost a new connection each.
+// An answer to a client that may not ask anything here. Its connection ends, so that each guess
+// costs a new connection.
 bool is_for_nobody(const Response& response)
 {
     constexpr unsigned unauthorized = 401;
@@ -95,21 +95,21 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
                                    const ManagementLimits& limits, Trust trust)
     : io_(io),
       limits_(limits),
-      door_(io, options),
-      listening_(io, door_.descriptor()),
-      successor_(io.get_executor(), door_.name()),
-      access_(std::move(trust.tokens), door_.loopback_host()),
+      listener_(io, options),
+      listening_(io, listener_.descriptor()),
+      successor_(io.get_executor(), listener_.name()),
+      access_(std::move(trust.tokens), listener_.loopback_host()),
       tls_(std::move(trust.tls)),
       handshakes_(io.get_executor(), handshake_limits),
       turns_(std::make_shared<ManagementTurns>(io.get_executor())),
       tasks_(io.get_executor())
 {
-    log::info("management", {{"address", door_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
-    if (door_.is_open_to_others() && !tls_)
-        log::warn("the management interface is not encrypted, and other machines reach it: who "
-                  "reads along reads the token; give --management-tls-cert and "
+    log::info("management", {{"address", listener_.where()}, {"encrypted", tls_ ? "yes" : "no"}});
+    if (listener_.is_open_to_others() && !tls_)
+        log::warn("the management interface is not encrypted, and other machines reach it: anyone "
+                  "on the way can read the token; give --management-tls-cert and "
                   "--management-tls-key",
-                  {{"address", door_.where()}});
+                  {{"address", listener_.where()}});
 }
 
 ManagementServer::~ManagementServer()
@@ -130,8 +130,8 @@ bool ManagementServer::give_up_address()
     if (!is_stopping_)
         return false;
     listening_.release(); // ends the wait in accept_clients()
-    door_.close();
-    log::info("the management address is given up to a successor", {{"address", door_.where()}});
+    listener_.close();
+    log::info("the management address goes to a successor", {{"address", listener_.where()}});
     return true;
 }
 
@@ -147,8 +147,8 @@ ManagementServer::read_trust(const ManagementOptions& options) const
     if (!options.address)
         return std::nullopt;
     // The address stays the one of the start, whatever the options say by now.
-    if (door_.is_open_to_others() && !options.knows_clients())
-        throw std::runtime_error(way_out_for_open_address(door_.where()));
+    if (listener_.is_open_to_others() && !options.knows_clients())
+        throw std::runtime_error(way_out_for_open_address(listener_.where()));
     return Trust(options);
 }
 
@@ -156,7 +156,7 @@ void ManagementServer::change(std::optional<Trust> trust)
 {
     if (!trust) {
         log::warn("the management address stays open, with its tokens, until a restart",
-                  {{"address", door_.where()}});
+                  {{"address", listener_.where()}});
         return;
     }
     ++generation_;
@@ -171,16 +171,17 @@ awaitable<void> ManagementServer::accept_clients()
         std::error_code error;
         co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read,
                                        redirect_error(use_awaitable, error));
-        if (error && door_.is_open()) // it is cancelled
+        if (error && listener_.is_open()) // it is cancelled
             throw std::system_error(error);
         co_await turns->next();
-        if (!door_.is_open())
+        if (!listener_.is_open())
             co_return turns->over();
         for (int i = 0; i < accept_batch && accept(error); ++i)
             ;
         turns->over();
         if (error && error != std::errc::operation_would_block && !concerns_one_connection(error)) {
-            accept_failures_.count(door_.where(), error.message(), Clock::now());
+            accept_failures_.count(listener_.where(), error.message(), code_of(error),
+                                   Clock::now());
             co_await sleep_for(std::chrono::milliseconds(100));
         }
     }
@@ -189,7 +190,7 @@ awaitable<void> ManagementServer::accept_clients()
 // Whether there was a connection.
 bool ManagementServer::accept(std::error_code& error)
 {
-    Fd socket(::accept4(door_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Fd socket(::accept4(listener_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
         error.assign(errno, std::system_category());
         return false;
@@ -245,12 +246,13 @@ awaitable<void> ManagementServer::serve(ManagementClient client, Place /*while i
         }
         co_await client.finish(Clock::now() + limits_.farewell);
     } catch (const std::system_error& error) {
-        // Not to be logged as a warning: whoever connects can make as many as he likes.
+        // Not a warning: any client can cause as many as it likes.
         if (error.code() == asio::error::operation_aborted)
             throw;
-        // One that does not read would keep megabytes in the kernel for as long as it likes.
+        // A client that does not read would keep megabytes in the kernel.
         client.reset_at_end();
-        log::debug("lost a management connection", {{"reason", error.what()}});
+        log::debug("lost a management connection",
+                   {{"code", name_of(code_of(error.code()))}, {"reason", error.what()}});
     }
 }
 
@@ -346,14 +348,15 @@ Response ManagementServer::answer(const Request& request) const
     try {
         return (*std::get<const Router::Handler*>(found))(request);
     } catch (const std::exception& error) {
-        log::error("cannot answer a management request", {{"reason", error.what()}});
+        log::error("cannot answer a management request",
+                   {{"code", name_of(Code::failed)}, {"reason", error.what()}});
         return refusal(500, "the log has the reason");
     }
 }
 
 Management::Management(asio::io_context& io, const ManagementOptions& options,
                        std::size_t descriptor_limit, std::string program,
-                       std::shared_ptr<const Loaded> loaded)
+                       std::shared_ptr<const CertificatesInUse> loaded)
     : server(io, options, {{}, management_connections(descriptor_limit)}),
       process(std::make_shared<const ProcessMetrics>(std::move(program), std::move(loaded)))
 {
@@ -362,7 +365,7 @@ Management::Management(asio::io_context& io, const ManagementOptions& options,
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
                                                std::size_t descriptor_limit, std::string program,
-                                               std::shared_ptr<const Loaded> loaded)
+                                               std::shared_ptr<const CertificatesInUse> loaded)
 {
     if (!options.address)
         return nullptr;

@@ -11,7 +11,7 @@
 #include "common/http/request_reader.hpp"
 #include "common/management/access.hpp"
 #include "common/management/client.hpp"
-#include "common/management/door.hpp"
+#include "common/management/management_listener.hpp"
 #include "common/management/process_metrics.hpp"
 #include "common/management/router.hpp"
 #include "common/management/successor.hpp"
@@ -21,7 +21,7 @@
 
 namespace tunnel {
 
-// How long and how many, where clients could make it endless.
+// Limits of time and number that clients could otherwise exceed.
 struct ManagementLimits {
     RequestReader::Limits request{};
     std::size_t connections = 64; // more are answered 503
@@ -32,27 +32,27 @@ struct ManagementLimits {
     milliseconds farewell = std::chrono::seconds(1); // for the client to close
 };
 
-// Connections that a process with so many descriptors can spare.
+// The connections that a process with so many descriptors can spare.
 std::size_t management_connections(std::size_t descriptor_limit);
 
 // What is left of the limit for everything else.
 std::size_t descriptors_beside_management(std::size_t limit, const ManagementOptions& options);
 
-// All members run on the thread of the io_context, and so do the handlers of the router: what takes
-// one of them long keeps visitors waiting. Connections take turns (ManagementTurns).
+// Members and the handlers of the router run on the thread of the io_context: a slow one makes
+// visitors wait. Connections take turns (ManagementTurns).
 class ManagementServer {
 public:
-    // Listens from here on, and reads the files. Throws as ManagementDoor and Trust do.
+    // Listens, and reads the files. Throws like ManagementListener and Trust.
     ManagementServer(asio::io_context& io, const ManagementOptions& options,
                      const ManagementLimits& limits);
 
     ~ManagementServer();
 
-    // Starts to answer, while the io_context runs.
+    // Starts to answer requests.
     void start(Router router);
 
-    // From here on a program that is started gets the address as soon as it asks. Until then
-    // clients are answered as before, and those who are connected also afterwards.
+    // From now on a newly started program gets the address when it asks. Until then clients are
+    // answered as before; connected clients also afterwards.
     void stop_gently() { is_stopping_ = true; }
 
     // Ends every connection; run the io_context dry afterwards.
@@ -60,24 +60,23 @@ public:
 
     bool stopped() const { return tasks_.empty(); }
 
-    // By whom clients know this, and this them.
+    // What authenticates clients, and this server to them.
     struct Trust {
-        // Reads the files; throws std::runtime_error that names the one that is of no use.
+        // Reads the files; throws std::runtime_error that names the useless one.
         explicit Trust(const ManagementOptions& options);
 
         Tokens tokens;
         std::optional<TlsContext> tls; // none: it is not encrypted
     };
 
-    // That of other options, for change(); nothing if those have no management address. Throws as
-    // Trust does, or if there is nothing to know clients by at an address that needs it.
+    // The trust of other options, for change(); nullopt if they have no management address. Throws
+    // like Trust, or if the address needs tokens or certificates and there are none.
     std::optional<Trust> read_trust(const ManagementOptions& options) const;
 
-    // From now on this holds, also for those who are connected: their connections end. Without any,
-    // what does.
+    // Replaces the trust; existing connections end. nullopt: it stays.
     void change(std::optional<Trust> trust);
 
-    const ManagementDoor& door() const { return door_; }
+    const ManagementListener& listener() const { return listener_; }
 
 private:
     // Counts one connection while it lives.
@@ -103,8 +102,8 @@ private:
 
     asio::io_context& io_;
     const ManagementLimits limits_;
-    ManagementDoor door_;
-    asio::posix::stream_descriptor listening_; // the door's
+    ManagementListener listener_;
+    asio::posix::stream_descriptor listening_; // the listener's
     SuccessorSocket successor_;
     bool is_stopping_ = false;
     Access access_;
@@ -112,26 +111,26 @@ private:
     HandshakeBudget handshakes_;
     std::uint64_t generation_ = 0; // of whom is trusted
     Router router_;
-    // Shared with the coroutines: at an end by an exception they may outlive this.
+    // Shared with the coroutines, which may outlive this when an exception ends the program.
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
     std::shared_ptr<ManagementTurns> turns_;
-    Tally accept_failures_{"cannot accept a connection to the management address"};
+    Tally accept_failures_{"cannot accept a connection to the management address", Code::failed};
     TaskGroup tasks_;
 };
 
-// A server with what has to be opened before the sandbox is entered.
+// The server, and what must be opened before the sandbox is entered.
 struct Management {
     Management(asio::io_context& io, const ManagementOptions& options, std::size_t descriptor_limit,
-               std::string program, std::shared_ptr<const Loaded> loaded);
+               std::string program, std::shared_ptr<const CertificatesInUse> loaded);
 
     ManagementServer server;
     std::shared_ptr<const ProcessMetrics> process;
 };
 
-// Null: the options have no address for it. Throws as ManagementServer does.
+// Null: the options have no management address. Throws like ManagementServer.
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
                                                std::size_t descriptor_limit, std::string program,
-                                               std::shared_ptr<const Loaded> loaded);
+                                               std::shared_ptr<const CertificatesInUse> loaded);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// A management address passes from a program that stops to the one that is started after it.
+// Hands a management address from a stopping program to the one started after it.
 #pragma once
 
 #include <functional>
@@ -9,17 +9,16 @@
 
 namespace tunnel {
 
-// A program that stops answers at its management address until its last visitor has left, which may
-// take as long as its grace period. A successor that wants the same address asks for it here: at an
-// abstract Unix socket that is named after the address. Only a process of the same user, or of
-// root, is heard.
+// A stopping program answers at its management address until its last visitor has left, which may
+// take the whole grace period. A successor that wants the same address asks here: at an abstract
+// Unix socket named after the address. Only processes of the same user or of root are heard.
 class SuccessorSocket {
 public:
     // Opens the socket for the management address `where`. Without one, because another process
     // has that name or the system refuses, the address simply stays in use until the end.
     SuccessorSocket(const asio::any_io_executor& executor, std::string_view where);
 
-    // Answers whoever asks, until `give_up` has given the address up, which it says by true.
+    // Answers requests until `give_up` returns true: the address is given up.
     awaitable<void> serve(std::function<bool()> give_up);
 
 private:

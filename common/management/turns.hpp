@@ -26,11 +26,11 @@ public:
     ManagementTurns(const ManagementTurns&) = delete;
     ManagementTurns& operator=(const ManagementTurns&) = delete;
 
-    // Returns when it is the caller's turn, and never before everything else that is ready had one.
-    // The turn lasts until over() is called. Throws std::system_error if the caller is cancelled.
+    // Returns when it is the caller's turn, after everything else that is ready has run. The turn
+    // lasts until over() is called. Throws std::system_error if the caller is cancelled.
     awaitable<void> next();
 
-    // Whoever had a turn is about to wait for something.
+    // Ends the turn: its holder is about to wait for something.
     void over() { over(Clock::now()); }
 
 private:

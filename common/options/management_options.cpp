@@ -17,7 +17,7 @@ constexpr std::string_view unix_prefix = "unix:";
 
 constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path); // with a zero byte
 
-// A name other than this one has to be looked up first: ManagementDoor does.
+// A name other than this one has to be looked up first: ManagementListener does.
 bool may_be_loopback(const std::string& host)
 {
     std::error_code is_name;

@@ -56,13 +56,13 @@ void ControlConnection::post(const Frame& frame)
     outbox_filled_.notify();
 }
 
-void ControlConnection::finish(std::string text)
+void ControlConnection::finish(Reason reason)
 {
-    const Goodbye goodbye{std::move(text)};
+    const Goodbye goodbye{reason.text, reason.code};
     post(goodbye);
     if (!finish_by_) {
         finish_by_ = Clock::now() + patience_for_goodbye;
-        farewell_ = goodbye.text;
+        farewell_ = std::move(reason);
     }
     heart_.notify();
 }

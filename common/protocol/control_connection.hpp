@@ -35,7 +35,7 @@ public:
     void post(const Frame& frame);
 
     // Sends what is queued and a goodbye, then ends; after five seconds in any case.
-    void finish(std::string text);
+    void finish(Reason reason);
 
     // Ends at once: run() throws `error`, with `what` before its message. Only the first end
     // counts.
@@ -51,7 +51,7 @@ public:
     tcp::endpoint peer() const { return peer_; }
 
     // The goodbye that finish() was asked to say; empty: it was not.
-    const std::string& farewell() const { return farewell_; }
+    const Reason& farewell() const { return farewell_; }
 
     // What the kernel takes the round trip to the peer to be; nullopt: it does not know.
     std::optional<std::chrono::microseconds> round_trip() const;
@@ -76,7 +76,7 @@ private:
     bool probe_waits_ = false;           // for its answer
     std::uint64_t received_ = 0;
     std::optional<Clock::time_point> finish_by_; // if it is about to end
-    std::string farewell_;
+    Reason farewell_;
     bool ended_ = false;
     std::error_code end_error_;
     std::string end_what_;

@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/base/code.hpp"
+
 namespace tunnel {
 
 // A field is one byte of tag, two bytes of length, then the value. Tags are never given a second
@@ -40,6 +42,7 @@ enum class Tag : std::uint8_t {
     state = 19,
     header = 20, // 1: of the PROXY protocol's v1
     name = 23,
+    code = 24,
 };
 
 // What is a number on the wire, in as many bytes as it has.
@@ -91,6 +94,14 @@ public:
     {
         if (!value.empty())
             text(tag, value);
+    }
+
+    // Left out where it is `otherwise`, for which older programs and those of a later version take
+    // a code that is missing or unknown.
+    void optional_code(Tag tag, Code value, Code otherwise)
+    {
+        if (value != otherwise)
+            text(tag, name_of(value));
     }
 
     // One field for each.
@@ -169,6 +180,13 @@ public:
     {
         if (has(tag))
             text(tag, value);
+    }
+
+    void optional_code(Tag tag, Code& value, Code otherwise)
+    {
+        std::string name;
+        optional_text(tag, name);
+        value = parse_code(name).value_or(otherwise);
     }
 
     void texts(Tag tag, std::vector<std::string>& values);

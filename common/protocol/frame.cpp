@@ -71,6 +71,7 @@ void list_fields(auto& fields, Is<DialBack> auto& dial_back)
 
 void list_fields(auto& fields, Is<Refuse> auto& refuse)
 {
+    fields.optional_code(Tag::code, refuse.code, Refuse().code);
     fields.bytes(Tag::ticket, refuse.ticket.bytes);
     fields.text(Tag::text, refuse.text);
 }
@@ -82,6 +83,7 @@ void list_fields(auto& fields, Is<Notice> auto& notice)
 
 void list_fields(auto& fields, Is<Goodbye> auto& goodbye)
 {
+    fields.optional_code(Tag::code, goodbye.code, Goodbye().code);
     fields.text(Tag::text, goodbye.text);
 }
 

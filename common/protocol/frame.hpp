@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/code.hpp"
 #include "common/base/ids.hpp"
 
 namespace tunnel {
@@ -178,7 +179,8 @@ struct Refuse {
     static constexpr FrameKind kind = FrameKind::refuse;
 
     Ticket ticket;
-    std::string text; // why, for both logs
+    std::string text;                 // why, for both logs
+    Code code = Code::origin_refused; // that, of an older program
 
     friend bool operator==(const Refuse&, const Refuse&) = default;
 };
@@ -211,6 +213,7 @@ struct Goodbye {
     static constexpr FrameKind kind = FrameKind::goodbye;
 
     std::string text;
+    Code code = Code::goodbye; // that, of an older program
 
     friend bool operator==(const Goodbye&, const Goodbye&) = default;
 };

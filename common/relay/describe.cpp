@@ -6,40 +6,42 @@
 
 namespace tunnel {
 
-std::string describe(End end, std::string_view first, std::string_view second)
+Reason describe(End end, const Sides& sides)
 {
     switch (end) {
     case End::finished:
-        return "finished";
+        return {Code::closed, "closed"};
     case End::first_failed:
-        return fmt::format("reset by the {}", first);
+        return {sides.first_reset, fmt::format("reset by the {}", sides.first)};
     case End::second_failed:
-        return fmt::format("reset by the {}", second);
+        return {sides.second_reset, fmt::format("reset by the {}", sides.second)};
     case End::half_close_timeout:
-        return "half-close timeout";
+        return {Code::half_close_timeout, "half-close timeout"};
     case End::idle_timeout:
-        return "idle timeout";
+        return {Code::idle_timeout, "idle timeout"};
     case End::stopped:
-        return "cut by the shutdown";
+        return {Code::shutting_down, "cut by the shutdown"};
     case End::cut_off:
-        return "cut off, no longer trusted";
+        return {Code::not_trusted, "cut off, no longer trusted"};
     case End::refused:
-        return fmt::format("refused by the {}", second);
+        return {Code::origin_refused, fmt::format("refused by the {}", sides.second)};
     case End::start_timeout:
-        return fmt::format("no answer from the {}", second);
+        return {Code::late, fmt::format("no answer from the {}", sides.second)};
     case End::forbidden:
-        return fmt::format("the {} began as it must not", first);
+        return {Code::foreign_proxy_header,
+                fmt::format("the {} began with a header of the PROXY protocol", sides.first)};
     case End::not_started:
-        return fmt::format("lost the {} before it began", second);
+        return {Code::data_connection_lost,
+                fmt::format("lost the {} before it began", sides.second)};
     }
-    return "unknown";
+    return {Code::failed, "unknown"};
 }
 
 void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t down,
-                     std::chrono::steady_clock::duration duration, std::string_view how,
+                     std::chrono::steady_clock::duration duration, const Reason& end,
                      std::string_view service, Blame blame)
 {
-    const bool is_served = (up > 0 && down > 0) || how == describe(End::finished, {}, {});
+    const bool is_served = (up > 0 && down > 0) || end.code == Code::closed;
     const auto write = [&](log::Fields fields) {
         constexpr std::string_view message = "visitor ended";
         // Of those who were served each is written: users count them, and look for the one that
@@ -54,19 +56,14 @@ void log_visitor_end(std::string_view visitor, std::uint64_t up, std::uint64_t d
     };
     log::Field who("visitor", visitor);
     who.peer = service.empty() ? "the one service" : service; // and not the visitor's address
-    if (service.empty())
-        write({who,
-               {"up", log::Bytes{up}},
-               {"down", log::Bytes{down}},
-               {"duration", duration},
-               {"end", how}});
-    else
-        write({who,
-               {"service", service},
-               {"up", log::Bytes{up}},
-               {"down", log::Bytes{down}},
-               {"duration", duration},
-               {"end", how}});
+    const bool is_orderly = end.code == Code::closed;
+    write({who,
+           {service.empty() ? "" : "service", service},
+           {"up", log::Bytes{up}},
+           {"down", log::Bytes{down}},
+           {"duration", duration},
+           {is_orderly ? "" : "code", name_of(end.code)},
+           {"end", end.text}});
 }
 
 } // namespace tunnel

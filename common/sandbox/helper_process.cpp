@@ -81,8 +81,8 @@ void start_helper(const char* name, std::vector<Fd> handed_over,
     if (child > 0)
         return;
     end_with(parent);
-    // A terminal sends Ctrl-C to both, and so do service managers; who must be let go is decided by
-    // the program, whose end is the helper's.
+    // Terminals and service managers send signals to both processes; who must be let go is decided
+    // by the program, whose end is the helper's.
     for (const int each : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGPIPE})
         std::signal(each, SIG_IGN);
     ::prctl(PR_SET_NAME, name, 0, 0, 0);

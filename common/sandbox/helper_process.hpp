@@ -1,4 +1,4 @@
-// A process beside this one that keeps one right which this one gives up.
+// A process beside this one that keeps one right that this one gives up.
 #pragma once
 
 #include <functional>

@@ -7,12 +7,11 @@
 
 namespace tunnel {
 
-// Leaves this thread, and those that it starts, only what `needs` says and the reading of what name
-// look-ups read; no signal to another process either, where the kernel can forbid it. no_new_privs
-// must be set.
+// Limits this thread, and those that it starts, to the files in `needs` and those of name look-ups;
+// also forbids signals to other processes where the kernel can. no_new_privs must be set.
 std::error_code restrict_files(const SandboxNeeds& needs);
 
-// Leaves them the reading of any file, or nothing at all.
+// Limits them to reading files, or forbids files altogether.
 std::error_code restrict_files_to_reading();
 std::error_code restrict_files_to_none();
 

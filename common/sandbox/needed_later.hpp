@@ -1,10 +1,10 @@
-// Code that libraries would load in the middle of their work, when it is too late.
+// Code that libraries load on first use, which would be too late.
 #pragma once
 
 namespace tunnel {
 
-// Loads what name look-ups and OpenSSL load on their first use, since no code can be loaded inside
-// the sandbox. Nothing is asked of a network.
+// Loads what name look-ups and OpenSSL load on first use, since no code can be loaded inside the
+// sandbox. Nothing is sent to a network.
 void load_code_needed_later();
 
 } // namespace tunnel

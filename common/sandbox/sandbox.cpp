@@ -46,7 +46,7 @@ std::error_code drop_capabilities(unsigned kept)
     return {EPERM, std::system_category()};
 }
 
-// What cannot be had here, and why.
+// What is not available here, and why.
 class MissingParts {
 public:
     void note(std::string_view part, std::error_code error)
@@ -73,13 +73,13 @@ private:
 void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs)
 {
     if (sandbox == Sandbox::off) {
-        log::info("no sandbox, as it was asked for");
+        log::info("no sandbox, as requested");
         return;
     }
     if (!sandbox_is_built()) {
         if (sandbox == Sandbox::required)
             refuse_to_start("this build is instrumented, and has no sandbox");
-        log::info("no sandbox: this build is instrumented, and could not report what it finds");
+        log::info("no sandbox: this instrumented build could not report what it finds");
         return;
     }
     load_code_needed_later();
@@ -95,10 +95,10 @@ void enter_sandbox(Sandbox sandbox, const SandboxNeeds& needs)
         return;
     if (sandbox == Sandbox::required)
         refuse_to_start(fmt::format("a part of it cannot be had here ({})", missing.all()));
-    log::warn("a part of the sandbox cannot be had here", {{"missing", missing.all()}});
+    log::warn("a part of the sandbox is not available here", {{"missing", missing.all()}});
 }
 
-// The program says of itself which parts are missing.
+// The program itself reports what is missing.
 void enter_file_reader_sandbox(Sandbox sandbox)
 {
     if (sandbox == Sandbox::off || !sandbox_is_built())

@@ -117,7 +117,7 @@ constexpr int allowed_to_read[]{SCMP_SYS(pread64),   SCMP_SYS(readv),      SCMP_
 constexpr unsigned process_options[]{PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME,
                                      PR_GET_NO_NEW_PRIVS};
 
-// The answer to what is not allowed. Not the end of the process: what nobody foresaw, in a library
+// The answer to a forbidden call. Not the end of the process: what nobody foresaw, in a library
 // or under another kernel, then fails as an operation without permission does, one visitor or one
 // look-up at most, and visitors who are being served are not cut.
 constexpr auto refused = SCMP_ACT_ERRNO(EPERM);

@@ -7,12 +7,12 @@
 
 namespace tunnel {
 
-// Leaves this thread, those that it starts, and all others of the process only the system calls
-// that the proxies make, and those that `needs` asks for. no_new_privs must be set.
+// Limits this thread, those that it starts, and all others of the process to the system calls that
+// the proxies make and those in `needs`. no_new_privs must be set.
 std::error_code restrict_system_calls(const SandboxNeeds& needs);
 
-// Leaves them what reading files, or connecting to Unix sockets, needs, and answering through the
-// descriptors that are there.
+// Limits them to what reading files, or connecting to Unix sockets, needs, and answering on
+// existing descriptors.
 std::error_code restrict_system_calls_to_reading();
 std::error_code restrict_system_calls_to_dialing();
 

@@ -1,4 +1,4 @@
-// Who a program that was started by root goes on as.
+// The user that a program started by root changes to.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@
 
 namespace tunnel {
 
-// What is understood, for error messages.
+// The accepted form, for error messages.
 inline constexpr std::string_view user_syntax = "USER or USER:GROUP, by names or numbers";
 
-// As it is written; nullopt: not of the form. Whether there is one of that name is not looked at.
+// nullopt: not of that form. Whether the user exists is not checked.
 struct UserName {
     std::string user;
     std::string group{}; // empty: the user's own, with those that it is a member of
@@ -27,20 +27,21 @@ struct User {
     std::vector<gid_t> groups; // all of them
 };
 
-// Throws std::runtime_error: there is no such user or group.
+// Throws std::runtime_error if there is no such user or group.
 User find_user(const UserName& name);
 
-// Why this process cannot become it, and what to do; empty: it can.
+// Why this process cannot become that user, and what to do; empty: it can.
 std::string objection_to_becoming(const User& user);
 
-// Whom this process can become; none: it need not. Throws std::runtime_error if it cannot.
+// The user to change to; nullopt: no change is needed. Throws std::runtime_error if it is not
+// possible.
 std::optional<User> user_to_become(const std::optional<UserName>& name);
 
-// From now on the process is that user, and cannot be another again. It keeps CAP_NET_BIND_SERVICE
-// if `low_ports`. Before any thread is started. Throws std::runtime_error.
+// Changes to that user for good. Keeps CAP_NET_BIND_SERVICE if `low_ports`. Call it before any
+// thread is started. Throws std::runtime_error.
 void become(const User& user, bool low_ports);
 
-// The same, after it got `socket_file`, which this process has made, if there is one.
+// The same, after giving the user `socket_file`, which this process has made, if any.
 void become(const User& user, bool low_ports, const std::string& socket_file);
 
 } // namespace tunnel

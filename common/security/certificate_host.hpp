@@ -1,4 +1,4 @@
-// What a certificate calls a host that people write in other ways too.
+// The form of a host name that certificates use.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace tunnel {
 
-// The host without what no certificate and no TLS server name has: the dot that ends a name
+// Removes what neither certificates nor TLS server names have: the final dot of a name
 // ("example.com.", RFC 6066 section 3), and the zone of an IPv6 address ("fe80::1%eth0").
 std::string certificate_host(std::string_view host);
 

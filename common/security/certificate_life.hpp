@@ -1,4 +1,4 @@
-// Until when certificates of ours are good for anything.
+// When our certificates expire.
 #pragma once
 
 #include <chrono>
@@ -8,21 +8,21 @@
 
 namespace tunnel {
 
-// Of the certificate that a file shows first, which is the program's own.
+// The life of the first certificate in a file, which is the program's own.
 struct CertificateLife {
     std::string file;
     std::chrono::sys_seconds from;
-    std::chrono::sys_seconds until; // the last second in which others take it
+    std::chrono::sys_seconds until; // the last second in which it is valid
 };
 
-// Nullopt: the file has no certificate that can be read; whoever uses it says what is wrong.
+// nullopt: the file has no readable certificate; using it will say what is wrong.
 std::optional<CertificateLife> life_of_certificate(const std::string& file);
 
-// Of each file that has one, in their order and once.
+// For each file with a certificate, in their order, without duplicates.
 std::vector<CertificateLife> lives_of_certificates(const std::vector<std::string>& files);
 
-// What somebody should know who could renew it, with the way out; empty: all is well. "Soon" is a
-// tenth of its life, and 14 days at most: by then whoever renews in time has done it.
+// A warning about a certificate that has expired or will soon, with the remedy; empty: none. "Soon"
+// is a tenth of its life, 14 days at most: automatic renewal comes earlier.
 std::string concern_about(const CertificateLife& life, std::chrono::sys_seconds now);
 
 } // namespace tunnel

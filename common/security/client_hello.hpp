@@ -1,4 +1,4 @@
-// What of a TLS ClientHello is looked at before the library answers it.
+// What is examined in a TLS ClientHello before the library answers it.
 #pragma once
 
 #include <cstddef>

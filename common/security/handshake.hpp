@@ -1,4 +1,4 @@
-// How the two proxies come to an encrypted connection.
+// TLS handshakes between the two proxies.
 #pragma once
 
 #include <cstdint>
@@ -25,30 +25,28 @@ struct CertificateFiles {
     bool given() const { return !certificate.empty() || !key.empty(); }
 };
 
-// A key that both ends know already, and the name under which the accepting one finds it.
+// A key that both ends share, and the identity under which the accepting end finds it.
 struct PresharedKey {
     std::string identity; // goes out in clear
     Key key;
 };
 
-// What there is to offer, or to accept, on new connections. Those that exist are not touched when
-// it is replaced.
+// What is offered or accepted on new connections. Replacing it does not affect existing ones.
 class TlsContext {
 public:
-    // The dialling end, which takes nobody for the other proxy but one that knows the same key. For
-    // control connections with a fresh key exchange, so that a stolen secret does not open what was
-    // recorded before; for data connections without, since their key is of that exchange already.
+    // The dialling end that accepts only a peer with the same key. For control connections with a
+    // fresh key exchange, so that a secret stolen later does not decrypt recordings; for data
+    // connections without, since their key comes from that exchange.
     static TlsContext dials_with_key(bool fresh_exchange);
 
-    // The dialling end, which checks the other's certificate against the authorities in `ca_file`,
-    // or the system's if it is empty; not at all with `insecure`. `own` may be without files.
-    // Throws std::runtime_error that names the file.
+    // The dialling end that checks the peer's certificate against the authorities in `ca_file`, or
+    // the system's if it is empty; not at all with `insecure`. `own` may have no files. Throws
+    // std::runtime_error that names the file.
     static TlsContext dials_with_certificate(const std::string& ca_file,
                                              const CertificateFiles& own, bool insecure);
 
-    // The accepting end. Without certificate it takes nobody who has no key; with one it shows it
-    // to whoever offers no key, and asks for the other's certificate if there is a
-    // `client_ca_file`.
+    // The accepting end. Without a certificate it accepts only peers with a key; with one, it shows
+    // it to peers without a key, and asks for theirs if there is a `client_ca_file`.
     static TlsContext accepts(const CertificateFiles& own, const std::string& client_ca_file);
 
     ssl_ctx_st* get() const { return context_.get(); }
@@ -63,39 +61,39 @@ private:
     std::unique_ptr<ssl_ctx_st, Free> context_;
 };
 
-// One handshake. It must outlive the coroutine that it gives. What a peer may send in it is bounded
-// in bytes, records and keys that it offers, so that a stranger costs little; see RecordGuard.
+// One handshake. It must outlive the coroutine of run(). The bytes, records and keys that a peer
+// may send are bounded, so that a stranger costs little; see RecordGuard.
 class Handshake {
 public:
-    // The key of an identity that somebody shows; nullopt: there is none.
+    // The key of an identity that a peer offers; nullopt: unknown.
     using FindKey = std::function<std::optional<Key>(std::string_view identity)>;
 
-    // The dialling end with a key, or with a certificate; the host, a name or an address, must then
-    // be the one that the other's certificate is for.
+    // The dialling end with a key, or with certificates: then the peer's must be for `host`, a name
+    // or an address.
     Handshake(const TlsContext& context, int descriptor, PresharedKey key);
     Handshake(const TlsContext& context, int descriptor, const std::string& host);
 
     // The accepting end.
     Handshake(const TlsContext& context, int descriptor, FindKey find_key);
 
-    // Has the gate asked before a hello is answered. It must outlive the handshake.
+    // The gate is asked before a hello is answered. It must outlive the handshake.
     void set_gate(HelloGate& gate) { gate_ = &gate; }
 
     Handshake(const Handshake&) = delete; // the library knows where it is
     Handshake& operator=(const Handshake&) = delete;
 
-    // Throws std::system_error: Errc with words that tell what to do about it, or the socket's.
-    // Limiting its time is for the caller: closing the socket ends it.
+    // Throws std::system_error: an Errc with advice, or the socket's error. The caller limits its
+    // time by closing the socket.
     awaitable<void> run(tcp::socket& socket);
     awaitable<void> run(asio::posix::stream_descriptor& socket);
 
-    // After it. The identity of the key that was used; empty: a certificate was.
+    // After run(). The identity of the key that was used; empty: a certificate was used.
     const std::string& identity() const { return identity_; }
 
-    // The key exchange was a fresh one.
+    // Whether there was a fresh key exchange.
     bool fresh_exchange() const;
 
-    // The name in the other's certificate, which has been checked; empty if it showed none.
+    // The name in the peer's certificate, which has been verified; empty: it showed none.
     std::string certificate_name() const;
 
     // A key that only the two ends of this connection know (RFC 8446, section 7.5).
@@ -109,12 +107,12 @@ public:
 
     std::optional<Key> find_key(std::string_view identity);
 
-    // Counts an identity that the peer has offered. True: no more are looked for.
+    // Counts an identity that the peer has offered. True: the rest are ignored.
     bool has_offered_enough();
 
     void note_answer(std::string_view header);
 
-    // What becomes of a hello that has come; an answer to SSL_CTX_set_client_hello_cb.
+    // Decides about a hello; the return value is for SSL_CTX_set_client_hello_cb.
     int on_hello(int& alert);
 
 private:

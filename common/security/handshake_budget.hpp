@@ -1,4 +1,4 @@
-// The processor time that peers may cost before they have proved anything.
+// Limits the processor time spent on peers that have not proved anything.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +16,10 @@
 
 namespace tunnel {
 
-// Lets one handshake at a time do its costly part (signatures, key exchanges), and of the time that
-// passes only a share go to that. Addresses take turns: next is always the one that has cost least,
-// so one that floods waits for itself alone. Among those of one address the latest comes first: it
-// has most of its time left. Addresses are told apart by subscriber_of().
+// Lets one handshake at a time do its costly part (signatures, key exchanges), and gives these a
+// share of the time only. Addresses take turns: the one that has cost least is next, so a flooding
+// address only delays itself. Within an address the latest handshake is first: it has most of its
+// time left. Addresses are distinguished by subscriber_of().
 class HandshakeBudget {
 public:
     struct Options {
@@ -29,10 +29,10 @@ public:
         std::size_t most_remembered = 4096;                     // addresses
     };
 
-    // One handshake's turn, from the moment it asks for it. The budget must outlive it.
+    // A handshake that waits for its turn, or has it. The budget must outlive it.
     class Turn {
     public:
-        // `on_granted` is called when it has come, unless it is there at once. It may not end the
+        // `on_granted` is called when the turn is granted later than at once. It may not end the
         // turn itself.
         Turn(HandshakeBudget& budget, const asio::ip::address& address,
              std::function<void()> on_granted);
@@ -40,7 +40,7 @@ public:
         Turn(const Turn&) = delete;
         Turn& operator=(const Turn&) = delete;
 
-        // Gives it back. What was not paid has cost nothing.
+        // Ends the turn. Time that was not paid() costs nothing.
         ~Turn();
 
         bool granted() const { return granted_; }
@@ -64,7 +64,7 @@ public:
     HandshakeBudget(const HandshakeBudget&) = delete;
     HandshakeBudget& operator=(const HandshakeBudget&) = delete;
 
-    // A handshake from there came to its end: the next ones go first, up to the credit.
+    // A handshake from this address succeeded: its next ones go first, up to the credit.
     void succeeded(const asio::ip::address& address);
 
     std::size_t waiting() const { return waiting_; }
@@ -109,9 +109,8 @@ private:
     std::map<Rank, Groups::iterator> ranking_;
 };
 
-// Waits for the turn of the peer of this socket, as long as the peer is there. Throws
-// std::system_error: eof if it has gone, or what the socket says; operation_aborted if it was
-// closed.
+// Waits for the turn as long as the peer of this socket is connected. Throws std::system_error: eof
+// if it has left, the socket's error, or operation_aborted if the socket was closed.
 template <class Socket>
 awaitable<void> wait_for(const HandshakeBudget::Turn& turn, Socket& socket)
 {

@@ -1,12 +1,12 @@
-// Stands between a peer's hello and what answering it costs.
+// Decides whether a hello may be answered, before the answer is computed.
 #pragma once
 
 #include "common/base/asio.hpp"
 
 namespace tunnel {
 
-// Asked by the accepting end of a handshake for each ClientHello, when it has come whole and
-// nothing has been computed for it yet.
+// The accepting end of a handshake asks it about each complete ClientHello, before computing
+// anything.
 class HelloGate {
 public:
     // What the hello says of pre-shared keys.

@@ -1,4 +1,4 @@
-// Keys, and how one is made from another. docs/security.md draws the whole schedule.
+// Keys and their derivation. docs/security.md has the whole schedule.
 #pragma once
 
 #include <array>
@@ -32,14 +32,14 @@ public:
 Key derive(std::span<const std::uint8_t> from, std::string_view purpose,
            std::span<const std::uint8_t> context = {});
 
-// The same, 128 bits that may be shown to anyone: they name the key without telling it.
+// The same with 128 bits that may be public: they identify the key without revealing it.
 RandomBytes derive_name(std::span<const std::uint8_t> from, std::string_view purpose);
 
 // HMAC-SHA256 (RFC 2104).
 using Mac = std::array<std::uint8_t, 32>;
 Mac mac(const Key& key, std::string_view message);
 
-// In a time that does not tell where they differ.
+// Takes the same time wherever they differ.
 bool equal(std::span<const std::uint8_t> one, std::span<const std::uint8_t> other);
 
 } // namespace tunnel

@@ -1,5 +1,5 @@
-// Where there is a secret but no encryption: how both sides show that they know it, and the origin
-// proxy that its data connections are its own. Pure computation.
+// With a secret but no encryption: both sides prove that they know it, and the origin proxy proves
+// that its data connections are its own. Pure computation.
 #pragma once
 
 #include "common/protocol/frame.hpp"

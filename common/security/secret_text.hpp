@@ -10,8 +10,8 @@ namespace tunnel {
 // beginning.
 std::string_view trimmed_secret(std::string_view text);
 
-// Why a text cannot be one secret, without quoting it: it would be another text in another editor,
-// or is more than the secret. `what` is what it should be, such as "a secret". Empty: it can.
+// Why a text cannot be a secret, without quoting it: another editor would change it, or it contains
+// more than the secret. `what` is what it should be, "a secret" for example. Empty: it can.
 std::string objection_to_secret(std::string_view text, std::string_view what);
 
 } // namespace tunnel

@@ -1,5 +1,4 @@
-// What the two proxies know together once an origin proxy has logged in, and how its data
-// connections prove that they are of the same two.
+// What the two proxies share after a log-in, and how data connections prove that they belong to it.
 #pragma once
 
 #include <optional>
@@ -19,11 +18,11 @@ inline constexpr std::string_view exporter_label = "EXPERIMENTAL tunneled-revers
 // A control connection's pre-shared key.
 PresharedKey control_key(const Credential& credential);
 
-// A data connection's: of this session, and of this one connection, which `once` makes unlike all
-// others. For one that is dialled back it is the ticket.
+// The key of a data connection: bound to this session and, by `once`, to this one connection. For a
+// dial-back `once` is the ticket.
 PresharedKey data_key(const SessionId& session, const Key& session_key, const RandomBytes& once);
 
-// Who shows an identity. Bytes from the network.
+// Parses an identity; bytes from the network.
 struct ControlIdentity {
     RandomBytes credential;
 };

@@ -1,4 +1,4 @@
-// Tokens: words by which a program knows who asks something of its management interface.
+// Tokens, which authenticate clients of the management interface.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace tunnel {
 // What a token is compared by, so that it need not be kept.
 Key key_of_token(std::string_view token);
 
-// The same of the token in a file, with a warning if others may read it. Throws std::runtime_error
-// that names the file if it is of no use, without what is in it.
+// The same for the token in a file; logs a warning if other users can read it. Throws
+// std::runtime_error that names a useless file, without its contents.
 Key read_token(const std::string& path);
 
-// The token in a file, to be sent. Throws as read_token(); does not warn if others may read it.
+// The token in a file, for sending. Throws like read_token(), and does not warn.
 PrivateText token_in(const std::string& path);
 
 // What a token is compared by, as a file has it: spaces and line ends around it do not count.

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "common/base/log.hpp"
+#include "common/protocol/reason_codes.hpp"
 
 namespace tunnel {
 
@@ -91,10 +92,12 @@ void Offers::on_declined(const Declined& declined)
     Entry* const entry = offered(declined.service, declined.number);
     if (entry == nullptr)
         return;
-    log::warn("the remote proxy does not open a service", {{"service", declined.service},
-                                                           {"reason", declined.text},
-                                                           {"advice", what_to_do(declined.reason)},
-                                                           {"remote", remote_}});
+    log::warn("the remote proxy does not open a service",
+              {{"service", declined.service},
+               {"code", name_of(code_of(declined.reason))},
+               {"reason", declined.text},
+               {"advice", what_to_do(declined.reason)},
+               {"remote", remote_}});
     entry->state = State::declined;
 }
 

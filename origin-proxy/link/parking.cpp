@@ -117,7 +117,8 @@ awaitable<void> Parking::dial()
         } catch (const std::system_error& error) {
             if (error.code() == asio::error::operation_aborted)
                 throw;
-            log::debug("cannot park a connection", {{"reason", error.what()}});
+            log::debug("cannot park a connection",
+                       {{"code", name_of(code_of(error.code()))}, {"reason", error.what()}});
             co_return;
         }
     }
@@ -152,7 +153,8 @@ void Parking::wait(Place place)
             on_readable(place);
             return;
         }
-        log::debug("a parked connection ended", {{"reason", error.message()}});
+        log::debug("a parked connection ended",
+                   {{"code", name_of(code_of(error))}, {"reason", error.message()}});
         waiting_.erase(place);
     });
 }
@@ -204,7 +206,8 @@ void Parking::on_readable(Place place)
         if (const auto* const announced = std::get_if<Announce>(&*frame))
             announce = *announced;
     } catch (const std::system_error& error) {
-        log::debug("a parked connection ended", {{"reason", error.code().message()}});
+        log::debug("a parked connection ended",
+                   {{"code", name_of(code_of(error.code()))}, {"reason", error.code().message()}});
     }
     Waiting waiting = std::move(*place);
     waiting_.erase(place);

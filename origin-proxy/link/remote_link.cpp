@@ -14,6 +14,7 @@
 #include "common/base/log.hpp"
 #include "common/protocol/foreign.hpp"
 #include "common/protocol/goodbyes.hpp"
+#include "common/protocol/reason_codes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/transport/dial.hpp"
 #include "common/transport/socket.hpp"
@@ -93,7 +94,7 @@ void RemoteLink::start()
         tasks_.spawn("tending parked connections", parking_.tend());
 }
 
-void RemoteLink::leave(std::string goodbye)
+void RemoteLink::leave(Reason goodbye)
 {
     stopping_ = true;
     places_.close();
@@ -126,7 +127,7 @@ void RemoteLink::connect_anew()
     log::info("reconnecting on request", {{"remote", to_string(address_)}});
     ++asked_anew_;
     if (link_ != nullptr)
-        link_->finish("reconnecting on request");
+        link_->finish({Code::reconnecting, "reconnecting on request"});
     try_now();
 }
 
@@ -160,19 +161,22 @@ awaitable<void> RemoteLink::stay_connected()
     for (;;) {
         const auto began = Clock::now();
         welcome_ = false;
-        goodbye_.clear();
-        std::string reason;
+        goodbye_ = {};
+        Reason reason;
         try {
             co_await follow();
         } catch (const std::system_error& error) {
             // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
             const bool refused =
                 error.code() == std::error_code(EKEYREJECTED, std::system_category());
-            reason = refused ? make_error_code(Errc::certificate_refused).message() : error.what();
+            reason = refused ? Reason{Code::certificate_refused,
+                                      make_error_code(Errc::certificate_refused).message()}
+                             : Reason{code_of(error.code()), error.what()};
             if (!welcome_ && error.code() == Errc::closed_by_peer)
-                reason += " (--remote-proxy-addr must be the --control-addr of the remote proxy)";
+                reason.text +=
+                    " (--remote-proxy-addr must be the --control-addr of the remote proxy)";
         } catch (const std::runtime_error& error) { // of the library, for want of memory
-            reason = error.what();
+            reason = {Code::failed, error.what()};
         }
         if (stopping_)
             co_return;
@@ -185,7 +189,8 @@ awaitable<void> RemoteLink::stay_connected()
         if (options_.max_retries && failures++ >= *options_.max_retries) {
             log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
                        {{"remote", to_string(address_)},
-                        {"reason", reason},
+                        {"code", name_of(reason.code)},
+                        {"reason", reason.text},
                         {"retries", *options_.max_retries}});
             gave_up_ = true;
             shared_.gave_up();
@@ -206,13 +211,13 @@ awaitable<void> RemoteLink::stay_connected()
 }
 
 // Of one that fails in the same way again and again only now and then; the other times are details.
-void RemoteLink::log_end(const std::string& reason, Clock::duration lived, Clock::duration retry_in)
+void RemoteLink::log_end(const Reason& reason, Clock::duration lived, Clock::duration retry_in)
 {
     if (lived >= options_.healthy_spell)
         short_log_ins_.recovered();
     RepeatedFailure& series = welcome_ ? short_log_ins_ : failed_log_ins_;
-    const bool is_to_be_told = series.happened(reason, Clock::now());
-    const bool is_stopping = goodbye_ == remote_is_stopping;
+    const bool is_to_be_told = series.happened(reason.text, Clock::now());
+    const bool is_stopping = goodbye_.text == remote_is_stopping;
     log::Level level = is_stopping ? log::Level::info : log::Level::warn;
     if (!is_to_be_told)
         level = log::Level::debug;
@@ -221,7 +226,8 @@ void RemoteLink::log_end(const std::string& reason, Clock::duration lived, Clock
         message = is_stopping ? "remote proxy left" : "lost the remote proxy";
     log::write(level, message,
                {{"remote", to_string(address_)},
-                {"reason", goodbye_.empty() ? reason : goodbye_},
+                {"code", name_of(goodbye_.empty() ? reason.code : goodbye_.code)},
+                {"reason", goodbye_.empty() ? reason.text : goodbye_.text},
                 {"failures", series.failures()},
                 {"retry-in", retry_in}},
                is_to_be_told ? log::Limit::by_peer : log::Limit::none);
@@ -350,12 +356,12 @@ void RemoteLink::on_frame(Frame& frame)
         offers_.on_declined(*declined);
         answered_.notify();
     } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
-        link_->end(make_error_code(Errc::rejected), reject->text);
+        link_->end(rejected(code_of(reject->reason)), reject->text);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the remote proxy says",
                   {{"notice", notice->text}, {"remote", to_string(address_)}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
-        goodbye_ = goodbye->text;
+        goodbye_ = {goodbye->code, goodbye->text};
         link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
     }
 }
@@ -381,7 +387,7 @@ void RemoteLink::on_welcome(const Welcome& welcome)
     failed_log_ins_.recovered();
     ++log_ins_;
     if (agreed_at_ != asked_anew_) {
-        link_->finish("reconnecting on request"); // with what holds now
+        link_->finish({Code::reconnecting, "reconnecting on request"}); // with what holds now
         return;
     }
     reconnect_ = false; // asked for while this connection was being made

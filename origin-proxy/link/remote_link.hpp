@@ -64,7 +64,7 @@ public:
     void start();
 
     // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
-    void leave(std::string goodbye);
+    void leave(Reason goodbye);
 
     // Ends every task. The visitors that are left are the relay's.
     void stop_now();
@@ -142,7 +142,7 @@ private:
 
     void try_now();
     awaitable<void> stay_connected();
-    void log_end(const std::string& reason, Clock::duration lived, Clock::duration retry_in);
+    void log_end(const Reason& reason, Clock::duration lived, Clock::duration retry_in);
     awaitable<void> follow();
     awaitable<Dialled> dial_one_of(std::vector<tcp::endpoint> found);
     static awaitable<void> expect_frames(tcp::socket& socket);
@@ -155,11 +155,11 @@ private:
     void on_announce(Announce& announce);
     void on_parked_announce(Announce&& announce, Framed&& connection);
     awaitable<void> start_more_visits();
-    void refuse(const Ticket& ticket, std::string_view why);
+    void refuse(const Ticket& ticket, const Reason& why);
 
     awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);
     awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
-    std::string take_origin_server(Visit& visit, Fd socket);
+    Reason take_origin_server(Visit& visit, Fd socket);
     awaitable<void> dial_back(Visit& visit, Dial begun);
     void conclude(Visit& visit);
     awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
@@ -197,7 +197,7 @@ private:
     std::uint64_t log_ins_ = 0;
     std::string outside_address_; // of the one service, where they are not offered
     bool welcome_ = false;        // said on the latest control connection
-    std::string goodbye_;         // so was this, if not empty
+    Reason goodbye_;              // so was this, if not empty
     RepeatedFailure failed_log_ins_;
     RepeatedFailure short_log_ins_{3}; // lost soon, again and again
     bool reconnect_ = false;

@@ -7,6 +7,7 @@
 #include "common/base/deadline.hpp"
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
+#include "common/protocol/reason_codes.hpp"
 #include "common/security/file.hpp"
 #include "common/security/proof.hpp"
 #include "common/security/session.hpp"
@@ -76,7 +77,7 @@ awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tl
     if (failure) {
         const std::string words = co_await last_words(socket, failure->code());
         if (!words.empty())
-            fail(make_error_code(Errc::rejected), words);
+            fail(rejected(Code::not_trusted), words);
         throw std::system_error(*failure);
     }
     const Key key = handshake->exporter(exporter_label);
@@ -123,7 +124,7 @@ awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const L
             continue;
         }
         if (const auto* const reject = std::get_if<Reject>(&frame))
-            fail(make_error_code(Errc::rejected), reject->text);
+            fail(rejected(code_of(reject->reason)), reject->text);
         const auto* const challenge = std::get_if<Challenge>(&frame);
         if (challenge == nullptr)
             fail(make_error_code(Errc::no_proof),

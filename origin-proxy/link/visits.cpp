@@ -25,7 +25,10 @@ constexpr int visits_in_a_turn = 16;
 // Tickets of visitors who came lately. One that broke is announced again within seconds.
 constexpr std::size_t most_remembered = 16'384;
 
-constexpr std::string_view no_such_service = "the origin proxy has no such service";
+Reason no_such_service()
+{
+    return {Code::no_such_service, "the origin proxy has no such service"};
+}
 
 // As the log has it: where there is but one, nobody needs its name.
 std::string_view logged_name(std::string_view service)
@@ -33,10 +36,11 @@ std::string_view logged_name(std::string_view service)
     return service == default_service ? std::string_view() : service;
 }
 
-std::string failure_of(const Service& service, std::error_code error)
+Reason failure_of(const Service& service, std::error_code error)
 {
-    return fmt::format("origin server {}: {}", to_string(service.options.origin_server_address),
-                       error.message());
+    return {code_of_origin_server(error),
+            fmt::format("origin server {}: {}", to_string(service.options.origin_server_address),
+                        error.message())};
 }
 
 } // namespace
@@ -66,7 +70,7 @@ struct RemoteLink::Visit {
     Framed data;            // as well
     bool presented = false; // the ticket is on its way, so all else goes there too
     bool started = false;   // the start frame has been sent
-    std::string failure;    // the first; empty while there is none
+    Reason failure{};       // the first; empty while there is none
     Session session;
 };
 
@@ -75,13 +79,13 @@ void RemoteLink::on_announce(Announce& announce)
     log::debug("new client", {{"visitor", announce.visitor}});
     if (stopping_) // its visitor waits for the next origin proxy
         return;
-    std::string_view objection;
+    Reason objection;
     if (!services_.find(announce.service))
-        objection = no_such_service;
+        objection = no_such_service();
     else if (announced_.size() >= most_announced)
-        objection = "the origin proxy has too many visitors";
+        objection = {Code::too_many, "the origin proxy has too many visitors"};
     else if (taken_.contains(announce.ticket) || told_.contains(announce.ticket))
-        objection = "its data connection broke";
+        objection = {Code::data_connection_lost, "its data connection broke"};
     if (!objection.empty()) {
         refuse(announce.ticket, objection);
         return;
@@ -129,7 +133,7 @@ void RemoteLink::start_visits()
         announced_.pop_front(); // before it is served: it may end, and call this, at once
         auto service = services_.find(next.service);
         if (!service) { // withdrawn while it waited
-            refuse(next.ticket, no_such_service);
+            refuse(next.ticket, no_such_service());
             continue;
         }
         places_.take();
@@ -147,9 +151,9 @@ awaitable<void> RemoteLink::start_more_visits()
     start_visits();
 }
 
-void RemoteLink::refuse(const Ticket& ticket, std::string_view why)
+void RemoteLink::refuse(const Ticket& ticket, const Reason& why)
 {
-    const Refuse refuse{ticket, std::string(why)};
+    const Refuse refuse{ticket, why.text, why.code};
     link_->post(refuse);
 }
 
@@ -189,10 +193,11 @@ void RemoteLink::conclude(Visit& visit)
 {
     Frame frame = Start();
     if (!visit.failure.empty())
-        frame = Refuse{visit.announce.ticket, visit.failure};
+        frame = Refuse{visit.announce.ticket, visit.failure.text, visit.failure.code};
     const std::error_code error = send_at_once(visit.data.side(), encode(frame));
     if (error && visit.failure.empty())
-        visit.failure = fmt::format("lost its data connection: {}", error.message());
+        visit.failure = {Code::data_connection_lost,
+                         fmt::format("lost its data connection: {}", error.message())};
     else if (!visit.failure.empty())
         allow_clean_close(visit.data.socket.get());
 }
@@ -200,7 +205,7 @@ void RemoteLink::conclude(Visit& visit)
 awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Dial> begun)
 {
     const ControlConnection* const link = link_;
-    std::string why;
+    Reason why;
     try {
         auto socket = co_await visit.service->origin_server.dial(std::move(begun));
         why = take_origin_server(visit, std::move(socket));
@@ -217,7 +222,7 @@ awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Di
 }
 
 // Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
-std::string RemoteLink::take_origin_server(Visit& visit, Fd socket)
+Reason RemoteLink::take_origin_server(Visit& visit, Fd socket)
 {
     prepare_stream(socket.get());
     shared_.counts.dials.observe(Clock::now() - visit.began);
@@ -254,8 +259,9 @@ awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
     } catch (const std::system_error& error) {
         if (!visit.failure.empty())
             co_return;
-        visit.failure = fmt::format("cannot connect to the remote proxy {}: {}",
-                                    to_string(visit.session.remote), error.code().message());
+        visit.failure = {Code::data_connection_lost,
+                         fmt::format("cannot connect to the remote proxy {}: {}",
+                                     to_string(visit.session.remote), error.code().message())};
         // Also if it broke while the ticket was sent: the remote proxy may never have read it.
         if (link_ == link && link_ != nullptr)
             refuse(visit.announce.ticket, visit.failure);
@@ -267,7 +273,7 @@ awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_ser
                                          Framed connection)
 {
     if (!visit.service)
-        visit.failure = no_such_service;
+        visit.failure = no_such_service();
     else if (visit.failure.empty())
         co_await connect_origin_server(visit, std::move(to_server));
     if (visit.failure.empty()) {
@@ -276,7 +282,7 @@ awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_ser
     }
     log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
                     logged_name(visit.announce.service), Blame::origin_side);
-    Refuse refuse{visit.announce.ticket, visit.failure};
+    Refuse refuse{visit.announce.ticket, visit.failure.text, visit.failure.code};
     co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
 }
 
@@ -331,9 +337,9 @@ void RemoteLink::relay(Visit& visit, Framed data)
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
             shared_.counts.to_origin += flow.second_to_first;
             shared_.counts.to_visitor += flow.first_to_second;
-            log_visitor_end(
-                visitor, flow.second_to_first, flow.first_to_second, Clock::now() - began,
-                describe(flow.end, "origin server", "remote side"), logged_name(service));
+            log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
+                            Clock::now() - began, describe(flow.end, sides_of_origin),
+                            logged_name(service));
             if (flow.second.socket.is_open())
                 parking_.put(std::move(flow.second), session);
             visitor_ended();

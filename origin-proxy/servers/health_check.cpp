@@ -108,8 +108,8 @@ awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
         if (check.kind == HealthCheck::Kind::http) {
             const int status = co_await read_status(socket, deadline);
             if (!is_well(status)) {
-                looked.why = status == 0 ? std::string("its answer is no HTTP")
-                                         : fmt::format("it answers {}", status);
+                looked.why = {Code::bad_answer, status == 0 ? std::string("its answer is no HTTP")
+                                                            : fmt::format("it answers {}", status)};
                 co_return looked;
             }
         }
@@ -119,7 +119,7 @@ awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
             throw;
         if (is_ours(error.code()))
             looked.finding = Finding::nothing;
-        looked.why = error.code().message();
+        looked.why = {code_of_origin_server(error.code()), error.code().message()};
     }
     co_return looked;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "origin-proxy/options/service_options.hpp"
 #include "origin-proxy/servers/origin_server.hpp"
 
@@ -17,7 +18,7 @@ enum class Finding : std::uint8_t {
 
 struct Looked {
     Finding finding = Finding::nothing;
-    std::string why{}; // it is not well
+    Reason why{}; // it is unhealthy
 };
 
 // Connects to the server of `service`, whose health_check is not off, and asks what that says, all

@@ -126,25 +126,28 @@ awaitable<void> HealthChecks::look(Checked& checked)
     if (checked.over)
         co_return;
     if (looked.finding == Finding::nothing)
-        unknown_.count(checked.service->options.name, looked.why, Clock::now());
+        unknown_.count(checked.service->options.name, looked.why.text, looked.why.code,
+                       Clock::now());
     else
         note(checked, looked.finding == Finding::well, looked.why);
 }
 
-void HealthChecks::note(Checked& checked, bool well, const std::string& why)
+void HealthChecks::note(Checked& checked, bool well, const Reason& why)
 {
     if (!checked.health.note(well))
         return;
-    checked.why = why;
+    checked.why = why.text;
     const OriginService& options = checked.service->options;
     const std::string server = to_string(options.origin_server_address);
     if (well)
         log::info("an origin server is well again",
                   {{"service", options.name}, {"server", server}});
     else
-        log::warn("an origin server is not well",
-                  {{"service", options.name}, {"server", server}, {"reason", why}});
-    tell_(*checked.service, why);
+        log::warn("an origin server is not well", {{"service", options.name},
+                                                   {"server", server},
+                                                   {"code", name_of(why.code)},
+                                                   {"reason", why.text}});
+    tell_(*checked.service, why.text);
 }
 
 Clock::duration HealthChecks::part_of(Clock::duration whole, double least, double most)

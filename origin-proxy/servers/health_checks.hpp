@@ -22,7 +22,7 @@ namespace tunnel {
 // once, and no more of them at the same time than there are descriptors for.
 class HealthChecks {
 public:
-    // What the remote proxy has to be told; empty `why`: the server is well.
+    // What the remote proxy has to be told; empty `why`: the server is healthy.
     using Tell = std::function<void(const Service& service, const std::string& why)>;
 
     // `tasks` and what `tell` needs must outlive it; `at_once`, of them, is at least 1.
@@ -53,7 +53,7 @@ private:
 
     awaitable<void> go_on_checking(std::shared_ptr<Checked> checked);
     awaitable<void> look(Checked& checked);
-    void note(Checked& checked, bool well, const std::string& why);
+    void note(Checked& checked, bool well, const Reason& why);
     Clock::duration part_of(Clock::duration whole, double least, double most);
 
     asio::any_io_executor executor_;
@@ -63,7 +63,7 @@ private:
     std::size_t under_way_ = 0;
     Signal one_ended_;
     std::minstd_rand random_;
-    Tally unknown_{"cannot check an origin server"};
+    Tally unknown_{"cannot check an origin server", Code::no_descriptors};
     std::map<std::string, std::shared_ptr<Checked>, std::less<>> checked_; // by the service's name
 };
 

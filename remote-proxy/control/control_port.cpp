@@ -114,7 +114,7 @@ awaitable<void> ControlPort::accept_connections()
                 socket.assign(accepted->peer.protocol(), accepted->socket.get(), error);
                 if (error) {
                     uses_.tallies.count(uses_.tallies.accept_failures, "the control address",
-                                        error.message());
+                                        error.message(), code_of(error));
                     continue;
                 }
                 accepted->socket.release();
@@ -203,7 +203,7 @@ void ControlPort::Greeting::note_failure(std::error_code failure, std::string_vi
     if (!is_blocked && tried_to_log_in && !is_stale_)
         port_.note_failure(connection_);
     if (!place_.end().empty())
-        tallies.count(tallies.strangers, connection_.peer, place_.end());
+        tallies.count(tallies.strangers, connection_.peer, place_.end().text, place_.end().code);
     else if (failure == asio::error::operation_aborted)
         throw std::system_error(failure);
     else if (is_blocked && has_no_key_)
@@ -212,7 +212,7 @@ void ControlPort::Greeting::note_failure(std::error_code failure, std::string_vi
     else if (failure == asio::error::eof) // a health check, or a dial-back that was not needed
         log::debug("a connection ended before it said who it is", {{"peer", connection_.peer}});
     else
-        tallies.count(tallies.strangers, connection_.peer, words);
+        tallies.count(tallies.strangers, connection_.peer, words, code_of(failure, Code::stranger));
 }
 
 // Whether it speaks TLS shows in its first byte. One that does not fit is told so in its own way,
@@ -383,7 +383,7 @@ awaitable<std::optional<ControlPort::Arrival>> ControlPort::authenticate(tcp::so
     }
     if (!frame)
         co_return std::nullopt;
-    std::string_view objection_to_it;
+    Reason objection_to_it;
     if (auto* const log_in = std::get_if<LogIn>(&*frame)) {
         if (!connection.data) {
             auto rejection = objection(*log_in);
@@ -393,23 +393,27 @@ awaitable<std::optional<ControlPort::Arrival>> ControlPort::authenticate(tcp::so
             AsksToLogIn asks{std::move(connection), std::move(*log_in), std::move(rejection)};
             co_return Arrival(std::move(asks));
         }
-        objection_to_it = "a data connection cannot log in";
+        objection_to_it = {Code::protocol_error, "a data connection cannot log in"};
     } else if (const auto* const dial_back = std::get_if<DialBack>(&*frame)) {
         if (may_carry(connection, *dial_back)) {
             DialsBack dials{std::move(connection), dial_back->ticket};
             co_return Arrival(std::move(dials));
         }
-        objection_to_it = "a ticket without the proof that it was told to this one";
+        objection_to_it = {Code::unknown_ticket,
+                           "a ticket without the proof that it was told to this one"};
     } else if (const auto* const park = std::get_if<Park>(&*frame)) {
         if (may_carry(connection, *park)) {
             Parks parks{std::move(connection), park->session};
             co_return Arrival(std::move(parks));
         }
-        objection_to_it = "a connection of no session, or of one that is gone";
+        objection_to_it = {Code::unknown_ticket,
+                           "a connection of no session, or of one that is gone"};
     } else {
-        objection_to_it = "it began with a frame that is none to begin with";
+        objection_to_it = {Code::protocol_error,
+                           "it began with a frame that is none to begin with"};
     }
-    uses_.tallies.count(uses_.tallies.strangers, connection.peer, objection_to_it);
+    uses_.tallies.count(uses_.tallies.strangers, connection.peer, objection_to_it.text,
+                        objection_to_it.code);
     co_return std::nullopt;
 }
 
@@ -496,7 +500,7 @@ std::optional<Key> ControlPort::key_of(std::string_view identity) const
 
 OriginLink* ControlPort::announced_to(const Ticket& ticket) const
 {
-    return uses_.links.find(uses_.room.told_to(ticket));
+    return uses_.links.find(uses_.room.announced_to(ticket));
 }
 
 // The ticket alone is good only where nobody was asked for more, and else only for the origin proxy

@@ -28,7 +28,7 @@ Handshakes::Place Handshakes::enter(tcp::socket& socket, const asio::ip::address
         // Those that are known have half of the room, so this is null only if that is one.
         Entry* const goes = unknown_.size() > 0 ? unknown_.first_to_go() : known_.first_to_go();
         if (goes != nullptr)
-            close(*goes, "too many connections that have not said who they are");
+            close(*goes, {Code::no_room, "too many connections that have not said who they are"});
     }
     const auto entry = open_.insert(open_.end(), Entry{&socket, address, now});
     entry->place = entry;
@@ -49,7 +49,7 @@ void Handshakes::keep(Entry& entry)
     if (goes == &entry)
         enlist(entry, Kind::unknown);
     else
-        close(*goes, "too many connections that have not proved who they are");
+        close(*goes, {Code::no_room, "too many connections that have not proved who they are"});
 }
 
 void Handshakes::expect(Entry& entry, const RandomBytes& once, std::size_t most)
@@ -92,14 +92,14 @@ void Handshakes::expire(Clock::time_point before)
     for (int i = 0; i < most_expired_at_once; ++i) {
         if (open_.empty() || open_.front().began > before)
             break;
-        close(open_.front(), "said nothing whole in time");
+        close(open_.front(), {Code::timeout, "said nothing whole in time"});
     }
 }
 
-void Handshakes::close(Entry& entry, std::string_view why)
+void Handshakes::close(Entry& entry, Reason why)
 {
     leave(entry);
-    entry.end = why;
+    entry.end = std::move(why);
     closed_.splice(closed_.end(), open_, entry.place);
     std::error_code ignored;
     entry.socket->close(ignored);

@@ -5,9 +5,9 @@
 #include <list>
 #include <optional>
 #include <set>
-#include <string_view>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "common/base/ids.hpp"
 #include "common/transport/fair_pool.hpp"
 
@@ -31,7 +31,7 @@ class Handshakes {
         tcp::socket* socket;
         asio::ip::address address;
         Clock::time_point began;
-        std::string_view end{}; // why it was closed by us, empty if it was not
+        Reason end{}; // why it was closed by us, empty if it was not
         Kind kind = Kind::unknown;
         FairPool<Entry>::Slot slot{}; // in the pool of its kind
         RandomBytes once{};           // of one that is expected
@@ -48,7 +48,7 @@ public:
         ~Place();
 
         // Why this class has closed the socket; empty if it has not.
-        std::string_view end() const { return entry_->end; }
+        const Reason& end() const { return entry_->end; }
 
         // It has named the key of an origin proxy. Those who have not cannot push it out any more.
         void keep() { owner_.keep(*entry_); }
@@ -90,7 +90,7 @@ private:
     void expect(Entry& entry, const RandomBytes& once, std::size_t most);
     void enlist(Entry& entry, Kind kind);
     void leave(const Entry& entry);
-    void close(Entry& entry, std::string_view why);
+    void close(Entry& entry, Reason why);
 
     std::size_t capacity_;
     FairPool<Entry> unknown_;

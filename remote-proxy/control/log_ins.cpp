@@ -9,6 +9,7 @@
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
 #include "common/management/json_response.hpp"
+#include "common/protocol/reason_codes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/security/proof.hpp"
 #include "common/transport/socket.hpp"
@@ -70,9 +71,11 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
     if (!rejection && !trusts(connection.identity))
         rejection = Reject{RejectReason::not_trusted, "its secret is no longer good"};
     if (rejection) {
-        tallies_.count(tallies_.rejections, connection.peer, rejection->text);
+        const Code code = code_of(rejection->reason);
+        tallies_.count(tallies_.rejections, connection.peer, rejection->text, code);
         if (events_.is_heard())
             events_.publish("log_in_rejected", to_line(Json{{"address", connection.peer},
+                                                            {"code", name_of(code)},
                                                             {"reason", rejection->text}}));
         co_await control_port_.say_last(connection.wire(), encode(*rejection));
         co_return;
@@ -228,36 +231,42 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
         if (service)
             table_.attach(*service, link);
         else if (!link.offers_services) // it was taken away while the log-in was under way
-            link.connection.finish("its service is gone");
+            link.connection.finish({Code::service_closed, "its service is gone"});
     } catch (const std::system_error& error) {
-        link.connection.finish(error.what());
+        link.connection.finish({code_of(error.code()), error.what()});
     }
 
     const std::function<void(Frame&)> on_each = [this, &link](Frame& frame) {
         on_frame(link, frame);
     };
-    std::string reason;
+    Reason reason;
     try {
         co_await link.connection.run(on_each);
     } catch (const std::system_error& error) {
-        reason = error.what();
+        reason = {code_of(error.code(), Code::connection_lost), error.what()};
     }
     offers_.drop(link);
+    log::Level level = log::Level::warn;
+    std::string_view message = "lost the origin proxy";
+    if (!link.goodbye.empty()) {
+        level = log::Level::info;
+        message = "origin proxy left";
+        reason = link.goodbye;
+    } else if (!link.connection.farewell().empty()) {
+        level = log::Level::info;
+        message = "closed the connection of an origin proxy";
+        reason = link.connection.farewell();
+    }
     if (events_.is_heard())
-        events_.publish("origin_left",
-                        to_line(Json{{"origin", link.name->shown()},
-                                     {"address", link.address},
-                                     {"reason", link.goodbye.empty() ? reason : link.goodbye}}));
-    const std::string& farewell = link.connection.farewell();
-    if (!link.goodbye.empty())
-        log::info("origin proxy left",
-                  {{"origin", link.address}, log_name(link), {"reason", link.goodbye}});
-    else if (!farewell.empty())
-        log::info("closed the connection of an origin proxy",
-                  {{"origin", link.address}, log_name(link), {"reason", farewell}});
-    else
-        log::warn("lost the origin proxy",
-                  {{"origin", link.address}, log_name(link), {"reason", reason}});
+        events_.publish("origin_left", to_line(Json{{"origin", link.name->shown()},
+                                                    {"address", link.address},
+                                                    {"code", name_of(reason.code)},
+                                                    {"reason", reason.text}}));
+    log::write(level, message,
+               {{"origin", link.address},
+                log_name(link),
+                {"code", name_of(reason.code)},
+                {"reason", reason.text}});
 }
 
 void LogIns::on_frame(OriginLink& link, Frame& frame)
@@ -280,7 +289,7 @@ void LogIns::on_frame(OriginLink& link, Frame& frame)
         log::warn("the origin proxy says",
                   {{"origin", link.address}, log_name(link), {"notice", notice->text}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
-        link.goodbye = goodbye->text.empty() ? "goodbye" : goodbye->text;
+        link.goodbye = {goodbye->code, goodbye->text.empty() ? "goodbye" : goodbye->text};
     }
 }
 
@@ -321,12 +330,12 @@ void LogIns::cut_off_the_untrusted()
             services_, [link](const auto& entry) { return entry.second->server(link) != nullptr; });
         if (!link->offers_services && served != services_.end() &&
             !served->second->allows(link->identity.name)) {
-            link->connection.finish("its service is for others now");
+            link->connection.finish({Code::not_allowed, "its service is for others now"});
             offers_.drop(*link);
             continue;
         }
         if (!trusts(link->identity)) {
-            link->connection.finish("its secret is no longer good");
+            link->connection.finish({Code::not_trusted, "its secret is no longer good"});
             offers_.drop(*link);
         }
     }

@@ -44,7 +44,7 @@ ServicePointer Actions::service_named(const std::string& name) const
                                            escaped, offered));
 }
 
-// Of one that is gone and may come back. Whether there was such a name.
+// For a service that is gone and may come back. Whether the name is known.
 bool Actions::resume_departed(const std::string& name)
 {
     const bool is_here = std::ranges::any_of(services_, [&name](const auto& entry) {
@@ -77,7 +77,7 @@ void Actions::drain_service(const std::string& name, bool drained)
         table_.begin_again(*service);
         return;
     }
-    // Whoever has connected already came before.
+    // Visitors who have connected already came before the drain.
     visitors_.accept_connected(service);
     service->outside.shut();
 }
@@ -86,12 +86,12 @@ void Actions::close_service(const std::string& meant)
 {
     const std::string name = table_.meant_by(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
-    // Visitors may have stayed of one that is gone.
+    // A service that is gone may still have visitors.
     const bool is_left = visitors_.any_relayed(is_its);
     if (services_.contains(name) || !is_left)
         drain_service(name, true);
     visitors_.end_relayed(is_its);
-    visitors_.end_waiting(is_its, closed_by_management);
+    visitors_.end_waiting(is_its);
 }
 
 // ---- Origin proxies
@@ -122,13 +122,15 @@ void Actions::apply_drain(OriginLink& link)
         try {
             if (!link.drained) {
                 table_.attach(*service, link);
-            } else if (!service->is_served()) { // nobody is left, and nobody is waited for
+            } else if (!service->is_served()) { // none is left, and none is waited for
                 service->outage_ends = Clock::now();
                 alarm_.ring_by(*service->outage_ends);
             }
         } catch (const std::system_error& error) {
             log::error("a service cannot be opened again",
-                       {{"service", *service->name}, {"reason", error.what()}});
+                       {{"service", *service->name},
+                        {"code", name_of(code_of(error.code()))},
+                        {"reason", error.what()}});
         }
     }
 }
@@ -139,7 +141,7 @@ void Actions::close_origin(const std::string& name)
     if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     for (OriginLink* const link : links) {
-        link->connection.finish(std::string(closed_by_management));
+        link->connection.finish({Code::closed_by_management, std::string(closed_by_management)});
         const std::uint64_t number = link->number;
         offers_.drop(*link);
         visitors_.end_pairing(number); // its data connection is there

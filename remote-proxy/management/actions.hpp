@@ -17,10 +17,10 @@
 
 namespace tunnel {
 
-// All of them throw SteeringError if that cannot be done, and then nothing has changed.
+// All throw SteeringError if the action is not possible; then nothing has changed.
 class Actions {
 public:
-    // What is used here and belongs to others. All of it must outlive this.
+    // Owned by others; all must outlive this.
     struct Uses {
         const RunState& state;
         SavedState& saved;
@@ -37,20 +37,20 @@ public:
     // See TunnelSet.
     void set_tunnels(const std::vector<PublicTunnel>& wanted) { tunnels_.set(wanted); }
 
-    // A service takes no more visitors, or takes them again; those who are here go on.
+    // A service takes no more visitors, or takes them again; present visitors stay.
     void drain_service(const std::string& name, bool drained);
 
-    // The same, but those who are here are reset, also if the service itself is gone.
+    // The same, and present visitors are reset, also those of a service that is gone.
     void close_service(const std::string& meant);
 
-    // An origin proxy gets no more visitors, or gets them again. By the name that it is shown by,
-    // or all of a credential by that one's name.
+    // An origin proxy gets no more visitors, or gets them again. `name` is that of one origin
+    // proxy, or of a credential, for all that share it.
     void drain_origin(const std::string& name, bool drained);
 
-    // Ends its control connection and resets its visitors. It may come back at once.
+    // Closes its control connection and resets its visitors. It may return at once.
     void close_origin(const std::string& name);
 
-    // Resets one.
+    // Resets one visitor.
     void close_visitor(std::uint64_t id);
 
 private:

@@ -103,7 +103,7 @@ CommandResult status(const Command& command, const RunningProgram& running)
             exit_code};
 }
 
-// By its name, or as one of the machines that share a credential of that name.
+// The name of one origin proxy, or of the credential that it shares.
 bool is_in(const Json& list, const std::string& name)
 {
     return std::ranges::any_of(list, [&name](const Json& each) {
@@ -112,7 +112,7 @@ bool is_in(const Json& list, const std::string& name)
     });
 }
 
-// That nobody is here by a name which nobody has is no answer.
+// "No visitors" would be misleading for a name that does not exist.
 void must_exist(const Command& command, const RunningProgram& running)
 {
     const auto look = [&](const char* list, const char* kind, const std::string& name) {

@@ -6,7 +6,7 @@
 
 namespace tunnel {
 
-// Asks the remote proxy that runs; the exit code. The options have an address.
+// Asks the running remote proxy; returns the exit code. The options must have an address.
 int ask_remote_proxy(const Command& command, const ManagementOptions& options);
 
 } // namespace tunnel

@@ -15,7 +15,7 @@ std::vector<Sample> by_reason(const std::vector<RemoteStatus::Refused>& refused)
 {
     std::vector<Sample> samples;
     for (const auto& [reason, count] : refused)
-        samples.emplace_back(count, Labels{{"reason", std::string(reason)}});
+        samples.emplace_back(count, Labels{{"reason", std::string(name_of(reason))}});
     return samples;
 }
 
@@ -54,7 +54,7 @@ void add_origins(const RemoteStatus& status, Metrics& metrics)
     metrics.counter("tunnel_control_refused_total",
                     "Connections to the control address that were closed, or refused since their "
                     "address is blocked.",
-                    by_reason(status.callers_refused));
+                    by_reason(status.control_refused));
     std::vector<Sample> round_trips;
     for (const RemoteStatus::Origin& origin : status.origins) {
         if (origin.round_trip)

@@ -1,4 +1,4 @@
-// What the management interface of the remote proxy tells of its state.
+// The state of the remote proxy, as its management interface reports it.
 #pragma once
 
 #include "common/http/response.hpp"
@@ -7,11 +7,10 @@
 
 namespace tunnel {
 
-// 200 if each service that is expected to be served is, and it is not about to stop; else 503 with
-// the reason.
+// 200 if each required service is served and the program is not stopping; else 503 with the reason.
 Response readiness(const RemoteStatus& status);
 
-// All but those of the process.
+// All metrics except those of the process.
 void add_metrics(const RemoteStatus& status, Metrics& metrics);
 
 } // namespace tunnel

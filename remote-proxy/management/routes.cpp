@@ -228,8 +228,8 @@ public:
         return changed(service_now(request));
     }
 
-    // One that is gone can be resumed, since it may come back, and closed, since visitors may have
-    // stayed.
+    // A service that is gone can be resumed, since it may come back, and closed, since visitors may
+    // have stayed.
     Response service_now(const Request& request) const
     {
         const Response now = service(request);
@@ -291,7 +291,7 @@ private:
 
     std::string_view kept() const { return managed_.state != nullptr ? "state-file" : "this-run"; }
 
-    // The answer to a change, once that is on the disk.
+    // The answer to a change, sent once the change is on disk.
     Response changed(Response answer) const
     {
         answer.headers.emplace_back(kept_header, kept());
@@ -310,9 +310,10 @@ private:
             }
             if (failure.empty())
                 co_return answer;
-            log::error("a change is not kept", {{"reason", failure}});
+            log::error("a change is not kept",
+                       {{"code", name_of(Code::not_saved)}, {"reason", failure}});
             co_return refusal(507,
-                              fmt::format("it is done, and holds for this run only: {}", failure));
+                              fmt::format("done, but only until the program ends: {}", failure));
         };
         return later;
     }
@@ -322,7 +323,7 @@ private:
 
 using Answering = std::function<Response(const Request&)>;
 
-// What cannot be done is an answer too.
+// Turns an impossible action into its answer.
 Answering guarded(Answering answer)
 {
     return [answer = std::move(answer)](const Request& request) {

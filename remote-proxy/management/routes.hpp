@@ -14,15 +14,15 @@ namespace tunnel {
 class ManagedProxy;
 class StateFile;
 
-// Whom the requests are about. All of it outlives the router.
+// What requests act on. All of it outlives the router.
 struct Managed {
     ManagedProxy& proxy;
     Reload reload;
     StateFile* state = nullptr; // null: changes hold until the program ends
 };
 
-// All routes: those that both programs have, threshold's, and our own below /v1. What they are,
-// docs/openapi-remote-proxy.yaml says.
+// All routes: those of both programs, threshold's, and ours below /v1; see
+// docs/openapi-remote-proxy.yaml.
 Router remote_management(Managed managed, std::shared_ptr<const ProcessMetrics> process);
 
 } // namespace tunnel

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/code.hpp"
 #include "common/base/error.hpp"
 #include "common/base/fd.hpp"
 #include "common/base/log.hpp"
@@ -166,7 +167,8 @@ void StateFile::write_soon(asio::io_context& io, const SavedState& kept)
             if (failure)
                 std::rethrow_exception(failure);
         } catch (const std::exception& error) {
-            log::error("a change is not kept", {{"reason", error.what()}});
+            log::error("a change is not kept",
+                       {{"code", name_of(Code::not_saved)}, {"reason", error.what()}});
         }
     });
 }

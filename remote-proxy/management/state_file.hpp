@@ -1,4 +1,4 @@
-// The file in which a change by the management interface outlives the process.
+// The file that keeps changes by the management interface beyond the end of the process.
 #pragma once
 
 #include <memory>
@@ -12,36 +12,36 @@
 
 namespace tunnel {
 
-// Written as a whole beside the old one, synchronized with the disk and put in its place, so that
-// at any moment one of the two is there. A disk may take long, so that is done on a thread of its
-// own, one change after the other.
+// Each version is written beside the old file, synchronized with the disk and renamed over it, so
+// that there is a complete file at any moment. Disks may be slow, so a thread of its own writes one
+// change after the other.
 class StateFile {
 public:
     explicit StateFile(std::string path);
     ~StateFile();
 
-    // What it holds; nothing if it is not there. Throws std::runtime_error that names the file.
+    // Its contents; empty if there is no file. Throws std::runtime_error that names the file.
     SavedState read() const;
 
-    // Keeps it from other programs, which would replace each other's changes, until release().
-    // Throws std::runtime_error if one has it. Where there is no file yet, the first one that
-    // writes has it.
+    // Locks it against other programs, which would overwrite each other's changes, until release().
+    // Throws std::runtime_error if another has it. If there is no file yet, the first program that
+    // writes gets the lock.
     void lock();
 
-    // For the program that takes this one's place; nothing can be written any more.
+    // Leaves the file to a successor; nothing can be written afterwards.
     void release();
 
-    // Throws std::system_error if this user cannot replace the file.
+    // Throws std::system_error if this user may not replace the file.
     void must_be_replaceable() const;
 
-    // Has replaced the file when it returns; throws std::system_error that names it. The thread
-    // begins with the first one.
+    // Returns once the file is replaced; throws std::system_error that names it. The first call
+    // starts the thread.
     awaitable<void> write(const SavedState& kept) { return write_text(to_text(kept)); }
 
-    // The same, for whoever does not wait for it: a failure is logged.
+    // The same without waiting; a failure is logged.
     void write_soon(asio::io_context& io, const SavedState& kept);
 
-    // Waits for what is being written; run the io_context dry afterwards.
+    // Waits for the write under way; run the io_context dry afterwards.
     void finish();
 
     const std::string& path() const { return path_; }

@@ -1,4 +1,4 @@
-// What the remote proxy tells of itself.
+// The state of the remote proxy at one moment.
 #pragma once
 
 #include <cstddef>
@@ -9,19 +9,19 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "common/base/units.hpp"
 #include "remote-proxy/registry/service_source.hpp"
 #include "remote-proxy/visitors/counts.hpp"
 
 namespace tunnel {
 
-// How it is at one moment.
 struct RemoteStatus {
     struct Service {
         std::string name;
-        std::size_t visitors = 0; // who are here
+        std::size_t visitors = 0; // present
         std::size_t origins = 0;  // origin proxies that serve it
-        bool expected = false;    // without one of them this program is not ready
+        bool expected = false;    // without an origin proxy the program is not ready
         ServiceCounts counts{};
         std::string outside{}; // "ip:port"
         ServiceSource from{};
@@ -37,8 +37,8 @@ struct RemoteStatus {
     struct Origin {
         std::string name; // as it is shown
         std::optional<microseconds> round_trip{};
-        std::string credential{}; // whose name all have that have the same secret
-        std::string identity{};   // as it is shown, but the same for twins
+        std::string credential{}; // the name of its secret or certificate
+        std::string identity{};   // like `name`, but the same for twins
         std::string address{};    // "ip:port"
         std::string version{};
         bool encrypted = false;
@@ -50,7 +50,7 @@ struct RemoteStatus {
     };
 
     struct Refused {
-        std::string_view reason;
+        Code reason;
         std::uint64_t count;
     };
 
@@ -58,7 +58,7 @@ struct RemoteStatus {
     std::vector<Service> services{};
     std::vector<Origin> origins{};
     std::vector<Refused> visitors_refused{};
-    std::vector<Refused> callers_refused{}; // at the control address
+    std::vector<Refused> control_refused{}; // at the control address
     std::uint64_t log_ins_rejected = 0;
     std::uint64_t accept_failures = 0;
     std::size_t waiting = 0;

@@ -1,4 +1,4 @@
-// How the remote proxy does, in its log.
+// Logs the status of the remote proxy.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 namespace tunnel {
 
 // A line for the program, and one for each service and origin proxy, up to most_status_lines of
-// both. `visitors` are all that are here.
+// each. `visitors` is the number of present visitors.
 void log_status(const RemoteStatus& status, std::size_t visitors);
 
 } // namespace tunnel

@@ -1,7 +1,6 @@
 #include "remote-proxy/management/status_report.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <utility>
 
@@ -11,9 +10,10 @@ namespace tunnel {
 
 namespace {
 
-// By the values of Refusal.
-constexpr std::array<std::string_view, refusal_kinds> refusal_names{
-    "denied", "not_allowed", "too_many", "too_many_per_ip", "too_many_new_per_ip"};
+RemoteStatus::Refused refused(const Tally& tally)
+{
+    return {tally.code(), tally.total()};
+}
 
 } // namespace
 
@@ -56,18 +56,17 @@ RemoteStatus status_of(const StatusSources& of)
         its.parked = link->parked.size();
         its.services = std::move(services_of_link[link]);
     }
-    for (std::size_t i = 0; i < refusal_kinds; ++i)
-        status.visitors_refused.push_back({refusal_names[i], of.tallies.refusals[i].total()});
+    for (const Tally& each : of.tallies.refusals)
+        status.visitors_refused.push_back(refused(each));
     status.visitors_refused.insert(status.visitors_refused.end(),
-                                   {{"no_room", of.tallies.overflow.total()},
-                                    {"no_proxy_header", of.tallies.headless.total()},
-                                    {"foreign_proxy_header", of.tallies.foreign.total()},
-                                    {"late", counts.late},
-                                    {"origin_refused", counts.refused},
-                                    {"data_connection_lost", counts.broken},
-                                    {"service_closed", counts.service_closed}});
-    status.callers_refused = {{"stranger", of.tallies.strangers.total()},
-                              {"ignored", of.tallies.ignored.total()}};
+                                   {refused(of.tallies.no_room),
+                                    refused(of.tallies.no_proxy_header),
+                                    refused(of.tallies.foreign_proxy_header),
+                                    {Code::late, counts.late},
+                                    {Code::origin_refused, counts.refused},
+                                    {Code::data_connection_lost, counts.broken},
+                                    {Code::service_closed, counts.service_closed}});
+    status.control_refused = {refused(of.tallies.strangers), refused(of.tallies.ignored)};
     status.log_ins_rejected = of.tallies.rejections.total();
     status.accept_failures = of.tallies.accept_failures.total();
     status.waiting = of.visitors.room().size();

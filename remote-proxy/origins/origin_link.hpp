@@ -83,7 +83,7 @@ struct OriginLink {
     std::string listened_last{};           // the offer for which that was tried last
     std::string address;                   // "ip:port"
     std::string log_peer;                  // whose budget of log lines it uses up
-    std::string goodbye;                   // the words it left with, empty if it has not
+    Reason goodbye;                        // why it left, empty if it has not
 };
 
 // Its name as a field of a log line. The lines count for its credential, since it may call itself

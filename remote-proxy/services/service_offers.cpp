@@ -8,6 +8,7 @@
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
 #include "common/options/key_names.hpp"
+#include "common/protocol/reason_codes.hpp"
 #include "common/transport/socket.hpp"
 
 namespace tunnel {
@@ -166,6 +167,7 @@ void ServiceOffers::tell(OriginLink& link, OriginLink::Offered& offered, const F
         log::warn("declined a service", {{"service", no->service},
                                          log_name(link),
                                          {"origin", link.address},
+                                         {"code", name_of(code_of(no->reason))},
                                          {"reason", no->text}});
     else if (const auto* const yes = std::get_if<Opened>(&frame))
         log::info("service opened", {{"service", yes->service},
@@ -617,7 +619,7 @@ void ServiceOffers::retire(const ServicePointer& service, std::string_view why,
         }
         const auto offered = link.offers.find(offer);
         if (!link.offers_services) {
-            link.connection.finish("its service is gone");
+            link.connection.finish({Code::service_closed, "its service is gone"});
             drop(link);
         } else if (&link != knows && offered != link.offers.end()) {
             tell(link, offered->second, Declined{offer, DeclineReason::removed, std::string(why)});

@@ -175,7 +175,7 @@ bool ServiceTable::detach(PublicService& service, OriginLink& link)
     const std::string& name = link.name->shown();
     constexpr std::size_t longest_goodbye = 100;
     service.absence =
-        is_goodbye ? name + " has said goodbye: " + link.goodbye.substr(0, longest_goodbye)
+        is_goodbye ? name + " has said goodbye: " + link.goodbye.text.substr(0, longest_goodbye)
         : !link.connection.farewell().empty() ? "the connection of " + name + " was closed here"
         : link.is_lost                        ? "the connection of " + name + " was lost"
                                               : name + " serves it no longer";

@@ -9,12 +9,12 @@
 
 namespace tunnel {
 
-// TOML: a table [origins.NAME] for each, with secret = "…", or secrets = ["…", "…"] of which each
-// is good, so that a new one can be brought out before the old one is taken away. Throws
-// std::runtime_error that names the place, `path` included, and never shows a secret.
+// TOML: a table [origins.NAME] for each, with secret = "…", or secrets = ["…", "…"] that are all
+// valid, so that a new secret can be distributed before the old one is removed. Throws
+// std::runtime_error that names the place with `path`, and never shows a secret.
 std::vector<NamedSecret> parse_secrets(std::string_view toml, const std::string& path);
 
-// The same of a file; as read_private_file() about its mode.
+// The same from a file; warns about its mode like read_private_file().
 std::vector<NamedSecret> read_secrets_file(const std::string& path);
 
 } // namespace tunnel

@@ -1,4 +1,4 @@
-// Whom the remote proxy takes for an origin proxy.
+// The origin proxies that the remote proxy trusts.
 #pragma once
 
 #include <cstddef>
@@ -12,44 +12,44 @@
 
 namespace tunnel {
 
-// An origin proxy with a name, and the secret by which it is known.
+// A secret, with the name of the origin proxies that know it.
 struct NamedSecret {
     std::string name;
     Credential credential;
     bool is_only = false; // and nobody has named it
 };
 
-// What the files said when they were read last.
+// The secrets and certificates as last read from the files.
 class TrustedOrigins {
 public:
-    // Throws std::runtime_error that names the file, and what is wrong with it. Warns in the log of
-    // a file with secrets, the configuration too, that others may read.
+    // Throws std::runtime_error that names the file and its problem. Logs a warning about files
+    // with secrets, the configuration included, that other users can read.
     explicit TrustedOrigins(const TrustOptions& options);
 
-    // Everything that passes between the proxies is TLS.
+    // Whether all connections between the proxies are TLS.
     bool encrypts() const { return context_.has_value(); }
 
-    // There are secrets, but no encryption.
+    // Whether there are secrets, but no encryption.
     bool wants_proof() const { return !encrypts() && !secrets_.empty(); }
 
-    // Anyone may be the origin proxy.
+    // Whether anybody may log in.
     bool trusts_anyone() const { return secrets_.empty() && !checks_certificates_; }
 
     bool has_secrets() const { return !secrets_.empty(); }
 
-    // Whoever offers no key is shown a certificate.
+    // Whether peers without a key are shown a certificate.
     bool shows_certificate() const { return shows_certificate_; }
 
     // Only if it encrypts.
     const TlsContext& context() const { return *context_; }
 
-    // Null: nobody has this secret.
+    // Null: unknown.
     const NamedSecret* find(const RandomBytes& credential) const;
 
-    // The secret, if that is what somebody is known by, is still good, and has the same name.
+    // Whether what identifies an origin proxy is still valid: a secret must still have this name.
     bool trusts(const std::string& name, const std::optional<RandomBytes>& secret) const;
 
-    // Those that are not in `other`, or have another name there.
+    // The secrets that `other` does not have, or has by another name.
     std::vector<NamedSecret> missing_in(const TrustedOrigins& other) const;
 
 private:

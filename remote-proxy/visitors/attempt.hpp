@@ -1,4 +1,4 @@
-// How a visitor is being connected to an origin server.
+// An attempt to connect a visitor to an origin server.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace tunnel {
 
-// A visitor was announced to this origin proxy, and no other. It counts among those of the origin
-// proxy while this lives.
+// A visitor is announced to this origin proxy and to no other. While this lives, the visitor counts
+// as one of the origin proxy's.
 class Attempt {
 public:
     explicit Attempt(std::shared_ptr<Carrier> by) : by_(std::move(by)) { ++by_->visitors; }
@@ -36,22 +36,23 @@ private:
     std::shared_ptr<Carrier> by_; // null only once moved from
 };
 
-// A visitor was announced on an idle connection, with what it had sent until then. Whether the
-// origin proxy has received that is not known if the connection breaks before the start.
+// A visitor was announced on an idle connection, with the bytes it had sent so far. If the
+// connection breaks before the start, it is unknown whether the origin proxy has received them.
 struct EarlyAnnouncement {
     // The next announcement must have the same ticket, so that the visitor is not served twice.
     Ticket ticket;
-    // Nobody else may serve it, since this one may have its first bytes. Null: none were sent.
+    // The only origin proxy that may serve the visitor, as it may have its first bytes. Null: no
+    // bytes were sent.
     std::shared_ptr<const Carrier> has_first_bytes;
 };
 
-// Why somebody else, or the same origin proxy once more, may try to serve a visitor.
+// Why an attempt failed; another origin proxy, or the same one, may try next.
 enum class AttemptEnd : std::uint8_t {
-    revoked,     // the control connection is gone on which it was announced
-    refused,     // the origin proxy has not connected it, and has taken none of its bytes
+    revoked,     // the control connection of the announcement is gone
+    refused,     // the origin proxy could not connect it, and took none of its bytes
     broken,      // its data connection broke before the start
-    not_started, // the idle connection broke before any byte of it was sent there
-    maybe_heard  // as well, but some of its bytes had been sent
+    not_started, // the idle connection broke before any of its bytes were sent
+    maybe_heard  // the same, but some of its bytes were sent
 };
 
 } // namespace tunnel

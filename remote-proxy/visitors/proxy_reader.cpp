@@ -44,7 +44,7 @@ awaitable<void> wait_for_more(Fd& socket, Clock::time_point deadline)
     Timer timer(executor, deadline);
     constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     co_await (lent.descriptor().async_wait(readable, nothrow) || timer.async_wait(nothrow));
-    // A cancelled coroutine must not take its own end for either.
+    // A cancelled coroutine must not mistake its own end for either.
     if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
         throw std::system_error(asio::error::operation_aborted);
 }

@@ -1,4 +1,4 @@
-// Who the visitor is, whose connection a load balancer passes on.
+// Reads the PROXY header that a load balancer sends before a visitor's stream.
 #pragma once
 
 #include <optional>
@@ -9,15 +9,15 @@
 
 namespace tunnel {
 
-// Takes the header of the PROXY protocol off the socket, and not one byte more; nullopt if the
-// header tells no addresses, so that the connection's own ones count. `socket` is a stream; it is
-// the caller's again when this ends, also by a failure or a cancellation, but none while this
-// waits. It must outlive this.
+// Takes the PROXY header off the socket, and not one byte more; nullopt if the header has no
+// addresses, so that the connection's own ones count. `socket` is a stream and must outlive this.
+// It is empty while this waits, and the caller's again at the end, also after a failure or a
+// cancellation.
 //
-// Throws std::system_error: no_proxy_header or malformed_proxy_header as soon as that shows,
-// closed_by_peer if the stream ended within the header, asio::error::eof if it ended before, as a
-// health check's may, timed_out at the deadline, or what the socket says. The connection is of no
-// use then: a part of the header may have been taken.
+// Throws std::system_error: no_proxy_header or malformed_proxy_header as soon as that is clear,
+// closed_by_peer if the stream ends within the header, asio::error::eof if it ends before it, as in
+// a health check, timed_out at the deadline, or the socket's error. The connection is useless then:
+// a part of the header may have been taken.
 awaitable<std::optional<ProxyAddresses>> read_proxy_header(Fd& socket, Clock::time_point deadline);
 
 } // namespace tunnel

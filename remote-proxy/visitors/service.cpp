@@ -66,7 +66,7 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
     return chosen == nullptr ? nullptr : chosen->link;
 }
 
-void PublicService::told(const OriginLink& link)
+void PublicService::announced_to(const OriginLink& link)
 {
     if (Server* const its = server(&link))
         its->turn = next_turn++;

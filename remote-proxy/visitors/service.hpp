@@ -1,4 +1,4 @@
-// One service, as the remote proxy has it: where its visitors come, and who serves them.
+// A service at the remote proxy: its outside address, and the origin proxies that serve it.
 #pragma once
 
 #include <cstdint>
@@ -21,51 +21,52 @@
 namespace tunnel {
 
 struct PublicService {
-    // An origin proxy that serves it now.
+    // An origin proxy that serves it.
     struct Server {
         OriginLink* link;
-        std::uint64_t turn = 0; // the higher, the later it got a visitor
-        // When its origin server last refused a visitor, if it has taken none since.
+        std::uint64_t turn = 0; // higher: it got a visitor later
+        // When its origin server last refused a visitor; reset when it takes one.
         std::optional<Clock::time_point> refused{};
-        bool is_ill = false; // so its checks say
+        bool is_ill = false; // according to its health checks
     };
 
-    // How long one whose origin server refused a visitor comes after the others.
+    // For so long after a refusal the others are preferred.
     static constexpr Clock::duration avoided_for = std::chrono::seconds(10);
 
     PublicService(asio::any_io_executor executor, RemoteService its_options, Listener listener,
                   std::uint64_t its_number);
 
-    // Other options, but for the name and the address, hold from now on.
+    // Changes the options, except name and address.
     void change(RemoteService wanted);
 
-    // Whom to tell of the visitor: null, if nobody serves it who has not refused this one before.
-    // One whose origin server is ill comes last, and is better than nobody: checks may be wrong.
-    // One whose first bytes were sent to an origin proxy may be told to that one alone.
+    // The origin proxy to announce the visitor to. Null: none serves the service, or all have
+    // refused this visitor. One with an unhealthy origin server is chosen last, but chosen: checks
+    // may be wrong. A visitor whose first bytes were sent to an origin proxy can go to that one
+    // only.
     OriginLink* choose(const Visitor& visitor, Clock::time_point now) const;
 
-    // It was told of a visitor.
-    void told(const OriginLink& link);
+    // A visitor was announced to it.
+    void announced_to(const OriginLink& link);
 
-    // The origin proxy that it was announced to has refused it, and there is one who has not.
+    // Whether another origin proxy, which has not refused the visitor, can be asked.
     bool has_another_for(const Visitor& visitor) const;
 
-    // Another run of the origin proxy to which the visitor's first bytes went has its place.
+    // Whether a new run has replaced the origin proxy that has the visitor's first bytes.
     bool is_replaced(const Visitor& visitor) const;
 
-    // What the management interface keeps its settings under. Names of services that origin proxies
-    // have opened depend on the order in which they came; this does not.
+    // The key of its saved settings. Unlike the names of services that origin proxies have opened,
+    // it does not depend on the order in which they came.
     std::string lasting_name() const;
 
-    // Null: it does not serve this.
+    // Null: it does not serve this service.
     Server* server(const OriginLink* link);
     Server* server(std::uint64_t link_number);
 
-    // Whoever has it already, where only one may: null if this one may serve it now. Where nobody
-    // has to prove anything only one may, since anybody could take part.
+    // The origin proxy that holds a service which only one may serve; null: this one may serve it.
+    // If log-ins need no proof, only one may, since anybody could join.
     OriginLink* holder_before(const OriginLink* link, bool is_anybody) const;
 
-    // Somebody serves it who takes visitors.
+    // Whether an origin proxy serves it and takes visitors.
     bool is_served() const;
 
     // Whether an origin proxy of this name may serve it.
@@ -75,21 +76,22 @@ struct PublicService {
     const std::uint64_t number;
     const std::shared_ptr<const std::string> name; // that of the options
     RemoteService options;
-    // An origin proxy asked for it; it ends when that one is gone for good. Null: it stands in the
-    // options.
+    // The origin proxy that opened it; the service ends when that is gone for good. Null: it is
+    // from the options.
     std::shared_ptr<const OriginName> owner{};
-    // The management interface asked for it.
+    // Set if it was opened through the management interface.
     std::optional<PublicTunnel> tunnel{};
-    bool drained = false; // takes no visitors, as the management interface has said
+    bool drained = false; // takes no visitors; set by the management interface
     Listener outside;
     VisitorLimits limits;
     SharedLimits bandwidth;
-    std::vector<Server> servers; // by the time they came
+    std::vector<Server> servers; // in the order of their arrival
     std::uint64_t next_turn = 1;
-    std::string absence{}; // why nobody serves it, for people; empty while somebody does
-    std::optional<Clock::time_point> outage_ends{}; // then an address without a server shuts
-    Clock::time_point deserted{};                   // when the last one who served it went
-    std::optional<Clock::time_point> full_since{};  // the last visitor came who could be taken
+    std::string absence{}; // why no origin proxy serves it, for people; empty while one does
+    std::optional<Clock::time_point>
+        outage_ends{};            // when to close the address if no origin proxy comes
+    Clock::time_point deserted{}; // when its last origin proxy left
+    std::optional<Clock::time_point> full_since{}; // since when visitors cannot be accepted
     Signal opened;
     ServiceCounts counts{};
     bool retired = false; // no more visitors, ever

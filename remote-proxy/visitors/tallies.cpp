@@ -4,16 +4,16 @@
 
 namespace tunnel {
 
-void Tallies::count(Tally& tally, std::string_view peer, std::string_view reason)
+void Tallies::count(Tally& tally, std::string_view peer, std::string_view reason, Code code)
 {
-    tally.count(peer, reason, Clock::now());
+    tally.count(peer, reason, code, Clock::now());
     if (const auto due = tally.due())
         alarm_->ring_by(*due);
 }
 
 void Tallies::count(Refusal refusal, std::string_view peer)
 {
-    count(refusals[static_cast<std::size_t>(refusal)], peer, describe(refusal));
+    count(refusals[static_cast<std::size_t>(refusal)], peer, describe(refusal).text);
 }
 
 std::optional<Clock::time_point> Tallies::due()
@@ -35,16 +35,16 @@ void Tallies::flush(std::optional<Clock::time_point> now)
 
 std::array<Tally*, 9 + refusal_kinds> Tallies::all()
 {
-    std::array<Tally*, 9 + refusal_kinds> tallies{&strangers, &rejections, &overflow,
-                                                  &headless,  &foreign,    &accept_failures,
-                                                  &ignored,   &restless,   &missing_tunnels};
+    std::array<Tally*, 9 + refusal_kinds> tallies{
+        &strangers,       &rejections, &no_room,  &no_proxy_header, &foreign_proxy_header,
+        &accept_failures, &ignored,    &restless, &missing_tunnels};
     std::ranges::transform(refusals, tallies.begin() + 9, [](Tally& tally) { return &tally; });
     return tallies;
 }
 
 awaitable<void> pause_accepting(Tallies& tallies, std::string_view where, std::error_code why)
 {
-    tallies.count(tallies.accept_failures, where, why.message());
+    tallies.count(tallies.accept_failures, where, why.message(), code_of(why));
     co_await sleep_for(std::chrono::milliseconds(100));
 }
 

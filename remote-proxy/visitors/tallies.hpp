@@ -1,4 +1,4 @@
-// What the remote proxy counts of things that strangers can make happen as often as they like.
+// The remote proxy's counters of events that strangers can cause at will.
 #pragma once
 
 #include <array>
@@ -6,7 +6,6 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 #include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
@@ -15,7 +14,7 @@
 
 namespace tunnel {
 
-// A line in the log at once, and then one a minute at most for each kind.
+// Each kind logs its first event at once, and then one line a minute at most.
 class Tallies {
 public:
     // The alarm must outlive it.
@@ -24,8 +23,13 @@ public:
     Tallies(const Tallies&) = delete;
     Tallies& operator=(const Tallies&) = delete;
 
-    // One more of this kind, which is one of the members below.
-    void count(Tally& tally, std::string_view peer, std::string_view reason);
+    // Counts an event; the tally is one of the members below.
+    void count(Tally& tally, std::string_view peer, std::string_view reason)
+    {
+        count(tally, peer, reason, tally.code());
+    }
+
+    void count(Tally& tally, std::string_view peer, std::string_view reason, Code code);
 
     void count(Refusal refusal, std::string_view peer);
 
@@ -35,17 +39,23 @@ public:
     // Writes the summaries that are due; with nullopt all of them.
     void flush(std::optional<Clock::time_point> now);
 
-    Tally strangers{"closed a connection to the control address"};
-    Tally rejections{"rejected an origin proxy"};
-    Tally overflow{"reset a visitor at once"};
-    Tally accept_failures{"cannot accept"};
-    Tally ignored{"refused a connection from a blocked address"};
-    Tally headless{"reset a connection of a load balancer"};
-    Tally foreign{"reset a visitor who began with a header of the PROXY protocol"};
-    Tally restless{"services of an origin proxy change too often for a line each"};
-    Tally missing_tunnels{"a tunnel cannot be opened, and is tried again"};
-    // By their Refusal: a flood of one kind must not hide that there are others.
-    std::vector<Tally> refusals = std::vector<Tally>(refusal_kinds, Tally("refused a visitor"));
+    Tally strangers{"closed a connection to the control address", Code::stranger};
+    Tally rejections{"rejected an origin proxy", Code::failed};
+    Tally no_room{"reset a visitor at once", Code::no_room};
+    Tally accept_failures{"cannot accept", Code::failed};
+    Tally ignored{"refused a connection from a blocked address", Code::ignored};
+    Tally no_proxy_header{"reset a connection of a load balancer", Code::no_proxy_header};
+    Tally foreign_proxy_header{"reset a visitor who began with a header of the PROXY protocol",
+                               Code::foreign_proxy_header};
+    Tally restless{"services of an origin proxy change too often for a line each",
+                   Code::too_many_changes};
+    Tally missing_tunnels{"a tunnel cannot be opened, and is tried again", Code::cannot_listen};
+    // Indexed by Refusal: a flood of one kind must not hide the others.
+    std::array<Tally, refusal_kinds> refusals{
+        Tally{"refused a visitor", Code::denied}, Tally{"refused a visitor", Code::not_allowed},
+        Tally{"refused a visitor", Code::too_many},
+        Tally{"refused a visitor", Code::too_many_per_ip},
+        Tally{"refused a visitor", Code::too_many_new_per_ip}};
 
 private:
     std::array<Tally*, 9 + refusal_kinds> all();
@@ -53,8 +63,7 @@ private:
     Alarm* alarm_;
 };
 
-// Counts a failure to accept, and waits: for want of descriptors or memory, most likely, and that
-// passes.
+// Counts a failure to accept, and waits: most likely descriptors or memory are short for a moment.
 awaitable<void> pause_accepting(Tallies& tallies, std::string_view where, std::error_code why);
 
 } // namespace tunnel

@@ -7,7 +7,7 @@ void Visitor::end_attempt(AttemptEnd how)
     switch (how) {
     case AttemptEnd::refused:
         refused_by.push_back(attempt->by().origin);
-        early.reset(); // that one has seen its ticket
+        early.reset(); // the origin proxy has seen its ticket
         break;
     case AttemptEnd::broken:
         early.reset(); // as well

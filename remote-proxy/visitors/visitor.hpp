@@ -1,4 +1,4 @@
-// Somebody who has connected to an outside address.
+// A visitor: a connection to an outside address.
 #pragma once
 
 #include <cstddef>
@@ -26,26 +26,26 @@ struct Visitor {
     Fd socket;           // prepared: closing it resets the visitor
     std::string address; // "ip:port"
     Clock::time_point arrived;
-    asio::ip::address ip{}; // of the same address
-    VisitorLimits::Place place{};
+    asio::ip::address ip{}; // from `address`
+    VisitorLimits::Permit permit{};
     std::weak_ptr<PublicService> service{};
-    std::uint64_t service_number = 0;                  // of the same
-    std::shared_ptr<const std::string> service_name{}; // also when that is gone
+    std::uint64_t service_number = 0;                  // of `service`
+    std::shared_ptr<const std::string> service_name{}; // valid when the service is gone, too
     std::string outside{};                             // "ip:port" where it arrived
-    Guard guard = nullptr;                             // of its first bytes
-    std::uint64_t id = 0; // of this run of the remote proxy, from 1; of no other visitor
+    Guard guard = nullptr;                             // checks its first bytes
+    std::uint64_t id = 0; // counts from 1; unique in this run of the remote proxy
     std::optional<Attempt> attempt{};
     std::optional<EarlyAnnouncement> early{};
     std::vector<OriginId> refused_by{};
-    bool broken_off = false; // a data connection that had come for it broke
+    bool broken_off = false; // a data connection for it broke before the start
 
-    // The number of the link that it was announced on; 0: none.
+    // The number of the link of its announcement; 0: none.
     std::uint64_t announced_on() const { return attempt ? attempt->by().link : 0; }
 
-    // The name of whom it was announced to; null: nobody.
+    // The name of the origin proxy that it is announced to; null: none.
     const OriginName* origin() const { return attempt ? attempt->by().name.get() : nullptr; }
 
-    // The only one who may serve it; null: anybody may.
+    // The only origin proxy that may serve it; null: any may.
     const Carrier* only_for() const { return early ? early->has_first_bytes.get() : nullptr; }
 
     // It may be announced again afterwards.

@@ -11,24 +11,24 @@ constexpr auto second = std::chrono::seconds(1);
 
 } // namespace
 
-std::string_view describe(Refusal refusal)
+Reason describe(Refusal refusal)
 {
     switch (refusal) {
     case Refusal::denied:
-        return "its address is in --deny";
+        return {Code::denied, "its address is in --deny"};
     case Refusal::not_allowed:
-        return "its address is not in --allow";
+        return {Code::not_allowed, "its address is not in --allow"};
     case Refusal::too_many:
-        return "more than --max-connections";
+        return {Code::too_many, "more than --max-connections"};
     case Refusal::too_many_per_ip:
-        return "more than --max-connections-per-ip";
+        return {Code::too_many_per_ip, "more than --max-connections-per-ip"};
     case Refusal::too_many_new_per_ip:
-        return "more than --max-new-per-second-per-ip";
+        return {Code::too_many_new_per_ip, "more than --max-new-per-second-per-ip"};
     }
-    return "";
+    return {};
 }
 
-VisitorLimits::Place& VisitorLimits::Place::operator=(Place&& other) noexcept
+VisitorLimits::Permit& VisitorLimits::Permit::operator=(Permit&& other) noexcept
 {
     if (this != &other) {
         leave();
@@ -38,7 +38,7 @@ VisitorLimits::Place& VisitorLimits::Place::operator=(Place&& other) noexcept
     return *this;
 }
 
-void VisitorLimits::Place::leave() noexcept
+void VisitorLimits::Permit::leave() noexcept
 {
     const auto present = std::exchange(present_, nullptr);
     if (!present)
@@ -61,8 +61,8 @@ void VisitorLimits::change_rules(VisitorRules rules)
         interval_ = Clock::duration(second) / *rules_.max_new_per_second_per_ip;
 }
 
-std::variant<VisitorLimits::Place, Refusal> VisitorLimits::admit(const asio::ip::address& address,
-                                                                 Clock::time_point now)
+std::variant<VisitorLimits::Permit, Refusal> VisitorLimits::admit(const asio::ip::address& address,
+                                                                  Clock::time_point now)
 {
     if (contains(rules_.deny, address))
         return Refusal::denied;
@@ -70,19 +70,19 @@ std::variant<VisitorLimits::Place, Refusal> VisitorLimits::admit(const asio::ip:
         return Refusal::not_allowed;
     if (rules_.max_connections && present_->total >= *rules_.max_connections)
         return Refusal::too_many;
-    Place place;
+    Permit permit;
     if ((rules_.max_connections_per_ip || rules_.max_new_per_second_per_ip) &&
         !contains(rules_.trusted, address)) {
-        if (const auto refusal = count_by_ip(subscriber_of(address), now, place))
+        if (const auto refusal = count_by_ip(subscriber_of(address), now, permit))
             return *refusal;
     }
     ++present_->total;
-    place.present_ = present_;
-    return place;
+    permit.present_ = present_;
+    return permit;
 }
 
 std::optional<Refusal> VisitorLimits::count_by_ip(const Cidr& ip, Clock::time_point now,
-                                                  Place& place)
+                                                  Permit& permit)
 {
     if (rules_.max_connections_per_ip) {
         const auto here = present_->by_ip.find(ip);
@@ -95,8 +95,8 @@ std::optional<Refusal> VisitorLimits::count_by_ip(const Cidr& ip, Clock::time_po
         note_arrival(ip, now);
     }
     if (rules_.max_connections_per_ip) {
-        place.ip_ = present_->by_ip.try_emplace(ip, 0).first;
-        ++(*place.ip_)->second;
+        permit.ip_ = present_->by_ip.try_emplace(ip, 0).first;
+        ++(*permit.ip_)->second;
     }
     return std::nullopt;
 }
@@ -107,7 +107,7 @@ bool VisitorLimits::comes_too_often(const Cidr& ip, Clock::time_point now) const
     return debt_free != nullptr && *debt_free + interval_ > now + second;
 }
 
-// Whoever is refused is not noted: one that tries all the time gets its share all the same.
+// Refused visitors are not noted: an address that keeps trying still gets its share.
 void VisitorLimits::note_arrival(const Cidr& ip, Clock::time_point now)
 {
     // Two that have paid off are forgotten for each that comes: so the table gets empty again, and

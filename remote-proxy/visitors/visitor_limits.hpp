@@ -1,4 +1,4 @@
-// Who may visit, and how many.
+// Limits of visitors.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +11,21 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/base/code.hpp"
 #include "common/transport/cidr.hpp"
 #include "common/transport/recent_addresses.hpp"
 
 namespace tunnel {
 
-// What is not set is not limited. Per IP means per subscriber_of() the visitor's address.
+// Unset means unlimited. Per IP means per subscriber_of() the visitor's address.
 struct VisitorRules {
     std::optional<std::uint32_t> max_connections;
     std::optional<std::uint32_t> max_connections_per_ip;
     std::optional<std::uint32_t> max_new_per_second_per_ip;
     std::vector<Cidr> allow; // empty: everybody
-    std::vector<Cidr> deny;  // also those whom `allow` contains
-    // To whom the limits per IP do not apply. Whoever comes from this machine is a server in front
-    // of this one, as a rule, that has all its visitors behind one address.
+    std::vector<Cidr> deny;  // takes precedence over `allow`
+    // Not subject to limits per IP. A connection from this machine usually comes from a server in
+    // front, which has all its visitors behind one address.
     std::vector<Cidr> trusted = loopback_networks();
 
     friend bool operator==(const VisitorRules&, const VisitorRules&) = default;
@@ -40,26 +41,26 @@ enum class Refusal : std::uint8_t {
 
 inline constexpr std::size_t refusal_kinds = 5;
 
-// In words, for the log.
-std::string_view describe(Refusal refusal);
+// For the log.
+Reason describe(Refusal refusal);
 
-// Decides about each visitor that comes, and counts those that are here. No I/O, no clock. The work
-// for each grows with the logarithm of their number, and with the length of the lists in the rules.
+// Decides about each new visitor, and counts the present ones. No I/O, no clock. The work for each
+// grows with the logarithm of their number, and with the length of the lists in the rules.
 class VisitorLimits {
     struct Present {
         std::size_t total = 0;
-        std::map<Cidr, std::size_t> by_ip; // none is 0, so it is bounded by the total
+        std::map<Cidr, std::size_t> by_ip; // no entry is 0, so there are at most `total`
     };
 
 public:
-    // Counts one visitor as present while it lives; it moves with the visitor, wherever that goes.
-    class Place {
+    // Counts one visitor as present while it lives. Move-only; owned by the visitor.
+    class Permit {
     public:
-        Place() = default; // counts nobody
-        Place(Place&&) noexcept = default;
-        Place& operator=(Place&& other) noexcept;
+        Permit() = default; // counts nobody
+        Permit(Permit&&) noexcept = default;
+        Permit& operator=(Permit&& other) noexcept;
 
-        ~Place() { leave(); }
+        ~Permit() { leave(); }
 
     private:
         friend class VisitorLimits;
@@ -72,35 +73,34 @@ public:
         std::optional<std::map<Cidr, std::size_t>::iterator> ip_; // of those who are counted by it
     };
 
-    // Visitors' addresses of the last second that are remembered at most, for the limit of new
-    // ones. The one that goes before its time is the one that was let in last the longest time ago,
-    // so that of all it has regained most of what it may. To make it go, that many addresses must
-    // have been let in within a second; whoever has them needs no trick to come as often as he
-    // likes, and max_connections is what holds him. 10 MB.
+    // The most addresses remembered, for the limit of new visitors per second. The least recently
+    // admitted is forgotten first, since it has regained most of its allowance. Forgetting it early
+    // takes that many addresses within a second; an attacker with so many is held by
+    // max_connections. 10 MB.
     static constexpr std::size_t most_remembered = 65'536;
 
     explicit VisitorLimits(VisitorRules rules, std::size_t capacity = most_remembered);
 
-    // A place for a visitor from this address, or why it gets none. `now` never goes back.
-    std::variant<Place, Refusal> admit(const asio::ip::address& address, Clock::time_point now);
+    // A permit for a visitor from this address, or why it is refused. `now` never goes back.
+    std::variant<Permit, Refusal> admit(const asio::ip::address& address, Clock::time_point now);
 
-    // For those who come from now on. Those who are here stay, and count.
+    // Applies to new visitors. Present ones stay and count.
     void change_rules(VisitorRules rules);
 
-    // Those who have a place.
+    // The number of present visitors.
     std::size_t present() const { return present_->total; }
 
-    // Addresses that take memory: of those who are here, and of those who came within a second.
+    // The addresses in memory: of present visitors, and of those who came within a second.
     std::size_t remembered() const { return present_->by_ip.size() + recent_.size(); }
 
 private:
-    // For each visitor an address owes the time after which it may have the next, if all come
-    // evenly. It is free of debt at this time, and may owe up to a second: as many as come within
-    // one may also come at once. In a second without visitors it pays everything off.
+    // Each visitor adds the even interval between visitors to the debt of its address, up to a
+    // second of debt: as many as may come within a second may come at once. This is when the debt
+    // is paid; a second without visitors pays all of it.
     using DebtFree = Clock::time_point;
 
-    // Counts one more if that is within the limits per IP.
-    std::optional<Refusal> count_by_ip(const Cidr& ip, Clock::time_point now, Place& place);
+    // Counts a visitor if the limits per IP allow it.
+    std::optional<Refusal> count_by_ip(const Cidr& ip, Clock::time_point now, Permit& permit);
 
     bool comes_too_often(const Cidr& ip, Clock::time_point now) const;
     void note_arrival(const Cidr& ip, Clock::time_point now);

@@ -8,7 +8,7 @@
 
 namespace tunnel {
 
-// One visitor, as the list of them has it.
+// An entry of the list of visitors.
 struct VisitorStatus {
     std::uint64_t id = 0;
     std::string address; // "ip:port"
@@ -20,7 +20,7 @@ struct VisitorStatus {
     std::uint64_t to_visitor = 0;
 };
 
-// Which visitors are asked for. What is not set is not looked at.
+// Selects visitors; fields that are not set match all.
 struct VisitorFilter {
     std::optional<std::string> service{};
     std::optional<std::string> origin{};

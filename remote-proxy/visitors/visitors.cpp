@@ -23,11 +23,38 @@ namespace tunnel {
 
 namespace {
 
-// Out here because fmt 10 checks a format at compile time, and a coroutine's local is no constant.
-constexpr std::string_view broken = "lost its data connection: {}";
+Reason broken_by(std::error_code error)
+{
+    return {Code::data_connection_lost,
+            fmt::format("lost its data connection: {}", error.message())};
+}
 
-// Appends a frame with the bytes that the visitor has sent already, without taking them. How many;
-// nullopt: the visitor has reset, and nobody else will be told by the kernel.
+Reason closed()
+{
+    return {Code::closed_by_management, std::string(closed_by_management)};
+}
+
+// An origin proxy tells of itself, and of nothing that only the remote proxy knows.
+Code code_of(const Refuse& refuse)
+{
+    switch (refuse.code) {
+    case Code::too_many:
+    case Code::no_descriptors:
+    case Code::no_such_service:
+    case Code::data_connection_lost:
+    case Code::host_not_found:
+    case Code::origin_server_refused:
+    case Code::origin_server_timeout:
+    case Code::origin_server_unreachable:
+    case Code::origin_server_failed:
+        return refuse.code;
+    default:
+        return Code::origin_refused;
+    }
+}
+
+// Appends a frame with the bytes that the visitor has sent already, without taking them. Returns
+// how many; nullopt: the visitor has reset, which the kernel reports only once.
 std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
 {
     std::array<char, 4096> there;
@@ -43,7 +70,7 @@ std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
     return count;
 }
 
-// Lets no header of the PROXY protocol pass.
+// A Guard that forbids a PROXY header.
 Beginning no_proxy_header(std::string_view first)
 {
     switch (proxy_signature(first)) {
@@ -57,16 +84,16 @@ Beginning no_proxy_header(std::string_view first)
     return Beginning::forbidden;
 }
 
-// The words of a refusal that the relay met; empty if it had none.
-std::string reason_of(std::string_view body)
+// The reason in a refusal that the relay received; empty if it has none.
+Reason reason_of(std::string_view body)
 {
     const std::span bytes(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
     const auto frame = decode(static_cast<std::uint8_t>(FrameKind::refuse), bytes);
     const auto* const refuse = frame ? std::get_if<Refuse>(&*frame) : nullptr;
-    return refuse != nullptr ? refuse->text : std::string();
+    return refuse != nullptr ? Reason{code_of(*refuse), refuse->text} : Reason();
 }
 
-// "ip:port" of this machine; empty if it is gone already.
+// The local "ip:port"; empty if the visitor has left already.
 std::string arrived_at(const PublicService& service, int visitor)
 {
     const tcp::endpoint there = service.outside.endpoint();
@@ -80,7 +107,7 @@ std::string arrived_at(const PublicService& service, int visitor)
     return to_string(exact);
 }
 
-// Where there is only one, nobody needs its name.
+// A single service needs no name.
 std::string_view shown_name(const std::shared_ptr<const std::string>& name)
 {
     return name && *name != default_service ? std::string_view(*name) : std::string_view();
@@ -143,8 +170,8 @@ awaitable<void> Visitors::accept_visitors(ServicePointer service)
     }
 }
 
-// Leaves visitors in the kernel's queue until somebody leaves; but nobody waits there for ever.
-// Whether there is room, or the queue is empty.
+// Leaves visitors in the kernel's queue until another leaves, but not for ever. Returns whether
+// there is room, or the queue is empty.
 awaitable<bool> Visitors::make_room(PublicService& service)
 {
     if (!service.full_since)
@@ -155,25 +182,25 @@ awaitable<bool> Visitors::make_room(PublicService& service)
     std::error_code error;
     for (int i = 0; i < accept_batch && is_full() && !error && service.outside.is_open(); ++i) {
         if (auto accepted = service.outside.accept(error)) {
-            constexpr std::string_view why = "no descriptors left for more visitors";
-            tallies_.count(tallies_.overflow, to_string(accepted->peer), why);
+            const Reason why{Code::no_room, "no descriptors left for more visitors"};
+            tallies_.count(tallies_.no_room, to_string(accepted->peer), why.text);
             note_refusal(service, to_string(accepted->peer), why, true);
             reset(accepted->socket);
         }
     }
     if (error == std::errc::operation_would_block) {
-        service.full_since.reset(); // those who come from now on have patience of their own
+        service.full_since.reset(); // later visitors wait for their own time
     } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
         co_await pause_accepting(tallies_, "the outside address", error);
     }
     co_return !is_full() || error == std::errc::operation_would_block;
 }
 
-// Whether one more visitor from this address may wait. Most of the room is for other services, so
-// that one that nobody serves, or whose origin servers hang, does not keep visitors from them.
-// Where there is no room, the address from which most wait gives up a visitor, which is reset.
+// Whether a visitor from this address may wait. A service may fill a quarter of the room only, so
+// that one without origin proxy, or with hanging origin servers, does not block the others. If
+// there is no room, a visitor from the address with most waiting visitors is reset.
 bool Visitors::find_room(const PublicService& service, const asio::ip::address& address,
-                         std::string_view reason)
+                         const Reason& reason)
 {
     const bool is_share_used =
         !capacity_.is_only_service() && room_.waiting(service.number) * 4 > options_.max_waiting;
@@ -183,7 +210,7 @@ bool Visitors::find_room(const PublicService& service, const asio::ip::address& 
         is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
     if (!given_up)
         return false;
-    tallies_.count(tallies_.overflow, given_up->address, reason);
+    tallies_.count(tallies_.no_room, given_up->address, reason.text);
     turn_away(std::move(*given_up), reason);
     return true;
 }
@@ -199,7 +226,7 @@ void Visitors::welcome(const ServicePointer& service, Listener::Accepted accepte
     admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
 }
 
-// Whose connection it is, the load balancer says first.
+// The load balancer first says who the visitor is.
 awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted accepted)
 {
     struct Tells {
@@ -208,7 +235,7 @@ awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted ac
         ~Tells() { signal.notify(); }
     };
 
-    const Tells tells{visitor_left_}; // when it counts no more
+    const Tells tells{visitor_left_}; // once it is not counted any more
     const Counted counted(unidentified_);
     std::string outside = arrived_at(*service, accepted.socket.get());
     try {
@@ -222,13 +249,13 @@ awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted ac
         if (state_.stopped) // it is cancelled
             throw;
         if (error.code() == asio::error::eof)
-            log::debug("a load balancer looked whether this is there",
-                       {{"peer", to_string(accepted.peer)}});
+            log::debug("health check of a load balancer", {{"peer", to_string(accepted.peer)}});
         else
-            tallies_.count(tallies_.headless, to_string(accepted.peer), error.code().message());
+            tallies_.count(tallies_.no_proxy_header, to_string(accepted.peer),
+                           error.code().message());
         if (error.code() != asio::error::eof)
-            note_refusal(*service, to_string(accepted.peer), "no header of the PROXY protocol",
-                         false);
+            note_refusal(*service, to_string(accepted.peer),
+                         {Code::no_proxy_header, "no header of the PROXY protocol"}, false);
         reset(accepted.socket);
         co_return;
     }
@@ -249,9 +276,9 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
         reset(accepted.socket);
         return;
     }
-    constexpr std::string_view too_many = "too many visitors wait";
+    const Reason too_many{Code::no_room, "too many visitors wait"};
     if (!find_room(*service, accepted.peer.address(), too_many)) {
-        tallies_.count(tallies_.overflow, to_string(accepted.peer), too_many);
+        tallies_.count(tallies_.no_room, to_string(accepted.peer), too_many.text);
         note_refusal(*service, to_string(accepted.peer), too_many, true);
         reset(accepted.socket);
         return;
@@ -260,7 +287,7 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
     ++service->counts.visitors;
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
     visitor.ip = accepted.peer.address();
-    visitor.place = std::move(std::get<VisitorLimits::Place>(answer));
+    visitor.permit = std::move(std::get<VisitorLimits::Permit>(answer));
     visitor.service = service;
     visitor.service_number = service->number;
     visitor.service_name = service->name;
@@ -278,7 +305,7 @@ void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
         enter(*service, std::move(visitor));
 }
 
-// It waits until it is paired. There must be room.
+// The visitor waits until it is paired. There must be room.
 void Visitors::enter(PublicService& service, Visitor visitor)
 {
     const auto arrived = visitor.arrived;
@@ -287,27 +314,26 @@ void Visitors::enter(PublicService& service, Visitor visitor)
     alarm_.ring_by(arrived + options_.pairing_timeout);
 }
 
-// A parked connection costs it half a round trip instead of one and a half. What it has said
-// already goes with the announcement.
+// With a parked connection the visitor waits half a round trip instead of one and a half. Its first
+// bytes go with the announcement.
 void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                              Framed connection)
 {
     const Ticket ticket{random_bytes()};
     std::string bytes = encode(announcement(ticket, visitor, service.options));
     visitor.attempt.emplace(link.carrier);
-    // The relay looks at the first bytes of one who is guarded, and says under a limit how much may
-    // go.
+    // With a guard or a bandwidth limit, the relay decides which bytes may go.
     const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
     const auto ahead =
         waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
     if (!ahead) {
         link.parked.put(std::move(connection));
         visitor.attempt.reset();
-        turn_away(std::move(visitor), "reset by the visitor");
+        turn_away(std::move(visitor), describe(End::first_failed, sides_of_remote));
         return;
     }
     visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
-    service.told(link);
+    service.announced_to(link);
     connection.awaits_start = true;
     connection.sent_ahead = *ahead;
     const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
@@ -320,12 +346,12 @@ void Visitors::announce(PublicService& service)
     if (service.servers.empty())
         return;
     const auto now = Clock::now();
-    std::vector<std::pair<Ticket, std::string_view>> hopeless;
+    std::vector<std::pair<Ticket, std::string>> hopeless;
     room_.hand_out_tickets(service.number, [&](const Ticket& ticket, Visitor& visitor) {
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
             visitor.attempt.emplace(link->carrier);
-            service.told(*link);
+            service.announced_to(*link);
             link->connection.post(announcement(ticket, visitor, service.options));
             return true;
         }
@@ -335,13 +361,13 @@ void Visitors::announce(PublicService& service)
         else if (!is_bound && service.is_served())
             hopeless.emplace_back(ticket, "refused by every origin proxy");
         else
-            return false; // that one may come back
-        return true;      // with a ticket, by which it is dismissed
+            return false; // the origin proxy may come back
+        return true;      // the ticket serves to dismiss it
     });
     for (const auto& [ticket, why] : hopeless) {
         if (auto visitor = room_.dismiss(ticket)) {
             ++counts_.refused;
-            turn_away(std::move(*visitor), why, Blame::origin_side);
+            turn_away(std::move(*visitor), {Code::origin_refused, why}, Blame::origin_side);
         }
     }
 }
@@ -352,7 +378,7 @@ void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> sess
     counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Relayed>(std::move(visitor));
     pair_options.view = &known->view;
-    // Most come in the order of their numbers.
+    // Most come in the order of their numbers, so the hint is right.
     relayed_.emplace_hint(relayed_.end(), known->visitor.id, known.get());
     auto done = [this, known](Flow& flow) {
         asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
@@ -397,7 +423,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     if (flow.end == End::not_started) {
         if (link != nullptr)
             link->parked.drop_older(visitor.arrived); // when it was taken: admit()
-        log::debug("a parked connection was dead", {{"visitor", visitor.address}});
+        log::debug("an idle connection was dead", {{"visitor", visitor.address}});
     }
     const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
@@ -407,23 +433,21 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         enter(*service, std::move(visitor));
         return;
     }
-    std::string how = describe(flow.end, "visitor", "origin side");
+    Reason end = describe(flow.end, sides_of_remote);
     if (flow.end == End::cut_off && !flow.refusal.empty())
-        how = flow.refusal;
+        end = closed();
     if (flow.end == End::start_timeout) {
-        how = not_in_time();
+        end = not_in_time();
         ++counts_.late;
     }
-    if (flow.end == End::forbidden) {
-        how = "began with a header of the PROXY protocol";
-        tallies_.count(tallies_.foreign, visitor.address, how);
-    }
+    if (flow.end == End::forbidden)
+        tallies_.count(tallies_.foreign_proxy_header, visitor.address, end.text);
     if (flow.end == End::refused) {
-        if (const std::string why = reason_of(flow.refusal); !why.empty())
-            how = why;
+        if (const Reason why = reason_of(flow.refusal); !why.empty())
+            end = why;
         if (flow.first.is_open() && visitor.only_for() != nullptr) {
             visitor.socket = std::move(flow.first);
-            on_refusal(std::move(visitor), how);
+            on_refusal(std::move(visitor), end);
             return;
         }
     }
@@ -436,15 +460,15 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     visitor_left_.notify();
     const bool was_not_served =
         flow.end == End::start_timeout || flow.end == End::refused || flow.end == End::not_started;
-    note_end(visitor, flow.first_to_second, flow.second_to_first, how,
+    note_end(visitor, flow.first_to_second, flow.second_to_first, end,
              was_not_served ? Blame::origin_side : Blame::nobody);
 }
 
 void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                        std::string_view how, Blame blame)
+                        const Reason& end, Blame blame)
 {
     const auto duration = Clock::now() - visitor.arrived;
-    log_visitor_end(visitor.address, up, down, duration, how, shown_name(visitor.service_name),
+    log_visitor_end(visitor.address, up, down, duration, end, shown_name(visitor.service_name),
                     blame);
     if (!events_.is_heard())
         return;
@@ -455,20 +479,22 @@ void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t 
                {"bytes_to_origin", up},
                {"bytes_to_visitor", down},
                {"seconds", std::chrono::duration<double>(duration).count()},
-               {"reason", how}};
+               {"code", name_of(end.code)},
+               {"reason", end.text}};
     if (const OriginName* const origin = visitor.origin())
         event["origin"] = origin->shown();
     events_.publish("visitor_closed", to_line(event));
 }
 
-// Of one that was not let in.
+// For a visitor that was not let in.
 void Visitors::note_refusal(const PublicService& service, std::string_view address,
-                            std::string_view reason, bool is_limit)
+                            const Reason& reason, bool is_limit)
 {
     if (events_.is_heard())
         events_.publish("visitor_refused", to_line(Json{{"address", address},
                                                         {"service", *service.name},
-                                                        {"reason", reason},
+                                                        {"code", name_of(reason.code)},
+                                                        {"reason", reason.text},
                                                         {"limit", is_limit}}));
 }
 
@@ -478,9 +504,8 @@ void Visitors::note_success(PublicService& service, const Visitor& visitor)
         server->refused.reset();
 }
 
-// An origin proxy has not connected it to the origin server, and nothing of it was taken: somebody
-// else may serve it.
-void Visitors::on_refusal(Visitor visitor, std::string_view why)
+// An origin proxy could not connect the visitor, and took none of its bytes: another may serve it.
+void Visitors::on_refusal(Visitor visitor, const Reason& why)
 {
     const ServicePointer service = visitor.service.lock();
     if (service) {
@@ -488,8 +513,9 @@ void Visitors::on_refusal(Visitor visitor, std::string_view why)
             server->refused = Clock::now();
     }
     if (may_wait_again(visitor) && service->has_another_for(visitor)) {
-        log::debug("refused, so another origin proxy is asked",
-                   {{"visitor", visitor.address}, {"reason", why}});
+        log::debug(
+            "refused, so another origin proxy is asked",
+            {{"visitor", visitor.address}, {"code", name_of(why.code)}, {"reason", why.text}});
         visitor.end_attempt(AttemptEnd::refused);
         enter(*service, std::move(visitor));
         return;
@@ -498,16 +524,16 @@ void Visitors::on_refusal(Visitor visitor, std::string_view why)
     turn_away(std::move(visitor), why, Blame::origin_side);
 }
 
-// Its data connection broke before the start: nothing of it was sent there, and nobody has begun to
-// serve it, unless it said something on a parked connection before.
-void Visitors::on_broken(Visitor visitor, std::string_view why)
+// The data connection broke before the start: no bytes were sent on it, and no origin proxy has
+// begun to serve the visitor, unless its first bytes went out on a parked connection before.
+void Visitors::on_broken(Visitor visitor, const Reason& why)
 {
     if (visitor.only_for() != nullptr) {
         ++counts_.broken;
         turn_away(std::move(visitor), why, Blame::origin_side);
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
         on_refusal(std::move(visitor), why);
-    } else { // the origin proxy itself may be on its way out, and what shows it comes next
+    } else { // the origin proxy may be leaving, which will show next
         const ServicePointer service = visitor.service.lock();
         if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
@@ -523,7 +549,7 @@ bool Visitors::may_wait_again(const Visitor& visitor) const
            Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
 
-void Visitors::turn_away(Visitor visitor, std::string_view why, Blame blame)
+void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
 {
     reset(visitor.socket);
     visitor_left_.notify();
@@ -538,37 +564,38 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
         std::error_code ignored;
         connection.socket.close(ignored);
     };
-    const OriginLink* const link = links_.find(room_.told_to(ticket));
+    const OriginLink* const link = links_.find(room_.announced_to(ticket));
     auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
     if (!claim) {
         tallies_.count(tallies_.strangers, connection.peer,
-                       make_error_code(Errc::unknown_ticket).message());
+                       make_error_code(Errc::unknown_ticket).message(), Code::unknown_ticket);
         co_return;
     }
     reset_on_close(connection.socket.native_handle());
-    // Whose it is, whoever is logged in when it has started.
+    // The session of the connection, whoever is logged in later.
     const std::optional<SessionId> session = link->session;
-    std::string failure;
+    Reason failure;
     bool refused = false;
     try {
         const Frame frame = co_await read_frame(connection.wire());
         const auto* const refuse = std::get_if<Refuse>(&frame);
         refused = refuse != nullptr;
         if (refused)
-            failure = refuse->text.empty() ? "refused by the origin proxy" : refuse->text;
+            failure = {code_of(*refuse),
+                       refuse->text.empty() ? "refused by the origin proxy" : refuse->text};
         else if (!std::holds_alternative<Start>(frame))
-            failure = fmt::format(broken, make_error_code(Errc::unexpected_frame).message());
+            failure = broken_by(make_error_code(Errc::unexpected_frame));
     } catch (const std::system_error& error) {
-        failure = fmt::format(broken, error.code().message());
+        failure = broken_by(error.code());
     }
-    if (gone) // and told by whoever let the visitor go
+    if (gone) // already logged where the visitor was dismissed
         co_return;
     auto visitor = claim->take();
     if (!visitor)
         co_return;
     const Carrier& carrier = visitor->attempt->by();
     if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
-        failure = "the origin proxy is trusted no longer";
+        failure = {Code::not_trusted, "the origin proxy is no longer trusted"};
     if (failure.empty()) {
         relay(std::move(*visitor), connection.release(), session);
     } else if (refused) {
@@ -592,10 +619,10 @@ void Visitors::accept_connected(const ServicePointer& service)
 
 void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 {
-    if (room_.told_to(refuse.ticket) != link.number)
+    if (room_.announced_to(refuse.ticket) != link.number)
         return;
     if (auto visitor = room_.dismiss(refuse.ticket))
-        on_refusal(std::move(*visitor), refuse.text);
+        on_refusal(std::move(*visitor), {code_of(refuse), refuse.text});
 }
 
 void Visitors::revoke(const OriginLink& link)
@@ -607,20 +634,21 @@ void Visitors::revoke(const OriginLink& link)
 
 void Visitors::end_waiting_for_closed(const PublicService& service, std::string_view why)
 {
-    while (auto visitor = room_.dismiss_untold(service.number)) {
+    while (auto visitor = room_.dismiss_unannounced(service.number)) {
         ++counts_.service_closed;
-        turn_away(std::move(*visitor), why);
+        turn_away(std::move(*visitor), {Code::service_closed, std::string(why)});
     }
 }
 
 bool Visitors::end_waiting_for_deserted(const PublicService& service)
 {
     for (int i = 0; i < ended_per_turn; ++i) {
-        auto visitor = room_.dismiss_untold(service.number);
+        auto visitor = room_.dismiss_unannounced(service.number);
         if (!visitor)
             return true;
         ++counts_.late;
-        turn_away(std::move(*visitor), "no origin proxy came back", Blame::origin_side);
+        turn_away(std::move(*visitor), {Code::late, "no origin proxy came back"},
+                  Blame::origin_side);
     }
     return false;
 }
@@ -628,7 +656,7 @@ bool Visitors::end_waiting_for_deserted(const PublicService& service)
 void Visitors::end_pairing(std::uint64_t link)
 {
     for (Visitor& visitor : room_.dismiss_claimed(link))
-        turn_away(std::move(visitor), closed_by_management);
+        turn_away(std::move(visitor), closed());
 }
 
 bool Visitors::any_relayed(const std::function<bool(const Visitor&)>& which) const
@@ -650,10 +678,10 @@ void Visitors::end_relayed(const std::function<bool(const Visitor&)>& which)
         relay_.end_unwanted();
 }
 
-void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why)
+void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which)
 {
     for (Visitor& visitor : room_.dismiss_if(which))
-        turn_away(std::move(visitor), why);
+        turn_away(std::move(visitor), closed());
 }
 
 void Visitors::end_served_by(const std::function<bool(const Carrier&)>& which)
@@ -678,7 +706,7 @@ bool Visitors::end(std::uint64_t id)
         return true;
     }
     const std::size_t before = room_.size();
-    end_waiting(is_it, closed_by_management);
+    end_waiting(is_it);
     return room_.size() != before;
 }
 
@@ -702,13 +730,13 @@ std::optional<Clock::time_point> Visitors::next_deadline() const
 void Visitors::end_all_waiting()
 {
     while (auto visitor = room_.expire(Clock::time_point::max()))
-        turn_away(std::move(*visitor), "cut by the shutdown");
+        turn_away(std::move(*visitor), describe(End::stopped, sides_of_remote));
 }
 
-std::string Visitors::not_in_time() const
+Reason Visitors::not_in_time() const
 {
-    return fmt::format("not connected to the origin server within {}",
-                       to_string(options_.pairing_timeout));
+    return {Code::late, fmt::format("not connected to the origin server within {}",
+                                    to_string(options_.pairing_timeout))};
 }
 
 // ---- While the program stops
@@ -723,7 +751,7 @@ awaitable<void> Visitors::finish_pairing(Clock::time_point limit)
 awaitable<void> Visitors::end_unclaimed()
 {
     for (int i = 1; auto visitor = room_.dismiss_unclaimed(); ++i) {
-        turn_away(std::move(*visitor), "cut by the shutdown");
+        turn_away(std::move(*visitor), describe(End::stopped, sides_of_remote));
         if (i % ended_per_turn == 0)
             co_await yield_to_others();
     }
@@ -731,7 +759,7 @@ awaitable<void> Visitors::end_unclaimed()
 
 awaitable<void> Visitors::finish(Clock::time_point limit)
 {
-    // Those behind a load balancer that has not named them yet are not let in any more.
+    // Visitors without their PROXY header are not let in any more.
     while (size() > unidentified_ && Clock::now() < limit)
         co_await visitor_left_.wait_until(limit);
 }

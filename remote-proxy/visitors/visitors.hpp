@@ -1,4 +1,4 @@
-// The visitors of the remote proxy: from the outside address to the relay.
+// The visitors of the remote proxy, from the outside address to the relay.
 #pragma once
 
 #include <cstddef>
@@ -33,11 +33,11 @@
 
 namespace tunnel {
 
-// Accepts them, announces them to origin proxies, and gives them to the relay with the data
+// Accepts visitors, announces them to origin proxies, and hands them to the relay with the data
 // connections that come for them.
 class Visitors {
 public:
-    // What is used here and belongs to others. All of it must outlive this.
+    // Owned by others; all must outlive this.
     struct Uses {
         asio::io_context& io;
         const RemoteOptions& options;
@@ -56,89 +56,89 @@ public:
 
     // ---- Of one service
 
-    // Takes its visitors until it is retired.
+    // Accepts its visitors until it is retired.
     void accept(const ServicePointer& service);
 
-    // Takes in those who have connected already; whoever comes later is not waited for.
+    // Accepts visitors who have connected already, without waiting for more.
     void accept_connected(const ServicePointer& service);
 
-    // Announces those who wait for it, as far as somebody serves it.
+    // Announces its waiting visitors, if an origin proxy serves it.
     void announce(PublicService& service);
 
-    // Those who wait and were not announced to anybody are sent away: it is gone, or nobody has
-    // come back to serve it.
+    // Resets its waiting visitors that are not announced: the service is closed (`why`), or no
+    // origin proxy has come back.
     void end_waiting_for_closed(const PublicService& service, std::string_view why);
 
-    // A part of them in each turn. True: none are left.
+    // Only some in each call. True: none are left.
     bool end_waiting_for_deserted(const PublicService& service);
 
     // ---- Of one origin proxy
 
-    // Somebody has come with a ticket, and may take its visitor.
+    // Pairs a data connection that has presented a ticket with its visitor.
     awaitable<void> pair(ControlPort::Connection connection, Ticket ticket);
 
-    // It cannot connect a visitor.
+    // The origin proxy cannot connect a visitor.
     void on_refuse(const OriginLink& link, const Refuse& refuse);
 
-    // Its control connection is gone: those who were announced on it are announced to others.
+    // Its control connection is gone: its announced visitors go to others.
     void revoke(const OriginLink& link);
 
-    // Resets those whose data connections were there, but had not started.
+    // Resets visitors whose data connection has come but not started.
     void end_pairing(std::uint64_t link);
 
     // ---- Of any
 
-    // Resets those who are being served, or wait, for whom `which` says so.
+    // Resets the served or waiting visitors that `which` selects, for the management interface.
     void end_relayed(const std::function<bool(const Visitor&)>& which);
-    void end_waiting(const std::function<bool(const Visitor&)>& which, std::string_view why);
+    void end_waiting(const std::function<bool(const Visitor&)>& which);
 
-    // Cuts those who are served by log-ins for which `which` says so.
+    // Cuts visitors served by the log-ins that `which` selects.
     void end_served_by(const std::function<bool(const Carrier&)>& which);
 
-    // Resets one. False: there is none of this number.
+    // Resets one visitor. False: there is none with this number.
     bool end(std::uint64_t id);
 
     bool any_relayed(const std::function<bool(const Visitor&)>& which) const;
 
-    // Sends those away that have waited for too long, a part of them in each turn.
+    // Resets visitors that have waited too long, some in each call.
     void expire(Clock::time_point now);
 
     // When expire() has something to do.
     std::optional<Clock::time_point> next_deadline() const;
 
-    // Sends all away that wait.
+    // Resets all waiting visitors.
     void end_all_waiting();
 
     // ---- While the program stops
 
-    // Returns when nobody waits any more who was announced, or at the limit.
+    // Returns when no announced visitor waits any more, or at the limit.
     awaitable<void> finish_pairing(Clock::time_point limit);
 
-    // Sends those away for whom nobody has come yet.
+    // Resets visitors for whom no data connection has come.
     awaitable<void> end_unclaimed();
 
-    // Returns when all are gone, or at the limit.
+    // Returns when all have left, or at the limit.
     awaitable<void> finish(Clock::time_point limit);
 
-    // Wakes those two: something has changed that they may wait for.
+    // Wakes finish_pairing() and finish(): something has changed.
     Signal& left() { return visitor_left_; }
 
     // ---- What there is
 
-    // Who are here, waiting or being served.
+    // The number of visitors, waiting or served.
     std::size_t size() const { return unidentified_ + room_.size() + relayed_.size(); }
 
     const WaitingRoom& room() const { return room_; }
 
     const RemoteCounts& counts() const { return counts_; }
 
-    // Up to `limit` with a higher number than `after`, by their numbers. A service in the filter
-    // has its full name.
+    // Up to `limit` visitors with numbers above `after`, in order. A service in the filter has its
+    // full name.
     std::vector<VisitorStatus> after(std::uint64_t after, std::size_t limit,
                                      const VisitorFilter& filter) const;
 
 private:
-    // A visitor in the hands of the relay.
+    // A visitor that the relay serves.
     struct Relayed {
         explicit Relayed(Visitor its) : visitor(std::move(its)) {}
 
@@ -148,7 +148,7 @@ private:
 
     static constexpr int accept_batch = 64; // then others have a turn
 
-    // All who wait may come to the end of their time at once; resetting one takes about 20 us.
+    // All waiting visitors may expire at once; resetting one takes about 20 us.
     static constexpr int ended_per_turn = 64;
 
     awaitable<void> accept_visitors(ServicePointer service);
@@ -157,7 +157,7 @@ private:
     bool is_full() const { return size() >= capacity_.visitors(); }
 
     bool find_room(const PublicService& service, const asio::ip::address& address,
-                   std::string_view reason);
+                   const Reason& reason);
     void welcome(const ServicePointer& service, Listener::Accepted accepted);
     awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
     void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
@@ -168,16 +168,16 @@ private:
     void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
-    void on_refusal(Visitor visitor, std::string_view why);
-    void on_broken(Visitor visitor, std::string_view why);
+    void on_refusal(Visitor visitor, const Reason& why);
+    void on_broken(Visitor visitor, const Reason& why);
     bool may_wait_again(const Visitor& visitor) const;
-    void turn_away(Visitor visitor, std::string_view why, Blame blame = Blame::nobody);
-    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                  std::string_view how, Blame blame);
-    void note_refusal(const PublicService& service, std::string_view address,
-                      std::string_view reason, bool is_limit);
+    void turn_away(Visitor visitor, const Reason& why, Blame blame = Blame::nobody);
+    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down, const Reason& end,
+                  Blame blame);
+    void note_refusal(const PublicService& service, std::string_view address, const Reason& reason,
+                      bool is_limit);
     PairLimits limits_of(const Visitor& visitor) const;
-    std::string not_in_time() const;
+    Reason not_in_time() const;
 
     asio::io_context& io_;
     const RemoteOptions& options_;
@@ -192,9 +192,9 @@ private:
     TaskGroup& tasks_;
 
     WaitingRoom room_;
-    std::size_t unidentified_ = 0; // of whom a load balancer has not said who they are
+    std::size_t unidentified_ = 0; // whose PROXY header has not arrived yet
     std::uint64_t latest_visitor_ = 0;
-    std::map<std::uint64_t, Relayed*> relayed_; // by their numbers; the relay has them
+    std::map<std::uint64_t, Relayed*> relayed_; // by number; owned by the relay
     RemoteCounts counts_;
     Signal visitor_left_;
 };

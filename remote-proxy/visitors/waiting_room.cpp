@@ -25,7 +25,7 @@ std::optional<Visitor> WaitingRoom::Claim::take()
     if (found == room->by_ticket_.end())
         return std::nullopt;
     found->second->on_gone = nullptr; // not gone: taken
-    return room->take_told(found->second);
+    return room->take_announced(found->second);
 }
 
 std::size_t WaitingRoom::waiting(std::uint64_t service) const
@@ -62,14 +62,14 @@ void WaitingRoom::enter(Visitor visitor)
     seat.self = fresh.begin();
     seat.slot = all_.insert(seat.visitor.ip, seat);
     seat.service_slot = pools_[service].insert(seat.visitor.ip, seat);
-    insert(untold_[service], fresh, fresh.begin());
+    insert(unannounced_[service], fresh, fresh.begin());
 }
 
 void WaitingRoom::hand_out_tickets(std::uint64_t service,
                                    const std::function<bool(const Ticket&, Visitor&)>& tell)
 {
-    const auto queue = untold_.find(service);
-    if (queue == untold_.end())
+    const auto queue = unannounced_.find(service);
+    if (queue == unannounced_.end())
         return;
     Seats& seats = queue->second;
     for (auto next = seats.begin(); next != seats.end();) {
@@ -79,29 +79,29 @@ void WaitingRoom::hand_out_tickets(std::uint64_t service,
         if (!tell(ticket, seat->visitor))
             continue;
         seat->ticket = ticket;
-        insert(told_, seats, seat);
+        insert(announced_, seats, seat);
         by_ticket_.emplace(ticket, seat);
     }
     if (seats.empty())
-        untold_.erase(queue);
+        unannounced_.erase(queue);
 }
 
-void WaitingRoom::revoke_tickets(std::uint64_t told_to)
+void WaitingRoom::revoke_tickets(std::uint64_t announced_to)
 {
-    for (auto after = told_.end(); after != told_.begin();) {
+    for (auto after = announced_.end(); after != announced_.begin();) {
         const auto seat = std::prev(after);
-        if (seat->claimed || seat->visitor.announced_on() != told_to) {
+        if (seat->claimed || seat->visitor.announced_on() != announced_to) {
             after = seat;
             continue;
         }
         by_ticket_.erase(seat->ticket);
         seat->visitor.end_attempt(AttemptEnd::revoked);
         // As a rule they arrived before those who were never told, so they go back to the front.
-        Seats& queue = untold_[seat->visitor.service_number];
+        Seats& queue = unannounced_[seat->visitor.service_number];
         auto place = queue.begin();
         while (place != queue.end() && place->visitor.arrived < seat->visitor.arrived)
             ++place;
-        queue.splice(place, told_, seat);
+        queue.splice(place, announced_, seat);
     }
 }
 
@@ -121,18 +121,18 @@ std::optional<Visitor> WaitingRoom::dismiss(const Ticket& ticket)
     const auto found = by_ticket_.find(ticket);
     if (found == by_ticket_.end())
         return std::nullopt;
-    return take_told(found->second);
+    return take_announced(found->second);
 }
 
-std::uint64_t WaitingRoom::told_to(const Ticket& ticket) const
+std::uint64_t WaitingRoom::announced_to(const Ticket& ticket) const
 {
     const auto found = by_ticket_.find(ticket);
     return found == by_ticket_.end() ? 0 : found->second->visitor.announced_on();
 }
 
-std::optional<Visitor> WaitingRoom::dismiss_untold(std::uint64_t service)
+std::optional<Visitor> WaitingRoom::dismiss_unannounced(std::uint64_t service)
 {
-    return take_untold(untold_.find(service));
+    return take_unannounced(unannounced_.find(service));
 }
 
 std::optional<Clock::time_point> WaitingRoom::oldest_arrival() const
@@ -142,8 +142,8 @@ std::optional<Clock::time_point> WaitingRoom::oldest_arrival() const
         if (!seats.empty() && (!oldest || seats.front().visitor.arrived < *oldest))
             oldest = seats.front().visitor.arrived;
     };
-    consider(told_);
-    for (const auto& [service, seats] : untold_)
+    consider(announced_);
+    for (const auto& [service, seats] : unannounced_)
         consider(seats);
     return oldest;
 }
@@ -158,43 +158,43 @@ std::optional<Visitor> WaitingRoom::make_room_for(const asio::ip::address& addre
     if (seat == nullptr)
         return std::nullopt;
     if (const auto told = by_ticket_.find(seat->ticket); told != by_ticket_.end())
-        return take_told(told->second);
-    const auto queue = untold_.find(seat->visitor.service_number);
+        return take_announced(told->second);
+    const auto queue = unannounced_.find(seat->visitor.service_number);
     Seats& seats = queue->second;
-    Visitor visitor = take_untold(seats, seat->self);
+    Visitor visitor = take_unannounced(seats, seat->self);
     if (seats.empty())
-        untold_.erase(queue);
+        unannounced_.erase(queue);
     return visitor;
 }
 
 std::optional<Visitor> WaitingRoom::expire(Clock::time_point before)
 {
-    if (!told_.empty() && told_.front().visitor.arrived <= before)
-        return take_told(told_.begin());
-    for (auto queue = untold_.begin(); queue != untold_.end(); ++queue) {
+    if (!announced_.empty() && announced_.front().visitor.arrived <= before)
+        return take_announced(announced_.begin());
+    for (auto queue = unannounced_.begin(); queue != unannounced_.end(); ++queue) {
         if (queue->second.front().visitor.arrived <= before)
-            return take_untold(queue);
+            return take_unannounced(queue);
     }
     return std::nullopt;
 }
 
 void WaitingRoom::for_each(const std::function<void(const Visitor&)>& look) const
 {
-    for (const Seat& seat : told_)
+    for (const Seat& seat : announced_)
         look(seat.visitor);
-    for (const auto& [service, seats] : untold_) {
+    for (const auto& [service, seats] : unannounced_) {
         for (const Seat& seat : seats)
             look(seat.visitor);
     }
 }
 
-std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
+std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t announced_to)
 {
     std::vector<Visitor> gone;
-    for (auto next = told_.begin(); next != told_.end();) {
+    for (auto next = announced_.begin(); next != announced_.end();) {
         const auto seat = next++;
-        if (seat->claimed && seat->visitor.announced_on() == told_to)
-            gone.push_back(take_told(seat));
+        if (seat->claimed && seat->visitor.announced_on() == announced_to)
+            gone.push_back(take_announced(seat));
     }
     return gone;
 }
@@ -202,51 +202,52 @@ std::vector<Visitor> WaitingRoom::dismiss_claimed(std::uint64_t told_to)
 std::size_t WaitingRoom::unclaimed_tickets() const
 {
     return static_cast<std::size_t>(
-        std::ranges::count_if(told_, [](const Seat& seat) { return !seat.claimed; }));
+        std::ranges::count_if(announced_, [](const Seat& seat) { return !seat.claimed; }));
 }
 
 std::optional<Visitor> WaitingRoom::dismiss_unclaimed()
 {
-    if (!untold_.empty())
-        return take_untold(untold_.begin());
-    const auto seat = std::ranges::find_if(told_, [](const Seat& each) { return !each.claimed; });
-    return seat == told_.end() ? std::nullopt : std::optional(take_told(seat));
+    if (!unannounced_.empty())
+        return take_unannounced(unannounced_.begin());
+    const auto seat =
+        std::ranges::find_if(announced_, [](const Seat& each) { return !each.claimed; });
+    return seat == announced_.end() ? std::nullopt : std::optional(take_announced(seat));
 }
 
 std::vector<Visitor> WaitingRoom::dismiss_if(const std::function<bool(const Visitor&)>& which)
 {
     std::vector<Visitor> gone;
-    for (auto next = told_.begin(); next != told_.end();) {
+    for (auto next = announced_.begin(); next != announced_.end();) {
         const auto seat = next++;
         if (which(seat->visitor))
-            gone.push_back(take_told(seat));
+            gone.push_back(take_announced(seat));
     }
-    for (auto queue = untold_.begin(); queue != untold_.end();) {
+    for (auto queue = unannounced_.begin(); queue != unannounced_.end();) {
         Seats& seats = queue->second;
         for (auto next = seats.begin(); next != seats.end();) {
             const auto seat = next++;
             if (!which(seat->visitor))
                 continue;
-            gone.push_back(take_untold(seats, seat));
+            gone.push_back(take_unannounced(seats, seat));
         }
-        queue = seats.empty() ? untold_.erase(queue) : std::next(queue);
+        queue = seats.empty() ? unannounced_.erase(queue) : std::next(queue);
     }
     return gone;
 }
 
-Visitor WaitingRoom::take_told(Seats::iterator seat)
+Visitor WaitingRoom::take_announced(Seats::iterator seat)
 {
     by_ticket_.erase(seat->ticket);
     leave(*seat);
     Visitor visitor = std::move(seat->visitor);
     const std::function<void()> on_gone = std::move(seat->on_gone);
-    told_.erase(seat);
+    announced_.erase(seat);
     if (on_gone)
         on_gone();
     return visitor;
 }
 
-Visitor WaitingRoom::take_untold(Seats& seats, Seats::iterator seat)
+Visitor WaitingRoom::take_unannounced(Seats& seats, Seats::iterator seat)
 {
     leave(*seat);
     Visitor visitor = std::move(seat->visitor);
@@ -256,14 +257,14 @@ Visitor WaitingRoom::take_untold(Seats& seats, Seats::iterator seat)
 
 // The one that has waited longest.
 std::optional<Visitor>
-WaitingRoom::take_untold(std::unordered_map<std::uint64_t, Seats>::iterator queue)
+WaitingRoom::take_unannounced(std::unordered_map<std::uint64_t, Seats>::iterator queue)
 {
-    if (queue == untold_.end())
+    if (queue == unannounced_.end())
         return std::nullopt;
     Seats& seats = queue->second;
-    Visitor visitor = take_untold(seats, seats.begin());
+    Visitor visitor = take_unannounced(seats, seats.begin());
     if (seats.empty())
-        untold_.erase(queue);
+        unannounced_.erase(queue);
     return visitor;
 }
 

@@ -17,15 +17,15 @@
 
 namespace tunnel {
 
-// A visitor that has entered gets a ticket when somebody can be told of it. The ticket is good for
-// one claim, and only while the control connection lives that carried it. No I/O, no clock.
+// A waiting visitor gets a ticket when it can be announced. The ticket is valid for one claim,
+// while the control connection of its announcement lives. No I/O, no clock.
 class WaitingRoom {
     struct Seat;
     using Seats = std::list<Seat>;
 
 public:
-    // Somebody who has presented a ticket and is about to take the visitor. While it lives the
-    // ticket is used up; if it dies without take(), the visitor is let go, which resets it.
+    // A ticket has been presented, and the visitor is about to be taken. If this is destroyed
+    // without take(), the visitor is reset.
     class Claim {
     public:
         Claim(Claim&& other) noexcept;
@@ -55,56 +55,56 @@ public:
     // Visitors of this service.
     std::size_t waiting(std::uint64_t service) const;
 
-    // The room must not be full. One that arrived before others who wait goes before them.
+    // The room must not be full. Visitors are ordered by arrival.
     void enter(Visitor visitor);
 
-    // Gives every visitor of the service that has none a ticket, in the order of their arrival, and
-    // tells it. One whom nobody can be told of, so that `tell` answers false, stays without.
+    // Calls `tell` with a new ticket for each visitor of the service without one, in the order of
+    // their arrival. If `tell` returns false, the visitor stays without a ticket.
     void hand_out_tickets(std::uint64_t service,
                           const std::function<bool(const Ticket&, Visitor&)>& tell);
 
-    // The control connection of this number is gone: the tickets that it carried are void, except
-    // for claims that are under way.
-    void revoke_tickets(std::uint64_t told_to);
+    // The control connection of this number is gone: its tickets become void, except for claims
+    // under way.
+    void revoke_tickets(std::uint64_t announced_to);
 
     // nullopt: no such ticket. `on_gone` is called if the visitor expires or is dismissed before it
     // is taken; it must not touch the room.
     std::optional<Claim> claim(const Ticket& ticket, std::function<void()> on_gone);
 
-    // Takes the visitor of this ticket out, claimed or not; nullopt: no such ticket.
+    // Removes the visitor of this ticket, claimed or not; nullopt: no such ticket.
     std::optional<Visitor> dismiss(const Ticket& ticket);
 
     // The number of the link on which the visitor of this ticket was announced; 0: no such ticket.
-    std::uint64_t told_to(const Ticket& ticket) const;
+    std::uint64_t announced_to(const Ticket& ticket) const;
 
-    // Takes a visitor of the service out that has no ticket, the oldest first.
-    std::optional<Visitor> dismiss_untold(std::uint64_t service);
+    // Removes the oldest visitor of the service without a ticket.
+    std::optional<Visitor> dismiss_unannounced(std::uint64_t service);
 
-    // When the visitor that has waited longest arrived.
+    // The arrival of the visitor that has waited longest.
     std::optional<Clock::time_point> oldest_arrival() const;
 
-    // Takes out a visitor so that one from `address` has room: the latest of the address from which
-    // most wait. With `service`, among those of this service alone. nullopt: as many wait from
+    // Removes a visitor to make room for one from `address`: the latest of the address with most
+    // waiting visitors, or with `service`, with most among those of this service. nullopt: that is
     // `address` itself.
     std::optional<Visitor> make_room_for(const asio::ip::address& address,
                                          std::optional<std::uint64_t> service = {});
 
-    // Takes out a visitor that arrived at `before` or earlier.
+    // Removes a visitor that arrived at `before` or earlier.
     std::optional<Visitor> expire(Clock::time_point before);
 
-    // All that wait, in no order.
+    // All visitors, unordered.
     void for_each(const std::function<void(const Visitor&)>& look) const;
 
-    // Takes out those who were told of on the link of this number, and are claimed.
-    std::vector<Visitor> dismiss_claimed(std::uint64_t told_to);
+    // Removes the claimed visitors that were announced on the link of this number.
+    std::vector<Visitor> dismiss_claimed(std::uint64_t announced_to);
 
-    // Visitors for whom somebody may still come with a ticket.
+    // The number of tickets that are not claimed yet.
     std::size_t unclaimed_tickets() const;
 
-    // Takes out a visitor for whom nobody has come yet.
+    // Removes a visitor whose ticket is not claimed.
     std::optional<Visitor> dismiss_unclaimed();
 
-    // Takes out those of whom `which` says so, claimed or not.
+    // Removes the visitors that `which` selects, claimed or not.
     std::vector<Visitor> dismiss_if(const std::function<bool(const Visitor&)>& which);
 
 private:
@@ -115,23 +115,24 @@ private:
         Ticket ticket{};
         std::function<void()> on_gone{}; // set once claimed
         bool claimed = false;
-        Seats::iterator self{};    // in the list that it stands in
+        Seats::iterator self{};    // in its list
         Pool::Slot slot{};         // in `all_`
         Pool::Slot service_slot{}; // among those of its service
     };
 
     void insert(Seats& seats, Seats& from, Seats::iterator seat);
     void leave(const Seat& seat);
-    Visitor take_told(Seats::iterator seat);
-    Visitor take_untold(Seats& seats, Seats::iterator seat);
-    std::optional<Visitor> take_untold(std::unordered_map<std::uint64_t, Seats>::iterator service);
+    Visitor take_announced(Seats::iterator seat);
+    Visitor take_unannounced(Seats& seats, Seats::iterator seat);
+    std::optional<Visitor>
+    take_unannounced(std::unordered_map<std::uint64_t, Seats>::iterator service);
 
     std::size_t capacity_;
-    Pool all_;                                      // everybody who waits, by address
+    Pool all_;                                      // all visitors, by address
     std::unordered_map<std::uint64_t, Pool> pools_; // for each service that has any
-    Seats told_;                                    // with a ticket; by arrival
+    Seats announced_;                               // with a ticket; by arrival
     // Without; for each service that has any, by arrival.
-    std::unordered_map<std::uint64_t, Seats> untold_;
+    std::unordered_map<std::uint64_t, Seats> unannounced_;
     std::unordered_map<Ticket, Seats::iterator> by_ticket_;
 };
 

@@ -150,6 +150,12 @@ class Pages(unittest.TestCase):
                 for part in re.split("NAME|ADDRESS|…|dial:|Connection refused", line):  # these are put in
                     self.assertTrue(part.strip() in sources, line)
 
+    def test_every_code_is_explained_and_no_other(self):
+        codes = re.search(r"enum class Code .*?\{(.*?)\};", documents.read("common/base/code.hpp"), re.S)[1]
+        rows = documents.table_rows(documents.read("docs/operations.md"), "Code")
+        self.assertEqual(sorted(re.findall(r"^    (\w+),$", codes, re.M)),
+                         sorted(code for cells in rows for code in re.findall(r"`(\w+)`", cells[0])))
+
     def test_every_metric_that_is_named_exists(self):
         sources = self.sources()
         for name in documents.written_by_hand():
@@ -364,9 +370,9 @@ class Readme(unittest.TestCase):
                 started[name].wait_line(f"^{re.escape(self.here(ready))}$", stream="stdout")
             url = re.search(r"`curl (http://example\.com:\d+/)`", section)[1]
             run([need("curl"), "--silent", "--show-error", "--noproxy", "*", "--http0.9", self.here(url)])
-            self.assertRegex(ended, r"^\S+Z info  visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=finished$")
+            self.assertRegex(ended, r"^\S+Z info  visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=closed$")
             for each in started.values():
-                each.wait_line(r"visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=finished$")
+                each.wait_line(r"visitor ended visitor=\S+ up=\d+ down=210 duration=\S+s end=closed$")
 
     def set_up(self, title):
         return self.section(f"**{title}", "\n\n**") if f"**{title}" in self.text else self.fail(title)

@@ -19,7 +19,7 @@ class Resets(unittest.TestCase):
             reset(visitor)
             self.assertEqual(poll(lambda: origin.results, "the origin server notices"), ["reset"])
             remote, server = tunnel.wait_visitors(1)
-            self.assertEqual([remote[0]["end"], server[0]["end"]], ["reset by the visitor", "reset by the remote side"])
+            self.assertEqual([remote[0]["code"], server[0]["code"]], ["visitor_reset", "remote_side_reset"])
 
     def test_a_reset_by_the_origin_server_reaches_the_visitor_as_a_reset(self):
         def break_off(connection):
@@ -31,8 +31,8 @@ class Resets(unittest.TestCase):
             visitor.sendall(b"bye")
             self.assertEqual(how_it_ends(visitor), "reset")
             remote, server = tunnel.wait_visitors(1)
-            self.assertEqual([remote[0]["end"], server[0]["end"]],
-                             ["reset by the origin side", "reset by the origin server"])
+            self.assertEqual([remote[0]["code"], server[0]["code"]],
+                             ["origin_side_reset", "origin_server_reset"])
 
     def test_a_reset_after_the_visitors_end_of_stream_stops_the_origin_server(self):
         """A download that is broken off: the server, which has heard the end already, must not send into the void."""
@@ -78,7 +78,7 @@ class Resets(unittest.TestCase):
                 for _ in range(20):
                     reset(visit(tunnel.outside))
                 poll(lambda: len(tunnel.visitor_lines()) == 20, "the remote proxy is done with all of them")
-                self.assertNotIn("finished", [line["end"] for line in tunnel.visitor_lines()])
+                self.assertNotIn("closed", [line["end"] for line in tunnel.visitor_lines()])
                 self.assertLessEqual(set(origin.results), {"reset"})
 
 
@@ -97,8 +97,8 @@ class HalfClose(unittest.TestCase):
             self.assertGreater(time.monotonic() - began, 0.4)
             self.assertLess(time.monotonic() - began, 0.5 + PROMPTLY)
             self.assertEqual(poll(lambda: origin.results, "the origin server's side is cut too"), ["cut"])
-            ends = {line["end"] for lines in tunnel.wait_visitors(1) for line in lines}
-            self.assertIn("half-close timeout", ends)
+            ends = {line["code"] for lines in tunnel.wait_visitors(1) for line in lines}
+            self.assertIn("half_close_timeout", ends)
 
     @staticmethod
     def wait_for_the_cut(connection):
@@ -174,8 +174,8 @@ class IdleTimeout(unittest.TestCase):
             self.assertGreater(time.monotonic() - began, 0.4)
             self.assertLess(time.monotonic() - began, 0.5 + PROMPTLY)
             self.assertEqual(poll(lambda: origin.results, "the origin server notices"), ["reset"])
-            ends = {line["end"] for lines in tunnel.wait_visitors(1) for line in lines}
-            self.assertIn("idle timeout", ends)
+            ends = {line["code"] for lines in tunnel.wait_visitors(1) for line in lines}
+            self.assertIn("idle_timeout", ends)
 
     def test_any_byte_restarts_the_idle_timeout(self):
         with SocketOrigin(echo) as origin, Tunnel(origin.address, **self.flags("1200ms")) as tunnel, \

@@ -49,7 +49,7 @@ class Log(unittest.TestCase):
             for lines in tunnel.wait_visitors(5):
                 self.assertEqual([line["visitor"] for line in lines], addresses)
                 for line in lines:
-                    self.assertEqual((line["level"], line["up"], line["down"], line["end"]), ("info", 5, 5, "finished"))
+                    self.assertEqual((line["level"], line["up"], line["down"], line["end"]), ("info", 5, 5, "closed"))
                     self.assertLess(line["duration"], 30)
 
     def test_every_line_has_time_level_and_text(self):

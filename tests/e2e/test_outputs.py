@@ -111,7 +111,7 @@ class StalledReaders(unittest.TestCase):
                 text += more
             with visit(tunnel.outside) as visitor:
                 exchange(visitor)
-            self.assertIn(b" visitor ended ", read_all(reader, b"end=finished\n"))
+            self.assertIn(b" visitor ended ", read_all(reader, b"end=closed\n"))
             tunnel.remote.stop(code=0)
             self.assertIn(b" stopping ", read_all(reader, b" stopping "))  # written at the end
         os.close(reader)
@@ -251,7 +251,7 @@ class Lines(unittest.TestCase):
             for program in (tunnel.remote, tunnel.origin):
                 line = tunnel.wait_log(program, lambda line: line["message"] == "visitor ended")
                 self.assertEqual(line["level"], "warn")
-                self.assertIn("Connection refused", line["end"])
+                self.assertEqual(line["code"], "origin_server_refused")
                 self.assertIn(show_address(nobody), line["end"])
                 self.assertLess(len(tunnel.log(program)), 2500)
         flags = ["--log-level", "info"]

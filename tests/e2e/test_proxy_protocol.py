@@ -126,7 +126,7 @@ class FromALoadBalancer(WithAFolder):
                 visitor.sendall(b"OST hello")
                 self.assertEqual(visitor.recv(10), b"bye")
             self.assertEqual(self.said(origin), [b"POST hello"])
-            tunnel.wait_log(tunnel.remote, lambda line: "began with a header" in line.get("end", ""))
+            tunnel.wait_log(tunnel.remote, lambda line: line.get("code") == "foreign_proxy_header")
         balanced = ["--accept-proxy-from", HOST, "--foreign-proxy-header", "reset"]
         with SocketOrigin(heard) as origin, Tunnel(origin.address, remote_flags=balanced) as tunnel:
             balancer, port = haproxy(self.folder, tunnel.outside, sends_header="v2")

@@ -106,6 +106,7 @@ class Services(ByHand):
             self.assertEqual(word_of((HOST, port)), b"here")
             self.assertTrue(refuses((HOST, other)))
             declined = Tunnel.wait_log(remote, lambda line: line["message"] == "declined a service")
+            self.assertEqual(declined["code"], "not_allowed")
             self.assertIn(f"port {other} is not one of those", declined["reason"])
 
     def test_without_a_secret_only_the_services_of_the_remote_proxy_are_opened(self):

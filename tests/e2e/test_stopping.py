@@ -25,7 +25,7 @@ class Stopping(unittest.TestCase):
                 self.assertTrue(program.running)
             program.wait_exit(5, code=0)
             remote, server = tunnel.wait_visitors(1)
-            self.assertEqual([line["end"] for line in remote + server], ["finished"] * 2)
+            self.assertEqual([line["end"] for line in remote + server], ["closed"] * 2)
 
     def test_sigterm_lets_the_remote_proxys_visitors_finish_and_then_exits_0(self):
         self.finish_first("remote", signal.SIGTERM)
@@ -50,7 +50,7 @@ class Stopping(unittest.TestCase):
             program.wait_exit(5, code=0)
             self.assertGreaterEqual(time.monotonic() - began, least)
             self.assertLess(time.monotonic() - began, most)
-            self.assertEqual([line["end"] for line in tunnel.visitor_lines(program)], ["cut by the shutdown"])
+            self.assertEqual([line["code"] for line in tunnel.visitor_lines(program)], ["shutting_down"])
 
     def test_a_visitor_who_outlasts_the_grace_period_is_reset_and_the_program_exits_0(self):
         for name in ("remote", "origin"):

@@ -59,7 +59,7 @@ class Streams(unittest.TestCase):
             self.assertEqual(server_received, (visitor_sent, TOTAL))
             self.assertEqual(visitor_received, (server_sent, TOTAL))
             for (line,) in tunnel.wait_visitors(1):
-                self.assertEqual((line["up"], line["down"], line["end"]), (TOTAL, TOTAL, "finished"))
+                self.assertEqual((line["up"], line["down"], line["end"]), (TOTAL, TOTAL, "closed"))
 
     def test_a_server_that_speaks_first_is_heard_at_once(self):
         banner = b"220 good evening\r\n"

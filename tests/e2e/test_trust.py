@@ -431,7 +431,7 @@ class Certificates(Trust):
             tunnel.wait_log(tunnel.remote, lambda line: line["message"] == "reloaded")
             exchange(visitor)
             tunnel.origin.send_signal(signal.SIGHUP)
-            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and "certificate" in line["reason"])
+            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and line["code"] == "certificate_refused")
             exchange(visitor)
 
     def test_a_broken_new_file_leaves_everything_as_it_was_and_the_log_says_so(self):
@@ -499,7 +499,7 @@ class SecretsFile(Trust):
                 exchange(visitor)
                 self.reload(tunnel, cellar="cellar")
                 line = tunnel.wait_log(tunnel.origin, refused)
-                self.assertIn("its secret is no longer good", line["reason"])
+                self.assertEqual((line["code"], line["reason"]), ("not_trusted", "its secret is no longer good"))
                 cellar.wait_line("^ready", stream="stdout")
                 self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in, count=2)["name"], f"cellar/{MACHINE}")
                 self.assertEqual(how_it_ends(visitor), "reset")  # nobody else may read on
@@ -552,7 +552,7 @@ class SecretsFile(Trust):
             self.assert_served(tunnel, encrypted=False)
             self.assertEqual(tunnel.wait_log(tunnel.remote, logged_in)["name"], f"cellar/{MACHINE}")
             self.reload(tunnel, attic="attic", cellar="cellar")
-            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and "does not know this secret" in line["reason"])
+            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and line["code"] == "not_trusted")
             self.assert_no_secret(tunnel)
 
     def test_a_broken_file_is_refused_at_the_start_with_file_and_line_and_without_what_stands_there(self):
@@ -789,7 +789,7 @@ class Streams(Trust):
                     poll(lambda: len(server.results) == 2, "the origin server has finished")
                     self.assertEqual(server.results, [checksum] * 2)
                     for lines in tunnel.wait_visitors(2):
-                        self.assertEqual([line["end"] for line in lines], ["finished"] * 2)
+                        self.assertEqual([line["end"] for line in lines], ["closed"] * 2)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class UnixServers(unittest.TestCase):
             server.wait()
             with visit(tunnel.outside) as visitor:
                 self.assertRaises(ConnectionResetError, visitor.recv, 1)
-            line = tunnel.wait_log(tunnel.origin, lambda line: "Connection refused" in line.get("end", ""))
+            line = tunnel.wait_log(tunnel.origin, lambda line: line.get("code") == "origin_server_refused")
             self.assertIn(f"unix:{self.path}", line["end"])
             os.unlink(self.path)
             self.echo_server()

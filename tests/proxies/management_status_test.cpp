@@ -64,7 +64,7 @@ TEST_CASE("a visitor who waits is told of, and counted by how the waiting ended"
     options.pairing_timeout = std::chrono::milliseconds(300);
     RunningRemote remote(options);
     const HandPlayedOrigin origin = logged_in(remote);
-    const auto refused = [&remote](std::string_view reason) {
+    const auto refused = [&remote](Code reason) {
         for (const RemoteStatus::Refused& each : status_of(remote).visitors_refused) {
             if (each.reason == reason)
                 return each.count;
@@ -74,8 +74,8 @@ TEST_CASE("a visitor who waits is told of, and counted by how the waiting ended"
     Stream visitor = Stream::connect(remote.proxy().outside_endpoint());
     CHECK(eventually([&] { return status_of(remote).services.at(0).counts.visitors == 1; }));
     CHECK(visitor.ending() == Ending::reset);
-    CHECK(eventually([&] { return refused("late") == 1; }));
-    CHECK(refused("origin_refused") == 0);
+    CHECK(eventually([&] { return refused(Code::late) == 1; }));
+    CHECK(refused(Code::origin_refused) == 0);
     CHECK(status_of(remote).waiting == 0);
     CHECK(status_of(remote).services.at(0).visitors == 0);
 }

@@ -77,7 +77,7 @@ public:
         CHECK(server_.stopped());
     }
 
-    Stream connect() const { return Stream::connect(*server_.door().endpoint()); }
+    Stream connect() const { return Stream::connect(*server_.listener().endpoint()); }
 
     // Everything that is answered to these bytes until the connection is closed.
     std::string answer_to(std::string_view bytes) const
@@ -258,7 +258,7 @@ TEST_CASE("tokens of an address that others reach can be changed, and not taken 
     options.token_file = token.path();
     asio::io_context io;
     ManagementServer server(io, options, short_limits());
-    CHECK(server.door().is_open_to_others());
+    CHECK(server.listener().is_open_to_others());
     token.write("fedcba9876543210");
     server.change(server.read_trust(options));
     // As if the options had another address by now, which holds from the next start on.

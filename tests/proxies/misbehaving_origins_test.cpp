@@ -129,7 +129,7 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         file.write(roof);
         reload();
         CHECK(visitor.ending() == Ending::reset);
-        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK(origin.control.receive_frame<Goodbye>().code == Code::not_trusted);
         CHECK_FALSE(gets_in(remote, parse_secret(one, "one")));
         CHECK(gets_in(remote, parse_secret(other, "other")));
     }
@@ -169,7 +169,7 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         file.write("[origins.cellar]\nsecret = '" + fresh + "'\n" + roof);
         reload();
         CHECK(visitor.ending() == Ending::reset);
-        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK(origin.control.receive_frame<Goodbye>().code == Code::not_trusted);
         CHECK_FALSE(gets_in(remote, parse_secret(one, "one")));
         CHECK(gets_in(remote, parse_secret(fresh, "fresh")));
     }
@@ -178,7 +178,7 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
         file.write("[origins.attic]\nsecret = '" + one + "'\n" + roof);
         reload();
         CHECK(visitor.ending() == Ending::reset);
-        CHECK(origin.control.receive_frame<Goodbye>().text == "its secret is no longer good");
+        CHECK(origin.control.receive_frame<Goodbye>().code == Code::not_trusted);
         CHECK(gets_in(remote, parse_secret(one, "one")));
     }
     SUBCASE("given one secret more: nobody is cut off")

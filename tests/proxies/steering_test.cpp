@@ -432,7 +432,7 @@ TEST_CASE("closing an origin proxy ends its control connection and its visitors,
     REQUIRE(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_origin("roof"); }) ==
             200);
     CHECK(at_roof.ending() == Ending::reset);
-    CHECK(both.roof.control.receive_frame<Goodbye>().text == "closed by the management interface");
+    CHECK(both.roof.control.receive_frame<Goodbye>().code == Code::closed_by_management);
     check_served(at_cellar, cellar_data);
     CHECK(steer(both.remote, [](RemoteProxy& proxy) { proxy.actions().close_origin("roof"); }) ==
           404);

@@ -197,7 +197,8 @@ TEST_CASE("an origin proxy that is rejected tells its user why, in the words of 
         if (line.find("cannot log in") == std::string::npos)
             continue;
         CAPTURE(line);
-        CHECK(line.find(R"(reason="service \"default\" (127.0.0.1:)") != std::string::npos);
+        CHECK(line.find(R"(code=in_use reason="service \"default\" (127.0.0.1:)") !=
+              std::string::npos);
         CHECK(line.find(" is in use by origin at 127.0.0.1:") != std::string::npos);
         ++rejections;
     }

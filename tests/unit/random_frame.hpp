@@ -58,6 +58,8 @@ public:
         return below(2) == 0 ? std::nullopt : std::optional(value);
     }
 
+    Code code() { return static_cast<Code>(below(code_count)); }
+
     std::vector<std::string> features()
     {
         std::vector<std::string> features(below(33));
@@ -107,7 +109,7 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 5:
         return Start{};
     case 6:
-        return Refuse{Ticket{random.bytes()}, random.text()};
+        return Refuse{Ticket{random.bytes()}, random.text(), random.code()};
     case 7:
         return Heartbeat{};
     case 8:
@@ -115,7 +117,7 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 9:
         return Notice{random.text()};
     case 10:
-        return Goodbye{random.text()};
+        return Goodbye{random.text(), random.code()};
     case 11:
         return Park{SessionId{random.bytes()},
                     random.maybe(Park::Numbered{random.next(), random.proof()})};

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "common/base/code.hpp"
 #include "common/base/error.hpp"
 
 using namespace tunnel;
@@ -22,7 +23,8 @@ TEST_CASE("a failure tells what was being done before what happened")
     const auto error = thrown_by_fail(Errc::heartbeat_timeout, "dial 192.0.2.1:80");
     CHECK(error.code() == Errc::heartbeat_timeout);
     CHECK(std::string(error.what()) == "dial 192.0.2.1:80: no heartbeat from the peer");
-    CHECK(std::string(thrown_by_fail(Errc::rejected, "").what()) == "rejected by the remote proxy");
+    CHECK(std::string(thrown_by_fail(rejected(Code::in_use), "").what()) ==
+          "rejected by the remote proxy");
 }
 
 TEST_CASE("each failure of our own has words of its own")

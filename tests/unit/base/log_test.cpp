@@ -48,6 +48,13 @@ TEST_CASE("a line of JSON has the same in the same order")
           R"("peer":"192.0.2.1:80","bytes":1234,"duration_seconds":1.5})");
 }
 
+TEST_CASE("a field with an empty key is left out")
+{
+    CHECK(text("m", {{"", "nothing"}, {"k", "v"}}) == "2024-01-02T03:04:05.067Z info  m k=v");
+    CHECK(json("m", {{"", 1}}) ==
+          R"({"time":"2024-01-02T03:04:05.067Z","level":"info","message":"m"})");
+}
+
 TEST_CASE("only the level has a colour")
 {
     CHECK(render(Format::text, moment, Level::error, "m", {{"k", "v"}}, true) ==

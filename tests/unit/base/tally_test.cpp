@@ -23,15 +23,16 @@ std::string line_of(const Function& function)
 
 TEST_CASE("the first occurrence is written at once")
 {
-    Tally tally("closed a connection");
+    Tally tally("closed a connection", Code::stranger);
     CHECK(line_of([&] { tally.count("192.0.2.1:5", "spoke HTTP", noon); }) ==
-          " warn  closed a connection count=1 total=1 peer=192.0.2.1:5 reason=\"spoke HTTP\"\n");
+          " warn  closed a connection count=1 total=1 peer=192.0.2.1:5 code=stranger "
+          "reason=\"spoke HTTP\"\n");
     CHECK(tally.total() == 1);
 }
 
 TEST_CASE("what happens in the interval is written as one sum after it, with the last as example")
 {
-    Tally tally("closed a connection", 1min);
+    Tally tally("closed a connection", Code::stranger, 1min);
     CHECK(line_of([&] { tally.count("a", "one", noon); }) != "");
     CHECK(line_of([&] {
               for (int i = 0; i < 10'000; ++i)
@@ -39,21 +40,21 @@ TEST_CASE("what happens in the interval is written as one sum after it, with the
           }) == "");
     CHECK(tally.total() == 10'001);
     CHECK(line_of([&] { tally.count("c", "three", noon + 60s); }) ==
-          " warn  closed a connection count=10001 total=10002 peer=c reason=three\n");
+          " warn  closed a connection count=10001 total=10002 peer=c code=stranger reason=three\n");
     CHECK(line_of([&] { tally.count("d", "four", noon + 119s); }) == "");
 }
 
 TEST_CASE("an occurrence after a quiet interval is written at once")
 {
-    Tally tally("closed a connection", 1min);
+    Tally tally("closed a connection", Code::stranger, 1min);
     CHECK(line_of([&] { tally.count("a", "one", noon); }) != "");
     CHECK(line_of([&] { tally.count("b", "two", noon + 1h); }) ==
-          " warn  closed a connection count=1 total=2 peer=b reason=two\n");
+          " warn  closed a connection count=1 total=2 peer=b code=stranger reason=two\n");
 }
 
 TEST_CASE("flush writes what is due, and at the end of the program what is left")
 {
-    Tally tally("closed a connection", 1min);
+    Tally tally("closed a connection", Code::stranger, 1min);
     CHECK(line_of([&] { tally.flush(std::nullopt); }) == "");
     CHECK(line_of([&] { tally.count("a", "one", noon); }) != "");
     CHECK(line_of([&] { tally.flush(noon + 2min); }) == "");
@@ -62,19 +63,19 @@ TEST_CASE("flush writes what is due, and at the end of the program what is left"
     SUBCASE("due")
     {
         CHECK(line_of([&] { tally.flush(noon + 60s); }) ==
-              " warn  closed a connection count=1 total=2 peer=b reason=two\n");
+              " warn  closed a connection count=1 total=2 peer=b code=stranger reason=two\n");
     }
     SUBCASE("at the end")
     {
         CHECK(line_of([&] { tally.flush(std::nullopt); }) ==
-              " warn  closed a connection count=1 total=2 peer=b reason=two\n");
+              " warn  closed a connection count=1 total=2 peer=b code=stranger reason=two\n");
     }
     CHECK(line_of([&] { tally.flush(std::nullopt); }) == "");
 }
 
 TEST_CASE("what is not written yet is due when the interval is over")
 {
-    Tally tally("closed a connection", 1min);
+    Tally tally("closed a connection", Code::stranger, 1min);
     CHECK(tally.due() == std::nullopt);
     CHECK(line_of([&] { tally.count("a", "one", noon); }) != "");
     CHECK(tally.due() == std::nullopt);

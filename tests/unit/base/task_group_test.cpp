@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "common/base/error.hpp"
+#include "common/base/code.hpp"
 #include "common/base/task_group.hpp"
 #include "tests/unit/captured.hpp"
 #include "tests/unit/io.hpp"
@@ -41,7 +41,7 @@ awaitable<void> wait_forever(int& began, int& unwound)
 
 awaitable<void> throw_number()
 {
-    throw std::system_error(make_error_code(Errc::rejected), "log in");
+    throw std::system_error(rejected(Code::in_use), "log in");
     co_return;
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("a task that fails is logged once, and the others go on")
     tasks.spawn("first", wait_for(signal, done));
     tasks.spawn("second", fail_later(io));
     const std::string lines = log_of([&] { io.poll(); });
-    CHECK(lines.ends_with(" warn  second reason=\"the reason\"\n"));
+    CHECK(lines.ends_with(" warn  second code=failed reason=\"the reason\"\n"));
     CHECK(std::ranges::count(lines, '\n') == 1);
     CHECK_FALSE(tasks.empty());
     signal.notify();
@@ -70,9 +70,9 @@ TEST_CASE("a task that fails before its first wait is logged like any other")
     asio::io_context io;
     TaskGroup tasks(io.get_executor());
     tasks.spawn("origin", throw_number());
-    CHECK(log_of([&] {
-              io.run();
-          }).ends_with(" warn  origin reason=\"log in: rejected by the remote proxy\"\n"));
+    CHECK(log_of([&] { io.run(); })
+              .ends_with(
+                  " warn  origin code=in_use reason=\"log in: rejected by the remote proxy\"\n"));
     CHECK(tasks.empty());
 }
 

@@ -37,9 +37,9 @@ TEST_CASE("of too many connections the oldest is closed, and is told why")
     CHECK(callers[0].socket.is_open());
     callers.emplace_back(io, handshakes, noon + 2s);
     CHECK_FALSE(callers[0].socket.is_open());
-    CHECK(callers[0].place.end() == "too many connections that have not said who they are");
+    CHECK(callers[0].place.end().code == Code::no_room);
     CHECK(callers[1].socket.is_open());
-    CHECK(callers[1].place.end() == "");
+    CHECK(callers[1].place.end().empty());
     CHECK(callers[2].socket.is_open());
     CHECK(handshakes.oldest() == noon + 1s);
 }
@@ -76,7 +76,7 @@ TEST_CASE("one that is expected is not pushed out by others, nor pushes others o
     CHECK_FALSE(callers[3].socket.is_open()); // one more than are expected is like any other
     CHECK(callers[4].socket.is_open());
     handshakes.expire(noon + 1s);
-    CHECK(callers[1].place.end() == "said nothing whole in time");
+    CHECK(callers[1].place.end().code == Code::timeout);
     callers.emplace_back(io, handshakes, noon + 6s);
     callers.back().place.expect(random_bytes(), 3); // there is room for it again
     CHECK(callers[5].socket.is_open());
@@ -126,10 +126,10 @@ TEST_CASE("those that take too long are closed, the others not")
     handshakes.expire(noon - 1ns);
     CHECK(handshakes.oldest() == noon);
     handshakes.expire(noon + 1s);
-    CHECK(callers[0].place.end() == "said nothing whole in time");
+    CHECK(callers[0].place.end().code == Code::timeout);
     CHECK_FALSE(callers[0].socket.is_open());
     CHECK_FALSE(callers[1].socket.is_open());
-    CHECK(callers[2].place.end() == "");
+    CHECK(callers[2].place.end().empty());
     CHECK(callers[2].socket.is_open());
     CHECK(handshakes.oldest() == noon + 2s);
     handshakes.expire(noon + 1h);

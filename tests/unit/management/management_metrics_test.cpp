@@ -34,8 +34,8 @@ RemoteStatus served_status()
     status.services.push_back({"web", 2, 1, true, {7, 1000, 2000}});
     status.services.push_back({"we\"ird\n", 0, 0, false, {}});
     status.origins.push_back({"cellar", 1500us});
-    status.visitors_refused = {{"denied", 3}, {"late", 4}};
-    status.callers_refused = {{"stranger", 5}};
+    status.visitors_refused = {{Code::denied, 3}, {Code::late, 4}};
+    status.control_refused = {{Code::stranger, 5}};
     status.relay_loads = {2, 0};
     status.counts.log_ins = 6;
     status.counts.no_proof = 8;
@@ -46,12 +46,12 @@ RemoteStatus served_status()
 }
 
 // What a process says of itself that has loaded nothing.
-std::shared_ptr<const ProcessMetrics> process(const std::string& program,
-                                              const std::shared_ptr<Loaded>& loaded = nullptr)
+std::shared_ptr<const ProcessMetrics>
+process(const std::string& program, const std::shared_ptr<CertificatesInUse>& loaded = nullptr)
 {
     static asio::io_context io(1);
-    return std::make_shared<const ProcessMetrics>(program,
-                                                  loaded ? loaded : std::make_shared<Loaded>(io));
+    return std::make_shared<const ProcessMetrics>(
+        program, loaded ? loaded : std::make_shared<CertificatesInUse>(io));
 }
 
 Router remote(const RemoteStatus& status)
@@ -107,7 +107,7 @@ TEST_CASE("reloads are counted by what they came to, and certificates told with 
 {
     asio::io_context io(1);
     const Certificate certificate({.common_name = "x"});
-    const auto loaded = std::make_shared<Loaded>(io);
+    const auto loaded = std::make_shared<CertificatesInUse>(io);
     loaded->note_reload(true);
     loaded->note_reload(true);
     loaded->note_reload(false);

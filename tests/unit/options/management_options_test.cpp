@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/management/door.hpp"
+#include "common/management/management_listener.hpp"
 #include "tests/unit/configured.hpp"
 
 using namespace tunnel;
@@ -53,11 +53,11 @@ ManagementOptions at(const std::string& address)
     return options;
 }
 
-std::string failure_of_door(const ManagementOptions& options)
+std::string failure_of_listener(const ManagementOptions& options)
 {
     asio::io_context io;
     try {
-        const ManagementDoor door(io, options);
+        const ManagementListener listener(io, options);
         return {};
     } catch (const std::exception& error) {
         return error.what();
@@ -132,17 +132,17 @@ TEST_CASE("a socket file is for its owner alone, and gone afterwards")
     const Path path;
     asio::io_context io;
     {
-        const ManagementDoor door(io, at("unix:" + path.name));
+        const ManagementListener listener(io, at("unix:" + path.name));
 
         struct stat made {};
 
         REQUIRE(::lstat(path.name.c_str(), &made) == 0);
         CHECK(S_ISSOCK(made.st_mode));
         CHECK((made.st_mode & 0777) == 0600);
-        CHECK(door.where() == "unix:" + path.name);
-        CHECK_FALSE(door.loopback_host());
+        CHECK(listener.where() == "unix:" + path.name);
+        CHECK_FALSE(listener.loopback_host());
         // Of a program that runs it is not taken away.
-        CHECK(failure_of_door(at("unix:" + path.name)).find(path.name) != std::string::npos);
+        CHECK(failure_of_listener(at("unix:" + path.name)).find(path.name) != std::string::npos);
         CHECK(path.exists());
     }
     CHECK_FALSE(path.exists());
@@ -154,26 +154,26 @@ TEST_CASE("a socket file that nobody listens at is replaced, and no other file i
     asio::io_context io;
     {
         // Another name at its end, so that it stays, as after a kill.
-        const ManagementDoor door(io, at("unix:" + path.name));
+        const ManagementListener listener(io, at("unix:" + path.name));
         REQUIRE(::rename(path.name.c_str(), (path.folder + "/left").c_str()) == 0);
     }
     const std::string left = path.folder + "/left";
     REQUIRE(::rename(left.c_str(), path.name.c_str()) == 0);
-    CHECK(failure_of_door(at("unix:" + path.name)) == "");
+    CHECK(failure_of_listener(at("unix:" + path.name)) == "");
     CHECK_FALSE(path.exists());
 
     REQUIRE(::close(::open(path.name.c_str(), O_CREAT | O_WRONLY, 0600)) == 0);
-    CHECK(failure_of_door(at("unix:" + path.name)).find(path.name) != std::string::npos);
+    CHECK(failure_of_listener(at("unix:" + path.name)).find(path.name) != std::string::npos);
     CHECK(path.exists());
 }
 
 TEST_CASE("a port of the loopback tells where it is, and one in use is named")
 {
     asio::io_context io;
-    const ManagementDoor door(io, at("localhost:0"));
-    REQUIRE(door.endpoint().has_value());
-    CHECK(door.endpoint()->address().is_loopback());
-    CHECK(door.endpoint()->port() != 0);
-    CHECK(door.loopback_host() == door.endpoint()->address().to_string());
-    CHECK(failure_of_door(at(door.where())).find(door.where()) != std::string::npos);
+    const ManagementListener listener(io, at("localhost:0"));
+    REQUIRE(listener.endpoint().has_value());
+    CHECK(listener.endpoint()->address().is_loopback());
+    CHECK(listener.endpoint()->port() != 0);
+    CHECK(listener.loopback_host() == listener.endpoint()->address().to_string());
+    CHECK(failure_of_listener(at(listener.where())).find(listener.where()) != std::string::npos);
 }

@@ -55,7 +55,7 @@ TEST_CASE("finish sends what is queued, then a goodbye, then the end of the conn
     End end(io, std::move(pair.here), quiet);
     end.connection.post(numbered(1));
     end.connection.post(numbered(2));
-    end.connection.finish("enough");
+    end.connection.finish({Code::goodbye, "enough"});
     end.connection.post(numbered(3)); // too late
     CHECK(runs_dry(io));
     CHECK(end.ended);
@@ -107,12 +107,12 @@ TEST_CASE("only the first end counts, and nothing is posted after it")
     SocketPair pair(io);
     End end(io, std::move(pair.here), quiet);
     REQUIRE(run_until(io, [&] { return pair.there.available() > 0; }));
-    end.connection.end(Errc::rejected, "first");
+    end.connection.end(Errc::wrong_secret, "first");
     end.connection.end(Errc::unknown_ticket, "second");
     end.connection.post(numbered(1));
-    end.connection.finish("too late");
+    end.connection.finish({Code::goodbye, "too late"});
     CHECK(runs_dry(io));
-    CHECK(end.error == Errc::rejected);
+    CHECK(end.error == Errc::wrong_secret);
     CHECK(end.what == "first: rejected by the remote proxy");
     CHECK(rest_of(pair.there) == encode(Heartbeat()));
 }
@@ -126,9 +126,9 @@ TEST_CASE("a connection may be ended while a frame is looked at")
     int seen = 0;
     const auto failure = failure_of(io, connection.run([&](Frame&) {
         ++seen;
-        connection.end(Errc::rejected);
+        connection.end(Errc::wrong_secret);
     }));
-    CHECK(failure.code() == Errc::rejected);
+    CHECK(failure.code() == Errc::wrong_secret);
     CHECK(seen == 1);
     CHECK(runs_dry(io));
 }

@@ -143,10 +143,22 @@ TEST_CASE("the format of refuse is fixed")
                  "0b 00 07 'refused");
 }
 
+TEST_CASE("a code of a later version is taken for the one of an older version")
+{
+    std::string bytes = encode(Goodbye{"bye", Code::reconnecting});
+    bytes.replace(bytes.find("reconnecting"), 12, "tomorrow_new");
+    const std::span body(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    const auto frame = decode(bytes[2], body.subspan(3));
+    REQUIRE(frame);
+    CHECK(std::get<Goodbye>(*frame) == Goodbye{"bye"});
+}
+
 TEST_CASE("the format of frames with a text is fixed")
 {
     check_format(Notice{"hello"}, "00 0b 0a 0b 00 05 'hello");
     check_format(Goodbye{"bye"}, "00 09 0b 0b 00 03 'bye");
+    check_format(Goodbye{"bye", Code::reconnecting},
+                 "00 18 0b 18 00 0c 'reconnecting 0b 00 03 'bye");
     check_format(Goodbye{""}, "00 06 0b 0b 00 00");
 }
 

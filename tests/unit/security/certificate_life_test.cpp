@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "common/security/loaded.hpp"
+#include "common/security/certificates_in_use.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/unit/captured.hpp"
 
@@ -96,7 +96,7 @@ TEST_CASE("a certificate that has expired is warned of when it is loaded, and ag
     const Certificate good({.common_name = "x"});
     const Certificate expired({.common_name = "y", .valid_for = -60});
     asio::io_context io(1);
-    Loaded loaded(io, 1ms);
+    CertificatesInUse loaded(io, 1ms);
     const auto warnings = [](const std::string& log) {
         const auto lines = std::ranges::count(log, '\n');
         CAPTURE(log);

@@ -11,7 +11,7 @@ using namespace tunnel::test;
 
 namespace {
 
-using Place = VisitorLimits::Place;
+using Permit = VisitorLimits::Permit;
 
 asio::ip::address ip(const char* text)
 {
@@ -31,7 +31,7 @@ struct Gate {
         auto answer = limits.admit(address, now);
         if (const auto* const refusal = std::get_if<Refusal>(&answer))
             return *refusal;
-        places.push_back(std::move(std::get<Place>(answer)));
+        permits.push_back(std::move(std::get<Permit>(answer)));
         return std::nullopt;
     }
 
@@ -41,7 +41,7 @@ struct Gate {
     }
 
     VisitorLimits limits;
-    std::vector<Place> places;
+    std::vector<Permit> permits;
 };
 
 } // namespace
@@ -111,7 +111,7 @@ TEST_CASE("so many may be there at once, from wherever they come, and when one l
         CHECK(gate.visit(address) == std::nullopt);
     CHECK(gate.visit("192.0.2.2") == Refusal::too_many);
     CHECK(gate.visit("127.0.0.1") == Refusal::too_many);
-    gate.places.erase(gate.places.begin());
+    gate.permits.erase(gate.permits.begin());
     CHECK(gate.limits.present() == 2);
     CHECK(gate.visit("192.0.2.2") == std::nullopt);
     CHECK(gate.visit("192.0.2.2") == Refusal::too_many);
@@ -127,7 +127,7 @@ TEST_CASE("so many of one address may be there at once, and others are not affec
     CHECK(gate.visit("192.0.2.1") == Refusal::too_many_per_ip);
     CHECK(gate.visit("::ffff:192.0.2.1") == Refusal::too_many_per_ip);
     CHECK(gate.visit("192.0.2.2") == std::nullopt);
-    gate.places.erase(gate.places.begin());
+    gate.permits.erase(gate.permits.begin());
     CHECK(gate.visit("192.0.2.1") == std::nullopt);
     CHECK(gate.visit("192.0.2.1") == Refusal::too_many_per_ip);
 }
@@ -158,9 +158,9 @@ TEST_CASE("an address is remembered while somebody from it is there, and no long
     for (const auto address : {"192.0.2.1", "192.0.2.1", "192.0.2.2"})
         gate.visit(address);
     CHECK(gate.limits.remembered() == 2);
-    gate.places.erase(gate.places.begin());
+    gate.permits.erase(gate.permits.begin());
     CHECK(gate.limits.remembered() == 2);
-    gate.places.clear();
+    gate.permits.clear();
     CHECK(gate.limits.remembered() == 0);
     CHECK(gate.limits.present() == 0);
 }
@@ -208,9 +208,9 @@ TEST_CASE("leaving does not give back that one has come, and a refusal does not 
     CHECK(gate.visit("192.0.2.1") == std::nullopt);
     for (int i = 0; i < 10; ++i)
         CHECK(gate.visit("192.0.2.1") == Refusal::too_many_per_ip);
-    gate.places.clear();
+    gate.permits.clear();
     CHECK(gate.visit("192.0.2.1") == std::nullopt);
-    gate.places.clear();
+    gate.permits.clear();
     CHECK(gate.visit("192.0.2.1") == Refusal::too_many_new_per_ip);
 }
 
@@ -263,14 +263,14 @@ TEST_CASE("a place counts once, however it is moved")
     Gate gate{rules};
     gate.visit("192.0.2.1");
     gate.visit("192.0.2.2");
-    Place moved = std::move(gate.places[0]);
-    gate.places[0] = Place();
+    Permit moved = std::move(gate.permits[0]);
+    gate.permits[0] = Permit();
     CHECK(gate.limits.present() == 2);
-    moved = std::move(gate.places[1]); // the first one leaves by that
+    moved = std::move(gate.permits[1]); // the first one leaves by that
     CHECK(gate.limits.present() == 1);
-    gate.places.clear();
+    gate.permits.clear();
     CHECK(gate.limits.present() == 1);
-    moved = Place();
+    moved = Permit();
     CHECK(gate.limits.present() == 0);
     CHECK(gate.limits.remembered() == 0);
 }
@@ -279,7 +279,7 @@ TEST_CASE("a visitor may leave after the limits are gone")
 {
     std::optional<Gate> gate{VisitorRules()};
     gate->visit("192.0.2.1");
-    const Place last = std::move(gate->places.back());
+    const Permit last = std::move(gate->permits.back());
     gate.reset();
 }
 

@@ -26,7 +26,7 @@ TEST_CASE("a ticket that nobody was given is refused")
 {
     WaitingRoom room(10);
     room.enter(named("a"));
-    CHECK_FALSE(room.claim(Ticket(), do_nothing)); // what an untold seat holds
+    CHECK_FALSE(room.claim(Ticket(), do_nothing)); // what an unannounced seat holds
     CHECK_FALSE(room.dismiss(Ticket()));
     told_by(room);
     CHECK_FALSE(room.claim(Ticket{random_bytes()}, do_nothing));

@@ -1,4 +1,4 @@
-// What a program has read from its files: how often it could, and until when that is of use.
+// The certificates that a program shows, and how often it has reloaded.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,22 @@
 
 namespace tunnel {
 
-// Warns in the log of each certificate of ours that the others refuse by now, or soon: when it is
-// loaded, and once a day from then on. Established connections live on after that moment, so
-// without a word it would show only when one of them has to be made again.
-class Loaded {
+// Logs a warning about each of our certificates that has expired or will soon: when it is loaded,
+// and once a day from then on. Established connections survive the expiry, so without a warning it
+// would show only when one has to be made again.
+class CertificatesInUse {
 public:
-    explicit Loaded(asio::io_context& io, Clock::duration interval = std::chrono::hours(24));
+    explicit CertificatesInUse(asio::io_context& io,
+                               Clock::duration interval = std::chrono::hours(24));
 
-    Loaded(const Loaded&) = delete;
-    Loaded& operator=(const Loaded&) = delete;
-    ~Loaded() = default;
+    CertificatesInUse(const CertificatesInUse&) = delete;
+    CertificatesInUse& operator=(const CertificatesInUse&) = delete;
+    ~CertificatesInUse() = default;
 
-    // These files are what the program shows from now on. Some may be empty: none.
+    // The files that the program shows from now on; empty names are skipped.
     void take_certificates(const std::vector<std::string>& files);
 
-    // What a reload came to.
+    // Counts a reload.
     void note_reload(bool success) { ++(success ? reloads_ : failed_reloads_); }
 
     const std::vector<CertificateLife>& certificates() const { return certificates_; }

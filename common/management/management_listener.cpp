@@ -1,4 +1,4 @@
-#include "common/management/door.hpp"
+#include "common/management/management_listener.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -43,7 +43,7 @@ const sockaddr* generic(const Address& address)
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-// A program that stops gives the address up if it is asked.
+// A stopping program gives the address up when asked.
 std::error_code bind_to(const Fd& socket, const sockaddr* address, socklen_t size,
                         const std::string& name)
 {
@@ -107,7 +107,7 @@ void must_be_possible(asio::io_context& io, const ManagementOptions& options)
         must_be_possible(options.address->path);
 }
 
-ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& options)
+ManagementListener::ManagementListener(asio::io_context& io, const ManagementOptions& options)
     : where_(to_string(options.address.value()))
 {
     if (options.address->path.empty()) {
@@ -118,12 +118,12 @@ ManagementDoor::ManagementDoor(asio::io_context& io, const ManagementOptions& op
     listen_at(options.address->path);
 }
 
-ManagementDoor::~ManagementDoor()
+ManagementListener::~ManagementListener()
 {
     close();
 }
 
-void ManagementDoor::close()
+void ManagementListener::close()
 {
     struct stat there {};
 
@@ -133,14 +133,14 @@ void ManagementDoor::close()
     listening_.close();
 }
 
-std::optional<std::string> ManagementDoor::loopback_host() const
+std::optional<std::string> ManagementListener::loopback_host() const
 {
     if (!endpoint_ || !endpoint_->address().is_loopback())
         return std::nullopt;
     return endpoint_->address().to_string();
 }
 
-void ManagementDoor::listen_at(const std::string& path)
+void ManagementListener::listen_at(const std::string& path)
 {
     const sockaddr_un address = address_of(path);
     name_ = std::filesystem::absolute(path).lexically_normal();
@@ -163,7 +163,7 @@ void ManagementDoor::listen_at(const std::string& path)
     listening_ = std::move(socket);
 }
 
-void ManagementDoor::listen_at(const tcp::endpoint& endpoint)
+void ManagementListener::listen_at(const tcp::endpoint& endpoint)
 {
     Fd socket = open_socket(endpoint.protocol().family());
     const int on = 1;

@@ -1,4 +1,4 @@
-// Where the management interface is reached.
+// The address of the management interface.
 #pragma once
 
 #include <optional>
@@ -12,23 +12,23 @@
 
 namespace tunnel {
 
-// What keeps a ManagementDoor from listening, as far as it shows without opening it: a folder of
-// the socket file that is missing or not writable, a file in its place that is no socket, an
-// address that other machines reach without a token. Throws std::system_error or
-// std::runtime_error.
+// Checks what would keep a ManagementListener from listening, without opening it: the folder of the
+// socket file is missing or not writable, another kind of file is in its place, or other machines
+// could reach the address without a token. Throws std::system_error or std::runtime_error.
 void must_be_possible(asio::io_context& io, const ManagementOptions& options);
 
-// Listens from the beginning. A socket file can be used by its owner alone, and is gone afterwards.
-class ManagementDoor {
+// Listens from construction on. A socket file is usable by its owner only, and is removed at the
+// end.
+class ManagementListener {
 public:
     // Throws std::system_error or std::runtime_error that names the address, also if other machines
-    // reach it and there is no token. A socket file that a former process left is replaced, one
-    // that is in use and any other file are not. A program that stops is asked for the address.
-    ManagementDoor(asio::io_context& io, const ManagementOptions& options);
+    // can reach it without a token. A socket file left by a former process is replaced; one that is
+    // in use, or another file, is not. If a stopping program has the address, it is asked for it.
+    ManagementListener(asio::io_context& io, const ManagementOptions& options);
 
-    ManagementDoor(ManagementDoor&&) noexcept = default;
+    ManagementListener(ManagementListener&&) noexcept = default;
 
-    ~ManagementDoor();
+    ~ManagementListener();
 
     // Stops listening and lets another process have the address.
     void close();
@@ -37,19 +37,19 @@ public:
 
     int descriptor() const { return listening_.get(); }
 
-    // As options have it, with the real port where 0 was asked for.
+    // The address in the form of the options, with the real port.
     const std::string& where() const { return where_; }
 
-    // By which a successor asks for it: the absolute path of a socket file.
+    // The name by which a successor asks for it: the absolute path of a socket file.
     const std::string& name() const { return name_; }
 
-    // With that port; none if it is a socket file.
+    // With the real port; nullopt for a socket file.
     const std::optional<tcp::endpoint>& endpoint() const { return endpoint_; }
 
-    // Other machines reach it, or may.
+    // Whether other machines can reach it, or might.
     bool is_open_to_others() const { return endpoint_ && !endpoint_->address().is_loopback(); }
 
-    // Its IP address, if only this machine reaches that.
+    // Its IP address, if only this machine can reach it.
     std::optional<std::string> loopback_host() const;
 
 private:

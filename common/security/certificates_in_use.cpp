@@ -1,4 +1,4 @@
-#include "common/security/loaded.hpp"
+#include "common/security/certificates_in_use.hpp"
 
 #include <chrono>
 
@@ -6,18 +6,18 @@
 
 namespace tunnel {
 
-Loaded::Loaded(asio::io_context& io, Clock::duration interval)
+CertificatesInUse::CertificatesInUse(asio::io_context& io, Clock::duration interval)
     : every_(io, interval, [this] { warn(); })
 {
 }
 
-void Loaded::take_certificates(const std::vector<std::string>& files)
+void CertificatesInUse::take_certificates(const std::vector<std::string>& files)
 {
     certificates_ = lives_of_certificates(files);
     warn();
 }
 
-void Loaded::warn() const
+void CertificatesInUse::warn() const
 {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     for (const CertificateLife& each : certificates_) {
