@@ -10,14 +10,14 @@
 namespace tunnel {
 
 enum class Finding : std::uint8_t {
-    well,
-    ill,
-    nothing, // this machine lacked something, and nobody knows
+    healthy,
+    unhealthy,
+    unknown, // this machine lacked something that the check needs
 };
 
 struct Looked {
-    Finding finding = Finding::nothing;
-    std::string why{}; // it is not well
+    Finding finding = Finding::unknown;
+    std::string why{}; // it is not healthy
 };
 
 // Connects to the server of `service`, whose health_check is not off, and asks what that says, all
