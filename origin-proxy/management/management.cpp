@@ -1,48 +1,14 @@
 #include "origin-proxy/management/management.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/management/json_response.hpp"
 #include "common/management/liveness.hpp"
-#include "origin-proxy/origin_proxy.hpp"
 
 namespace tunnel {
-
-OriginStatus OriginProxy::status() const
-{
-    OriginStatus status;
-    status.stopping = stopping_;
-    for (const auto& link : links_)
-        status.links.push_back({to_string(link->address()), link->logged_in(), link->log_ins(),
-                                link->round_trip(), link->visitors(), link->parked()});
-    std::map<std::string, std::size_t> place_of;
-    for (const auto& service : shared_.services.all()) {
-        OriginStatus::Service& its = status.services.emplace_back(OriginStatus::Service{
-            service->options.name, to_string(service->options.origin_server_address)});
-        place_of[its.name] = status.services.size() - 1;
-    }
-    for (const auto& link : links_) {
-        for (const Opened& opened : link->opened()) {
-            if (const auto place = place_of.find(opened.service); place != place_of.end())
-                status.services[place->second].outside.push_back(
-                    {to_string(link->address()), opened.outside_address});
-        }
-        for (const HealthChecks::Known& known : link->health()) {
-            if (const auto place = place_of.find(known.service); place != place_of.end())
-                status.services[place->second].health.push_back(
-                    {to_string(link->address()), known.healthy});
-        }
-    }
-    status.visitors = visitors();
-    status.parked = parked();
-    status.relay_loads = shared_.relay.loads();
-    status.counts = shared_.counts;
-    return status;
-}
 
 // While one remote proxy is away the visitors of the others are served.
 Response readiness(const OriginStatus& status)

@@ -8,20 +8,9 @@
 #include <vector>
 
 #include "common/base/units.hpp"
-#include "common/management/histogram.hpp"
+#include "origin-proxy/link/counts.hpp"
 
 namespace tunnel {
-
-// What it counts while it runs: all of it at the beginning and at the end of a visitor, and nothing
-// while bytes pass.
-struct OriginCounts {
-    std::uint64_t connects = 0;     // control connections that were tried
-    std::uint64_t visitors = 0;     // who were announced and taken
-    std::uint64_t to_origin = 0;    // bytes of those who have left
-    std::uint64_t to_visitor = 0;   // as well
-    std::uint64_t failed_dials = 0; // to origin servers
-    Histogram dials;                // to them, that did not fail
-};
 
 // How it is at one moment.
 struct OriginStatus {
