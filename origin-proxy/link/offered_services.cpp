@@ -113,6 +113,8 @@ awaitable<void> OfferedServices::wait_until_open(std::uint64_t log_in)
     if (holds() && offers_.opened().empty())
         log::warn("no service is open: nobody can reach an origin server through this remote proxy",
                   {{"remote", remote_}, {"services", services_.size()}});
+    while (holds() && offers_.opened().empty())
+        co_await answered_.wait();
     if (holds())
         std::exchange(on_open_, nullptr)(offers_.opened());
 }

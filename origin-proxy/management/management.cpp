@@ -10,13 +10,17 @@
 
 namespace tunnel {
 
-// While one remote proxy is away the visitors of the others are served.
+// While one remote proxy is away the visitors of the others are served, and so are those of one
+// service while another is not open.
 Response readiness(const OriginStatus& status)
 {
     if (status.stopping)
         return refusal(503, "shutting down");
     if (std::ranges::none_of(status.links, &OriginStatus::Link::logged_in))
         return refusal(503, "not logged in to the remote proxy");
+    const auto is_open = [](const OriginStatus::Service& each) { return !each.outside.empty(); };
+    if (std::ranges::none_of(status.services, is_open))
+        return refusal(503, "no service is open at the remote proxy");
     return {200, "ready\n"};
 }
 
@@ -51,7 +55,7 @@ void add_health(const OriginStatus& status, Metrics& metrics)
                                  Labels{{"service", service.name}, {"remote", each.remote}});
     }
     metrics.gauge("tunnel_origin_server_healthy",
-                  "Whether the health checks find the origin server well: 1 or 0.", healthy);
+                  "Whether the health checks find the origin server healthy: 1 or 0.", healthy);
 }
 
 } // namespace
@@ -102,8 +106,8 @@ Json to_json(const OriginStatus::Service& service)
               {"origin_server", service.origin_server},
               {"outside", std::move(outside)},
               {"healthy", nullptr}};
-    if (!service.health.empty())
-        json["healthy"] = std::ranges::all_of(service.health, &OriginStatus::Health::healthy);
+    if (const auto healthy = service.is_healthy())
+        json["healthy"] = *healthy;
     return json;
 }
 

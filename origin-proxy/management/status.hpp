@@ -1,6 +1,7 @@
 // What the origin proxy tells of itself.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -30,7 +31,7 @@ struct OriginStatus {
         std::string address;
     };
 
-    // Whether the origin server of a service is well, as it is checked for one remote proxy.
+    // Whether the origin server of a service is healthy, as it is checked for one remote proxy.
     struct Health {
         std::string remote;
         bool healthy;
@@ -41,6 +42,14 @@ struct OriginStatus {
         std::string origin_server;
         std::vector<Outside> outside{}; // where it is open
         std::vector<Health> health{};   // that is known; empty: it is not checked
+
+        // For every remote proxy for which it is checked; none: for none.
+        std::optional<bool> is_healthy() const
+        {
+            if (health.empty())
+                return std::nullopt;
+            return std::ranges::all_of(health, &Health::healthy);
+        }
     };
 
     bool stopping = false;

@@ -7,6 +7,8 @@ import threading
 import unittest
 
 from support import HOST, MACHINE, Tunnel, free_port, show_address
+from test_commands import ask, rows
+from test_management import Folder
 from test_services import ByHand
 
 
@@ -114,6 +116,18 @@ class HealthChecks(ByHand):
                 for program in (tunnel.remote, tunnel.origin):
                     tunnel.wait_log(program, unhealthy)
                 self.assertEqual(get(tunnel.outside), (500, b"alone"))
+
+    def test_the_status_of_the_origin_proxy_shows_the_health_of_each_server(self):
+        with Named(b"alone") as server, Folder() as folder:
+            where = folder.socket("own")
+            with Tunnel(server.address, origin_flags=["--management-addr", where, "--health-check", "http",
+                                                      "--health-check-interval", "20ms"], trust="none") as tunnel:
+                self.assertEqual(rows(ask("origin-proxy", "status", "--management-addr", where), "SERVICE")[0]["HEALTH"],
+                                 "healthy")
+                server.status = 500
+                tunnel.wait_log(tunnel.origin, unhealthy)
+                self.assertEqual(rows(ask("origin-proxy", "status", "--management-addr", where), "SERVICE")[0]["HEALTH"],
+                                 "unhealthy")
 
 
 if __name__ == "__main__":
