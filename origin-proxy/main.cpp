@@ -87,7 +87,8 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
         dialer != nullptr ? dialer->take_control() : tunnel::Fd());
 }
 
-int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Arguments arguments)
+// `options` are those of the last reload, then.
+int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments arguments)
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
@@ -111,32 +112,31 @@ int run(asio::io_context& io, const tunnel::OriginOptions& options, tunnel::Argu
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
-    auto latest = options;
-    const auto on_ready = [&latest](const tunnel::Address& remote_proxy,
-                                    const asio::ip::tcp::endpoint& remote,
-                                    const std::vector<tunnel::Opened>& opened) {
-        tunnel::print_ready(ready_line(latest, remote_proxy, remote, opened));
+    const auto on_ready = [&options](const tunnel::Address& remote_proxy,
+                                     const asio::ip::tcp::endpoint& remote,
+                                     const std::vector<tunnel::Opened>& opened) {
+        tunnel::print_ready(ready_line(options, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
-    const auto reload_and_say = [&](tunnel::ReloadReport& report) {
+    const auto reload = [&](tunnel::ReloadReport& report) {
         const bool success = tunnel::reload_or_complain(report.problems, [&] {
-            auto fresh = tunnel::reread_options(arguments.count, arguments.words, latest);
-            std::optional<tunnel::ManagementServer::Trust> fresh_trust;
+            auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
+            std::optional<tunnel::ManagementServer::Trust> trusted_clients;
             tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
                 if (management)
-                    fresh_trust = management->server.read_trust(fresh.common.management);
+                    trusted_clients = management->server.read_trust(fresh.common.management);
                 proxy.reload(fresh);
             });
-            report.changes = tunnel::finish_reload(latest.common, fresh.common);
-            latest = std::move(fresh);
+            report.changes = tunnel::finish_reload(options.common, fresh.common);
+            options = std::move(fresh);
             if (management)
-                management->server.change(std::move(fresh_trust));
-            loaded->take_certificates(latest.certificates_shown());
+                management->server.change(std::move(trusted_clients));
+            loaded->take_certificates(options.certificates_shown());
         });
         loaded->note_reload(success);
         return success;
     };
-    tunnel::Reloader reloader(io, *reader, reload_and_say);
+    tunnel::Reloader reloader(io, *reader, reload);
     const auto stop_gently = [&] {
         proxy.stop_gently();
         if (management)

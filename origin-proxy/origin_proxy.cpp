@@ -1,6 +1,8 @@
 #include "origin-proxy/origin_proxy.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 #include "common/base/log.hpp"
@@ -43,14 +45,14 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
 
 OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
                          std::vector<TrustedRemote> trust, RemoteLink::OnReady on_ready)
-    : on_ready_(std::move(on_ready)),
-      shared_(io, options),
-      loop_(io, shared_.relay, options.common.spin),
+    : io_(io),
+      options_(options),
+      on_ready_(std::move(on_ready)),
+      plane_(io, options),
+      loop_(io, plane_.relay, options.common.spin),
       ended_(io.get_executor()),
       tasks_(io.get_executor())
 {
-    shared_.something_ended = [this] { on_end(); };
-    shared_.gave_up = [this] { on_giving_up(); };
     for (std::size_t i = 0; i < trust.size(); ++i)
         links_.push_back(made_for(options.remote_proxies[i].address, std::move(trust[i])));
     divide_descriptors();
@@ -59,19 +61,20 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
 // What the relay reports goes to the links, which would be gone.
 OriginProxy::~OriginProxy()
 {
-    shared_.relay.stop();
+    plane_.relay.stop();
 }
 
 std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust)
 {
-    return std::make_unique<RemoteLink>(shared_, address, std::move(trust), on_ready_);
+    return std::make_unique<RemoteLink>(
+        io_, options_, plane_, address, std::move(trust),
+        RemoteLink::Callbacks{on_ready_, [this] { on_end(); }, [this] { on_giving_up(); }});
 }
 
 // Each link has an equal part of what may be parked, and what it needs itself.
 void OriginProxy::divide_descriptors()
 {
-    const OriginOptions& options = shared_.options;
-    shared_.places.set_capacity(visitor_capacity(options, links_.size()));
+    plane_.slots.set_capacity(visitor_capacity(options_, links_.size()));
     for (const auto& each : links_)
         each->divide(links_.size());
 }
@@ -85,16 +88,15 @@ void OriginProxy::start()
 void OriginProxy::stop_gently()
 {
     stopping_ = true;
-    log::info("stopping",
-              {{"visitors", visitors()}, {"grace", shared_.options.common.grace_period}});
+    log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     for (const auto& each : links_)
-        each->leave({Code::shutting_down, "the origin proxy is shutting down"});
+        each->detach({Code::shutting_down, "the origin proxy is shutting down"});
     tasks_.spawn("stopping", drain());
 }
 
 awaitable<void> OriginProxy::drain()
 {
-    const auto deadline = Clock::now() + shared_.options.common.grace_period;
+    const auto deadline = Clock::now() + options_.common.grace_period;
     while (visitors() > 0 && Clock::now() < deadline)
         co_await ended_.wait_until(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
@@ -109,10 +111,10 @@ void OriginProxy::stop_now()
     if (std::exchange(stopped_, true))
         return;
     stopping_ = true;
-    shared_.relay.stop();
+    plane_.relay.stop();
     for (const auto& each : links_)
         each->stop_now();
-    for (const auto& each : leaving_)
+    for (const auto& each : detached_)
         each->stop_now();
     tasks_.cancel();
 }
@@ -120,29 +122,27 @@ void OriginProxy::stop_now()
 void OriginProxy::reload(const OriginOptions& latest)
 {
     std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
-    if (stopping_)
+    if (stopping_ || gave_up_)
         throw std::runtime_error("the origin proxy is shutting down");
-    if (gave_up_)
-        return;
     change(services_of(latest), !latest.services.empty());
-    shared_.bandwidth.change(latest.bandwidth_per_origin);
-    shared_.options.common.grace_period = latest.common.grace_period;
-    shared_.options.max_retries = latest.max_retries;
+    plane_.bandwidth.change(latest.bandwidth_per_origin);
+    options_.common.grace_period = latest.common.grace_period;
+    options_.max_retries = latest.max_retries;
     change_links(latest, std::move(trust));
     log::info("reloaded");
 }
 
-void OriginProxy::change(const std::vector<OriginService>& wanted, bool offering)
+void OriginProxy::change(const std::vector<OriginService>& wanted, bool offered)
 {
-    shared_.services.change(wanted);
-    // Whether there are any is agreed on at log-in.
-    const bool anew = std::exchange(shared_.offering, offering) != offering;
+    // Whether services are offered is agreed on at log-in.
+    const bool anew = plane_.services.offered() != offered;
+    plane_.services.change(wanted, offered);
     for (const auto& each : links_) {
         if (anew)
             each->connect_anew();
-        else if (offering)
-            each->tell_changes();
-        else // there is nothing to tell of the one of the log-in
+        else if (offered)
+            each->announce_changes();
+        else // the remote proxy is told nothing of the only service
             each->check_servers();
     }
 }
@@ -150,7 +150,7 @@ void OriginProxy::change(const std::vector<OriginService>& wanted, bool offering
 void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust)
 {
     auto before = std::exchange(links_, {});
-    // Their work begins when all are in their places: it may fail, and end, at once.
+    // They begin to work when the table of links is complete: one may fail, and end, at once.
     std::vector<std::pair<RemoteLink*, TrustedRemote>> kept;
     std::vector<RemoteLink*> fresh;
     for (std::size_t i = 0; i < trust.size(); ++i) {
@@ -167,7 +167,7 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
     }
     for (auto& each : before) {
         if (each)
-            leave(std::move(each));
+            detach(std::move(each));
     }
     divide_descriptors();
     for (auto& [link, trusted] : kept)
@@ -176,25 +176,26 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
         each->start();
 }
 
-void OriginProxy::leave(std::unique_ptr<RemoteLink> link)
+void OriginProxy::detach(std::unique_ptr<RemoteLink> link)
 {
-    log::info("leaving a remote proxy", {{"remote", to_string(link->address())}});
-    link->leave({Code::removed, "the origin proxy was told to leave"});
-    leaving_.push_back(std::move(link));
+    log::info("disconnecting from a remote proxy that is no longer configured",
+              {{"remote", to_string(link->address())}});
+    link->detach({Code::removed, "this remote proxy is no longer configured at the origin proxy"});
+    detached_.push_back(std::move(link));
 }
 
-// A place has come free, perhaps for a visitor of another remote proxy.
+// A slot has come free, perhaps for a visitor of another remote proxy.
 void OriginProxy::on_end()
 {
     ended_.notify();
     for (const auto& each : links_)
-        each->start_visits();
+        each->start_waiting_visits();
 }
 
-// Judged when whoever called has told all of them: a reload lets one after the other try again.
+// Looked at later: a reload that is under way lets one link after the other try again.
 void OriginProxy::on_giving_up()
 {
-    asio::post(shared_.io, [this] {
+    asio::post(io_, [this] {
         const auto has_given_up = [](const auto& link) { return link->gave_up(); };
         if (gave_up_ || stopping_ || !std::ranges::all_of(links_, has_given_up))
             return;
@@ -206,18 +207,18 @@ void OriginProxy::on_giving_up()
 void OriginProxy::run_some()
 {
     loop_.run_some();
-    if (!leaving_.empty())
+    if (!detached_.empty())
         clear_away();
 }
 
-// Not while one of them is at work, which only here is certain.
+// Only called where none of the links can be at work.
 void OriginProxy::clear_away()
 {
-    for (const auto& each : leaving_) {
+    for (const auto& each : detached_) {
         if (each->visitors() == 0 && !each->connected())
             each->stop_now();
     }
-    std::erase_if(leaving_,
+    std::erase_if(detached_,
                   [](const auto& each) { return each->stopped() && each->visitors() == 0; });
 }
 
@@ -225,7 +226,37 @@ bool OriginProxy::stopped() const
 {
     const auto has_stopped = [](const auto& link) { return link->stopped(); };
     return stopped_ && tasks_.empty() && std::ranges::all_of(links_, has_stopped) &&
-           std::ranges::all_of(leaving_, has_stopped);
+           std::ranges::all_of(detached_, has_stopped);
+}
+
+OriginStatus OriginProxy::status() const
+{
+    OriginStatus status;
+    status.stopping = stopping_;
+    for (const auto& service : plane_.services.all())
+        status.services.push_back(
+            {service->options.name, to_string(service->options.origin_server_address)});
+    std::map<std::string_view, OriginStatus::Service*> by_name;
+    for (OriginStatus::Service& each : status.services)
+        by_name[each.name] = &each;
+    for (const auto& link : links_) {
+        const std::string remote = to_string(link->address());
+        status.links.push_back({remote, link->logged_in(), link->log_ins(), link->round_trip(),
+                                link->visitors(), link->parked()});
+        for (const Opened& opened : link->opened()) {
+            if (const auto found = by_name.find(opened.service); found != by_name.end())
+                found->second->outside.push_back({remote, opened.outside_address});
+        }
+        for (const HealthChecks::Known& known : link->health()) {
+            if (const auto found = by_name.find(known.service); found != by_name.end())
+                found->second->health.push_back({remote, known.healthy});
+        }
+    }
+    status.visitors = visitors();
+    status.parked = parked();
+    status.relay_loads = plane_.relay.loads();
+    status.counts = plane_.counts;
+    return status;
 }
 
 std::size_t OriginProxy::log_ins() const
@@ -236,12 +267,12 @@ std::size_t OriginProxy::log_ins() const
 
 std::size_t OriginProxy::visitors() const
 {
-    return sum(links_, &RemoteLink::visitors) + sum(leaving_, &RemoteLink::visitors);
+    return sum(links_, &RemoteLink::visitors) + sum(detached_, &RemoteLink::visitors);
 }
 
 std::size_t OriginProxy::parked() const
 {
-    return sum(links_, &RemoteLink::parked) + sum(leaving_, &RemoteLink::parked);
+    return sum(links_, &RemoteLink::parked) + sum(detached_, &RemoteLink::parked);
 }
 
 } // namespace tunnel

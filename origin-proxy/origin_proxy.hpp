@@ -2,13 +2,13 @@
 // that come from there with the origin servers.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <vector>
 
 #include "common/base/asio.hpp"
 #include "common/base/task_group.hpp"
 #include "common/relay/loop.hpp"
+#include "origin-proxy/link/data_plane.hpp"
 #include "origin-proxy/link/remote_link.hpp"
 #include "origin-proxy/link/trusted_remote.hpp"
 #include "origin-proxy/management/status.hpp"
@@ -35,23 +35,23 @@ public:
     // Starts to serve; the work is done while the io_context runs.
     void start();
 
-    // Leaves the remote proxies; visitors that are here may finish within the grace period, then
-    // stop_now().
+    // Says goodbye to the remote proxies; visitors that are here may finish within the grace
+    // period, then stop_now().
     void stop_gently();
 
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
 
-    // Takes remote proxies, trust and services from `latest`, and reads the files that say whom to
-    // trust; all else stays as it was at the start. A link that is up stays so, unless whom to
-    // trust has changed, as the files' contents say, or what is agreed on at log-in; one that is
-    // down tries at once. Visitors who are being served go on, also those of a remote proxy or a
-    // service that is gone. Throws std::runtime_error if a file cannot be used: then nothing has
-    // changed.
+    // Takes remote proxies, trust, services, limits, retries and grace period from `latest`, and
+    // reads the files that say whom to trust; all else stays as it was at the start. A link that is
+    // up stays up, unless the contents of those files have changed, or what is agreed on at log-in;
+    // one that is down tries at once. Visitors who are being served go on, also those of a remote
+    // proxy or a service that is gone. Throws std::runtime_error if a file cannot be used, or if it
+    // is about to end: then nothing has changed.
     void reload(const OriginOptions& latest);
 
-    // Makes these the services from now on. Visitors who are being served go on; those to come are
-    // served as it says here. If the service `default` was the only one, it connects anew.
+    // Replaces the services. Visitors who are being served go on; those to come are served as it
+    // says here. If the service `default` was the only one, it connects anew.
     void change_services(const std::vector<OriginService>& wanted) { change(wanted, true); }
 
     // One turn of the work, waiting for some if there is none. With it the io_context is run, not
@@ -70,7 +70,7 @@ public:
     // Every remote proxy has.
     bool logged_in() const { return log_ins() == links_.size(); }
 
-    // How it is now, for the management interface (management.cpp).
+    // How it is now, for the management interface.
     OriginStatus status() const;
 
     // The longest turns of its threads since the last call.
@@ -83,9 +83,11 @@ public:
     std::size_t parked() const;
 
 private:
-    void change(const std::vector<OriginService>& wanted, bool offering);
+    using Links = std::vector<std::unique_ptr<RemoteLink>>;
+
+    void change(const std::vector<OriginService>& wanted, bool offered);
     void change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust);
-    void leave(std::unique_ptr<RemoteLink> link);
+    void detach(std::unique_ptr<RemoteLink> link);
     std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust);
     void divide_descriptors();
     void on_end();
@@ -93,12 +95,14 @@ private:
     awaitable<void> drain();
     void clear_away();
 
+    asio::io_context& io_;
+    OriginOptions options_; // as at the start, but for what reload() changes
     RemoteLink::OnReady on_ready_;
-    RemoteLink::Shared shared_;
+    DataPlane plane_;
     Loop loop_;
     Signal ended_; // a visitor or a control connection
-    std::vector<std::unique_ptr<RemoteLink>> links_;
-    std::list<std::unique_ptr<RemoteLink>> leaving_; // are wanted no more, and have visitors
+    Links links_;
+    Links detached_; // not configured any more, and not all of their visitors have ended
     bool stopping_ = false;
     bool stopped_ = false;
     bool gave_up_ = false;

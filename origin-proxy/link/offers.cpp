@@ -10,48 +10,48 @@ namespace tunnel {
 
 namespace {
 
-// For whoever reads the log.
-std::string_view what_to_do(DeclineReason reason)
+// What the user may do about it.
+std::string_view hint_for(DeclineReason reason)
 {
     switch (reason) {
     case DeclineReason::not_allowed:
         return "see the rules of the remote proxy for this origin proxy";
     case DeclineReason::in_use:
-        return "waiting until it is free";
+        return "it opens when the other origin proxy is gone";
     case DeclineReason::cannot_listen:
         return "choose another outside address, or free this one on the remote proxy's machine";
     case DeclineReason::too_many:
         return "offer fewer services, or let the remote proxy take more";
     case DeclineReason::removed:
-        return "put it back into what the remote proxy is told, if it is still wanted";
+        return "configure it at the remote proxy again, or stop offering it";
     }
-    return "see the remote proxy's log"; // a reason of a later version
+    return "see the log of the remote proxy"; // a reason of a later version
 }
 
 } // namespace
 
 std::vector<Frame> Offers::offer_all()
 {
-    told_.clear();
+    offered_.clear();
     return catch_up();
 }
 
 std::vector<Frame> Offers::catch_up()
 {
-    // Those first, so that what they leave outside is free for the others.
+    // Withdrawn first, so that their outside addresses are free for the others.
     std::vector<Frame> withdrawn;
     std::vector<Frame> offered;
-    auto before = std::exchange(told_, {});
+    auto before = std::exchange(offered_, {});
     for (const std::string& name : services_.names()) {
         const OriginService& options = services_.find(name)->options;
         auto old = before.extract(name);
-        if (!old.empty() && old.mapped().asked_for == options.outside_address) {
-            told_.insert(std::move(old));
+        if (!old.empty() && old.mapped().wanted == options.outside_address) {
+            offered_.insert(std::move(old));
             continue;
         }
         if (!old.empty())
             withdrawn.push_back(Withdraw{name});
-        Entry& fresh = told_.emplace(name, Entry{options.outside_address}).first->second;
+        Entry& fresh = offered_.emplace(name, Entry{options.outside_address}).first->second;
         offered.push_back(offer_of(options, fresh));
     }
     for (const auto& [name, entry] : before)
@@ -67,17 +67,17 @@ Offer Offers::offer_of(const OriginService& options, Entry& entry)
     return {options.name, outside ? to_string(*outside) : std::string(), entry.offer};
 }
 
-// Null: it has been withdrawn meanwhile, or offered anew, and then another answer comes.
-Offers::Entry* Offers::offered(std::string_view name, std::uint64_t offer)
+// Null: the service has been withdrawn meanwhile, or offered anew and another answer comes.
+Offers::Entry* Offers::entry_of(std::string_view name, std::uint64_t offer)
 {
-    const auto found = told_.find(name);
-    const bool is_latest = found != told_.end() && (offer == 0 || offer == found->second.offer);
+    const auto found = offered_.find(name);
+    const bool is_latest = found != offered_.end() && (offer == 0 || offer == found->second.offer);
     return is_latest ? &found->second : nullptr;
 }
 
 void Offers::on_opened(const Opened& opened)
 {
-    Entry* const entry = offered(opened.service, opened.number);
+    Entry* const entry = entry_of(opened.service, opened.number);
     if (entry == nullptr)
         return;
     log::info(
@@ -89,14 +89,14 @@ void Offers::on_opened(const Opened& opened)
 
 void Offers::on_declined(const Declined& declined)
 {
-    Entry* const entry = offered(declined.service, declined.number);
+    Entry* const entry = entry_of(declined.service, declined.number);
     if (entry == nullptr)
         return;
     log::warn("the remote proxy does not open a service",
               {{"service", declined.service},
                {"code", name_of(code_of(declined.reason))},
                {"reason", declined.text},
-               {"advice", what_to_do(declined.reason)},
+               {"hint", hint_for(declined.reason)},
                {"remote", remote_}});
     entry->state = State::declined;
 }
@@ -104,15 +104,15 @@ void Offers::on_declined(const Declined& declined)
 bool Offers::answered() const
 {
     return std::ranges::none_of(
-        told_, [](const auto& named) { return named.second.state == State::offered; });
+        offered_, [](const auto& named) { return named.second.state == State::offered; });
 }
 
 std::vector<Opened> Offers::opened() const
 {
     std::vector<Opened> opened;
     for (const std::string& name : services_.names()) {
-        const auto found = told_.find(name);
-        if (found != told_.end() && found->second.state == State::opened)
+        const auto found = offered_.find(name);
+        if (found != offered_.end() && found->second.state == State::opened)
             opened.push_back({name, found->second.outside_address});
     }
     return opened;

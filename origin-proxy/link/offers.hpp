@@ -1,4 +1,4 @@
-// The services as one remote proxy is offered them, and what it says about each.
+// Which services one remote proxy has been offered, and what it has answered.
 #pragma once
 
 #include <cstdint>
@@ -19,37 +19,37 @@ public:
     // `all` must live as long. `remote` is what the log calls the remote proxy.
     Offers(const Services& all, std::string remote) : services_(all), remote_(std::move(remote)) {}
 
-    // An offer of each, none of which is answered then: for a new control connection.
+    // For a new control connection: an offer of each service, none of which is answered yet.
     std::vector<Frame> offer_all();
 
-    // What the remote proxy is to be told, in this order, so that it knows what has changed since.
+    // What to send, in this order, so that the remote proxy knows what has changed since.
     std::vector<Frame> catch_up();
 
     void on_opened(const Opened& opened);
     void on_declined(const Declined& declined);
 
-    // Every offer has been.
+    // Whether every offer has been answered.
     bool answered() const;
 
-    // Those that are, in the order in which they were told.
+    // The services that are open, in the order in which they are configured.
     std::vector<Opened> opened() const;
 
 private:
     enum class State : std::uint8_t { offered, opened, declined };
 
     struct Entry {
-        std::optional<Address> asked_for{}; // where visitors are to connect to
+        std::optional<Address> wanted{}; // where visitors are to connect to
         State state = State::offered;
         std::string outside_address{}; // while it is open
         std::uint64_t offer = 0;       // the number of the latest
     };
 
     Offer offer_of(const OriginService& options, Entry& entry);
-    Entry* offered(std::string_view name, std::uint64_t offer);
+    Entry* entry_of(std::string_view name, std::uint64_t offer);
 
     const Services& services_;
     std::string remote_;
-    std::map<std::string, Entry, std::less<>> told_;
+    std::map<std::string, Entry, std::less<>> offered_;
     std::uint64_t latest_offer_ = 0;
 };
 

@@ -1,34 +1,17 @@
 #include "origin-proxy/link/remote_link.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <random>
 #include <utility>
 
-#include <sys/socket.h>
-
-#include "common/base/backoff.hpp"
-#include "common/base/deadline.hpp"
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
-#include "common/protocol/foreign.hpp"
-#include "common/protocol/goodbyes.hpp"
 #include "common/protocol/reason_codes.hpp"
 #include "common/relay/descriptors.hpp"
-#include "common/transport/dial.hpp"
 #include "common/transport/socket.hpp"
 
 namespace tunnel {
-
-std::vector<OriginService> services_of(const OriginOptions& options)
-{
-    if (!options.services.empty())
-        return options.services;
-    OriginService only{std::string(default_service), options.origin_server_address};
-    only.rules = options.rules;
-    return {only};
-}
 
 namespace {
 
@@ -42,73 +25,54 @@ std::size_t checks_at_once(const OriginOptions& options, std::size_t links)
 
 } // namespace
 
-RemoteLink::Shared::Shared(asio::io_context& context, const OriginOptions& told)
-    : io(context),
-      options(told),
-      services({io.get_executor(), options.dial_timeout, options.common.congestion},
-               services_of(options)),
-      offering(!options.services.empty()),
-      dialler(io, options.dial_timeout, options.common.congestion),
-      relay(relay_options(options.common, options.descriptor_limit)),
-      bandwidth(options.bandwidth_per_origin),
-      places(0)
-{
-}
-
-RemoteLink::RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready)
-    : io_(shared.io),
-      shared_(shared),
-      options_(shared.options),
-      services_(shared.services),
-      dialler_(shared.dialler),
-      relay_(shared.relay),
-      address_(std::move(address)),
-      on_ready_(std::move(on_ready)),
-      places_(shared.places),
-      offers_(services_, to_string(address_)),
-      trust_(std::move(trust)),
+RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, DataPlane& plane,
+                       Address address, TrustedRemote trust, Callbacks callbacks)
+    : options_(options),
+      plane_(plane),
+      callbacks_(std::move(callbacks)),
       id_{random_bytes()},
-      retry_(io_.get_executor()),
-      answered_(io_.get_executor()),
-      tasks_(io_.get_executor()),
-      checks_(
-          io_.get_executor(), tasks_, checks_at_once(options_, 1),
-          [this](const Service& service, const std::string& why) { tell_health(service, why); }),
-      parking_(io_, tasks_, dialler_, {options_.parked_connections, 0, options_.parked_for},
-               [this](Announce&& announce, Framed&& connection) {
-                   on_parked_announce(std::move(announce), std::move(connection));
-               })
+      trust_(std::move(trust)),
+      dialler_(io, std::move(address), options.dial_timeout, options.common.congestion),
+      policy_({options.first_retry, options.slowest_retry, options.healthy_spell}),
+      wait_is_over_(io.get_executor()),
+      tasks_(io.get_executor()),
+      offered_(io.get_executor(), tasks_, plane.services, to_string(dialler_.address()),
+               {options.answered_within, checks_at_once(options, 1)},
+               [this](const std::vector<Opened>& opened) { on_open(opened); }),
+      visits_(io, tasks_, plane, {options.parked_connections, 0, options.parked_for},
+              callbacks_.on_end)
 {
 }
 
 void RemoteLink::divide(std::size_t links)
 {
-    parking_.set_capacity(parking_capacity(options_.descriptor_limit) / links);
-    checks_.set_at_once(checks_at_once(options_, links));
+    visits_.set_parking_capacity(parking_capacity(options_.descriptor_limit) / links);
+    offered_.set_checks_at_once(checks_at_once(options_, links));
 }
 
 void RemoteLink::start()
 {
     tasks_.spawn("staying connected", stay_connected());
-    if (parking_.wanted())
-        tasks_.spawn("tending parked connections", parking_.tend());
+    visits_.start();
 }
 
-void RemoteLink::leave(Reason goodbye)
+void RemoteLink::detach(Reason goodbye)
 {
-    stopping_ = true;
-    places_.close();
-    if (link_ != nullptr)
-        link_->finish(std::move(goodbye));
-    retry_.notify();
+    if (is_ended())
+        return;
+    state_ = State::detached;
+    visits_.close();
+    if (connection_ != nullptr)
+        connection_->finish(std::move(goodbye));
+    wait_is_over_.notify();
 }
 
 void RemoteLink::stop_now()
 {
-    if (std::exchange(stopped_, true))
+    if (std::exchange(state_, State::stopped) == State::stopped)
         return;
-    stopping_ = true;
-    parking_.close(); // nothing may be parked any more: it would not be cancelled
+    visits_.close();
+    visits_.end(); // nothing may be parked any more: it would not be cancelled
     tasks_.cancel();
 }
 
@@ -119,356 +83,233 @@ void RemoteLink::trust(TrustedRemote fresh)
     if (!same)
         connect_anew();
     else if (!logged_in())
-        try_now();
+        retry(Next::retry_at_once);
 }
 
 void RemoteLink::connect_anew()
 {
-    log::info("reconnecting on request", {{"remote", to_string(address_)}});
-    ++asked_anew_;
-    if (link_ != nullptr)
-        link_->finish({Code::reconnecting, "reconnecting on request"});
-    try_now();
+    log::info("reconnecting on request", {{"remote", to_string(address())}});
+    if (connection_ != nullptr)
+        connection_->finish({Code::reconnecting, "reconnecting on request"});
+    retry(Next::connect_anew);
 }
 
-void RemoteLink::try_now()
+void RemoteLink::retry(Next how)
 {
-    if (std::exchange(gave_up_, false)) {
+    switch (state_) {
+    case State::connecting:
+    case State::logged_in:
+        next_ = std::max(next_, how);
+        break;
+    case State::waiting:
+        state_ = State::connecting;
+        wait_is_over_.notify();
+        break;
+    case State::gave_up:
+        policy_.start_over();
         tasks_.spawn("staying connected", stay_connected());
-        return;
+        break;
+    case State::detached:
+    case State::stopped:
+        break;
     }
-    reconnect_ = true;
-    retry_.notify();
 }
 
-void RemoteLink::tell_changes()
-{
-    const std::vector<Frame> changes = offers_.catch_up();
-    answered_.notify(); // perhaps by those that are left
-    if (!logged_in())
-        return;
-    for (const Frame& change : changes)
-        link_->post(change);
-    check_servers();
-}
-
-// Has no normal end but that of the program: a connection that is lost is made anew.
+// Makes a control connection again whenever it is lost, until there are no retries left.
 awaitable<void> RemoteLink::stay_connected()
 {
-    Backoff backoff(options_.first_retry, options_.slowest_retry);
     std::random_device random;
-    std::uint32_t failures = 0;
     for (;;) {
-        const auto began = Clock::now();
-        welcome_ = false;
+        state_ = State::connecting;
+        next_ = Next::retry_later;
         goodbye_ = {};
-        Reason reason;
-        try {
-            co_await follow();
-        } catch (const std::system_error& error) {
-            // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
-            const bool refused =
-                error.code() == std::error_code(EKEYREJECTED, std::system_category());
-            reason = refused ? Reason{Code::certificate_refused,
-                                      make_error_code(Errc::certificate_refused).message()}
-                             : Reason{code_of(error.code()), error.what()};
-            if (!welcome_ && error.code() == Errc::closed_by_peer)
-                reason.text +=
-                    " (--remote-proxy-addr must be the --control-addr of the remote proxy)";
-        } catch (const std::runtime_error& error) { // of the library, for want of memory
-            reason = {Code::failed, error.what()};
-        }
-        if (stopping_)
+        const auto began = Clock::now();
+        Reason reason = co_await connect_once();
+        if (is_ended())
             co_return;
-        if (welcome_)
-            failures = 0;
-        if (std::exchange(reconnect_, false)) {
-            backoff.reset();
+        if (next_ != Next::retry_later) {
+            policy_.retried_on_request();
             continue;
         }
-        if (options_.max_retries && failures++ >= *options_.max_retries) {
-            log::error(welcome_ ? "lost the remote proxy" : "cannot log in to the remote proxy",
-                       {{"remote", to_string(address_)},
-                        {"code", name_of(reason.code)},
-                        {"reason", reason.text},
-                        {"retries", *options_.max_retries}});
-            gave_up_ = true;
-            shared_.gave_up();
+        const auto now = Clock::now();
+        const RetryPolicy::Decision decision = policy_.ended(
+            {state_ == State::logged_in, std::move(reason), std::move(goodbye_), now - began},
+            options_.max_retries, now, random());
+        log_end(decision);
+        if (!decision.retry_in) {
+            state_ = State::gave_up;
+            callbacks_.on_give_up();
             co_return;
         }
-        const auto lived = Clock::now() - began;
-        if (welcome_ && lived >= options_.healthy_spell)
-            backoff.reset();
-        const auto wait = backoff.next(random());
-        log_end(reason, lived, wait);
-        const auto next_try = Clock::now() + wait;
-        while (Clock::now() < next_try && !reconnect_ && !stopping_)
-            co_await retry_.wait_until(next_try);
-        reconnect_ = false;
-        if (stopping_)
+        state_ = State::waiting;
+        const auto next_try = now + *decision.retry_in;
+        while (state_ == State::waiting && Clock::now() < next_try)
+            co_await wait_is_over_.wait_until(next_try);
+        if (is_ended())
             co_return;
     }
 }
 
-// Of one that fails in the same way again and again only now and then; the other times are details.
-void RemoteLink::log_end(const Reason& reason, Clock::duration lived, Clock::duration retry_in)
+// One control connection, from the look-up of the remote proxy's name to the connection's end. The
+// reason for that.
+awaitable<Reason> RemoteLink::connect_once()
 {
-    if (lived >= options_.healthy_spell)
-        short_log_ins_.recovered();
-    RepeatedFailure& series = welcome_ ? short_log_ins_ : failed_log_ins_;
-    const bool is_to_be_told = series.happened(reason.text, Clock::now());
-    const bool is_stopping = goodbye_.text == remote_is_stopping;
-    log::Level level = is_stopping ? log::Level::info : log::Level::warn;
-    if (!is_to_be_told)
-        level = log::Level::debug;
-    std::string_view message = "cannot log in to the remote proxy";
-    if (welcome_)
-        message = is_stopping ? "remote proxy left" : "lost the remote proxy";
-    log::write(level, message,
-               {{"remote", to_string(address_)},
-                {"code", name_of(goodbye_.empty() ? reason.code : goodbye_.code)},
-                {"reason", goodbye_.empty() ? reason.text : goodbye_.text},
-                {"failures", series.failures()},
-                {"retry-in", retry_in}},
-               is_to_be_told ? log::Limit::by_peer : log::Limit::none);
+    Reason reason;
+    try {
+        co_await follow();
+    } catch (const std::system_error& error) {
+        // In TLS 1.3 it comes when this side has agreed already, instead of the first frame.
+        const bool refused = error.code() == std::error_code(EKEYREJECTED, std::system_category());
+        reason = refused ? Reason{Code::certificate_refused,
+                                  make_error_code(Errc::certificate_refused).message()}
+                         : Reason{code_of(error.code()), error.what()};
+        if (state_ == State::connecting && error.code() == Errc::closed_by_peer)
+            reason.text += " (--remote-proxy-addr must be the --control-addr of the remote proxy)";
+    } catch (const std::runtime_error& error) { // of the library, for want of memory
+        reason = {Code::failed, error.what()};
+    }
+    co_return std::move(reason);
 }
 
-// One control connection, from the look-up of the remote proxy's name to the connection's end.
+void RemoteLink::log_end(const RetryPolicy::Decision& decision) const
+{
+    const std::string remote = to_string(address());
+    if (decision.retry_in)
+        log::write(decision.level, decision.message,
+                   {{"remote", remote},
+                    {"code", name_of(decision.reason.code)},
+                    {"reason", decision.reason.text},
+                    {"failures", decision.failures},
+                    {"retry-in", *decision.retry_in}},
+                   decision.limit);
+    else
+        log::write(decision.level, decision.message,
+                   {{"remote", remote},
+                    {"code", name_of(decision.reason.code)},
+                    {"reason", decision.reason.text},
+                    {"retries", options_.max_retries.value_or(0)}});
+}
+
 awaitable<void> RemoteLink::follow()
 {
-    ++shared_.counts.connects;
-    const auto found = co_await resolve(address_, options_.dial_timeout);
-    Dialled dialled = co_await dial_one_of(found);
-    tcp::socket socket(io_);
-    socket.assign(dialled.peer.protocol(), dialled.socket.get());
-    dialled.socket.release();
-    LogIn log_in;
-    log_in.program_version = TUNNEL_VERSION;
-    log_in.origin = id_;
-    log_in.name = options_.name;
-    log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
-    if (parking_.wanted())
-        log_in.features.emplace_back(feature::parking);
-    if (shared_.offering)
-        log_in.features.emplace_back(feature::services);
-    log_in.features.emplace_back(feature::health_checks);
-    log_in.features.emplace_back(feature::visitor_headers);
-    Tls tls;
-    co_await agree(socket, tls, log_in);
+    ++plane_.counts.connects;
+    tcp::socket socket = co_await dialler_.dial();
+    if (next_ == Next::connect_anew) // what is agreed on from here on is what is needed now
+        next_ = Next::retry_at_once;
+    Agreed agreed = co_await dialler_.agree(std::move(socket), trust_, log_in());
+    session_ = Session();
+    session_.key = agreed.session_key;
+    session_.encrypted = static_cast<bool>(agreed.tls);
 
     ControlConnection connection(
-        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-        std::move(tls));
+        std::move(agreed.socket),
+        {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
+        std::move(agreed.tls));
 
     struct Linked {
-        RemoteLink& proxy;
+        RemoteLink& link;
 
-        Linked(RemoteLink& owner, ControlConnection& link) : proxy(owner) { proxy.link_ = &link; }
+        Linked(RemoteLink& owner, ControlConnection& its) : link(owner) { link.connection_ = &its; }
 
         ~Linked()
         {
-            proxy.link_ = nullptr;
-            proxy.checks_.stop();
-            proxy.parking_.close();
-            proxy.announced_.clear(); // their tickets are void
-            proxy.told_.clear();      // who waits is announced again, with the same ticket
-            proxy.answered_.notify();
-            proxy.shared_.something_ended();
+            link.connection_ = nullptr;
+            link.offered_.end();
+            link.visits_.end();
+            link.callbacks_.on_end();
         }
     };
 
     const Linked linked(*this, connection);
-    if (stopping_)
+    if (is_ended())
         co_return;
     const std::function<void(Frame&)> on_each = [this](Frame& frame) { on_frame(frame); };
     co_await connection.run(on_each);
 }
 
-// Of the addresses behind the remote proxy's name.
-awaitable<Dialled> RemoteLink::dial_one_of(std::vector<tcp::endpoint> found)
+LogIn RemoteLink::log_in() const
 {
-    Dial dial(io_.get_executor(), order_.arrange(found), options_.dial_timeout,
-              options_.common.congestion, Hop::between);
-    try {
-        Dialled dialled = co_await dial.finish();
-        order_.connected(dialled.peer);
-        co_return std::move(dialled);
-    } catch (const std::system_error& error) {
-        if (error.code() != asio::error::operation_aborted)
-            order_.failed();
-        throw;
-    }
-}
-
-// Waits for the first bytes of an answer in clear. Throws std::system_error if no remote proxy says
-// that: a web server's answer could be taken for a frame of which the rest has not come yet.
-awaitable<void> RemoteLink::expect_frames(tcp::socket& socket)
-{
-    co_await socket.async_wait(tcp::socket::wait_read, use_awaitable);
-    std::array<std::uint8_t, foreign_bytes> bytes{};
-    const ssize_t size =
-        ::recv(socket.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-    if (size <= 0) // what is wrong, the next read says
-        co_return;
-    const std::string_view answer(reinterpret_cast<const char*>(bytes.data()),
-                                  static_cast<std::size_t>(size));
-    if (!may_begin_frames(answer))
-        fail(make_error_code(Errc::not_our_protocol), not_a_remote_proxy(answer));
-}
-
-// Up to the log-in, and to the proofs of the secret if it goes without encryption.
-awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
-{
-    session_key_.reset();
-    agreed_at_ = asked_anew_;
-    encrypted_ = trust_.encrypts();
-    const Deadline limit(socket, options_.dial_timeout);
-    try {
-        if (encrypted_)
-            session_key_ = co_await trust_.shake_hands(socket, tls);
-        else if (trust_.proves())
-            trust_.claim(log_in);
-        const Wire wire(socket, &tls);
-        std::string hello(magic.begin(), magic.end());
-        hello += encode(log_in);
-        co_await send(wire, std::move(hello));
-        if (!encrypted_)
-            co_await expect_frames(socket);
-        if (log_in.claimed)
-            session_key_ = co_await trust_.answer_challenge(wire, log_in);
-    } catch (const std::system_error&) {
-        if (limit.passed())
-            fail(asio::error::timed_out, "the remote proxy does not answer");
-        throw;
-    }
+    LogIn log_in;
+    log_in.program_version = TUNNEL_VERSION;
+    log_in.origin = id_;
+    log_in.name = options_.name;
+    log_in.heartbeat_timeout = options_.common.heartbeat_timeout;
+    if (visits_.wants_parking())
+        log_in.features.emplace_back(feature::parking);
+    if (plane_.services.offered())
+        log_in.features.emplace_back(feature::services);
+    log_in.features.emplace_back(feature::health_checks);
+    log_in.features.emplace_back(feature::visitor_headers);
+    return log_in;
 }
 
 void RemoteLink::on_frame(Frame& frame)
 {
     if (auto* const announce = std::get_if<Announce>(&frame)) {
-        on_announce(*announce);
+        visits_.on_announce(*announce);
     } else if (const auto* const welcome = std::get_if<Welcome>(&frame)) {
         on_welcome(*welcome);
     } else if (const auto* const opened = std::get_if<Opened>(&frame)) {
-        offers_.on_opened(*opened);
-        answered_.notify();
+        offered_.on_opened(*opened);
     } else if (const auto* const declined = std::get_if<Declined>(&frame)) {
-        offers_.on_declined(*declined);
-        answered_.notify();
+        offered_.on_declined(*declined);
     } else if (const auto* const reject = std::get_if<Reject>(&frame)) {
-        link_->end(rejected(code_of(reject->reason)), reject->text);
+        connection_->end(rejected(code_of(reject->reason)), reject->text);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the remote proxy says",
-                  {{"notice", notice->text}, {"remote", to_string(address_)}});
+                  {{"notice", notice->text}, {"remote", to_string(address())}});
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         goodbye_ = {goodbye->code, goodbye->text};
-        link_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
+        connection_->end(make_error_code(Errc::closed_by_peer), goodbye->text);
     }
 }
 
 void RemoteLink::on_welcome(const Welcome& welcome)
 {
-    if (welcome_) {
-        link_->end(make_error_code(Errc::unexpected_frame), "a second welcome");
+    if (is_ended()) // it has said goodbye already
+        return;
+    if (state_ == State::logged_in) {
+        connection_->end(make_error_code(Errc::unexpected_frame), "a second welcome");
         return;
     }
-    if (session_key_ && !welcome.session) {
-        link_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
+    if (session_.key && !welcome.session) {
+        connection_->end(make_error_code(Errc::unexpected_frame), "a welcome without a session");
         return;
     }
-    if (shared_.offering &&
+    if (plane_.services.offered() &&
         std::ranges::find(welcome.features, feature::services) == welcome.features.end()) {
-        link_->end(make_error_code(std::errc::operation_not_supported),
-                   "the remote proxy is too old to open services by name, or not set up for it");
+        connection_->end(
+            make_error_code(std::errc::operation_not_supported),
+            "the remote proxy is too old to open services by name, or not set up for it");
         return;
     }
-    welcome_ = true;
-    const std::uint64_t failures = failed_log_ins_.failures();
-    failed_log_ins_.recovered();
+    state_ = State::logged_in;
     ++log_ins_;
-    if (agreed_at_ != asked_anew_) {
-        link_->finish({Code::reconnecting, "reconnecting on request"}); // with what holds now
+    const std::uint64_t failures = policy_.logged_in();
+    if (next_ == Next::connect_anew) {
+        connection_->finish({Code::reconnecting, "reconnecting on request"});
         return;
     }
-    reconnect_ = false; // asked for while this connection was being made
-    link_->set_peer_timeout(welcome.heartbeat_timeout);
-    session_ = {link_->peer(), welcome.session.value_or(SessionId()), session_key_,
-                welcome.session.has_value(), encrypted_};
-    log::info("logged in", {{"remote", to_string(link_->peer())},
-                            shared_.offering ? log::Field("services", services_.size())
-                                             : log::Field("outside", welcome.outside_address),
-                            {"encrypted", encrypted_ ? "yes" : "no"},
-                            {"version", welcome.program_version},
-                            {"after-failures", failures}});
-    if (session_.framed && parking_.wanted())
-        parking_.open(session_);
-    outside_address_ = welcome.outside_address;
-    begin_services(welcome);
-    checking_ =
-        std::ranges::find(welcome.features, feature::health_checks) != welcome.features.end();
-    check_servers();
+    next_ = Next::retry_later;
+    connection_->set_peer_timeout(welcome.heartbeat_timeout);
+    session_.remote = connection_->peer();
+    session_.id = welcome.session.value_or(SessionId());
+    session_.framed = welcome.session.has_value();
+    log::info("logged in",
+              {{"remote", to_string(session_.remote)},
+               plane_.services.offered() ? log::Field("services", plane_.services.size())
+                                         : log::Field("outside", welcome.outside_address),
+               {"encrypted", session_.encrypted ? "yes" : "no"},
+               {"version", welcome.program_version},
+               {"after-failures", failures}});
+    visits_.begin(*connection_, session_);
+    offered_.begin(*connection_, welcome);
 }
 
-std::vector<Opened> RemoteLink::opened() const
+void RemoteLink::on_open(const std::vector<Opened>& opened) const
 {
-    if (!logged_in())
-        return {};
-    if (shared_.offering)
-        return offers_.opened();
-    return {Opened{std::string(default_service), outside_address_}};
-}
-
-// After the offers of those of which it tells.
-void RemoteLink::check_servers()
-{
-    if (!logged_in())
-        return;
-    const auto all = services_.all();
-    if (checking_)
-        checks_.check(all);
-    else if (std::ranges::any_of(all, [](const auto& service) {
-                 return service->options.rules.health_check.kind != HealthCheck::Kind::off;
-             }))
-        log::warn("no health checks, since the remote proxy is too old to be told of them",
-                  {{"remote", to_string(address_)}});
-}
-
-void RemoteLink::tell_health(const Service& service, const std::string& why)
-{
-    if (link_ == nullptr)
-        return;
-    const ServerHealth health{service.options.name,
-                              why.empty() ? ServerState::well : ServerState::ill, why};
-    link_->post(health);
-}
-
-void RemoteLink::begin_services(const Welcome& welcome)
-{
-    if (!shared_.offering) {
-        if (on_ready_)
-            std::exchange(on_ready_, nullptr)(
-                address_, link_->peer(), {{std::string(default_service), welcome.outside_address}});
-        return;
-    }
-    for (const Frame& offer : offers_.offer_all())
-        link_->post(offer);
-    if (on_ready_)
-        tasks_.spawn("waiting for services", tell_when_answered(log_ins_));
-}
-
-// Once all offers have been answered; but one that is not must not keep the others from being told
-// of.
-awaitable<void> RemoteLink::tell_when_answered(std::uint64_t log_in)
-{
-    const auto limit = Clock::now() + options_.answered_within;
-    const auto holds = [this, log_in] { return link_ != nullptr && log_ins_ == log_in; };
-    while (holds() && !offers_.answered() && Clock::now() < limit)
-        co_await answered_.wait_until(limit);
-    if (holds() && on_ready_ && offers_.opened().empty())
-        log::warn("no service is open: nobody can reach an origin server through this remote proxy",
-                  {{"remote", to_string(address_)}, {"services", services_.size()}});
-    if (holds() && on_ready_) // else the next log-in tells it
-        std::exchange(on_ready_, nullptr)(address_, session_.remote, offers_.opened());
+    if (callbacks_.on_ready)
+        callbacks_.on_ready(address(), session_.remote, opened);
 }
 
 } // namespace tunnel

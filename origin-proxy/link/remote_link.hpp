@@ -1,70 +1,48 @@
-// What the origin proxy has with one remote proxy: a control connection, and for each visitor that
-// is announced there a fresh data connection, joined with a fresh connection to the origin server.
+// What the origin proxy has with one remote proxy: a control connection, which is made again
+// whenever it is lost, the services that are offered there, and the visitors who come from there.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/base/repeated_failure.hpp"
 #include "common/base/task_group.hpp"
 #include "common/protocol/control_connection.hpp"
-#include "common/relay/relay.hpp"
-#include "common/transport/address_order.hpp"
-#include "common/transport/dial.hpp"
-#include "origin-proxy/link/offers.hpp"
-#include "origin-proxy/link/parking.hpp"
+#include "origin-proxy/link/control_dialler.hpp"
+#include "origin-proxy/link/data_plane.hpp"
+#include "origin-proxy/link/offered_services.hpp"
+#include "origin-proxy/link/retry_policy.hpp"
 #include "origin-proxy/link/trusted_remote.hpp"
-#include "origin-proxy/link/visitor_places.hpp"
-#include "origin-proxy/management/status.hpp"
+#include "origin-proxy/link/visits.hpp"
 #include "origin-proxy/options/options.hpp"
-#include "origin-proxy/servers/health_checks.hpp"
-#include "origin-proxy/servers/services.hpp"
 
 namespace tunnel {
-
-// What the options tell to serve: [services], or the service `default` alone.
-std::vector<OriginService> services_of(const OriginOptions& options);
 
 // All members run on the thread of the io_context.
 class RemoteLink {
 public:
-    using OnReady = std::function<void(const Address& asked_for, const tcp::endpoint& remote,
+    using OnReady = std::function<void(const Address& configured, const tcp::endpoint& remote,
                                        const std::vector<Opened>& opened)>;
 
-    // What all links of an origin proxy have in common. It must outlive them.
-    struct Shared {
-        Shared(asio::io_context& context, const OriginOptions& told);
-
-        asio::io_context& io;
-        OriginOptions options; // as at the start, but for what OriginProxy::reload() changes
-        Services services;
-        bool offering; // them, instead of serving the one of the log-in
-        DataDialler dialler;
-        Relay relay;
-        SharedLimits bandwidth; // of all visitors
-        OriginCounts counts{};
-        VisitorPlaces places;                    // none, until it is told how many
-        std::function<void()> something_ended{}; // a visitor or a control connection
-        std::function<void()> gave_up{};         // one of the links, after its last retry
+    struct Callbacks {
+        // Once: with the services that are open, see OfferedServices. May be null.
+        OnReady on_ready;
+        std::function<void()> on_end;     // of a visitor or a control connection
+        std::function<void()> on_give_up; // after its last retry
     };
 
-    // `on_ready` is called once: at the first log-in, with the one service; where services are
-    // offered, with those that are open when each has been answered, or a while after the log-in.
-    RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnReady on_ready);
+    // `options` and `plane` must outlive it.
+    RemoteLink(asio::io_context& io, const OriginOptions& options, DataPlane& plane,
+               Address address, TrustedRemote trust, Callbacks callbacks);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
 
     // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
-    void leave(Reason goodbye);
+    void detach(Reason goodbye);
 
     // Ends every task. The visitors that are left are the relay's.
     void stop_now();
@@ -74,143 +52,104 @@ public:
     void trust(TrustedRemote fresh);
 
     // Tells the remote proxy of services that have changed.
-    void tell_changes();
+    void announce_changes() { offered_.announce_changes(); }
 
     // Checks the origin servers as the services say now, if the remote proxy wants to be told.
-    void check_servers();
+    void check_servers() { offered_.check_servers(); }
 
     // Gives the control connection up for a new one: to have agreed on what is needed now.
     void connect_anew();
 
-    // Serves those who wait for a place, if there are places.
-    void start_visits();
+    // Connects visitors who wait for a slot, if there are slots.
+    void start_waiting_visits() { visits_.start_waiting(); }
 
-    // It is one of so many, and may use that part of the descriptors for connections that it keeps
-    // parked, none of which there are until it is told, and for health checks.
+    // It is one of so many links, and may use that part of the descriptors for parked connections,
+    // none of which there are before, and for health checks.
     void divide(std::size_t links);
 
-    const Address& address() const { return address_; }
+    const Address& address() const { return dialler_.address(); }
 
     // By stop_now(), and every task has ended.
-    bool stopped() const { return stopped_ && tasks_.empty() && parking_.size() == 0; }
+    bool stopped() const
+    {
+        return state_ == State::stopped && tasks_.empty() && visits_.parked() == 0;
+    }
 
     // It had no retries left, and waits to be told to try again.
-    bool gave_up() const { return gave_up_; }
+    bool gave_up() const { return state_ == State::gave_up; }
 
     // There is a control connection, though perhaps no welcome on it yet.
-    bool connected() const { return link_ != nullptr; }
+    bool connected() const { return connection_ != nullptr; }
 
     // The remote proxy has said welcome, and the control connection lives.
-    bool logged_in() const { return link_ != nullptr && welcome_; }
+    bool logged_in() const { return state_ == State::logged_in; }
 
     std::uint64_t log_ins() const { return log_ins_; }
 
     // The services that the remote proxy has said to be open, while it is there.
-    std::vector<Opened> opened() const;
+    std::vector<Opened> opened() const { return offered_.opened(); }
 
     // Of the origin servers that are checked for this remote proxy; none while it is away.
-    std::vector<HealthChecks::Known> health() const { return checks_.known(); }
+    std::vector<HealthChecks::Known> health() const { return offered_.health(); }
 
     // Nothing without a control connection.
     std::optional<microseconds> round_trip() const
     {
-        return link_ != nullptr ? link_->round_trip() : std::nullopt;
+        return connection_ != nullptr ? connection_->round_trip() : std::nullopt;
     }
 
     // Visitors that are being connected or served.
-    std::size_t visitors() const { return places_.taken(); }
+    std::size_t visitors() const { return visits_.size(); }
 
     // Data connections that wait for a visitor.
-    std::size_t parked() const { return parking_.size(); }
+    std::size_t parked() const { return visits_.parked(); }
 
 private:
-    // The latest, as many as may matter.
-    class Tickets {
-    public:
-        void insert(const Ticket& ticket);
-        void clear();
-
-        bool contains(const Ticket& ticket) const { return tickets_.contains(ticket); }
-
-    private:
-        std::unordered_set<Ticket> tickets_;
-        std::deque<Ticket> by_age_;
+    enum class State : std::uint8_t {
+        connecting, // up to the welcome
+        logged_in,
+        waiting,  // for the next try
+        gave_up,  // no retries are left
+        detached, // by detach(); the control connection may still have to end
+        stopped,  // by stop_now()
     };
 
-    // One visitor's two connections while they are made.
-    struct Visit;
+    // What follows when the control connection, or the attempt to make one, ends.
+    enum class Next : std::uint8_t {
+        retry_later,
+        retry_at_once,
+        connect_anew, // at once, and a log-in that goes well after all is of no use
+    };
 
-    void try_now();
+    bool is_ended() const { return state_ == State::detached || state_ == State::stopped; }
+
+    void retry(Next how);
     awaitable<void> stay_connected();
-    void log_end(const Reason& reason, Clock::duration lived, Clock::duration retry_in);
+    awaitable<Reason> connect_once();
     awaitable<void> follow();
-    awaitable<Dialled> dial_one_of(std::vector<tcp::endpoint> found);
-    static awaitable<void> expect_frames(tcp::socket& socket);
-    awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
+    LogIn log_in() const;
+    void log_end(const RetryPolicy::Decision& decision) const;
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
-    void begin_services(const Welcome& welcome);
-    awaitable<void> tell_when_answered(std::uint64_t log_in);
-    void tell_health(const Service& service, const std::string& why);
-    void on_announce(Announce& announce);
-    void on_parked_announce(Announce&& announce, Framed&& connection);
-    awaitable<void> start_more_visits();
-    void refuse(const Ticket& ticket, const Reason& why);
+    void on_open(const std::vector<Opened>& opened) const;
 
-    awaitable<void> serve(Announce announce, std::shared_ptr<Service> service, Session session);
-    awaitable<void> connect_origin_server(Visit& visit, std::optional<Dial> begun);
-    Reason take_origin_server(Visit& visit, Fd socket);
-    awaitable<void> dial_back(Visit& visit, Dial begun);
-    void conclude(Visit& visit);
-    awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
-    awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
-    void relay_parked(Visit& visit, Framed connection);
-    PairLimits limits_of(const Service& service) const;
-    void relay(Visit& visit, Framed data);
-    void visitor_ended();
-
-    asio::io_context& io_;
-    Shared& shared_;
     const OriginOptions& options_;
-    const Services& services_;
-    const DataDialler& dialler_;
-    Relay& relay_;
-    const Address address_;
-    AddressOrder order_; // of what its host means
-    OnReady on_ready_;
-    VisitorPlaces::Part places_;
-    Offers offers_;
+    DataPlane& plane_;
+    const Callbacks callbacks_;
+    const OriginId id_; // of this link, at each log-in
     TrustedRemote trust_;
-    OriginId id_;
-    std::optional<Key> session_key_;    // of the control connection that is being made
-    bool encrypted_ = false;            // it is
-    std::uint64_t asked_anew_ = 0;      // how often connect_anew() was called
-    std::uint64_t agreed_at_ = 0;       // how often it had been when the connection was made
-    Session session_;                   // since its welcome
-    ControlConnection* link_ = nullptr; // lives in the coroutine follow
-    std::deque<Announce> announced_;    // wait for descriptors
-    // Of visitors taken on from parked connections, and of those announced on this control
-    // connection. One whose parked connection broke is announced again, and must not be served
-    // twice.
-    Tickets taken_;
-    Tickets told_;
+    ControlDialler dialler_;
+    RetryPolicy policy_;
+    State state_ = State::connecting;
+    Next next_ = Next::retry_later;
+    ControlConnection* connection_ = nullptr; // lives in the coroutine follow
+    Session session_;                         // of that; without an id before its welcome
+    Reason goodbye_;                          // what the remote proxy said on the latest; or empty
     std::uint64_t log_ins_ = 0;
-    std::string outside_address_; // of the one service, where they are not offered
-    bool welcome_ = false;        // said on the latest control connection
-    Reason goodbye_;              // so was this, if not empty
-    RepeatedFailure failed_log_ins_;
-    RepeatedFailure short_log_ins_{3}; // lost soon, again and again
-    bool reconnect_ = false;
-    bool starting_ = false; // visits
-    bool stopping_ = false;
-    bool stopped_ = false;
-    bool gave_up_ = false;
-    Signal retry_;
-    Signal answered_; // offers
+    Signal wait_is_over_; // for the next try
     TaskGroup tasks_;
-    HealthChecks checks_;
-    bool checking_ = false; // the remote proxy wants to be told
-    Parking parking_;
+    OfferedServices offered_;
+    Visits visits_;
 };
 
 } // namespace tunnel

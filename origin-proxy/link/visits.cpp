@@ -1,299 +1,181 @@
-// The origin proxy's visitors, from their announcements to their ends.
-#include "origin-proxy/link/remote_link.hpp"
+#include "origin-proxy/link/visits.hpp"
 
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "common/base/log.hpp"
 #include "common/relay/describe.hpp"
-#include "common/security/proof.hpp"
-#include "common/transport/dial.hpp"
-#include "common/transport/socket.hpp"
-#include "origin-proxy/servers/visitor_header.hpp"
 
 namespace tunnel {
 
 namespace {
 
-// Announcements that wait for descriptors; a remote proxy with a larger room is refused the rest.
-constexpr std::size_t most_announced = 16'384;
+// A remote proxy that announces more visitors than this while they wait for slots is refused them.
+constexpr std::size_t most_waiting = 16'384;
 
 // Begun in one turn.
 constexpr int visits_in_a_turn = 16;
 
-// Tickets of visitors who came lately. One that broke is announced again within seconds.
-constexpr std::size_t most_remembered = 16'384;
-
-Reason no_such_service()
-{
-    return {Code::no_such_service, "the origin proxy has no such service"};
-}
-
-// As the log has it: where there is but one, nobody needs its name.
-std::string_view logged_name(std::string_view service)
-{
-    return service == default_service ? std::string_view() : service;
-}
-
-Reason failure_of(const Service& service, std::error_code error)
-{
-    return {code_of_origin_server(error),
-            fmt::format("origin server {}: {}", to_string(service.options.origin_server_address),
-                        error.message())};
-}
-
 } // namespace
 
-void RemoteLink::Tickets::insert(const Ticket& ticket)
+Visits::Visits(asio::io_context& io, TaskGroup& tasks, DataPlane& plane, Parking::Options parking,
+               std::function<void()> on_end)
+    : io_(io),
+      tasks_(tasks),
+      plane_(plane),
+      on_end_(std::move(on_end)),
+      refuse_([this](const IncomingVisitor& incoming) { refuse_incoming(incoming); }),
+      slots_(plane.slots),
+      parking_(io, tasks, plane.dialler, parking, [this](Announce&& announce, Framed&& connection) {
+          on_parked_announce(std::move(announce), std::move(connection));
+      })
 {
-    if (!tickets_.insert(ticket).second)
-        return;
-    by_age_.push_back(ticket);
-    if (by_age_.size() > most_remembered) {
-        tickets_.erase(by_age_.front());
-        by_age_.pop_front();
-    }
 }
 
-void RemoteLink::Tickets::clear()
+void Visits::start()
 {
-    tickets_.clear();
-    by_age_.clear();
+    if (parking_.wanted())
+        tasks_.spawn("tending parked connections", parking_.tend());
 }
 
-struct RemoteLink::Visit {
-    Announce announce;
-    std::shared_ptr<Service> service; // null: there is none of that name
-    Clock::time_point began = Clock::now();
-    Fd origin_server;       // prepared, once connected
-    Framed data;            // as well
-    bool presented = false; // the ticket is on its way, so all else goes there too
-    bool started = false;   // the start frame has been sent
-    Reason failure{};       // the first; empty while there is none
-    Session session;
-};
+void Visits::begin(ControlConnection& connection, const Session& session)
+{
+    connection_ = &connection;
+    ++log_ins_;
+    session_ = session;
+    if (session_.framed && parking_.wanted())
+        parking_.open(session_);
+}
 
-void RemoteLink::on_announce(Announce& announce)
+void Visits::end()
+{
+    connection_ = nullptr;
+    parking_.close();
+    waiting_.clear();   // their tickets are void
+    announced_.clear(); // who waits is announced again, with the same ticket
+}
+
+void Visits::close()
+{
+    slots_.close();
+}
+
+void Visits::on_announce(Announce& announce)
 {
     log::debug("new client", {{"visitor", announce.visitor}});
-    if (stopping_) // its visitor waits for the next origin proxy
+    if (connection_ == nullptr || !slots_.is_open()) // its visitor waits for the next origin proxy
         return;
     Reason objection;
-    if (!services_.find(announce.service))
+    if (!plane_.services.find(announce.service))
         objection = no_such_service();
-    else if (announced_.size() >= most_announced)
+    else if (waiting_.size() >= most_waiting)
         objection = {Code::too_many, "the origin proxy has too many visitors"};
-    else if (taken_.contains(announce.ticket) || told_.contains(announce.ticket))
+    else if (is_known(announce.ticket))
         objection = {Code::data_connection_lost, "its data connection broke"};
     if (!objection.empty()) {
         refuse(announce.ticket, objection);
         return;
     }
-    told_.insert(announce.ticket);
-    announced_.push_back(std::move(announce));
-    start_visits();
+    announced_.insert(announce.ticket);
+    waiting_.push_back(std::move(announce));
+    start_waiting();
     parking_.missed();
 }
 
-void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
+void Visits::on_parked_announce(Announce&& announce, Framed&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
-    if (stopping_ || !places_.is_free()) // it is announced again when this one closes
+    if (!slots_.is_free()) // it is announced again when this one closes
         return;
-    places_.take();
-    ++shared_.counts.visitors;
-    auto service = services_.find(announce.service);
-    Visit visit{
-        std::move(announce), std::move(service), Clock::now(), {}, {}, true, true, {}, session_};
-    auto dial = visit.service ? visit.service->origin_server.begin() : std::nullopt;
-    if (auto connected = dial ? dial->take_connected() : std::nullopt) {
-        // All that is known at once needs no coroutine.
-        visit.failure = take_origin_server(visit, std::move(connected->socket));
-        if (visit.failure.empty()) {
-            relay_parked(visit, std::move(connection));
-            return;
-        }
-    }
-    tasks_.spawn("serving a visitor",
-                 serve_parked(std::move(visit), std::move(dial), std::move(connection)));
+    take_slot();
+    IncomingVisitor incoming(plane_, std::move(announce), session_, log_ins_);
+    if (incoming.connect_server_at_once()) // needs no coroutine
+        relay_parked(incoming, std::move(connection));
+    else
+        tasks_.spawn("serving a visitor", serve_parked(std::move(incoming), std::move(connection)));
 }
 
-void RemoteLink::start_visits()
+void Visits::start_waiting()
 {
     if (std::exchange(starting_, true))
         return;      // one of them has ended at once, and the loop goes on below it
     int started = 0; // in this turn: thousands may fail as soon as they are started
-    while (!stopping_ && link_ != nullptr && !announced_.empty() && places_.is_free()) {
+    while (connection_ != nullptr && !waiting_.empty() && slots_.is_free()) {
         if (++started > visits_in_a_turn) {
-            tasks_.spawn("starting visits", start_more_visits());
+            tasks_.spawn("starting visits", start_more());
             return;
         }
-        Announce next = std::move(announced_.front());
-        announced_.pop_front(); // before it is served: it may end, and call this, at once
-        auto service = services_.find(next.service);
-        if (!service) { // withdrawn while it waited
+        Announce next = std::move(waiting_.front());
+        waiting_.pop_front(); // before it is served: it may end, and call this, at once
+        if (!plane_.services.find(next.service)) { // withdrawn while it waited
             refuse(next.ticket, no_such_service());
             continue;
         }
-        places_.take();
-        ++shared_.counts.visitors;
-        tasks_.spawn("serving a visitor", serve(std::move(next), std::move(service), session_));
+        take_slot();
+        IncomingVisitor incoming(plane_, std::move(next), session_, log_ins_);
+        tasks_.spawn("serving a visitor", serve(std::move(incoming)));
     }
     starting_ = false;
 }
 
 // After others have had their turn.
-awaitable<void> RemoteLink::start_more_visits()
+awaitable<void> Visits::start_more()
 {
     co_await yield_to_others();
     starting_ = false;
-    start_visits();
+    start_waiting();
 }
 
-void RemoteLink::refuse(const Ticket& ticket, const Reason& why)
+void Visits::refuse(const Ticket& ticket, const Reason& why)
 {
     const Refuse refuse{ticket, why.text, why.code};
-    link_->post(refuse);
+    connection_->post(refuse);
 }
 
-awaitable<void> RemoteLink::serve(Announce announce, std::shared_ptr<Service> service,
-                                  Session session)
+// Unless the control connection is another one by now.
+void Visits::refuse_incoming(const IncomingVisitor& incoming)
 {
-    using namespace asio::experimental::awaitable_operators;
-    Visit visit{std::move(announce), std::move(service), Clock::now(), {}, {}, false, false, {},
-                std::move(session)};
-    // Side by side: the slower one decides how long the visitor waits.
-    auto to_server = visit.service->origin_server.begin();
-    Dial back = dialler_.begin(visit.session);
-    // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
-    const bool at_once = to_server && to_server->decided() && back.decided();
-    if (at_once) {
-        co_await connect_origin_server(visit, std::move(to_server));
-        co_await dial_back(visit, std::move(back));
+    if (connection_ != nullptr && incoming.log_in() == log_ins_)
+        refuse(incoming.announce().ticket, incoming.failure());
+}
+
+bool Visits::is_known(const Ticket& ticket) const
+{
+    return served_parked_.contains(ticket) || announced_.contains(ticket);
+}
+
+awaitable<void> Visits::serve(IncomingVisitor incoming)
+{
+    co_await incoming.connect(refuse_);
+    if (incoming.failure().empty()) {
+        relay(incoming, incoming.take_data());
     } else {
-        co_await (connect_origin_server(visit, std::move(to_server)) &&
-                  dial_back(visit, std::move(back)));
-    }
-    if (visit.data.socket.is_open() && !visit.started)
-        conclude(visit);
-    if (visit.failure.empty()) {
-        relay(visit, std::move(visit.data));
-    } else {
-        reset(visit.origin_server);
-        log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
-                        logged_name(visit.announce.service), Blame::origin_side);
-        visitor_ended();
+        incoming.end_failed();
+        free_slot();
     }
 }
 
-// Says on the data connection what became of the origin server. A refusal that came on the control
-// connection could be overtaken by the data connection's end, and the reason would be lost.
-void RemoteLink::conclude(Visit& visit)
+// The data connection is there already, and perhaps the visitor's first bytes with it.
+awaitable<void> Visits::serve_parked(IncomingVisitor incoming, Framed connection)
 {
-    Frame frame = Start();
-    if (!visit.failure.empty())
-        frame = Refuse{visit.announce.ticket, visit.failure.text, visit.failure.code};
-    const std::error_code error = send_at_once(visit.data.side(), encode(frame));
-    if (error && visit.failure.empty())
-        visit.failure = {Code::data_connection_lost,
-                         fmt::format("lost its data connection: {}", error.message())};
-    else if (!visit.failure.empty())
-        allow_clean_close(visit.data.socket.get());
-}
-
-awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Dial> begun)
-{
-    const ControlConnection* const link = link_;
-    Reason why;
-    try {
-        auto socket = co_await visit.service->origin_server.dial(std::move(begun));
-        why = take_origin_server(visit, std::move(socket));
-    } catch (const std::system_error& error) {
-        why = failure_of(*visit.service, error.code());
-    }
-    if (why.empty())
-        co_return;
-    ++shared_.counts.failed_dials;
-    if (visit.failure.empty())
-        visit.failure = why;
-    if (!visit.presented && link_ == link && link_ != nullptr)
-        refuse(visit.announce.ticket, why);
-}
-
-// Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
-Reason RemoteLink::take_origin_server(Visit& visit, Fd socket)
-{
-    prepare_stream(socket.get());
-    shared_.counts.dials.observe(Clock::now() - visit.began);
-    const std::string header =
-        visitor_header(visit.service->options.rules.proxy_protocol, visit.announce);
-    if (!header.empty()) {
-        if (const std::error_code error = send_at_once({socket.get()}, header))
-            return failure_of(*visit.service, error);
-    }
-    visit.origin_server = std::move(socket);
-    return {};
-}
-
-awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
-{
-    const ControlConnection* const link = link_;
-    try {
-        Framed data =
-            co_await dialler_.finish(std::move(begun), visit.session, visit.announce.ticket.bytes);
-        if (!visit.failure.empty())
-            co_return;
-        DialBack ticket{visit.announce.ticket};
-        if (visit.session.proves())
-            ticket.proof = prove_dial_back(*visit.session.key, ticket.ticket);
-        std::string hello(magic.begin(), magic.end());
-        hello += encode(ticket);
-        visit.presented = true;
-        visit.started = visit.origin_server.is_open();
-        if (visit.started)
-            hello += encode(Start());
-        if (const std::error_code error = send_at_once(data.side(), hello))
-            throw std::system_error(error);
-        visit.data = std::move(data);
-    } catch (const std::system_error& error) {
-        if (!visit.failure.empty())
-            co_return;
-        visit.failure = {Code::data_connection_lost,
-                         fmt::format("cannot connect to the remote proxy {}: {}",
-                                     to_string(visit.session.remote), error.code().message())};
-        // Also if it broke while the ticket was sent: the remote proxy may never have read it.
-        if (link_ == link && link_ != nullptr)
-            refuse(visit.announce.ticket, visit.failure);
-    }
-}
-
-// The data connection is there already, and the visitor's first bytes with it, perhaps.
-awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_server,
-                                         Framed connection)
-{
-    if (!visit.service)
-        visit.failure = no_such_service();
-    else if (visit.failure.empty())
-        co_await connect_origin_server(visit, std::move(to_server));
-    if (visit.failure.empty()) {
-        relay_parked(visit, std::move(connection));
+    co_await incoming.connect_server();
+    if (incoming.failure().empty()) {
+        relay_parked(incoming, std::move(connection));
         co_return;
     }
-    log_visitor_end(visit.announce.visitor, 0, 0, Clock::now() - visit.began, visit.failure,
-                    logged_name(visit.announce.service), Blame::origin_side);
-    Refuse refuse{visit.announce.ticket, visit.failure.text, visit.failure.code};
-    co_await refuse_parked(std::move(connection), visit.session.remote, std::move(refuse));
+    incoming.end_failed();
+    const Reason& why = incoming.failure();
+    Refuse refuse{incoming.announce().ticket, why.text, why.code};
+    co_await refuse_parked(std::move(connection), incoming.session().remote, std::move(refuse));
 }
 
-// Holds the visitor's place until the connection is closed: the remote proxy decides when that is,
-// and its descriptors must not be more than it has places.
-awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
+// Holds the visitor's slot until the connection is closed: the remote proxy decides when that is,
+// and its descriptors must not be more than it has slots.
+awaitable<void> Visits::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
 {
     struct Holding {
-        RemoteLink& link;
+        Visits& visits;
 
-        ~Holding() { link.visitor_ended(); }
+        ~Holding() { visits.free_slot(); }
     };
 
     const Holding holding{*this};
@@ -304,59 +186,54 @@ awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remot
     co_await send_last(wire, encode(refuse));
 }
 
-void RemoteLink::relay_parked(Visit& visit, Framed connection)
+void Visits::relay_parked(IncomingVisitor& incoming, Framed connection)
 {
-    if (taken_.contains(visit.announce.ticket) || told_.contains(visit.announce.ticket)) {
+    const Ticket& ticket = incoming.announce().ticket;
+    if (is_known(ticket)) {
         // Announced on the control connection meanwhile, since this one broke: served there.
-        visitor_ended();
+        free_slot();
         return;
     }
-    taken_.insert(visit.announce.ticket);
+    served_parked_.insert(ticket);
     connection.unsent = encode(Start());
     connection.unsent_may_wait = true; // the answer says the same
-    relay(visit, std::move(connection));
+    relay(incoming, std::move(connection));
 }
 
-PairLimits RemoteLink::limits_of(const Service& service) const
+void Visits::relay(IncomingVisitor& incoming, Framed data)
 {
-    PairLimits limits; // the origin server is the first
-    Bandwidths& up = limits.second_to_first;
-    Bandwidths& down = limits.first_to_second;
-    add_limits(service.options.rules.bandwidth.each, up, down);
-    service.bandwidth->add_to(up, down);
-    shared_.bandwidth.add_to(up, down);
-    return limits;
-}
-
-void RemoteLink::relay(Visit& visit, Framed data)
-{
-    PairOptions pair_options{0, limits_of(*visit.service)};
-    auto done = [this, visitor = std::move(visit.announce.visitor),
-                 service = std::move(visit.announce.service), began = visit.began,
-                 session = visit.session.id](Flow& flow) {
+    PairOptions pair_options{0, incoming.limits()};
+    auto done = [this, visitor = incoming.announce().visitor, service = incoming.announce().service,
+                 began = incoming.began(), session = incoming.session().id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
-            shared_.counts.to_origin += flow.second_to_first;
-            shared_.counts.to_visitor += flow.first_to_second;
+            plane_.counts.to_origin += flow.second_to_first;
+            plane_.counts.to_visitor += flow.first_to_second;
             log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
                             Clock::now() - began, describe(flow.end, sides_of_origin),
                             logged_name(service));
             if (flow.second.socket.is_open())
                 parking_.put(std::move(flow.second), session);
-            visitor_ended();
+            free_slot();
         });
     };
-    if (visit.session.framed)
-        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done),
-                         std::move(pair_options));
+    if (incoming.session().framed)
+        plane_.relay.hand_over(incoming.take_server(), std::move(data), std::move(done),
+                               std::move(pair_options));
     else
-        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done),
-                         std::move(pair_options));
+        plane_.relay.hand_over(incoming.take_server(), std::move(data.socket), std::move(done),
+                               std::move(pair_options));
 }
 
-void RemoteLink::visitor_ended()
+void Visits::take_slot()
 {
-    places_.give_back();
-    shared_.something_ended();
+    slots_.take();
+    ++plane_.counts.visitors;
+}
+
+void Visits::free_slot()
+{
+    slots_.give_back();
+    on_end_();
 }
 
 } // namespace tunnel

@@ -47,18 +47,27 @@ std::string remotes_table(const Json& remotes)
     return table.text(columns_of_output());
 }
 
-// A line for each place where one is open.
+std::string health_in(const Json& service)
+{
+    const Json& healthy = service.at("healthy");
+    if (!healthy.is_boolean())
+        return "unchecked";
+    return healthy.get<bool>() ? "healthy" : "unhealthy";
+}
+
+// A line for each outside address of a service; one for a service that is not open.
 std::string services_table(const Json& services)
 {
-    Table table({{"SERVICE"}, {"ORIGIN SERVER"}, {"REMOTE PROXY"}, {"OUTSIDE"}});
+    Table table({{"SERVICE"}, {"ORIGIN SERVER"}, {"HEALTH"}, {"REMOTE PROXY"}, {"OUTSIDE"}});
     for (const Json& each : services) {
         const std::string name = text_in(each, "name");
         const std::string server = text_in(each, "origin_server");
+        const std::string health = health_in(each);
         const Json& outside = each.at("outside");
-        for (const Json& place : outside)
-            table.add({name, server, text_in(place, "remote"), text_in(place, "address")});
+        for (const Json& one : outside)
+            table.add({name, server, health, text_in(one, "remote"), text_in(one, "address")});
         if (outside.empty())
-            table.add({name, server, "", ""});
+            table.add({name, server, health, "", ""});
     }
     return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
 }

@@ -1,56 +1,26 @@
 #include "origin-proxy/management/management.hpp"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/management/json_response.hpp"
 #include "common/management/liveness.hpp"
-#include "origin-proxy/origin_proxy.hpp"
 
 namespace tunnel {
 
-OriginStatus OriginProxy::status() const
-{
-    OriginStatus status;
-    status.stopping = stopping_;
-    for (const auto& link : links_)
-        status.links.push_back({to_string(link->address()), link->logged_in(), link->log_ins(),
-                                link->round_trip(), link->visitors(), link->parked()});
-    std::map<std::string, std::size_t> place_of;
-    for (const auto& service : shared_.services.all()) {
-        OriginStatus::Service& its = status.services.emplace_back(OriginStatus::Service{
-            service->options.name, to_string(service->options.origin_server_address)});
-        place_of[its.name] = status.services.size() - 1;
-    }
-    for (const auto& link : links_) {
-        for (const Opened& opened : link->opened()) {
-            if (const auto place = place_of.find(opened.service); place != place_of.end())
-                status.services[place->second].outside.push_back(
-                    {to_string(link->address()), opened.outside_address});
-        }
-        for (const HealthChecks::Known& known : link->health()) {
-            if (const auto place = place_of.find(known.service); place != place_of.end())
-                status.services[place->second].health.push_back(
-                    {to_string(link->address()), known.healthy});
-        }
-    }
-    status.visitors = visitors();
-    status.parked = parked();
-    status.relay_loads = shared_.relay.loads();
-    status.counts = shared_.counts;
-    return status;
-}
-
-// While one remote proxy is away the visitors of the others are served.
+// While one remote proxy is away the visitors of the others are served, and so are those of one
+// service while another is not open.
 Response readiness(const OriginStatus& status)
 {
     if (status.stopping)
         return refusal(503, "shutting down");
     if (std::ranges::none_of(status.links, &OriginStatus::Link::logged_in))
         return refusal(503, "not logged in to the remote proxy");
+    const auto is_open = [](const OriginStatus::Service& each) { return !each.outside.empty(); };
+    if (std::ranges::none_of(status.services, is_open))
+        return refusal(503, "no service is open at the remote proxy");
     return {200, "ready\n"};
 }
 
@@ -85,7 +55,7 @@ void add_health(const OriginStatus& status, Metrics& metrics)
                                  Labels{{"service", service.name}, {"remote", each.remote}});
     }
     metrics.gauge("tunnel_origin_server_healthy",
-                  "Whether the health checks find the origin server well: 1 or 0.", healthy);
+                  "Whether the health checks find the origin server healthy: 1 or 0.", healthy);
 }
 
 } // namespace
@@ -136,8 +106,8 @@ Json to_json(const OriginStatus::Service& service)
               {"origin_server", service.origin_server},
               {"outside", std::move(outside)},
               {"healthy", nullptr}};
-    if (!service.health.empty())
-        json["healthy"] = std::ranges::all_of(service.health, &OriginStatus::Health::healthy);
+    if (const auto healthy = service.is_healthy())
+        json["healthy"] = *healthy;
     return json;
 }
 

@@ -20,7 +20,8 @@ Router origin_management(std::function<OriginStatus()> status, Reload reload,
                          std::shared_ptr<const ProcessMetrics> process,
                          std::function<AllTurns()> take_longest_turns);
 
-// 200 while it is logged in and not about to stop; else 503 with the reason.
+// 200 while a service is open at a remote proxy and it is not about to stop; else 503 with the
+// reason.
 Response readiness(const OriginStatus& status);
 
 // All but those of the process.

@@ -1,6 +1,7 @@
 // What the origin proxy tells of itself.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,20 +9,9 @@
 #include <vector>
 
 #include "common/base/units.hpp"
-#include "common/management/histogram.hpp"
+#include "origin-proxy/link/counts.hpp"
 
 namespace tunnel {
-
-// What it counts while it runs: all of it at the beginning and at the end of a visitor, and nothing
-// while bytes pass.
-struct OriginCounts {
-    std::uint64_t connects = 0;     // control connections that were tried
-    std::uint64_t visitors = 0;     // who were announced and taken
-    std::uint64_t to_origin = 0;    // bytes of those who have left
-    std::uint64_t to_visitor = 0;   // as well
-    std::uint64_t failed_dials = 0; // to origin servers
-    Histogram dials;                // to them, that did not fail
-};
 
 // How it is at one moment.
 struct OriginStatus {
@@ -41,7 +31,7 @@ struct OriginStatus {
         std::string address;
     };
 
-    // Whether the origin server of a service is well, as it is checked for one remote proxy.
+    // Whether the origin server of a service is healthy, as it is checked for one remote proxy.
     struct Health {
         std::string remote;
         bool healthy;
@@ -52,6 +42,14 @@ struct OriginStatus {
         std::string origin_server;
         std::vector<Outside> outside{}; // where it is open
         std::vector<Health> health{};   // that is known; empty: it is not checked
+
+        // For every remote proxy for which it is checked; none: for none.
+        std::optional<bool> is_healthy() const
+        {
+            if (health.empty())
+                return std::nullopt;
+            return std::ranges::all_of(health, &Health::healthy);
+        }
     };
 
     bool stopping = false;

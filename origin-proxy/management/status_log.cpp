@@ -19,6 +19,12 @@ std::string outside_of(const OriginStatus::Service& service)
     return all;
 }
 
+std::string_view health_of(const OriginStatus::Service& service)
+{
+    const auto healthy = service.is_healthy();
+    return !healthy ? "unchecked" : *healthy ? "healthy" : "unhealthy";
+}
+
 } // namespace
 
 void log_status(const OriginStatus& status)
@@ -50,7 +56,8 @@ void log_status(const OriginStatus& status)
         log::info("status: service",
                   {{"service", service.name},
                    {"server", service.origin_server},
-                   {"outside", outside_of(service)}},
+                   {"outside", outside_of(service)},
+                   {"health", health_of(service)}},
                   log::Limit::none);
     });
 }

@@ -1,4 +1,4 @@
-// What the origin proxy is told of looking whether an origin server is well.
+// How the health of an origin server is checked.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct HealthCheck {
     std::string path{}; // begins with a slash, and can stand in a request
     milliseconds interval = std::chrono::seconds(5);
     milliseconds timeout = std::chrono::seconds(2);
-    // In a row, after which it is ill, and well again.
+    // So many in a row make it unhealthy, or healthy again.
     std::uint32_t failures = 3;
     std::uint32_t successes = 2;
 

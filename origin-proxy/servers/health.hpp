@@ -1,21 +1,21 @@
-// Whether an origin server is well.
+// Whether an origin server is healthy.
 #pragma once
 
 #include <cstdint>
 
 namespace tunnel {
 
-// What a row of checks says, without clock and sockets. It is well until the checks say otherwise:
-// a wrong check must not keep anybody out who could be served.
+// What a row of checks says, without clock and sockets. A server is healthy until the checks say
+// otherwise: a wrong check must not keep out visitors who could be served.
 class Health {
 public:
-    // So many checks in a row have to say the other thing.
+    // So many in a row make the server unhealthy, or healthy again.
     constexpr Health(std::uint32_t failures, std::uint32_t successes)
         : failures_(failures), successes_(successes)
     {
     }
 
-    // What one check came to. Whether that changes what is thought of the server.
+    // Notes the result of one check. Answers whether healthy() has changed.
     constexpr bool note(bool success)
     {
         if (success == healthy_) {
@@ -34,7 +34,7 @@ public:
 private:
     std::uint32_t failures_;
     std::uint32_t successes_;
-    std::uint32_t against_ = 0; // in a row, that said the other thing
+    std::uint32_t against_ = 0; // checks in a row that contradict healthy_
     bool healthy_ = true;
 };
 

@@ -43,7 +43,7 @@ awaitable<void> wait_for_more(asio::posix::stream_descriptor& connection,
                               Clock::time_point deadline)
 {
     using namespace asio::experimental::awaitable_operators;
-    Timer timer(connection.get_executor(), deadline);
+    asio::steady_timer timer(connection.get_executor(), deadline);
     constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     co_await (connection.async_wait(readable, nothrow) || timer.async_wait(nothrow));
     // A cancelled coroutine must not take its own end for either.
@@ -95,7 +95,7 @@ awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
 {
     const HealthCheck& check = service.rules.health_check;
     const auto deadline = Clock::now() + check.timeout;
-    Looked looked{Finding::ill};
+    Looked looked{Finding::unhealthy};
     try {
         Fd socket = co_await server.dial(server.begin());
         std::string words = header_for(service.rules.proxy_protocol);
@@ -107,18 +107,18 @@ awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
         }
         if (check.kind == HealthCheck::Kind::http) {
             const int status = co_await read_status(socket, deadline);
-            if (!is_well(status)) {
+            if (!is_healthy(status)) {
                 looked.why = {Code::bad_answer, status == 0 ? std::string("its answer is no HTTP")
                                                             : fmt::format("it answers {}", status)};
                 co_return looked;
             }
         }
-        looked.finding = Finding::well;
+        looked.finding = Finding::healthy;
     } catch (const std::system_error& error) {
         if (error.code() == asio::error::operation_aborted)
             throw;
         if (is_ours(error.code()))
-            looked.finding = Finding::nothing;
+            looked.finding = Finding::unknown;
         looked.why = {code_of_origin_server(error.code()), error.code().message()};
     }
     co_return looked;

@@ -11,13 +11,13 @@
 namespace tunnel {
 
 enum class Finding : std::uint8_t {
-    well,
-    ill,
-    nothing, // this machine lacked something, and nobody knows
+    healthy,
+    unhealthy,
+    unknown, // this machine lacked something that the check needs
 };
 
 struct Looked {
-    Finding finding = Finding::nothing;
+    Finding finding = Finding::unknown;
     Reason why{}; // it is unhealthy
 };
 

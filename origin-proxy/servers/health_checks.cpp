@@ -24,17 +24,17 @@ struct HealthChecks::Checked {
     std::shared_ptr<Service> service;
     OriginServer server;
     Health health;
-    std::string why{}; // it is not well
+    std::string why{}; // it is not healthy
     Signal ended;
     bool over = false;
 };
 
 HealthChecks::HealthChecks(asio::any_io_executor executor, TaskGroup& tasks, std::size_t at_once,
-                           Tell tell)
+                           Report report)
     : executor_(std::move(executor)),
       tasks_(tasks),
       at_once_(at_once),
-      tell_(std::move(tell)),
+      report_(std::move(report)),
       one_ended_(executor_),
       random_(std::random_device()())
 {
@@ -52,7 +52,7 @@ void HealthChecks::check(const std::vector<std::shared_ptr<Service>>& wanted)
             continue;
         }
         if (old != before.end() && !same && !old->second->over && !old->second->health.healthy())
-            tell_(*service, "");
+            report_(*service, "");
         if (service->options.rules.health_check.kind == HealthCheck::Kind::off)
             continue;
         auto checked = std::make_shared<Checked>(executor_, service);
@@ -60,7 +60,7 @@ void HealthChecks::check(const std::vector<std::shared_ptr<Service>>& wanted)
             checked->health = old->second->health;
             checked->why = old->second->why;
             if (!checked->health.healthy())
-                tell_(*service, checked->why);
+                report_(*service, checked->why);
         }
         checked_.emplace(name, checked);
         tasks_.spawn("a health check", go_on_checking(std::move(checked)));
@@ -125,29 +125,29 @@ awaitable<void> HealthChecks::look(Checked& checked)
     const Looked looked = co_await look_at(checked.service->options, checked.server);
     if (checked.over)
         co_return;
-    if (looked.finding == Finding::nothing)
+    if (looked.finding == Finding::unknown)
         unknown_.count(checked.service->options.name, looked.why.text, looked.why.code,
                        Clock::now());
     else
-        note(checked, looked.finding == Finding::well, looked.why);
+        note(checked, looked.finding == Finding::healthy, looked.why);
 }
 
-void HealthChecks::note(Checked& checked, bool well, const Reason& why)
+void HealthChecks::note(Checked& checked, bool healthy, const Reason& why)
 {
-    if (!checked.health.note(well))
+    if (!checked.health.note(healthy))
         return;
     checked.why = why.text;
     const OriginService& options = checked.service->options;
     const std::string server = to_string(options.origin_server_address);
-    if (well)
-        log::info("an origin server is well again",
+    if (healthy)
+        log::info("an origin server is healthy again",
                   {{"service", options.name}, {"server", server}});
     else
-        log::warn("an origin server is not well", {{"service", options.name},
-                                                   {"server", server},
-                                                   {"code", name_of(why.code)},
-                                                   {"reason", why.text}});
-    tell_(*checked.service, why.text);
+        log::warn("an origin server is unhealthy", {{"service", options.name},
+                                                    {"server", server},
+                                                    {"code", name_of(why.code)},
+                                                    {"reason", why.text}});
+    report_(*checked.service, why.text);
 }
 
 Clock::duration HealthChecks::part_of(Clock::duration whole, double least, double most)

@@ -22,15 +22,16 @@ namespace tunnel {
 // once, and no more of them at the same time than there are descriptors for.
 class HealthChecks {
 public:
-    // What the remote proxy has to be told; empty `why`: the server is healthy.
-    using Tell = std::function<void(const Service& service, const std::string& why)>;
+    // Called for what the remote proxy has to know; empty `why`: the server is healthy.
+    using Report = std::function<void(const Service& service, const std::string& why)>;
 
-    // `tasks` and what `tell` needs must outlive it; `at_once`, of them, is at least 1.
-    HealthChecks(asio::any_io_executor executor, TaskGroup& tasks, std::size_t at_once, Tell tell);
+    // `tasks` and what `report` needs must outlive it. At least one check may run at once.
+    HealthChecks(asio::any_io_executor executor, TaskGroup& tasks, std::size_t at_once,
+                 Report report);
 
-    // From now on these are checked, as far as their options say so. What is known of one that was
-    // checked before is still known, and told again after a stop(). One that takes the place of
-    // another is taken to be well, and that is told if the other was not.
+    // Checks the servers of these services from now on, as far as their options ask for it. What is
+    // known of one that was checked before is still known, and reported again after a stop(). One
+    // that replaces another is taken for healthy, which is reported if the other was not.
     void check(const std::vector<std::shared_ptr<Service>>& wanted);
 
     // Those that are under way go on.
@@ -45,7 +46,7 @@ public:
     // Of those that are checked now, in the order of their names.
     std::vector<Known> known() const;
 
-    // None is checked, and none told of. What is under way ends within its timeout.
+    // Checks and reports nothing more. What is under way ends within its timeout.
     void stop();
 
 private:
@@ -53,13 +54,13 @@ private:
 
     awaitable<void> go_on_checking(std::shared_ptr<Checked> checked);
     awaitable<void> look(Checked& checked);
-    void note(Checked& checked, bool well, const Reason& why);
+    void note(Checked& checked, bool healthy, const Reason& why);
     Clock::duration part_of(Clock::duration whole, double least, double most);
 
     asio::any_io_executor executor_;
     TaskGroup& tasks_;
     std::size_t at_once_;
-    Tell tell_;
+    Report report_;
     std::size_t under_way_ = 0;
     Signal one_ended_;
     std::minstd_rand random_;

@@ -14,8 +14,8 @@ inline constexpr std::size_t largest_http_head = 8192;
 // (RFC 9110, section 15.2) is skipped. nullopt: not whole so far; 0: it is no HTTP/1 answer.
 std::optional<int> http_status(std::string_view bytes);
 
-// That is what a server answers that is well: the page, or where it is.
-constexpr bool is_well(int status)
+// A healthy server answers so: with the page, or with where it is.
+constexpr bool is_healthy(int status)
 {
     return status >= 200 && status < 400;
 }

@@ -3,13 +3,23 @@
 #include <utility>
 
 #include "common/base/log.hpp"
+#include "common/protocol/frame.hpp"
 
 namespace tunnel {
 
-Services::Services(Dialling dialling, const std::vector<OriginService>& wanted)
+std::vector<OriginService> services_of(const OriginOptions& options)
+{
+    if (!options.services.empty())
+        return options.services;
+    OriginService only{std::string(default_service), options.origin_server_address};
+    only.rules = options.rules;
+    return {only};
+}
+
+Services::Services(Dialling dialling, const std::vector<OriginService>& wanted, bool offered)
     : dialling_(std::move(dialling))
 {
-    change(wanted);
+    change(wanted, offered);
 }
 
 std::shared_ptr<Service> Services::find(std::string_view name) const
@@ -26,8 +36,9 @@ std::vector<std::shared_ptr<Service>> Services::all() const
     return all;
 }
 
-void Services::change(const std::vector<OriginService>& wanted)
+void Services::change(const std::vector<OriginService>& wanted, bool offered)
 {
+    offered_ = offered;
     auto before = std::exchange(table_, {});
     names_.clear();
     for (const OriginService& options : wanted) {

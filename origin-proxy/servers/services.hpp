@@ -9,18 +9,21 @@
 
 #include "common/base/asio.hpp"
 #include "common/transport/congestion.hpp"
-#include "origin-proxy/options/service_options.hpp"
+#include "origin-proxy/options/options.hpp"
 #include "origin-proxy/servers/origin_server.hpp"
 
 namespace tunnel {
 
-// One of them. Shared: who is on the way to its origin server may outlast its place in the table.
+// One of them. Shared: a visitor who is being connected may outlast its entry in the table.
 struct Service {
     OriginService options;
     OriginServer origin_server;
     // Also with the one that it replaces: a change of the options frees nobody of a limit.
     std::shared_ptr<SharedLimits> bandwidth;
 };
+
+// What the options say to serve: [services], or the service `default` alone.
+std::vector<OriginService> services_of(const OriginOptions& options);
 
 // Nothing but this table decides which address is dialled, whatever the remote proxy announces.
 class Services {
@@ -32,7 +35,7 @@ public:
         Congestion congestion;
     };
 
-    Services(Dialling dialling, const std::vector<OriginService>& wanted);
+    Services(Dialling dialling, const std::vector<OriginService>& wanted, bool offered = true);
 
     // Null: there is none of that name.
     std::shared_ptr<Service> find(std::string_view name) const;
@@ -41,11 +44,14 @@ public:
 
     std::vector<std::shared_ptr<Service>> all() const;
 
-    // In the order in which they were told.
+    // In the order in which they are configured.
     const std::vector<std::string>& names() const { return names_; }
 
-    // Makes these the services. One that is as it was stays the same object. Names are unique.
-    void change(const std::vector<OriginService>& wanted);
+    // Whether remote proxies are offered each by its name; else there is one, that of the log-in.
+    bool offered() const { return offered_; }
+
+    // Replaces the services. One that is as it was stays the same object. Names are unique.
+    void change(const std::vector<OriginService>& wanted, bool offered = true);
 
 private:
     std::shared_ptr<Service> made_of(const OriginService& options,
@@ -54,6 +60,7 @@ private:
     Dialling dialling_;
     std::map<std::string, std::shared_ptr<Service>, std::less<>> table_;
     std::vector<std::string> names_;
+    bool offered_ = true;
 };
 
 } // namespace tunnel

@@ -141,7 +141,7 @@ void Actions::close_origin(const std::string& name)
     if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
     for (OriginLink* const link : links) {
-        link->connection.finish({Code::closed_by_management, std::string(closed_by_management)});
+        link->connection.finish({Code::closed_by_management, std::string(management_closed_it)});
         const std::uint64_t number = link->number;
         offers_.drop(*link);
         visitors_.end_pairing(number); // its data connection is there

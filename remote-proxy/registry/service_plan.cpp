@@ -70,7 +70,7 @@ std::string_view why_closed(const PresentService& service, From replaced, const 
         if (same != nullptr && same->address == service.address)
             return {};
         if (replaced == From::management)
-            return closed_by_management;
+            return management_closed_it;
         return same != nullptr ? "its address has changed in the options"
                                : "it is gone from the options";
     }

@@ -14,7 +14,7 @@ namespace tunnel {
 
 // Why a visitor, a service or an origin proxy was cut off, where the management interface was asked
 // to.
-inline constexpr std::string_view closed_by_management = "closed by the management interface";
+inline constexpr std::string_view management_closed_it = "closed by the management interface";
 
 // A service that there is.
 struct PresentService {

@@ -31,7 +31,7 @@ Reason broken_by(std::error_code error)
 
 Reason closed()
 {
-    return {Code::closed_by_management, std::string(closed_by_management)};
+    return {Code::closed_by_management, std::string(management_closed_it)};
 }
 
 // An origin proxy tells of itself, and of nothing that only the remote proxy knows.
@@ -387,7 +387,7 @@ void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> sess
                               flow.end == End::refused;
             if (ends && known->view.unwanted) { // it must not come in once more
                 flow.end = End::cut_off;
-                flow.refusal = closed_by_management;
+                flow.refusal = management_closed_it;
             }
             on_relay_end(std::move(known->visitor), std::move(flow));
         });

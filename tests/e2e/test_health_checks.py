@@ -7,6 +7,8 @@ import threading
 import unittest
 
 from support import HOST, MACHINE, Tunnel, free_port, show_address
+from test_commands import ask, rows
+from test_management import Folder
 from test_services import ByHand
 
 
@@ -50,6 +52,14 @@ def get(address):
         return answer.status, answer.read()
 
 
+def unhealthy(line):
+    return line["message"] in ("an origin server is unhealthy", "an origin server is not well")
+
+
+def healthy_again(line):
+    return line["message"] in ("an origin server is healthy again", "an origin server is well again")
+
+
 class HealthChecks(ByHand):
     def two(self, roof, cellar, *checks):
         """The programs remote proxy, roof and cellar, and the outside address that both serve in turn."""
@@ -64,20 +74,20 @@ class HealthChecks(ByHand):
         return remote, *origins, outside["web"]
 
     def changes(self, *programs):
-        """How many lines of each log tell of a server that is ill, and of one that is well again."""
-        return [[sum(line["message"] == f"an origin server is {how}" for line in Tunnel.log(program))
-                 for how in ("not well", "well again")] for program in programs]
+        """How many lines of each log tell of a server that became unhealthy, and healthy again."""
+        return [[sum(is_so(line) for line in Tunnel.log(program)) for is_so in (unhealthy, healthy_again)]
+                for program in programs]
 
     def test_a_server_that_answers_503_gets_no_visitors_until_it_answers_200(self):
         with Named(b"roof") as roof, Named(b"cellar") as cellar:
             remote, at_roof, at_cellar, outside = self.two(roof.address, cellar.address, "--health-check", "http:/healthz")
             self.assertEqual({get(outside) for _ in range(10)}, {(200, b"roof"), (200, b"cellar")})
             roof.status = 503
-            line = Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is not well")
+            line = Tunnel.wait_log(remote, unhealthy)
             self.assertEqual((line["service"], line["name"], line["reason"]), ("web", f"roof/{MACHINE}", "it answers 503"))
             self.assertEqual({get(outside) for _ in range(50)}, {(200, b"cellar")})
             roof.status = 200
-            Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is well again")
+            Tunnel.wait_log(remote, healthy_again)
             self.assertEqual({get(outside) for _ in range(10)}, {(200, b"roof"), (200, b"cellar")})
             self.assertEqual(self.changes(remote, at_roof, at_cellar), [[1, 1], [1, 1], [0, 0]])
             checks = [request for request in roof.requests if request[0] == "/healthz"]
@@ -91,10 +101,10 @@ class HealthChecks(ByHand):
                 self.assertEqual({get(outside) for _ in range(10)}, {(200, b"roof"), (200, b"cellar")})
             for _ in range(50):  # before it is noticed, and after
                 self.assertEqual(get(outside), (200, b"cellar"))
-            line = Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is not well")
+            line = Tunnel.wait_log(remote, unhealthy)
             self.assertEqual(line["reason"], "Connection refused")
             with Named(b"roof", port):
-                Tunnel.wait_log(remote, lambda line: line["message"] == "an origin server is well again")
+                Tunnel.wait_log(remote, healthy_again)
                 self.assertEqual({get(outside) for _ in range(10)}, {(200, b"roof"), (200, b"cellar")})
                 self.assertEqual(self.changes(remote, at_roof), [[1, 1], [1, 1]])
 
@@ -104,8 +114,20 @@ class HealthChecks(ByHand):
             with Tunnel(server.address, origin_flags=["--health-check", "http", "--health-check-interval", "20ms"],
                         trust="none") as tunnel:
                 for program in (tunnel.remote, tunnel.origin):
-                    tunnel.wait_log(program, lambda line: line["message"] == "an origin server is not well")
+                    tunnel.wait_log(program, unhealthy)
                 self.assertEqual(get(tunnel.outside), (500, b"alone"))
+
+    def test_the_status_of_the_origin_proxy_shows_the_health_of_each_server(self):
+        with Named(b"alone") as server, Folder() as folder:
+            where = folder.socket("own")
+            with Tunnel(server.address, origin_flags=["--management-addr", where, "--health-check", "http",
+                                                      "--health-check-interval", "20ms"], trust="none") as tunnel:
+                self.assertEqual(rows(ask("origin-proxy", "status", "--management-addr", where), "SERVICE")[0]["HEALTH"],
+                                 "healthy")
+                server.status = 500
+                tunnel.wait_log(tunnel.origin, unhealthy)
+                self.assertEqual(rows(ask("origin-proxy", "status", "--management-addr", where), "SERVICE")[0]["HEALTH"],
+                                 "unhealthy")
 
 
 if __name__ == "__main__":

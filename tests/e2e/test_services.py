@@ -47,11 +47,11 @@ class ByHand(unittest.TestCase):
         return program, ready[1], self.addresses(ready[2])
 
     def origin(self, control, *flags, ready=True):
-        """The program, and where its services are open."""
+        """The program, and where its services are open; it waits until the remote proxy has answered for each."""
         program = self.start("origin-proxy", "--remote-proxy-addr", control, *flags)
         if not ready:
             return program, {}
-        return program, self.addresses(program.wait_line(r"^ready remote=\S+(.*)$", stream="stdout")[1])
+        return program, self.addresses(program.wait_line(r"^ready remote=\S+(.*)$|no service is open")[1] or "")
 
     @staticmethod
     def addresses(text):
@@ -167,8 +167,9 @@ class Services(ByHand):
                                 "--service", f"web={show_address(second.address)}@{port}")
             Tunnel.wait_log(cellar, lambda line: line["message"].startswith("no service is open"))
             self.assertEqual(word_of((HOST, port)), b"roof")
+            self.assertEqual([line for line in cellar.lines if line.stream == "stdout"], [])
             roof.stop(code=0)
-            Tunnel.wait_log(cellar, lambda line: line["message"] == "service opened")
+            cellar.wait_line(rf"^ready .*web=.*:{port}", stream="stdout")
             self.assertEqual(word_of((HOST, port)), b"cellar")
 
     def test_all_services_come_back_after_the_remote_proxy_was_restarted(self):

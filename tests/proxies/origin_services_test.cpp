@@ -5,6 +5,7 @@
 #include <future>
 
 #include "common/transport/socket.hpp"
+#include "origin-proxy/management/management.hpp"
 #include "tests/support/proxies.hpp"
 #include "tests/support/stream_frames.hpp"
 
@@ -120,6 +121,13 @@ struct Played {
     {
         control.send(Probe());
         CHECK(control.receive(3) == encode(Heartbeat()));
+    }
+
+    // The status of GET /ready.
+    int readiness()
+    {
+        return proxy->on_its_thread(
+            [](const OriginProxy& origin) { return tunnel::readiness(origin.status()).status; });
     }
 
     bool is_ready() { return ready_at.wait_for(0s) == std::future_status::ready; }
@@ -280,12 +288,6 @@ TEST_CASE("the program is ready when each offer has been answered, with those th
                      encode(Opened{"mail", "0.0.0.0:25"}));
         CHECK((played.ready_at.get() == std::vector<Opened>{{"mail", "0.0.0.0:25"}}));
     }
-    SUBCASE("none")
-    {
-        control.send(encode(Declined{"web", DeclineReason::not_allowed, ""}) +
-                     encode(Declined{"mail", DeclineReason{200}, "tomorrow's reason"}));
-        CHECK(played.ready_at.get().empty());
-    }
     SUBCASE("on the connection on which that happens")
     {
         control.send(Opened{"mail", "0.0.0.0:25"});
@@ -305,6 +307,31 @@ TEST_CASE("the program is ready when each offer has been answered, with those th
         played.change_services({played.services[1]});
         CHECK((played.ready_at.get() == std::vector<Opened>{{"mail", "0.0.0.0:25"}}));
     }
+}
+
+TEST_CASE("while every service is declined the program is not ready, but it is once one is open")
+{
+    Played played([](OriginOptions& options) { options.answered_within = 50ms; });
+    Stream control = played.offered();
+    control.send(encode(Declined{"web", DeclineReason::in_use, "by another origin proxy"}) +
+                 encode(Declined{"mail", DeclineReason{200}, "tomorrow's reason"}));
+    CHECK(played.ready_at.wait_for(100ms) == std::future_status::timeout);
+    CHECK(played.readiness() == 503);
+    SUBCASE("on this control connection")
+    {
+        control.send(Opened{"web", "0.0.0.0:80"});
+    }
+    SUBCASE("on a later one")
+    {
+        control.reset();
+        control = played.offered();
+        CHECK(played.readiness() == 503);
+        control.send(Opened{"web", "0.0.0.0:80"});
+    }
+    CHECK((played.ready_at.get() == std::vector<Opened>{{"web", "0.0.0.0:80"}}));
+    CHECK(played.readiness() == 200);
+    control.send(Declined{"web", DeclineReason::removed, ""});
+    CHECK(eventually([&] { return played.readiness() == 503; }));
 }
 
 TEST_CASE("an offer that gets no answer does not keep the program from being ready for ever")

@@ -125,6 +125,11 @@ struct Played {
         return proxy->on_its_thread([](OriginProxy& origin) { return origin.log_ins(); });
     }
 
+    OriginStatus status()
+    {
+        return proxy->on_its_thread([](const OriginProxy& origin) { return origin.status(); });
+    }
+
     std::vector<Address> told_as_ready()
     {
         const std::lock_guard lock(mutex);
@@ -392,11 +397,36 @@ TEST_CASE("a reload with a file that cannot be used changes nothing at all")
     OriginOptions latest = played.options;
     latest.remote_proxies.pop_back();
     latest.services = {{"web", address_of(played.origin_server)}};
+    latest.common.grace_period = 0ms;
     latest.trust.secret_file = "/nowhere/at-all";
     CHECK(played.reload(latest).find("/nowhere/at-all") != std::string::npos);
     CHECK(answers(control));
     CHECK(answers(control_of_other));
-    CHECK(played.visit(played.other, control_of_other).is_served());
+    Visit visitor = played.visit(played.other, control_of_other);
+    CHECK(visitor.is_served());
+    CHECK(played.status().links.size() == 2);
+    CHECK(played.status().services.at(0).name == default_service);
+    played.proxy->stop_gently();
+    CHECK(std::holds_alternative<Goodbye>(control.receive_frame()));
+    CHECK(visitor.is_served()); // within the grace period as it was
+}
+
+TEST_CASE("a reload while the program is shutting down is an error, and changes nothing")
+{
+    Played played;
+    Stream control = welcome(played.one);
+    Stream control_of_other = welcome(played.other);
+    CHECK(eventually([&] { return played.log_ins() == 2; }));
+    Visit visitor = played.visit(played.one, control);
+    played.proxy->stop_gently();
+    OriginOptions latest = played.options;
+    latest.remote_proxies.pop_back();
+    latest.services = {{"web", address_of(played.origin_server)}};
+    latest.common.grace_period = 0ms;
+    CHECK(played.reload(latest) == "the origin proxy is shutting down");
+    CHECK(played.status().links.size() == 2);
+    CHECK(played.status().services.at(0).name == default_service);
+    CHECK(visitor.is_served());
 }
 
 TEST_CASE("a reload may name another origin server, for those who come from any remote proxy")

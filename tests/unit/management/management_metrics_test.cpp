@@ -213,12 +213,19 @@ TEST_CASE("a check by OPTIONS gets the status that GET would get")
     CHECK(options("metrics") == 405);
 }
 
-TEST_CASE("the origin proxy is ready while it is logged in")
+TEST_CASE("the origin proxy is ready while a service is open at one of its remote proxies")
 {
     OriginStatus status;
     status.links = {{"a.example:9001"}, {"b.example:9001"}};
-    CHECK(ask(origin(status), "ready").status == 503);
+    status.services = {{"web", "localhost:80"}, {"ssh", "localhost:22"}};
+    const Response away = ask(origin(status), "ready");
+    CHECK(away.status == 503);
+    CHECK(away.body.find("not logged in to the remote proxy") != std::string::npos);
     status.links.at(1).logged_in = true; // the other one is away
+    const Response closed = ask(origin(status), "ready");
+    CHECK(closed.status == 503);
+    CHECK(closed.body.find("no service is open") != std::string::npos);
+    status.services.at(1).outside = {{"b.example:9001", "192.0.2.1:22"}};
     CHECK(ask(origin(status), "ready").status == 200);
     status.stopping = true;
     CHECK(ask(origin(status), "ready").status == 503);

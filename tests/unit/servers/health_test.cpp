@@ -11,14 +11,14 @@ using namespace tunnel;
 
 namespace {
 
-// Checks one after the other, '+' for one that finds the server well: for each '.', or what is
-// thought of the server from then on, 'w' or 'i'.
+// For each check, '+' or '-' for a success or a failure: '.', or what it makes the server,
+// 'h'ealthy or 'u'nhealthy.
 std::string changes(Health health, std::string_view checks)
 {
     std::string changes;
     for (const char check : checks) {
         const bool changed = health.note(check == '+');
-        changes += !changed ? '.' : health.healthy() ? 'w' : 'i';
+        changes += !changed ? '.' : health.healthy() ? 'h' : 'u';
     }
     return changes;
 }
@@ -42,21 +42,21 @@ std::string objection(std::string_view text)
 
 } // namespace
 
-TEST_CASE("a server is well until so many checks in a row have failed")
+TEST_CASE("a server is healthy until so many checks in a row have failed")
 {
     CHECK(Health(3, 2).healthy());
     CHECK(changes({3, 2}, "++++") == "....");
-    CHECK(changes({3, 2}, "---") == "..i");
-    CHECK(changes({3, 2}, "--+--+---") == "........i");
-    CHECK(changes({1, 1}, "-") == "i");
+    CHECK(changes({3, 2}, "---") == "..u");
+    CHECK(changes({3, 2}, "--+--+---") == "........u");
+    CHECK(changes({1, 1}, "-") == "u");
 }
 
-TEST_CASE("a server is ill until so many checks in a row have found it well")
+TEST_CASE("a server is unhealthy until so many checks in a row have succeeded")
 {
-    CHECK(changes({3, 2}, "---++") == "..i.w");
-    CHECK(changes({3, 2}, "---+-+-++") == "..i.....w");
-    CHECK(changes({3, 2}, "-----++--+---") == "..i...w.....i");
-    CHECK(changes({1, 1}, "-+-+") == "iwiw");
+    CHECK(changes({3, 2}, "---++") == "..u.h");
+    CHECK(changes({3, 2}, "---+-+-++") == "..u.....h");
+    CHECK(changes({3, 2}, "-----++--+---") == "..u...h.....u");
+    CHECK(changes({1, 1}, "-+-+") == "uhuh");
     static_assert(!Health(1, 1).note(true));
 }
 

@@ -44,10 +44,10 @@ TEST_CASE("what is no HTTP answer is told as soon as it shows")
     }
 }
 
-TEST_CASE("a server is well that shows the page, or says where it is")
+TEST_CASE("a server that shows the page, or says where it is, is healthy")
 {
     for (const int status : {200, 204, 299, 301, 302, 304, 399})
-        CHECK(is_well(status));
+        CHECK(is_healthy(status));
     for (const int status : {0, 100, 199, 400, 404, 500, 503})
-        CHECK_FALSE(is_well(status));
+        CHECK_FALSE(is_healthy(status));
 }
