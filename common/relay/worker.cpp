@@ -67,13 +67,6 @@ bool is_unix(int descriptor)
            domain == AF_UNIX;
 }
 
-End second_failed(const Pair& pair)
-{
-    // Until then nothing was taken from the first socket, and nothing given to it.
-    const bool started = !pair.forth.awaits_start() || pair.back.heard_start();
-    return started ? End::second_failed : End::not_started;
-}
-
 } // namespace
 
 Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live, unsigned number,
@@ -342,16 +335,17 @@ void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 {
     Pair& pair = *owned;
     if (pair.framed())
-        reset_on_close(pair.second.get()); // its last stream may have ended cleanly
-    if (is_unix(pair.first.get())) // where a read also stops short at descriptors that were passed
+        reset_on_close(pair.second.descriptor()); // its last stream may have ended cleanly
+    if (is_unix(pair.first
+                    .descriptor())) // where a read also stops short at descriptors that were passed
         pair.forth.read_until_told();
-    pair.place = pairs_.size();
+    pair.place = static_cast<std::uint32_t>(pairs_.size());
     pairs_.push_back(std::move(owned));
     const auto tag = reinterpret_cast<std::uintptr_t>(&pair);
-    if (!watch(pair.first.get(), tag)) {
+    if (!watch(pair.first.descriptor(), tag)) {
         end(pair, End::first_failed);
-    } else if (!watch(pair.second.get(), tag | second_bit)) {
-        end(pair, second_failed(pair));
+    } else if (!watch(pair.second.descriptor(), tag | second_bit)) {
+        end(pair, pair.second_failed());
     } else {
         set_timer(pair);
         progress(pair);
@@ -378,9 +372,10 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         return;
     // A reset is passed on even while the other side is too slow to let us read up to it.
     if (events & EPOLLERR) {
-        end(pair, is_second ? second_failed(pair) : End::first_failed);
+        end(pair, is_second ? pair.second_failed() : End::first_failed);
         return;
     }
+    const Channel& it = is_second ? pair.second : pair.first;
     Direction& from_it = is_second ? pair.back : pair.forth;
     Direction& to_it = is_second ? pair.forth : pair.back;
     if (events & EPOLLPRI)
@@ -391,7 +386,7 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         from_it.can_read();
     if (events & (EPOLLOUT | EPOLLHUP)) {
         to_it.can_write();
-        if (is_second && pair.second_tls) // which may have had to say something before it read on
+        if (it.is_encrypted()) // it may have had to say something before it read on
             from_it.can_read();
     }
     if (pair.queued)
@@ -444,14 +439,14 @@ void Relay::Worker::progress(Pair& pair)
 bool Relay::Worker::pump(Pair& pair, Direction& direction)
 {
     const bool forth = &direction == &pair.forth;
-    const Side from = forth ? pair.first_side() : pair.second_side();
-    const Side to = forth ? pair.second_side() : pair.first_side();
+    Channel& from = forth ? pair.first : pair.second;
+    Channel& to = forth ? pair.second : pair.first;
     const std::uint64_t before = direction.bytes();
     const std::uint64_t work_before = direction.work();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
-    const Progress progress =
-        direction.pump(from, to, {shared_, pipes_, now_, closes_next, round_end_},
-                       std::max(round_left_, plain_piece));
+    const Progress progress = direction.pump(
+        from, to, {shared_, pipes_, now_, closes_next, round_end_, forth ? &pair.guard : nullptr},
+        std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     const std::uint64_t work = direction.work() - work_before;
     round_left_ -= std::min<std::uint64_t>(round_left_, std::max(moved, work));
@@ -459,10 +454,10 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
         last_small_ = now_;
     switch (progress) {
     case Progress::from_failed:
-        end(pair, forth ? End::first_failed : second_failed(pair));
+        end(pair, forth ? End::first_failed : pair.second_failed());
         return false;
     case Progress::to_failed:
-        end(pair, forth ? second_failed(pair) : End::first_failed);
+        end(pair, forth ? pair.second_failed() : End::first_failed);
         return false;
     case Progress::refused:
         end(pair, End::refused);
@@ -541,8 +536,8 @@ void Relay::Worker::expire_timers()
             continue;
         }
         const int unacknowledged =
-            std::exchange(pair.unacknowledged, unacknowledged_bytes(pair.first.get()) +
-                                                   unacknowledged_bytes(pair.second.get()));
+            std::exchange(pair.unacknowledged, unacknowledged_bytes(pair.first.descriptor()) +
+                                                   unacknowledged_bytes(pair.second.descriptor()));
         const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;
         if (drains || pair.throttled)
             pair.last_byte = now_;
@@ -557,7 +552,7 @@ void Relay::Worker::expire_start(Pair& pair)
     const auto limit = options_.start_timeout;
     if (limit.count() > 0 && now_ >= pair.began + limit)
         end(pair, End::start_timeout);
-    else if (unacknowledged_bytes(pair.second.get()) > 0)
+    else if (unacknowledged_bytes(pair.second.descriptor()) > 0)
         end(pair, End::not_started);
     else
         set_timer(pair);
@@ -605,35 +600,11 @@ void Relay::Worker::end(Pair& pair, End how)
 
 void Relay::Worker::close_and_report(Pair& pair, End how)
 {
-    pair.show();
-    Flow flow{pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began};
-    if (how == End::finished) {
-        allow_clean_close(pair.first.get());
-        // Also one that may be used again: if it is not, a reset would overtake its last frame.
-        allow_clean_close(pair.second.get());
-        if (pair.second_is_reusable()) {
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.second.get(), nullptr);
-            flow.second.socket = std::move(pair.second);
-            flow.second.tls = std::move(pair.second_tls);
-            flow.second.received = pair.back.take_received();
-        }
-    } else if (how == End::not_started) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
-        flow.first = std::move(pair.first);
-    } else if (how == End::refused) {
-        flow.refusal = pair.back.take_refusal();
-        if (pair.forth.awaits_start() && !pair.back.heard_start()) {
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
-            flow.first = std::move(pair.first);
-        }
+    Flow flow = pair.close(how);
+    for (const Channel* const kept : {&flow.first, &flow.second}) {
+        if (kept->is_open())
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, kept->descriptor(), nullptr);
     }
-    // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
-    // of the stream that the connection carried before.
-    if (pair.forth.awaits_start() && !pair.back.heard_start())
-        allow_clean_close(pair.second.get());
-    // What else is not finished is prepared to reset.
-    pair.first.close();
-    pair.second.close();
     no_longer_load(pair);
     --live_;
     pair.done(flow);

@@ -74,7 +74,7 @@ RemoteLink::RemoteLink(Shared& shared, Address address, TrustedRemote trust, OnR
           io_.get_executor(), tasks_, checks_at_once(options_, 1),
           [this](const Service& service, const std::string& why) { tell_health(service, why); }),
       parking_(io_, tasks_, dialler_, {options_.parked_connections, 0, options_.parked_for},
-               [this](Announce&& announce, Framed&& connection) {
+               [this](Announce&& announce, Channel&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
 {
@@ -233,9 +233,7 @@ awaitable<void> RemoteLink::follow()
     ++shared_.counts.connects;
     const auto found = co_await resolve(address_, options_.dial_timeout);
     Dialled dialled = co_await dial_one_of(found);
-    tcp::socket socket(io_);
-    socket.assign(dialled.peer.protocol(), dialled.socket.get());
-    dialled.socket.release();
+    AsyncChannel channel(io_, dialled.peer.protocol(), std::move(dialled.socket));
     LogIn log_in;
     log_in.program_version = TUNNEL_VERSION;
     log_in.origin = id_;
@@ -247,12 +245,10 @@ awaitable<void> RemoteLink::follow()
         log_in.features.emplace_back(feature::services);
     log_in.features.emplace_back(feature::health_checks);
     log_in.features.emplace_back(feature::visitor_headers);
-    Tls tls;
-    co_await agree(socket, tls, log_in);
+    co_await agree(channel, log_in);
 
-    ControlConnection connection(
-        std::move(socket), {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-        std::move(tls));
+    ControlConnection connection(std::move(channel), {options_.common.heartbeat_interval,
+                                                      options_.common.heartbeat_timeout});
 
     struct Linked {
         RemoteLink& proxy;
@@ -311,25 +307,24 @@ awaitable<void> RemoteLink::expect_frames(tcp::socket& socket)
 }
 
 // Up to the log-in, and to the proofs of the secret if it goes without encryption.
-awaitable<void> RemoteLink::agree(tcp::socket& socket, Tls& tls, LogIn& log_in)
+awaitable<void> RemoteLink::agree(AsyncChannel& channel, LogIn& log_in)
 {
     session_key_.reset();
     agreed_at_ = asked_anew_;
     encrypted_ = trust_.encrypts();
-    const Deadline limit(socket, options_.dial_timeout);
+    const Deadline limit(channel.socket(), options_.dial_timeout);
     try {
         if (encrypted_)
-            session_key_ = co_await trust_.shake_hands(socket, tls);
+            session_key_ = co_await trust_.shake_hands(channel);
         else if (trust_.proves())
             trust_.claim(log_in);
-        const Wire wire(socket, &tls);
         std::string hello(magic.begin(), magic.end());
         hello += encode(log_in);
-        co_await send(wire, std::move(hello));
+        co_await send(channel, std::move(hello));
         if (!encrypted_)
-            co_await expect_frames(socket);
+            co_await expect_frames(channel.socket());
         if (log_in.claimed)
-            session_key_ = co_await trust_.answer_challenge(wire, log_in);
+            session_key_ = co_await trust_.answer_challenge(channel, log_in);
     } catch (const std::system_error&) {
         if (limit.passed())
             fail(asio::error::timed_out, "the remote proxy does not answer");

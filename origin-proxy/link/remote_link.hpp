@@ -146,14 +146,14 @@ private:
     awaitable<void> follow();
     awaitable<Dialled> dial_one_of(std::vector<tcp::endpoint> found);
     static awaitable<void> expect_frames(tcp::socket& socket);
-    awaitable<void> agree(tcp::socket& socket, Tls& tls, LogIn& log_in);
+    awaitable<void> agree(AsyncChannel& channel, LogIn& log_in);
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
     void begin_services(const Welcome& welcome);
     awaitable<void> tell_when_answered(std::uint64_t log_in);
     void tell_health(const Service& service, const std::string& why);
     void on_announce(Announce& announce);
-    void on_parked_announce(Announce&& announce, Framed&& connection);
+    void on_parked_announce(Announce&& announce, Channel&& connection);
     awaitable<void> start_more_visits();
     void refuse(const Ticket& ticket, std::string_view why);
 
@@ -162,11 +162,11 @@ private:
     std::string take_origin_server(Visit& visit, Fd socket);
     awaitable<void> dial_back(Visit& visit, Dial begun);
     void conclude(Visit& visit);
-    awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Framed connection);
-    awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
-    void relay_parked(Visit& visit, Framed connection);
+    awaitable<void> serve_parked(Visit visit, std::optional<Dial> to_server, Channel connection);
+    awaitable<void> refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse);
+    void relay_parked(Visit& visit, Channel connection);
     PairLimits limits_of(const Service& service) const;
-    void relay(Visit& visit, Framed data);
+    void relay(Visit& visit, Channel data, FramedStream stream = {});
     void visitor_ended();
 
     asio::io_context& io_;

@@ -62,8 +62,8 @@ struct RemoteLink::Visit {
     Announce announce;
     std::shared_ptr<Service> service; // null: there is none of that name
     Clock::time_point began = Clock::now();
-    Fd origin_server;       // prepared, once connected
-    Framed data;            // as well
+    Channel origin_server;  // prepared, once connected
+    Channel data;           // as well
     bool presented = false; // the ticket is on its way, so all else goes there too
     bool started = false;   // the start frame has been sent
     std::string failure;    // the first; empty while there is none
@@ -92,7 +92,7 @@ void RemoteLink::on_announce(Announce& announce)
     parking_.missed();
 }
 
-void RemoteLink::on_parked_announce(Announce&& announce, Framed&& connection)
+void RemoteLink::on_parked_announce(Announce&& announce, Channel&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
     if (stopping_ || !places_.is_free()) // it is announced again when this one closes
@@ -171,7 +171,7 @@ awaitable<void> RemoteLink::serve(Announce announce, std::shared_ptr<Service> se
         co_await (connect_origin_server(visit, std::move(to_server)) &&
                   dial_back(visit, std::move(back)));
     }
-    if (visit.data.socket.is_open() && !visit.started)
+    if (visit.data.is_open() && !visit.started)
         conclude(visit);
     if (visit.failure.empty()) {
         relay(visit, std::move(visit.data));
@@ -190,11 +190,11 @@ void RemoteLink::conclude(Visit& visit)
     Frame frame = Start();
     if (!visit.failure.empty())
         frame = Refuse{visit.announce.ticket, visit.failure};
-    const std::error_code error = send_at_once(visit.data.side(), encode(frame));
+    const std::error_code error = visit.data.send_at_once(encode(frame));
     if (error && visit.failure.empty())
         visit.failure = fmt::format("lost its data connection: {}", error.message());
     else if (!visit.failure.empty())
-        allow_clean_close(visit.data.socket.get());
+        allow_clean_close(visit.data.descriptor());
 }
 
 awaitable<void> RemoteLink::connect_origin_server(Visit& visit, std::optional<Dial> begun)
@@ -223,11 +223,12 @@ std::string RemoteLink::take_origin_server(Visit& visit, Fd socket)
     shared_.counts.dials.observe(Clock::now() - visit.began);
     const std::string header =
         visitor_header(visit.service->options.rules.proxy_protocol, visit.announce);
+    Channel server(std::move(socket));
     if (!header.empty()) {
-        if (const std::error_code error = send_at_once({socket.get()}, header))
+        if (const std::error_code error = server.send_at_once(header))
             return failure_of(*visit.service, error);
     }
-    visit.origin_server = std::move(socket);
+    visit.origin_server = std::move(server);
     return {};
 }
 
@@ -235,7 +236,7 @@ awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
 {
     const ControlConnection* const link = link_;
     try {
-        Framed data =
+        Channel data =
             co_await dialler_.finish(std::move(begun), visit.session, visit.announce.ticket.bytes);
         if (!visit.failure.empty())
             co_return;
@@ -248,7 +249,7 @@ awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
         visit.started = visit.origin_server.is_open();
         if (visit.started)
             hello += encode(Start());
-        if (const std::error_code error = send_at_once(data.side(), hello))
+        if (const std::error_code error = data.send_at_once(hello))
             throw std::system_error(error);
         visit.data = std::move(data);
     } catch (const std::system_error& error) {
@@ -264,7 +265,7 @@ awaitable<void> RemoteLink::dial_back(Visit& visit, Dial begun)
 
 // The data connection is there already, and the visitor's first bytes with it, perhaps.
 awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_server,
-                                         Framed connection)
+                                         Channel connection)
 {
     if (!visit.service)
         visit.failure = no_such_service;
@@ -282,7 +283,7 @@ awaitable<void> RemoteLink::serve_parked(Visit visit, std::optional<Dial> to_ser
 
 // Holds the visitor's place until the connection is closed: the remote proxy decides when that is,
 // and its descriptors must not be more than it has places.
-awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
+awaitable<void> RemoteLink::refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse)
 {
     struct Holding {
         RemoteLink& link;
@@ -291,14 +292,11 @@ awaitable<void> RemoteLink::refuse_parked(Framed connection, tcp::endpoint remot
     };
 
     const Holding holding{*this};
-    tcp::socket socket(io_);
-    socket.assign(remote.protocol(), connection.socket.get());
-    connection.socket.release();
-    const Wire wire(socket, &connection.tls);
-    co_await send_last(wire, encode(refuse));
+    AsyncChannel channel(io_, remote.protocol(), std::move(connection));
+    co_await send_last(channel, encode(refuse));
 }
 
-void RemoteLink::relay_parked(Visit& visit, Framed connection)
+void RemoteLink::relay_parked(Visit& visit, Channel connection)
 {
     if (taken_.contains(visit.announce.ticket) || told_.contains(visit.announce.ticket)) {
         // Announced on the control connection meanwhile, since this one broke: served there.
@@ -306,9 +304,10 @@ void RemoteLink::relay_parked(Visit& visit, Framed connection)
         return;
     }
     taken_.insert(visit.announce.ticket);
-    connection.unsent = encode(Start());
-    connection.unsent_may_wait = true; // the answer says the same
-    relay(visit, std::move(connection));
+    FramedStream stream;
+    stream.unsent = encode(Start());
+    stream.unsent_may_wait = true; // the answer says the same
+    relay(visit, std::move(connection), std::move(stream));
 }
 
 PairLimits RemoteLink::limits_of(const Service& service) const
@@ -322,9 +321,11 @@ PairLimits RemoteLink::limits_of(const Service& service) const
     return limits;
 }
 
-void RemoteLink::relay(Visit& visit, Framed data)
+void RemoteLink::relay(Visit& visit, Channel data, FramedStream stream)
 {
     PairOptions pair_options{0, limits_of(*visit.service)};
+    if (visit.session.framed)
+        pair_options.framed = std::move(stream);
     auto done = [this, visitor = std::move(visit.announce.visitor),
                  service = std::move(visit.announce.service), began = visit.began,
                  session = visit.session.id](Flow& flow) {
@@ -334,17 +335,13 @@ void RemoteLink::relay(Visit& visit, Framed data)
             log_visitor_end(
                 visitor, flow.second_to_first, flow.first_to_second, Clock::now() - began,
                 describe(flow.end, "origin server", "remote side"), logged_name(service));
-            if (flow.second.socket.is_open())
+            if (flow.second.is_open())
                 parking_.put(std::move(flow.second), session);
             visitor_ended();
         });
     };
-    if (visit.session.framed)
-        relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done),
-                         std::move(pair_options));
-    else
-        relay_.hand_over(std::move(visit.origin_server), std::move(data.socket), std::move(done),
-                         std::move(pair_options));
+    relay_.hand_over(std::move(visit.origin_server), std::move(data), std::move(done),
+                     std::move(pair_options));
 }
 
 void RemoteLink::visitor_ended()

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/base/fd.hpp"
 #include "common/base/ids.hpp"
 #include "common/relay/relay.hpp"
+#include "common/transport/channel.hpp"
 #include "remote-proxy/visitors/attempt.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
 
@@ -24,7 +24,7 @@ struct PublicService;
 inline constexpr std::string_view closed_by_management = "closed by the management interface";
 
 struct Visitor {
-    Fd socket;           // prepared: closing it resets the visitor
+    Channel channel;     // prepared: closing it resets the visitor
     std::string address; // "ip:port"
     Clock::time_point arrived;
     asio::ip::address ip{}; // of the same address

@@ -36,8 +36,8 @@ TEST_CASE("a visitor is announced with its ticket, its address, its service and 
     asio::io_context io;
     SocketPair pair(io);
     const std::string address = to_string(pair.here.remote_endpoint());
-    OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()}, Identity(),
-                    ParkingSpace(1));
+    OriginLink link(std::move(pair.here), {1min, 1min}, OriginId{random_bytes()}, Identity(),
+                    IdleRoom(1));
     CHECK(link.address == address);
     const Ticket ticket{random_bytes()};
     Visitor visitor{Fd(), "192.0.2.1:5", Clock::now()};
@@ -45,8 +45,9 @@ TEST_CASE("a visitor is announced with its ticket, its address, its service and 
     link.announce(ticket, visitor, {"web", {}});
     link.connection.finish("");
     failure_of(io, link.connection.run([](Frame&) {}));
+    AsyncChannel there(std::move(pair.there));
     run(io, [&]() -> awaitable<void> {
-        const Frame frame = co_await read_frame(pair.there);
+        const Frame frame = co_await read_frame(there);
         const Announce expected{ticket, "192.0.2.1:5", "web", "192.0.2.9:80"};
         CHECK((frame == Frame(expected)));
     });
