@@ -1,12 +1,12 @@
 #include "common/relay/direction.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
 #include <fcntl.h>
 
+#include "common/relay/beginning.hpp"
 #include "common/transport/socket.hpp"
 
 namespace tunnel {
@@ -46,9 +46,8 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
         if (saw_end_)
             return pass_end(to, means);
         if (means.guard != nullptr && *means.guard != nullptr) {
-            if (const Progress looked = look_at_beginning(from, *means.guard);
-                looked != Progress::more)
-                return looked;
+            if (const Progress passed = pass_guard(from, *means.guard); passed != Progress::more)
+                return passed;
         }
         if (awaits_start_)
             return peek(from, to, means);
@@ -245,34 +244,21 @@ Progress Direction::take_frames_off(Channel& from, std::span<std::byte> bytes,
 }
 
 // What is looked at stays in the socket, which becomes readable anew by what follows.
-Progress Direction::look_at_beginning(Channel& from, Guard& guard)
+Progress Direction::pass_guard(Channel& from, Guard& guard)
 {
     if (!has_something(from))
         return Progress::waiting;
-    std::array<std::byte, guarded_bytes> first;
-    // Each time but for a pending signal (see read()) at least one byte more is seen.
-    for (std::size_t looks = 0; looks < 2 * guarded_bytes; ++looks) {
-        bool ended = false;
-        const ssize_t result = from.peek(first, ended);
-        if (result < 0 && errno != EAGAIN && errno != EINTR)
-            return Progress::from_failed;
-        const auto seen = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
-        const Beginning beginning =
-            seen > 0 ? guard(as_text(std::span(first).first(seen))) : Beginning::undecided;
-        if (beginning == Beginning::forbidden)
-            return Progress::forbidden;
-        const bool hidden = beginning == Beginning::undecided && from.hides_more_than(seen);
-        if (beginning == Beginning::allowed || (ended && !hidden)) {
-            guard = nullptr;
-            return Progress::more;
-        }
-        if (!hidden) {
-            readable_ = false;
-            return Progress::waiting;
-        }
-        from.uncover(seen);
+    const auto beginning = look_at_beginning(from, guard);
+    if (!beginning)
+        return Progress::from_failed;
+    if (*beginning == Beginning::forbidden)
+        return Progress::forbidden;
+    if (*beginning == Beginning::undecided) {
+        readable_ = false;
+        return Progress::waiting;
     }
-    return Progress::from_failed;
+    guard = nullptr;
+    return Progress::more;
 }
 
 Progress Direction::peek(Channel& from, Channel& to, const Means& means)

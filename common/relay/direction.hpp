@@ -142,7 +142,7 @@ private:
     Progress flush(Channel& to);
     Progress flush_pipe(int to);
     Progress flush_held(Channel& to);
-    Progress look_at_beginning(Channel& from, Guard& guard);
+    Progress pass_guard(Channel& from, Guard& guard);
     Progress peek(Channel& from, Channel& to, const Means& means);
     Progress take_ahead(Channel& from);
     Progress move_piece(Channel& from, Channel& to, const Means& means, std::size_t& moved);

@@ -13,7 +13,7 @@
 
 namespace tunnel {
 
-// A channel whose socket an io_context watches. asio's socket is ten times as large as a
+// A channel whose socket an io_context watches. asio's socket is twenty times as large as a
 // descriptor, so the relay and those who only keep connections have a Channel. While somebody waits
 // for it, it must stay where it is.
 class AsyncChannel {
