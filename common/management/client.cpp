@@ -158,7 +158,8 @@ awaitable<std::string_view> ManagementClient::read(Clock::time_point limit)
     for (;;) {
         co_await take_turn();
         within.check({});
-        const ssize_t size = side().receive(std::as_writable_bytes(std::span(buffer_)));
+        const ssize_t size = receive_bytes(socket_.native_handle(), tls_,
+                                           std::as_writable_bytes(std::span(buffer_)));
         if (size >= 0)
             co_return std::string_view(buffer_.data(), static_cast<std::size_t>(size));
         if (errno != EAGAIN)
@@ -177,7 +178,8 @@ awaitable<void> ManagementClient::write(std::string bytes, Clock::time_point lim
             co_await take_turn();
             within.check({});
         }
-        const ssize_t size = side().send(rest.first(std::min(rest.size(), most_written)));
+        const ssize_t size = send_bytes(socket_.native_handle(), tls_,
+                                        rest.first(std::min(rest.size(), most_written)));
         if (size >= 0) {
             rest = rest.subspan(static_cast<std::size_t>(size));
             if (!rest.empty())
@@ -199,7 +201,7 @@ void ManagementClient::reset_at_end()
 
 awaitable<void> ManagementClient::finish(Clock::time_point limit)
 {
-    side().end();
+    end_stream(socket_.native_handle(), tls_);
     const Limit within(socket_, limit);
     for (std::size_t ignored = 0; ignored < most_ignored;) {
         co_await take_turn();

@@ -48,8 +48,6 @@ public:
     awaitable<void> finish(Clock::time_point limit);
 
 private:
-    Side side() { return {socket_.native_handle(), tls_ ? &tls_ : nullptr}; }
-
     awaitable<void> take_turn();
     awaitable<std::error_code> ready(bool to_write);
 

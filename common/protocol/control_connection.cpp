@@ -23,19 +23,17 @@ constexpr auto patience_for_goodbye = std::chrono::seconds(5);
 
 } // namespace
 
-ControlConnection::ControlConnection(tcp::socket socket, Heartbeats heartbeats, Tls tls)
-    : socket_(std::move(socket)),
-      tls_(std::move(tls)),
-      wire_(socket_, &tls_),
+ControlConnection::ControlConnection(AsyncChannel channel, Heartbeats heartbeats)
+    : channel_(std::move(channel)),
       heartbeats_(heartbeats),
-      reader_(wire_),
-      outbox_filled_(socket_.get_executor()),
-      heart_(socket_.get_executor()),
+      reader_(channel_),
+      outbox_filled_(channel_.socket().get_executor()),
+      heart_(channel_.socket().get_executor()),
       last_received_(Clock::now())
 {
     std::error_code ignored; // a connection that is gone already shows at the first read
-    peer_ = socket_.remote_endpoint(ignored);
-    socket_.set_option(tcp::no_delay(true), ignored);
+    peer_ = channel_.socket().remote_endpoint(ignored);
+    channel_.socket().set_option(tcp::no_delay(true), ignored);
 }
 
 awaitable<void> ControlConnection::run(std::function<void(Frame&)> on_frame)
@@ -74,7 +72,7 @@ void ControlConnection::end(std::error_code error, std::string what)
     end_error_ = error;
     end_what_ = std::move(what);
     std::error_code ignored;
-    socket_.close(ignored);
+    channel_.socket().close(ignored);
     outbox_filled_.notify();
     heart_.notify();
 }
@@ -94,7 +92,7 @@ std::optional<std::chrono::microseconds> ControlConnection::round_trip() const
     tcp_info info{};
     socklen_t size = sizeof info;
     // It is a const call of the socket, but asio has none that gives its descriptor.
-    const int descriptor = const_cast<tcp::socket&>(socket_).native_handle();
+    const int descriptor = const_cast<tcp::socket&>(channel_.socket()).native_handle();
     if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || info.tcpi_rtt == 0)
         return std::nullopt;
     return std::chrono::microseconds(info.tcpi_rtt);
@@ -141,7 +139,7 @@ awaitable<void> ControlConnection::transmit()
             while (outbox_.empty() && !ended_)
                 co_await outbox_filled_.wait();
             if (!outbox_.empty() && !ended_)
-                co_await send(wire_, std::exchange(outbox_, {}));
+                co_await send(channel_, std::exchange(outbox_, {}));
             if (finish_by_ && outbox_.empty())
                 end(make_error_code(std::errc::operation_canceled), "closed on purpose");
         }

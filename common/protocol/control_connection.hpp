@@ -24,7 +24,7 @@ public:
     // Frames that the peer does not take pile up to this many bytes, then the connection ends.
     static constexpr std::size_t largest_outbox = 1024 * 1024;
 
-    ControlConnection(tcp::socket socket, Heartbeats heartbeats, Tls tls = {});
+    ControlConnection(AsyncChannel channel, Heartbeats heartbeats);
 
     // Runs until the connection ends, and throws the std::system_error it ended with. `on_frame` is
     // called for every frame, heartbeats too, between two waits. Call it once; the object must
@@ -62,9 +62,7 @@ private:
     awaitable<void> transmit();
     awaitable<void> keep_alive();
 
-    tcp::socket socket_;
-    Tls tls_;
-    Wire wire_;
+    AsyncChannel channel_;
     tcp::endpoint peer_;
     Heartbeats heartbeats_;
     FrameReader reader_;

@@ -60,7 +60,7 @@ awaitable<std::size_t> TurnReader::read_some(std::span<std::uint8_t> room)
     for (;;) {
         if (used_up())
             co_await yield();
-        const ssize_t size = wire_.side().receive(std::as_writable_bytes(room));
+        const ssize_t size = channel_.receive(std::as_writable_bytes(room));
         if (size > 0) {
             --steps_left_;
             co_return static_cast<std::size_t>(size);
@@ -71,10 +71,7 @@ awaitable<std::size_t> TurnReader::read_some(std::span<std::uint8_t> room)
             continue;
         if (errno != EAGAIN)
             throw std::system_error(failure_of(errno));
-        if (wire_.tls != nullptr && wire_.tls->wants_to_send())
-            co_await wire_.socket->async_wait(tcp::socket::wait_write, use_awaitable);
-        else
-            co_await wire_.socket->async_wait(tcp::socket::wait_read, use_awaitable);
+        co_await channel_.receivable();
         steps_left_ = most_steps_in_a_turn;
         others_had_turn_ = true;
     }
@@ -106,13 +103,13 @@ awaitable<void> TurnReader::yield()
     co_await yield_to_others();
     steps_left_ = most_steps_in_a_turn;
     others_had_turn_ = true;
-    if (!wire_.socket->is_open())
+    if (!channel_.socket().is_open())
         throw std::system_error(asio::error::operation_aborted);
 }
 
-awaitable<Frame> read_first_frame(Wire wire)
+awaitable<Frame> read_first_frame(AsyncChannel& channel)
 {
-    TurnReader reader(wire);
+    TurnReader reader(channel);
     std::array<std::uint8_t, smallest_first_frame> bytes{};
     constexpr std::size_t header_end = magic.size() + FrameHeader::wire_size;
     std::size_t held = 0;
@@ -132,13 +129,13 @@ awaitable<Frame> read_first_frame(Wire wire)
     co_await reader.read_all(rest);
     Frame frame = decoded(bytes[header_end - 1], body);
     if (std::holds_alternative<Unknown>(frame))
-        frame = co_await read_frame(wire);
+        frame = co_await read_frame(channel);
     co_return std::move(frame);
 }
 
-awaitable<Frame> read_frame(Wire wire)
+awaitable<Frame> read_frame(AsyncChannel& channel)
 {
-    TurnReader reader(wire);
+    TurnReader reader(channel);
     for (int unknown = 0;;) {
         std::array<std::uint8_t, FrameHeader::wire_size> header_bytes{};
         const std::span<std::uint8_t> header_room(header_bytes);
@@ -215,32 +212,32 @@ awaitable<void> FrameReader::fill(std::size_t size)
     }
 }
 
-awaitable<void> send(Wire wire, std::string bytes)
+awaitable<void> send(AsyncChannel& channel, std::string bytes)
 {
     std::string_view rest = bytes;
     while (!rest.empty()) {
-        const ssize_t size = wire.side().send(std::as_bytes(std::span(rest)));
+        const ssize_t size = channel.send(std::as_bytes(std::span(rest)));
         if (size >= 0)
             rest.remove_prefix(static_cast<std::size_t>(size));
         else if (errno == EAGAIN)
-            co_await wire.socket->async_wait(tcp::socket::wait_write, use_awaitable);
+            co_await channel.sendable();
         else if (errno != EINTR)
             throw std::system_error(errno, std::system_category());
     }
 }
 
-awaitable<void> send_last(Wire wire, std::string bytes)
+awaitable<void> send_last(AsyncChannel& channel, std::string bytes)
 {
-    const Deadline limit(*wire.socket, patience_for_close);
+    const Deadline limit(channel.socket(), patience_for_close);
     try {
-        co_await send(wire, std::move(bytes));
-        wire.side().end();
+        co_await send(channel, std::move(bytes));
+        channel.end();
         std::array<std::uint8_t, 512> unwanted;
         const std::span<std::uint8_t> room(unwanted);
-        for (TurnReader reader(wire);;)
+        for (TurnReader reader(channel);;)
             co_await reader.read_some(room);
     } catch (const std::system_error& error) {
-        if (error.code() == asio::error::operation_aborted && wire.socket->is_open())
+        if (error.code() == asio::error::operation_aborted && channel.socket().is_open())
             throw;
     }
 }

@@ -1,4 +1,4 @@
-// Frames on a socket.
+// Frames on a connection. Each channel must outlive what reads and writes it.
 #pragma once
 
 #include <optional>
@@ -7,23 +7,9 @@
 
 #include "common/base/asio.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/transport/tls.hpp"
+#include "common/transport/async_channel.hpp"
 
 namespace tunnel {
-
-// The socket that frames come and go by, and what encrypts it, if anything does. Both must outlive
-// it.
-struct Wire {
-    Wire(tcp::socket& its_socket, Tls* its_tls = nullptr)
-        : socket(&its_socket), tls(its_tls != nullptr && *its_tls ? its_tls : nullptr)
-    {
-    }
-
-    Side side() const { return {socket->native_handle(), tls}; }
-
-    tcp::socket* socket;
-    Tls* tls;
-};
 
 // A frame from somebody who has not proved anything yet is at most this long, header included.
 inline constexpr std::size_t largest_first_frame = 4096;
@@ -45,7 +31,7 @@ inline constexpr int most_unknown_frames = 16;
 // everybody else waiting, and no deadline would fire. Hence this counts, and yields by itself.
 class TurnReader {
 public:
-    explicit TurnReader(Wire wire) : wire_(wire) {}
+    explicit TurnReader(AsyncChannel& channel) : channel_(channel) {}
 
     // Takes what is there, at least one byte, and waits if there is nothing. Throws
     // std::system_error, operation_aborted if the socket was closed meanwhile.
@@ -64,7 +50,7 @@ private:
 
     bool used_up() const { return steps_left_ == 0; }
 
-    Wire wire_;
+    AsyncChannel& channel_;
     int steps_left_ = most_steps_in_a_turn;
     bool others_had_turn_ = false;
 };
@@ -72,12 +58,12 @@ private:
 // The magic and the first frame, and not one byte more. Throws std::system_error: not_our_protocol
 // as soon as that shows, malformed_frame, also for one of a size that no first frame has, or what
 // the socket says.
-awaitable<Frame> read_first_frame(Wire wire);
+awaitable<Frame> read_first_frame(AsyncChannel& channel);
 
 // The next frame, and not one byte more, for a connection whose later bytes are a visitor's. Throws
 // std::system_error: malformed_frame, also for one larger than largest_first_frame,
 // too_many_unknown, or what the socket says. Unknown kinds are skipped.
-awaitable<Frame> read_frame(Wire wire);
+awaitable<Frame> read_frame(AsyncChannel& channel);
 
 // Takes the first frame out of what was received, if it is there whole; kinds unknown are skipped,
 // and counted in `unknown`. Throws as above.
@@ -86,7 +72,7 @@ std::optional<Frame> take_frame(std::string& received, int& unknown);
 // Reads the frames of a control connection, as many as come with one read.
 class FrameReader {
 public:
-    explicit FrameReader(Wire wire) : reader_(wire), buffer_(initial_capacity) {}
+    explicit FrameReader(AsyncChannel& channel) : reader_(channel), buffer_(initial_capacity) {}
 
     // As read_frame(), but any number of frames of unknown kinds is skipped.
     awaitable<Frame> next();
@@ -105,11 +91,11 @@ private:
 };
 
 // Writes `bytes` whole. Throws std::system_error.
-awaitable<void> send(Wire wire, std::string bytes);
+awaitable<void> send(AsyncChannel& channel, std::string bytes);
 
 // Sends `bytes` as the last of the connection and returns when the peer has closed it, after a
 // second at most: closing while something is unread is a reset, and a reset can overtake what was
 // sent. Throws only operation_aborted, when the caller is cancelled.
-awaitable<void> send_last(Wire wire, std::string bytes);
+awaitable<void> send_last(AsyncChannel& channel, std::string bytes);
 
 } // namespace tunnel

@@ -19,16 +19,16 @@ Relay::~Relay()
     stop();
 }
 
-void Relay::hand_over(Fd first, Fd second, Done done, PairOptions options)
+// To the worker with the fewest pairs, and of those to the first: with few pairs most of them
+// sleep, and one is awake already.
+void Relay::hand_over(Channel first, Channel second, Done done, PairOptions options)
 {
-    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)),
-              std::move(options));
-}
-
-void Relay::hand_over(Fd first, Framed second, Done done, PairOptions options)
-{
-    hand_over(std::make_unique<Pair>(std::move(first), std::move(second), std::move(done)),
-              std::move(options));
+    auto pair = std::make_unique<Pair>(std::move(first), std::move(second), std::move(done),
+                                       std::move(options));
+    ++live_;
+    const auto idlest = std::ranges::min_element(
+        workers_, {}, [](const std::unique_ptr<Worker>& worker) { return worker->load(); });
+    (*idlest)->hand_over(std::move(pair));
 }
 
 void Relay::end_group(std::uint64_t group)
@@ -41,21 +41,6 @@ void Relay::end_unwanted()
 {
     for (const auto& worker : workers_)
         worker->end_unwanted();
-}
-
-// To the worker with the fewest pairs, and of those to the first: with few pairs most of them
-// sleep, and one is awake already.
-void Relay::hand_over(std::unique_ptr<Pair> pair, PairOptions options)
-{
-    pair->group = options.group;
-    pair->view = options.view;
-    pair->forth.guard(options.guard);
-    pair->forth.limit(std::move(options.limits.first_to_second));
-    pair->back.limit(std::move(options.limits.second_to_first));
-    ++live_;
-    const auto idlest = std::ranges::min_element(
-        workers_, {}, [](const std::unique_ptr<Worker>& worker) { return worker->load(); });
-    (*idlest)->hand_over(std::move(pair));
 }
 
 bool Relay::poll()

@@ -1,5 +1,5 @@
-// The data plane: moves bytes between two connected sockets. It knows nothing of visitors, tickets
-// or protocols; what it is given is two descriptors, what it gives back is one Flow.
+// The data plane: moves bytes between two connections. It knows nothing of visitors, tickets or
+// protocols; what it is given is two channels, what it gives back is one Flow.
 #pragma once
 
 #include <atomic>
@@ -8,14 +8,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/base/fd.hpp"
 #include "common/base/turn_watch.hpp"
 #include "common/relay/bandwidth.hpp"
-#include "common/transport/tls.hpp"
+#include "common/transport/channel.hpp"
 
 namespace tunnel {
 
@@ -34,22 +34,17 @@ enum class End : std::uint8_t {
     forbidden,          // the first socket's stream began as it must not
 };
 
-// A connection between the proxies that carries streams in frames (framing.hpp), so that it can be
-// used again for the next stream.
-struct Framed {
-    Fd socket;
-    Tls tls{};              // through which its bytes go, or nothing
-    std::string received{}; // from it, and not looked at yet
-    std::string unsent{};   // goes out before everything else
-    // The peer has not taken the stream on. Until it says start nothing is taken from the other
-    // socket, so that nothing is lost if this connection turns out to be dead: what is there is
-    // only peeked at and sent.
+// That the second channel carries streams in frames (framing.hpp), so that it can be used again for
+// the next stream, and how this one begins.
+struct FramedStream {
+    std::string unsent{}; // goes out before everything else
+    // The peer has not taken the stream on. Until it says start nothing is lost of what the first
+    // channel gives: what is there is only peeked at and sent, in case that this connection turns
+    // out to be dead.
     bool awaits_start = false;
     std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
     // `unsent` may wait for the first piece to go with, for as long as the relay would spin.
     bool unsent_may_wait = false;
-
-    Side side() { return {socket.get(), tls ? &tls : nullptr}; }
 };
 
 // What is thought of a stream by the first bytes of it.
@@ -72,8 +67,8 @@ struct Flow {
     std::chrono::steady_clock::duration duration{}; // from hand_over() to the end
 
     // What the receiver of this may keep; all else is closed.
-    Fd first{};            // not_started, and refused before the start: nothing was taken from it
-    Framed second{};       // finished: if framed and good for another stream
+    Channel first{};       // not_started, and refused before the start: nothing of it is lost
+    Channel second{};      // finished: if framed and good for another stream
     std::string refusal{}; // refused: the body of the frame
 };
 
@@ -93,6 +88,7 @@ struct PairOptions {
     // other way goes on meanwhile. A stream that ends then is allowed.
     Guard guard = nullptr;
     PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
+    std::optional<FramedStream> framed{};
 };
 
 struct RelayOptions {
@@ -114,8 +110,6 @@ struct RelayOptions {
     std::size_t pipes = 32;
 };
 
-struct Pair;
-
 // Each direction of a pair is independent: an end of stream on one side is passed on as one, and
 // the other way lives on; a side that does not read stops only the other side's sending. A failure
 // of one side, and every end but `finished`, resets both: a cut stream must not look like a whole
@@ -133,12 +127,11 @@ public:
     // As stop().
     ~Relay();
 
-    // Takes both sockets, which must be connected, non-blocking, and prepared by prepare_stream();
-    // the first may be a Unix socket, which knows no reset: closing it is one only for a peer that
-    // has sent what was not read.
+    // Takes both channels, whose sockets must be connected, non-blocking, and prepared by
+    // prepare_stream(). The first may be a Unix socket, which knows no reset: closing it is one
+    // only for a peer that has sent what was not read.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
-    void hand_over(Fd first, Fd second, Done done, PairOptions options = {});
-    void hand_over(Fd first, Framed second, Done done, PairOptions options = {});
+    void hand_over(Channel first, Channel second, Done done, PairOptions options = {});
 
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe
     // from any thread, or with a lent one only from that.
@@ -172,8 +165,6 @@ public:
 
 private:
     class Worker;
-
-    void hand_over(std::unique_ptr<Pair> pair, PairOptions options);
 
     std::atomic<std::size_t> live_ = 0;
     std::vector<std::unique_ptr<Worker>> workers_;

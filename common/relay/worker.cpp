@@ -5,14 +5,9 @@
 #include <system_error>
 #include <utility>
 
-#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "common/transport/socket.hpp"
 
@@ -44,34 +39,12 @@ constexpr std::uint64_t small = 16 * 1024;
 // After one others are expected for so long: whoever sends them may have to wait for a core.
 constexpr auto messages_expected = 10ms;
 
-Fd checked(int descriptor, const char* what)
-{
-    if (descriptor < 0)
-        throw std::system_error(errno, std::system_category(), what);
-    return Fd(descriptor);
-}
-
-// What was written to the socket and its peer has not acknowledged, tcp(7).
-int unacknowledged_bytes(int descriptor)
-{
-    int bytes = 0;
-    ::ioctl(descriptor, SIOCOUTQ, &bytes);
-    return bytes;
-}
-
 bool is_unix(int descriptor)
 {
     int domain = AF_UNSPEC;
     auto size = static_cast<socklen_t>(sizeof domain);
     return ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
            domain == AF_UNIX;
-}
-
-End second_failed(const Pair& pair)
-{
-    // Until then nothing was taken from the first socket, and nothing given to it.
-    const bool started = !pair.forth.awaits_start() || pair.back.heard_start();
-    return started ? End::second_failed : End::not_started;
 }
 
 } // namespace
@@ -81,22 +54,23 @@ Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& liv
     : options_(options),
       own_thread_(own_thread),
       live_(live),
-      epoll_(checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      wake_up_(checked(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")),
-      timer_(checked(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), "timerfd")),
-      shared_(shared_buffer_size),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       pipes_(options.pipes),
+      shared_(shared_buffer_size),
+      timers_(options_),
       watch_("relay-" + std::to_string(number))
 {
-    const auto add = [this](const Fd& descriptor, std::uint64_t tag) {
+    const auto add = [this](int descriptor, std::uint64_t tag) {
         epoll_event event{};
         event.events = EPOLLIN;
         event.data.u64 = tag;
-        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor.get(), &event) != 0)
+        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
             throw std::system_error(errno, std::system_category(), "epoll_ctl");
     };
-    add(wake_up_, wake_up_tag);
-    add(timer_, timer_tag);
+    if (!epoll_.is_open())
+        throw std::system_error(errno, std::system_category(), "epoll_create1");
+    add(mailbox_.descriptor(), wake_up_tag);
+    add(wake_timer_.descriptor(), timer_tag);
     if (own_thread)
         thread_ = std::thread([this] { run(); });
 }
@@ -111,24 +85,13 @@ void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
     ++load_;
     pair->began = Pair::Clock::now();
     pair->last_byte = pair->began;
-    std::unique_lock lock(mutex_);
-    if (stopping_) {
-        lock.unlock();
+    if (own_thread_ ? !mailbox_.put(pair) : mailbox_.is_stopped()) {
         close_and_report(*pair, End::stopped);
-        return;
-    }
-    if (!thread_.joinable()) {
-        lock.unlock();
+    } else if (!own_thread_) {
         now_ = pair->began;
         round_end_ = now_ + round_time;
         adopt(std::move(pair));
-        return;
     }
-    inbox_.push_back(std::move(pair));
-    has_news_ = true;
-    lock.unlock();
-    if (asleep_.exchange(false))
-        wake();
 }
 
 void Relay::Worker::end_group(std::uint64_t group)
@@ -143,18 +106,12 @@ void Relay::Worker::end_unwanted()
 
 void Relay::Worker::end_from_anywhere(Which which)
 {
-    if (!thread_.joinable()) {
-        end_those(which);
-        graveyard_.clear();
+    if (own_thread_) {
+        mailbox_.end(std::move(which));
         return;
     }
-    {
-        const std::lock_guard lock(mutex_);
-        to_end_.push_back(std::move(which));
-        has_news_ = true;
-    }
-    if (asleep_.exchange(false))
-        wake();
+    end_those(which);
+    graveyard_.clear();
 }
 
 void Relay::Worker::end_those(const Which& which)
@@ -169,22 +126,10 @@ void Relay::Worker::end_those(const Which& which)
 
 void Relay::Worker::stop()
 {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        has_news_ = true;
-    }
-    if (thread_.joinable()) {
-        wake();
+    mailbox_.stop();
+    if (thread_.joinable())
         thread_.join();
-    }
     end_all();
-}
-
-void Relay::Worker::wake()
-{
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_up_.get(), &one, sizeof one);
 }
 
 void Relay::Worker::run()
@@ -193,14 +138,15 @@ void Relay::Worker::run()
     do {
         const auto count = static_cast<std::size_t>(std::max(0, wait_for_events(events)));
         work(std::span(events).first(count));
-    } while (!has_news_ || !take_inbox());
+    } while (!mailbox_.has_news() || !take_news());
 }
 
 bool Relay::Worker::poll()
 {
     Events events;
     const auto count = static_cast<std::size_t>(std::max(0, look(events, 0)));
-    if (count == 0 && queue_.empty() && !timer_due() && !start_due() && !turn_due()) {
+    if (count == 0 && queue_.empty() && !timers_.is_due(now_) && !start_due() &&
+        !timers_.is_turn_due(now_)) {
         graveyard_.clear(); // what has ended while it was handed over
         return false;
     }
@@ -213,7 +159,8 @@ bool Relay::Worker::may_sleep()
     round_end_ = Pair::Clock::now() + round_time;
     while (!starting_.empty() && !round_is_over())
         start_next();
-    arm_timer();
+    // One that comes due too early, for a pair that has ended, does no harm.
+    wake_timer_.arm(timers_.next());
     return queue_.empty() && starting_.empty();
 }
 
@@ -240,15 +187,16 @@ int Relay::Worker::wait_for_events(Events& events)
     // Yielding lets the sender of the next piece run, which may share this core; without it
     // spinning would be what delays it.
     while (now_ - last_event_ < options_.spin) {
-        if (const int count = look(events, 0); count != 0 || has_news_ || start_due() || turn_due())
+        if (const int count = look(events, 0);
+            count != 0 || mailbox_.has_news() || start_due() || timers_.is_turn_due(now_))
             return count;
         ::sched_yield();
     }
     if (!may_sleep())
         return 0;
-    asleep_ = true; // whoever brings news from here on wakes it
-    const int count = look(events, has_news_ ? 0 : -1);
-    asleep_ = false;
+    mailbox_.falls_asleep();
+    const int count = look(events, mailbox_.has_news() ? 0 : -1);
+    mailbox_.is_awake();
     return count;
 }
 
@@ -298,15 +246,12 @@ void Relay::Worker::start_next()
 
 void Relay::Worker::on_event(const epoll_event& event)
 {
-    std::uint64_t ignored = 0;
-    if (event.data.u64 == wake_up_tag) {
-        [[maybe_unused]] const auto size = ::read(wake_up_.get(), &ignored, sizeof ignored);
-    } else if (event.data.u64 == timer_tag) {
-        [[maybe_unused]] const auto size = ::read(timer_.get(), &ignored, sizeof ignored);
-        armed_ = Pair::Clock::time_point::max();
-    } else {
+    if (event.data.u64 == wake_up_tag)
+        mailbox_.woken();
+    else if (event.data.u64 == timer_tag)
+        wake_timer_.rest();
+    else
         on_pair_event(event.data.u64, event.events);
-    }
 }
 
 void Relay::Worker::end_all()
@@ -317,43 +262,35 @@ void Relay::Worker::end_all()
 }
 
 // Whether to end.
-bool Relay::Worker::take_inbox()
+bool Relay::Worker::take_news()
 {
-    std::vector<std::unique_ptr<Pair>> arrived;
-    std::vector<Which> unwanted;
-    bool stopping = false;
-    {
-        const std::lock_guard lock(mutex_);
-        arrived.swap(inbox_);
-        unwanted.swap(to_end_);
-        has_news_ = false;
-        stopping = stopping_;
-    }
+    Mailbox::News news = mailbox_.take();
     last_event_ = now_;
-    for (auto& pair : arrived)
+    for (auto& pair : news.arrived)
         adopt(std::move(pair));
-    for (const Which& which : unwanted)
+    for (const Which& which : news.to_end)
         end_those(which);
     graveyard_.clear();
-    return stopping;
+    return news.stop;
 }
 
 void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 {
     Pair& pair = *owned;
     if (pair.framed())
-        reset_on_close(pair.second.get()); // its last stream may have ended cleanly
-    if (is_unix(pair.first.get())) // where a read also stops short at descriptors that were passed
+        reset_on_close(pair.second.descriptor()); // its last stream may have ended cleanly
+    if (is_unix(pair.first
+                    .descriptor())) // where a read also stops short at descriptors that were passed
         pair.forth.read_until_told();
-    pair.place = pairs_.size();
+    pair.place = static_cast<std::uint32_t>(pairs_.size());
     pairs_.push_back(std::move(owned));
     const auto tag = reinterpret_cast<std::uintptr_t>(&pair);
-    if (!watch(pair.first.get(), tag)) {
+    if (!watch(pair.first.descriptor(), tag)) {
         end(pair, End::first_failed);
-    } else if (!watch(pair.second.get(), tag | second_bit)) {
-        end(pair, second_failed(pair));
+    } else if (!watch(pair.second.descriptor(), tag | second_bit)) {
+        end(pair, pair.second_failed());
     } else {
-        set_timer(pair);
+        timers_.set(pair, now_);
         progress(pair);
         if (!pair.ended && pair.forth.waits_for_piece()) {
             pair.starting = true;
@@ -378,9 +315,10 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         return;
     // A reset is passed on even while the other side is too slow to let us read up to it.
     if (events & EPOLLERR) {
-        end(pair, is_second ? second_failed(pair) : End::first_failed);
+        end(pair, is_second ? pair.second_failed() : End::first_failed);
         return;
     }
+    const Channel& it = is_second ? pair.second : pair.first;
     Direction& from_it = is_second ? pair.back : pair.forth;
     Direction& to_it = is_second ? pair.forth : pair.back;
     if (events & EPOLLPRI)
@@ -391,7 +329,7 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
         from_it.can_read();
     if (events & (EPOLLOUT | EPOLLHUP)) {
         to_it.can_write();
-        if (is_second && pair.second_tls) // which may have had to say something before it read on
+        if (it.is_encrypted()) // it may have had to say something before it read on
             from_it.can_read();
     }
     if (pair.queued)
@@ -420,7 +358,7 @@ void Relay::Worker::progress(Pair& pair)
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
         pair.forth.start();
         pair.last_byte = now_; // however long the start took
-        set_timer(pair);
+        timers_.set(pair, now_);
     }
     if (!pump(pair, pair.forth))
         return;
@@ -436,7 +374,7 @@ void Relay::Worker::progress(Pair& pair)
         no_longer_load(pair);
     if (pair.half_closed() != was_half_closed && !pair.forth.awaits_start()) {
         pair.last_byte = now_; // however long it was silent before
-        set_timer(pair);
+        timers_.set(pair, now_);
     }
 }
 
@@ -444,14 +382,14 @@ void Relay::Worker::progress(Pair& pair)
 bool Relay::Worker::pump(Pair& pair, Direction& direction)
 {
     const bool forth = &direction == &pair.forth;
-    const Side from = forth ? pair.first_side() : pair.second_side();
-    const Side to = forth ? pair.second_side() : pair.first_side();
+    Channel& from = forth ? pair.first : pair.second;
+    Channel& to = forth ? pair.second : pair.first;
     const std::uint64_t before = direction.bytes();
     const std::uint64_t work_before = direction.work();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
-    const Progress progress =
-        direction.pump(from, to, {shared_, pipes_, now_, closes_next, round_end_},
-                       std::max(round_left_, plain_piece));
+    const Progress progress = direction.pump(
+        from, to, {shared_, pipes_, now_, closes_next, round_end_, forth ? &pair.guard : nullptr},
+        std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     const std::uint64_t work = direction.work() - work_before;
     round_left_ -= std::min<std::uint64_t>(round_left_, std::max(moved, work));
@@ -459,10 +397,10 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
         last_small_ = now_;
     switch (progress) {
     case Progress::from_failed:
-        end(pair, forth ? End::first_failed : second_failed(pair));
+        end(pair, forth ? End::first_failed : pair.second_failed());
         return false;
     case Progress::to_failed:
-        end(pair, forth ? second_failed(pair) : End::first_failed);
+        end(pair, forth ? pair.second_failed() : End::first_failed);
         return false;
     case Progress::refused:
         end(pair, End::refused);
@@ -474,7 +412,7 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
         enqueue(pair);
         return true;
     case Progress::throttled:
-        await_turn(pair, direction.turn_due(now_));
+        timers_.await_turn(pair, direction.turn_due(now_));
         return true;
     case Progress::waiting:
     case Progress::finished:
@@ -483,113 +421,31 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     return true;
 }
 
-// Of the direction that has its turn first.
-void Relay::Worker::await_turn(Pair& pair, Pair::Clock::time_point due)
-{
-    if (pair.throttled && pair.turn->first <= due)
-        return;
-    if (pair.throttled)
-        turns_.erase(pair.turn);
-    pair.turn = turns_.emplace(due, &pair);
-    pair.throttled = true;
-}
-
 // Whoever has had a turn waits for one that comes later.
 void Relay::Worker::take_turns()
 {
     bool any = false;
-    while (turn_due() && !(std::exchange(any, true) && round_is_over())) {
-        Pair& pair = *turns_.begin()->second;
-        turns_.erase(turns_.begin());
-        pair.throttled = false;
+    while (timers_.is_turn_due(now_) && !(std::exchange(any, true) && round_is_over())) {
+        Pair& pair = timers_.take_turn();
         if (!pair.queued)
             progress(pair);
     }
 }
 
-// Puts the pair under the limit that holds for its state, counted from its last byte; before its
-// start, from its beginning.
-void Relay::Worker::set_timer(Pair& pair)
-{
-    if (pair.timed)
-        timers_.erase(pair.timer);
-    const bool awaits = pair.forth.awaits_start();
-    const auto limit = awaits               ? options_.start_timeout
-                       : pair.half_closed() ? options_.half_close_timeout
-                                            : options_.idle_timeout;
-    auto due = (awaits ? pair.began : pair.last_byte) + limit;
-    pair.timed = limit.count() > 0;
-    if (awaits && now_ < pair.began + options_.start_patience) {
-        due = pair.timed ? std::min(due, pair.began + options_.start_patience)
-                         : pair.began + options_.start_patience;
-        pair.timed = true;
-    }
-    if (pair.timed)
-        pair.timer = timers_.emplace(due, &pair);
-}
-
-// Bytes do not touch the timers, they only note their time: a timer that comes due is set anew if
-// there were any since. Bytes that the receiver takes out of the kernel's buffers count as well:
-// those hold megabytes, for which a slow reader may need longer than the limit.
 void Relay::Worker::expire_timers()
 {
     bool any = false;
-    while (timer_due() && !(std::exchange(any, true) && round_is_over())) {
-        Pair& pair = *timers_.begin()->second;
-        if (pair.forth.awaits_start()) {
-            expire_start(pair);
-            continue;
-        }
-        const int unacknowledged =
-            std::exchange(pair.unacknowledged, unacknowledged_bytes(pair.first.get()) +
-                                                   unacknowledged_bytes(pair.second.get()));
-        const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;
-        if (drains || pair.throttled)
-            pair.last_byte = now_;
-        set_timer(pair);
-        if (pair.timer->first <= now_)
-            end(pair, pair.half_closed() ? End::half_close_timeout : End::idle_timeout);
+    while (timers_.is_due(now_) && !(std::exchange(any, true) && round_is_over())) {
+        Pair& pair = timers_.first_due();
+        if (const auto how = timers_.examine(pair, now_))
+            end(pair, *how);
     }
-}
-
-void Relay::Worker::expire_start(Pair& pair)
-{
-    const auto limit = options_.start_timeout;
-    if (limit.count() > 0 && now_ >= pair.began + limit)
-        end(pair, End::start_timeout);
-    else if (unacknowledged_bytes(pair.second.get()) > 0)
-        end(pair, End::not_started);
-    else
-        set_timer(pair);
-}
-
-// Before sleeping. One that comes due too early, for a pair that has ended, does no harm; so it is
-// set far less often than there are pairs.
-void Relay::Worker::arm_timer()
-{
-    auto next = Pair::Clock::time_point::max();
-    for (const Pair::Timers* const timers : {&timers_, &turns_}) {
-        if (!timers->empty())
-            next = std::min(next, timers->begin()->first);
-    }
-    if (next >= armed_)
-        return;
-    armed_ = next;
-    const auto since_start = armed_.time_since_epoch(); // of CLOCK_MONOTONIC
-    const auto whole = std::chrono::floor<std::chrono::seconds>(since_start);
-    itimerspec due{};
-    due.it_value.tv_sec = whole.count();
-    due.it_value.tv_nsec = std::chrono::nanoseconds(since_start - whole).count();
-    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &due, nullptr);
 }
 
 void Relay::Worker::end(Pair& pair, End how)
 {
     pair.ended = true;
-    if (pair.timed)
-        timers_.erase(pair.timer);
-    if (pair.throttled)
-        turns_.erase(pair.turn);
+    timers_.forget(pair);
     if (pair.queued)
         std::erase(queue_, &pair);
     if (pair.starting)
@@ -605,35 +461,11 @@ void Relay::Worker::end(Pair& pair, End how)
 
 void Relay::Worker::close_and_report(Pair& pair, End how)
 {
-    pair.show();
-    Flow flow{pair.forth.bytes(), pair.back.bytes(), how, Pair::Clock::now() - pair.began};
-    if (how == End::finished) {
-        allow_clean_close(pair.first.get());
-        // Also one that may be used again: if it is not, a reset would overtake its last frame.
-        allow_clean_close(pair.second.get());
-        if (pair.second_is_reusable()) {
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.second.get(), nullptr);
-            flow.second.socket = std::move(pair.second);
-            flow.second.tls = std::move(pair.second_tls);
-            flow.second.received = pair.back.take_received();
-        }
-    } else if (how == End::not_started) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
-        flow.first = std::move(pair.first);
-    } else if (how == End::refused) {
-        flow.refusal = pair.back.take_refusal();
-        if (pair.forth.awaits_start() && !pair.back.heard_start()) {
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, pair.first.get(), nullptr);
-            flow.first = std::move(pair.first);
-        }
+    Flow flow = pair.close(how);
+    for (const Channel* const kept : {&flow.first, &flow.second}) {
+        if (kept->is_open())
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, kept->descriptor(), nullptr);
     }
-    // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
-    // of the stream that the connection carried before.
-    if (pair.forth.awaits_start() && !pair.back.heard_start())
-        allow_clean_close(pair.second.get());
-    // What else is not finished is prepared to reset.
-    pair.first.close();
-    pair.second.close();
     no_longer_load(pair);
     --live_;
     pair.done(flow);

@@ -3,14 +3,16 @@
 
 #include <array>
 #include <deque>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
 
 #include <sys/epoll.h>
 
+#include "common/relay/mailbox.hpp"
 #include "common/relay/pair.hpp"
+#include "common/relay/pair_timers.hpp"
+#include "common/relay/wake_timer.hpp"
 
 namespace tunnel {
 
@@ -51,7 +53,7 @@ public:
 
 private:
     using Events = std::array<epoll_event, 256>;
-    using Which = std::function<bool(const Pair& pair)>;
+    using Which = Mailbox::Which;
 
     // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
     static constexpr std::uintptr_t second_bit = 1;
@@ -69,15 +71,13 @@ private:
     void end_all();
     void end_those(const Which& which);
     void end_from_anywhere(Which which);
-    bool take_inbox();
+    bool take_news();
     void adopt(std::unique_ptr<Pair> pair);
     bool watch(int descriptor, std::uintptr_t tag);
     void on_pair_event(std::uint64_t data, std::uint32_t events);
     void progress(Pair& pair);
     bool pump(Pair& pair, Direction& direction);
-    void set_timer(Pair& pair);
     void expire_timers();
-    void expire_start(Pair& pair);
 
     bool start_due() const
     {
@@ -90,37 +90,22 @@ private:
 
     void enqueue(Pair& pair);
 
-    bool timer_due() const { return !timers_.empty() && timers_.begin()->first <= now_; }
-
-    void await_turn(Pair& pair, Pair::Clock::time_point due);
-
-    bool turn_due() const { return !turns_.empty() && turns_.begin()->first <= now_; }
-
     void take_turns();
-    void arm_timer();
     void end(Pair& pair, End how);
     void close_and_report(Pair& pair, End how);
     void no_longer_load(Pair& pair);
-    void wake();
 
     const RelayOptions options_;
     const bool own_thread_;
     std::atomic<std::size_t>& live_;
     std::atomic<std::size_t> load_ = 0;
     Fd epoll_;
-    Fd wake_up_; // an eventfd
-    Fd timer_;   // a timerfd
-    std::vector<std::byte> shared_;
     PipePool pipes_; // before the pairs, which give theirs back
-
-    std::mutex mutex_; // guards the next three
-    std::vector<std::unique_ptr<Pair>> inbox_;
-    std::vector<Which> to_end_;
-    bool stopping_ = false;
-    std::atomic<bool> has_news_ = false; // in one of them; written under the mutex
-    std::atomic<bool> asleep_ = false;   // so it must be woken for news
+    Mailbox mailbox_;
 
     // Only the worker's own thread touches what follows.
+    WakeTimer wake_timer_;
+    std::vector<std::byte> shared_;
     Pair::Clock::time_point now_;
     Pair::Clock::time_point last_event_;
     std::vector<std::unique_ptr<Pair>> pairs_;
@@ -130,9 +115,7 @@ private:
     Pair::Clock::time_point round_end_;
     Pair::Clock::time_point
         last_small_; // when a message passed, rather than a part of a bulk stream
-    Pair::Timers timers_;
-    Pair::Timers turns_;                                             // of pairs that are throttled
-    Pair::Clock::time_point armed_ = Pair::Clock::time_point::max(); // when timer_ comes due
+    PairTimers timers_;
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;
     TurnWatch watch_;

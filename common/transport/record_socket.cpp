@@ -15,16 +15,6 @@ namespace {
 
 thread_local RecordBatch* current_batch = nullptr;
 
-struct RecordSocket {
-    int descriptor;
-    RecordGuard guard;
-};
-
-RecordSocket& socket_of(BIO* bio)
-{
-    return *static_cast<RecordSocket*>(BIO_get_data(bio));
-}
-
 // What the library expects of such an object, bio(7).
 int answer(BIO* bio, ssize_t size, std::size_t& done, int retry)
 {
@@ -39,13 +29,14 @@ int answer(BIO* bio, ssize_t size, std::size_t& done, int retry)
 
 int read_bio(BIO* bio, char* bytes, std::size_t size, std::size_t* done)
 {
-    auto& [descriptor, guard] = socket_of(bio);
+    RecordSocket& socket = record_socket_of(bio);
+    RecordGuard& guard = socket.guard;
     const std::span<std::byte> room(reinterpret_cast<std::byte*>(bytes), size);
     ssize_t result = -1;
     if (guard.objection().empty())
         result = current_batch != nullptr
-                     ? current_batch->receive(descriptor, room)
-                     : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
+                     ? current_batch->receive(socket.descriptor, room)
+                     : ::recv(socket.descriptor, room.data(), room.size(), MSG_DONTWAIT);
     if (result > 0 && !guard.take(room.first(static_cast<std::size_t>(result))))
         result = -1;
     if (!guard.objection().empty())
@@ -57,7 +48,7 @@ int write_bio(BIO* bio, const char* bytes, std::size_t size, std::size_t* done)
 {
     const int flags = current_batch != nullptr ? current_batch->send_flags() : 0;
     const ssize_t result =
-        ::send(socket_of(bio).descriptor, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+        ::send(record_socket_of(bio).descriptor, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
     return answer(bio, result, *done, BIO_FLAGS_WRITE);
 }
 
@@ -108,9 +99,9 @@ bio_st* make_record_socket(int descriptor, RecordGuard guard)
     return bio;
 }
 
-RecordGuard& guard_of(bio_st* record_socket)
+RecordSocket& record_socket_of(bio_st* bio)
 {
-    return socket_of(record_socket).guard;
+    return *static_cast<RecordSocket*>(BIO_get_data(bio));
 }
 
 void RecordBatch::enter()

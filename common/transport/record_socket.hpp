@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <sys/types.h>
@@ -12,13 +13,22 @@ struct bio_st; // OpenSSL's BIO
 
 namespace tunnel {
 
+// What is kept of a TLS connection beside OpenSSL's own state.
+struct RecordSocket {
+    int descriptor; // not owned
+    RecordGuard guard;
+    std::uint64_t sent_under_key = 0; // bytes
+    bool drained = false;             // see Tls::drained()
+    bool large_records = false;       // came last
+};
+
 // An object through which OpenSSL reads and writes the socket, which it does not own. What the
 // guard objects to OpenSSL does not get: reading fails with EPROTO then. Null if there is no
 // memory.
 bio_st* make_record_socket(int descriptor, RecordGuard guard);
 
 // Of such an object.
-RecordGuard& guard_of(bio_st* record_socket);
+RecordSocket& record_socket_of(bio_st* bio);
 
 // What the library cannot be told with a read or a write; in force on this thread while it lives.
 //

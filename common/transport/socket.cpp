@@ -1,8 +1,11 @@
 #include "common/transport/socket.hpp"
 
-#include <cerrno>
+#include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include <fmt/format.h>
+#include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
@@ -77,19 +80,22 @@ void reset(tcp::socket& socket)
     }
 }
 
-std::error_code send_at_once(const Side& side, std::string_view bytes)
-{
-    const ssize_t sent = side.send(std::as_bytes(std::span(bytes)));
-    if (sent < 0)
-        return {errno, std::system_category()};
-    if (static_cast<std::size_t>(sent) < bytes.size())
-        return make_error_code(std::errc::no_buffer_space);
-    return {};
-}
-
 Fd release(tcp::socket socket)
 {
     return Fd(socket.release());
+}
+
+std::size_t room_in(int descriptor)
+{
+    std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+    auto size = static_cast<socklen_t>(sizeof memory);
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_MEMINFO, memory.data(), &size) != 0)
+        return 0;
+    const std::uint32_t most = memory[SK_MEMINFO_SNDBUF];
+    // A TCP socket counts what waits in the former, a Unix socket in the latter.
+    const std::uint32_t used =
+        std::max(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
+    return most - std::min(most, used);
 }
 
 std::string to_string(const tcp::endpoint& endpoint)

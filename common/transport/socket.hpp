@@ -1,12 +1,11 @@
 // Options and endings of connected TCP sockets.
 #pragma once
 
+#include <cstddef>
 #include <string>
-#include <string_view>
 
 #include "common/base/asio.hpp"
 #include "common/base/fd.hpp"
-#include "common/transport/tls.hpp"
 
 namespace tunnel {
 
@@ -34,12 +33,12 @@ void allow_clean_close(int descriptor);
 void reset(Fd& socket);
 void reset(tcp::socket& socket);
 
-// Writes `bytes`, which must be few, to a socket to which nearly nothing was written before: they
-// fit its buffer. An error if they do not.
-std::error_code send_at_once(const Side& side, std::string_view bytes);
-
 // Takes the socket away from asio, for the relay. Throws std::system_error.
 Fd release(tcp::socket socket);
+
+// About how many bytes the socket takes at once; the kernel counts its own overhead in. 0: not
+// known.
+std::size_t room_in(int descriptor);
 
 // "192.0.2.1:80" or "[2001:db8::1]:80"; an IPv4 address that came in over a dual-stack socket is
 // written as what it is.

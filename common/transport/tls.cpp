@@ -59,14 +59,15 @@ ssize_t Tls::receive(std::span<std::byte> room)
 {
     static thread_local std::array<std::byte, most_ahead> buffer;
     // What lies in `buffer` has to fit the room, and so has the record of which a part came before.
-    const std::size_t most = large_records_ ? most_ahead : most_small_ahead;
+    RecordSocket& socket = records();
+    const std::size_t most = socket.large_records ? most_ahead : most_small_ahead;
     const std::size_t ahead =
         room.size() > largest_record ? std::min(room.size() - largest_record, most) : 0;
     if (ahead < least_ahead) {
-        drained_ = false;
+        socket.drained = false;
         return read(room);
     }
-    const RecordGuard& seen = guard();
+    const RecordGuard& seen = socket.guard;
     for (;;) {
         RecordBatch batch({buffer.data(), ahead});
         const std::uint64_t bytes = seen.bytes();
@@ -75,9 +76,9 @@ ssize_t Tls::receive(std::span<std::byte> room)
         ssize_t size = 0;
         while (filled < room.size() && (size = read(room.subspan(filled))) > 0)
             filled += static_cast<std::size_t>(size);
-        large_records_ = seen.bytes() - bytes >= (seen.records() - records) * large_record;
+        socket.large_records = seen.bytes() - bytes >= (seen.records() - records) * large_record;
         // Unless something is wrong, which the next call has to say.
-        drained_ = batch.drained() && size < 0 && errno == EAGAIN;
+        socket.drained = batch.drained() && size < 0 && errno == EAGAIN;
         if (filled > 0)
             return static_cast<ssize_t>(filled);
         // A part of a record has come. More may be there, or the end of the TCP stream, for which
@@ -104,7 +105,7 @@ ssize_t Tls::read(std::span<std::byte> room)
 // The library would make one system call for each record, and stop after each.
 ssize_t Tls::send(std::span<const std::byte> bytes)
 {
-    if (sent_under_key_ >= most_under_key)
+    if (records().sent_under_key >= most_under_key)
         update_keys();
     std::size_t sent = 0;
     while (sent < bytes.size()) {
@@ -122,7 +123,7 @@ ssize_t Tls::send(std::span<const std::byte> bytes)
             return -1;
         }
         sent += size;
-        sent_under_key_ += std::max<std::uint64_t>(size, least_counted);
+        records().sent_under_key += std::max<std::uint64_t>(size, least_counted);
     }
     return static_cast<ssize_t>(sent);
 }
@@ -133,6 +134,16 @@ int Tls::end()
     errno = 0;
     const int result = SSL_shutdown(ssl_.get()); // 0: ours is sent, the peer's has not come
     return result >= 0 ? 0 : static_cast<int>(failed(result));
+}
+
+bool Tls::drained() const
+{
+    return records().drained;
+}
+
+bool Tls::has_ended() const
+{
+    return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 bool Tls::wants_to_send() const
@@ -153,14 +164,19 @@ std::uint64_t Tls::work() const
 
 RecordGuard& Tls::guard() const
 {
-    return guard_of(SSL_get_rbio(ssl_.get()));
+    return records().guard;
+}
+
+RecordSocket& Tls::records() const
+{
+    return record_socket_of(SSL_get_rbio(ssl_.get()));
 }
 
 void Tls::update_keys()
 {
     ERR_clear_error();
     if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1) // else a record is half sent
-        sent_under_key_ = 0;
+        records().sent_under_key = 0;
 }
 
 ssize_t Tls::failed(int result)
@@ -188,32 +204,40 @@ ssize_t Tls::failed(int result)
 }
 
 // Once a socket is closed its number may be another's, which the library does not know.
-ssize_t Side::receive(std::span<std::byte> room) const
+ssize_t receive_bytes(int descriptor, Tls& tls, std::span<std::byte> room)
 {
     if (descriptor < 0) {
         errno = EBADF;
         return -1;
     }
-    return tls != nullptr ? tls->receive(room)
-                          : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
+    return tls ? tls.receive(room) : ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
 }
 
-ssize_t Side::send(std::span<const std::byte> bytes) const
+ssize_t send_bytes(int descriptor, Tls& tls, std::span<const std::byte> bytes)
 {
     if (descriptor < 0) {
         errno = EBADF;
         return -1;
     }
-    return tls != nullptr
-               ? tls->send(bytes)
+    return tls ? tls.send(bytes)
                : ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-int Side::end() const
+int end_stream(int descriptor, Tls& tls)
 {
-    if (descriptor >= 0 && tls != nullptr && tls->end() != 0)
+    if (descriptor >= 0 && tls && tls.end() != 0)
         return -1;
     return ::shutdown(descriptor, SHUT_WR);
+}
+
+std::error_code send_at_once(int descriptor, Tls& tls, std::string_view bytes)
+{
+    const ssize_t sent = send_bytes(descriptor, tls, std::as_bytes(std::span(bytes)));
+    if (sent < 0)
+        return {errno, std::system_category()};
+    if (static_cast<std::size_t>(sent) < bytes.size())
+        return make_error_code(std::errc::no_buffer_space);
+    return {};
 }
 
 } // namespace tunnel

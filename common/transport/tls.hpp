@@ -5,14 +5,16 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
+#include <string_view>
 #include <sys/types.h>
+#include <system_error>
 
 struct ssl_st; // OpenSSL's SSL
 
 namespace tunnel {
 
 class RecordGuard;
+struct RecordSocket;
 
 // A TLS 1.3 connection over a non-blocking TCP socket, which it uses but does not own; or nothing,
 // for a connection that is not encrypted. One thread at a time may use it.
@@ -37,7 +39,10 @@ public:
     ssize_t receive(std::span<std::byte> room);
 
     // The last receive() took all that the socket had; another would say EAGAIN.
-    bool drained() const { return drained_; }
+    bool drained() const;
+
+    // The peer has said that it sends no more, and receive() has come to that.
+    bool has_ended() const;
 
     // The last receive() could not go on for want of room in the socket: the library has something
     // to say of its own first.
@@ -73,23 +78,20 @@ private:
     ssize_t read(std::span<std::byte> room);
     ssize_t failed(int result);
 
-    std::unique_ptr<ssl_st, Free> ssl_;
-    std::uint64_t sent_under_key_ = 0; // bytes
-    bool drained_ = false;
-    bool large_records_ = false; // came last
+    RecordSocket& records() const;
+
+    std::unique_ptr<ssl_st, Free> ssl_; // the only member: a connection without TLS pays for one
 };
 
-// Where a connection's bytes go through: its socket, and what encrypts them, null if nothing does.
-struct Side {
-    int descriptor;
-    Tls* tls = nullptr;
+// recv(2) and send(2) without waiting, or as Tls::receive() and Tls::send() if there is one.
+ssize_t receive_bytes(int descriptor, Tls& tls, std::span<std::byte> room);
+ssize_t send_bytes(int descriptor, Tls& tls, std::span<const std::byte> bytes);
 
-    // recv(2) and send(2) without waiting, or as Tls::receive() and Tls::send().
-    ssize_t receive(std::span<std::byte> room) const;
-    ssize_t send(std::span<const std::byte> bytes) const;
+// The end of the stream: TLS's and TCP's. 0, or -1 and errno.
+int end_stream(int descriptor, Tls& tls);
 
-    // The end of the stream: TLS's and TCP's. 0, or -1 and errno.
-    int end() const;
-};
+// Writes `bytes`, which must be few, to a socket to which nearly nothing was written before: they
+// fit its buffer. An error if they do not.
+std::error_code send_at_once(int descriptor, Tls& tls, std::string_view bytes);
 
 } // namespace tunnel

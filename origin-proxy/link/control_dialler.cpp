@@ -41,17 +41,14 @@ ControlDialler::ControlDialler(asio::io_context& io, Address address, Clock::dur
 {
 }
 
-awaitable<tcp::socket> ControlDialler::dial()
+awaitable<AsyncChannel> ControlDialler::dial()
 {
     const auto found = co_await resolve(address_, timeout_);
     Dial dial(io_.get_executor(), order_.arrange(found), timeout_, congestion_, Hop::between);
     try {
         Dialled dialled = co_await dial.finish();
         order_.connected(dialled.peer);
-        tcp::socket socket(io_);
-        socket.assign(dialled.peer.protocol(), dialled.socket.get());
-        dialled.socket.release();
-        co_return std::move(socket);
+        co_return AsyncChannel(io_, dialled.peer.protocol(), std::move(dialled.socket));
     } catch (const std::system_error& error) {
         if (error.code() != asio::error::operation_aborted)
             order_.failed();
@@ -59,11 +56,11 @@ awaitable<tcp::socket> ControlDialler::dial()
     }
 }
 
-awaitable<Agreed> ControlDialler::agree(tcp::socket socket, const TrustedRemote& trust,
+awaitable<Agreed> ControlDialler::agree(AsyncChannel channel, const TrustedRemote& trust,
                                         LogIn log_in) const
 {
-    Agreed agreed{std::move(socket)};
-    const Deadline limit(agreed.socket, timeout_);
+    Agreed agreed{std::move(channel)};
+    const Deadline limit(agreed.channel.socket(), timeout_);
     try {
         co_await agree_in_time(agreed, trust, log_in);
     } catch (const std::system_error&) {
@@ -79,17 +76,16 @@ awaitable<void> ControlDialler::agree_in_time(Agreed& agreed, const TrustedRemot
 {
     const bool encrypts = trust.encrypts(); // as it is now, all along
     if (encrypts)
-        agreed.session_key = co_await trust.shake_hands(agreed.socket, agreed.tls);
+        agreed.session_key = co_await trust.shake_hands(agreed.channel);
     else if (trust.proves())
         trust.claim(log_in);
-    const Wire wire(agreed.socket, &agreed.tls);
     std::string hello(magic.begin(), magic.end());
     hello += encode(log_in);
-    co_await send(wire, std::move(hello));
+    co_await send(agreed.channel, std::move(hello));
     if (!encrypts)
-        co_await expect_frames(agreed.socket);
+        co_await expect_frames(agreed.channel.socket());
     if (log_in.claimed)
-        agreed.session_key = co_await trust.answer_challenge(wire, log_in);
+        agreed.session_key = co_await trust.answer_challenge(agreed.channel, log_in);
 }
 
 } // namespace tunnel

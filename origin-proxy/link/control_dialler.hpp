@@ -8,8 +8,8 @@
 #include "common/security/key.hpp"
 #include "common/transport/address.hpp"
 #include "common/transport/address_order.hpp"
+#include "common/transport/async_channel.hpp"
 #include "common/transport/congestion.hpp"
-#include "common/transport/tls.hpp"
 #include "origin-proxy/link/trusted_remote.hpp"
 
 namespace tunnel {
@@ -17,8 +17,7 @@ namespace tunnel {
 // A connection on which the log-in has been sent, and both sides have proved who they are as far as
 // the options ask for it. The remote proxy has not answered the log-in yet.
 struct Agreed {
-    tcp::socket socket;
-    Tls tls{}; // encrypted: not empty
+    AsyncChannel channel;
     std::optional<Key> session_key{};
 };
 
@@ -32,12 +31,12 @@ public:
     const Address& address() const { return address_; }
 
     // Looks the name up and connects to one of its addresses. Throws std::system_error.
-    awaitable<tcp::socket> dial();
+    awaitable<AsyncChannel> dial();
 
     // Agrees on the encryption and sends the log-in, without encryption with the proofs of the
     // secret. Throws std::system_error, also for a peer that is no remote proxy. `trust` must
     // outlive it, but may be assigned to meanwhile.
-    awaitable<Agreed> agree(tcp::socket socket, const TrustedRemote& trust, LogIn log_in) const;
+    awaitable<Agreed> agree(AsyncChannel channel, const TrustedRemote& trust, LogIn log_in) const;
 
 private:
     awaitable<void> agree_in_time(Agreed& agreed, const TrustedRemote& trust, LogIn& log_in) const;

@@ -21,15 +21,12 @@ Dial DataDialler::begin(const Session& session) const
     return Dial(io_.get_executor(), {session.remote}, timeout_, congestion_, Hop::between);
 }
 
-awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes once) const
+awaitable<Channel> DataDialler::finish(Dial begun, Session session, RandomBytes once) const
 {
     Dialled dialled = co_await begun.finish();
     prepare_stream(dialled.socket.get());
-    Framed connection;
-    if (!session.encrypted) {
-        connection.socket = std::move(dialled.socket);
-        co_return std::move(connection);
-    }
+    if (!session.encrypted)
+        co_return Channel(std::move(dialled.socket));
     tcp::socket socket(io_);
     socket.assign(session.remote.protocol(), dialled.socket.get());
     dialled.socket.release();
@@ -49,9 +46,7 @@ awaitable<Framed> DataDialler::finish(Dial begun, Session session, RandomBytes o
             throw std::system_error(make_error_code(Errc::closed_by_peer));
         throw;
     }
-    connection.tls = handshake.take();
-    connection.socket = release(std::move(socket));
-    co_return std::move(connection);
+    co_return Channel(release(std::move(socket)), handshake.take());
 }
 
 } // namespace tunnel

@@ -5,8 +5,9 @@
 #include <string>
 
 #include "common/base/asio.hpp"
-#include "common/relay/relay.hpp"
+#include "common/security/handshake.hpp"
 #include "common/security/session.hpp"
+#include "common/transport/channel.hpp"
 #include "common/transport/congestion.hpp"
 #include "common/transport/dial.hpp"
 
@@ -36,7 +37,7 @@ public:
     // Connected, encrypted if the session is, and prepared by prepare_stream(). `once` tells it
     // from all other connections of the session. Throws std::system_error; each of its two steps
     // has the time limit for itself.
-    awaitable<Framed> finish(Dial begun, Session session, RandomBytes once) const;
+    awaitable<Channel> finish(Dial begun, Session session, RandomBytes once) const;
 
 private:
     asio::io_context& io_;

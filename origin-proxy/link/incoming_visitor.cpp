@@ -60,7 +60,7 @@ awaitable<void> IncomingVisitor::connect(const OnFailure& on_failure)
     } else {
         co_await (connect_server() && dial_back(std::move(back)));
     }
-    if (data_.socket.is_open() && !started_)
+    if (data_.is_open() && !started_)
         conclude();
 }
 
@@ -99,18 +99,19 @@ Reason IncomingVisitor::prepare_server(Fd socket)
     prepare_stream(socket.get());
     plane_.counts.dials.observe(Clock::now() - began_);
     const std::string header = visitor_header(service_->options.rules.proxy_protocol, announce_);
+    Channel server(std::move(socket));
     if (!header.empty()) {
-        if (const std::error_code error = send_at_once({socket.get()}, header))
+        if (const std::error_code error = server.send_at_once(header))
             return failure_of(*service_, error);
     }
-    server_ = std::move(socket);
+    server_ = std::move(server);
     return {};
 }
 
 awaitable<void> IncomingVisitor::dial_back(Dial begun)
 {
     try {
-        Framed data =
+        Channel data =
             co_await plane_.dialler.finish(std::move(begun), session_, announce_.ticket.bytes);
         if (!failure_.empty())
             co_return;
@@ -123,7 +124,7 @@ awaitable<void> IncomingVisitor::dial_back(Dial begun)
         started_ = server_.is_open();
         if (started_)
             hello += encode(Start());
-        if (const std::error_code error = send_at_once(data.side(), hello))
+        if (const std::error_code error = data.send_at_once(hello))
             throw std::system_error(error);
         data_ = std::move(data);
     } catch (const std::system_error& error) {
@@ -142,9 +143,9 @@ void IncomingVisitor::conclude()
     Frame frame = Start();
     if (!failure_.empty())
         frame = Refuse{announce_.ticket, failure_.text, failure_.code};
-    const std::error_code error = send_at_once(data_.side(), encode(frame));
+    const std::error_code error = data_.send_at_once(encode(frame));
     if (!failure_.empty())
-        allow_clean_close(data_.socket.get());
+        allow_clean_close(data_.descriptor());
     else if (error)
         failure_ = {Code::data_connection_lost,
                     fmt::format("lost its data connection: {}", error.message())};

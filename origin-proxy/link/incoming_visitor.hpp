@@ -51,9 +51,9 @@ public:
     awaitable<void> connect_server();
 
     // What these have made, prepared by prepare_stream().
-    Fd take_server() { return std::move(server_); }
+    Channel take_server() { return std::move(server_); }
 
-    Framed take_data() { return std::move(data_); }
+    Channel take_data() { return std::move(data_); }
 
     PairLimits limits() const;
 
@@ -74,8 +74,8 @@ private:
     std::shared_ptr<Service> service_;      // null: there is none of that name
     std::optional<Dial> to_server_;         // none: its name has to be looked up first
     const OnFailure* on_failure_ = nullptr; // null: it was announced on a data connection
-    Fd server_;
-    Framed data_;
+    Channel server_;
+    Channel data_;
     bool presented_ = false; // the ticket is on its way, so all else goes there too
     bool started_ = false;   // the start frame has been sent
     Reason failure_;

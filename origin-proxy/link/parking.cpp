@@ -49,7 +49,7 @@ void Parking::close()
     session_.reset();
     for (Waiting& each : waiting_) {
         std::error_code ignored;
-        each.socket.close(ignored);
+        each.channel.socket().close(ignored);
     }
 }
 
@@ -59,7 +59,7 @@ void Parking::set_capacity(std::size_t capacity)
     std::size_t left = waiting_.size();
     for (auto each = waiting_.begin(); left > capacity; ++each, --left) {
         std::error_code ignored;
-        each->socket.close(ignored);
+        each->channel.socket().close(ignored);
     }
 }
 
@@ -72,7 +72,7 @@ void Parking::missed()
     fill_up();
 }
 
-void Parking::put(Framed connection, const SessionId& session)
+void Parking::put(Channel connection, const SessionId& session)
 {
     if (session_ && session_->id == session && waiting_.size() + dialling_ < options_.capacity)
         park(std::move(connection));
@@ -100,7 +100,7 @@ awaitable<void> Parking::dial()
     };
 
     const Session session = *session_;
-    Framed connection;
+    Channel connection;
     {
         const Dialling dialling{dialling_};
         try {
@@ -112,7 +112,7 @@ awaitable<void> Parking::dial()
             connection = co_await dialler_.finish(std::move(dial), session, once);
             std::string hello(magic.begin(), magic.end());
             hello += encode(park);
-            if (const std::error_code error = send_at_once(connection.side(), hello))
+            if (const std::error_code error = connection.send_at_once(hello))
                 throw std::system_error(error);
         } catch (const std::system_error& error) {
             if (error.code() == asio::error::operation_aborted)
@@ -128,42 +128,41 @@ awaitable<void> Parking::dial()
 
 // Until a visitor is announced on it, or it is closed by either side. No coroutine: each visitor
 // comes by here, and starting one costs more than all the rest of this.
-void Parking::park(Framed connection)
+void Parking::park(Channel connection)
 {
-    waiting_.push_back({tcp::socket(io_), std::move(connection.tls), std::move(connection.received),
-                        Clock::now()});
-    const Place place = std::prev(waiting_.end());
-    std::error_code error;
-    place->socket.assign(session_->remote.protocol(), connection.socket.get(), error);
-    if (error) {
-        waiting_.erase(place);
+    Place place;
+    try {
+        AsyncChannel channel(io_, session_->remote.protocol(), std::move(connection));
+        place = waiting_.insert(waiting_.end(), {std::move(channel)});
+    } catch (const std::system_error& error) {
+        log::debug("a parked connection ended", {{"reason", error.code().message()}});
         return;
     }
-    connection.socket.release();
-    if (place->received.empty() && !(place->tls && place->tls.has_pending()))
-        wait(place);
-    else
+    if (place->channel.has_pending())
         on_readable(place);
+    else
+        wait(place);
 }
 
 void Parking::wait(Place place)
 {
-    place->socket.async_wait(tcp::socket::wait_read, [this, place](std::error_code error) {
-        if (!error) {
-            on_readable(place);
-            return;
-        }
-        log::debug("a parked connection ended",
-                   {{"code", name_of(code_of(error))}, {"reason", error.message()}});
-        waiting_.erase(place);
-    });
+    place->channel.socket().async_wait(
+        tcp::socket::wait_read, [this, place](std::error_code error) {
+            if (!error) {
+                on_readable(place);
+                return;
+            }
+            log::debug("a parked connection ended",
+                       {{"code", name_of(code_of(error))}, {"reason", error.message()}});
+            waiting_.erase(place);
+        });
 }
 
 // When all others have had their turn.
 void Parking::go_on_later(Place place)
 {
     asio::post(io_, [this, place] {
-        if (place->socket.is_open())
+        if (place->channel.socket().is_open())
             on_readable(place);
         else
             waiting_.erase(place);
@@ -175,14 +174,14 @@ void Parking::go_on_later(Place place)
 Parking::Received Parking::receive(Waiting& waiting)
 {
     for (int step = 0; step < most_steps_in_a_turn; ++step) {
-        if (auto frame = take_frame(waiting.received, waiting.unknown))
+        if (auto frame = take_frame(waiting.channel.read_ahead(), waiting.unknown))
             return {std::move(frame)};
         std::array<char, 1024> bytes;
-        const ssize_t size = waiting.side().receive(std::as_writable_bytes(std::span(bytes)));
+        const ssize_t size = waiting.channel.receive(std::as_writable_bytes(std::span(bytes)));
         if (size == 0)
             throw std::system_error(asio::error::eof);
         if (size > 0)
-            waiting.received.append(bytes.data(), static_cast<std::size_t>(size));
+            waiting.channel.read_ahead().append(bytes.data(), static_cast<std::size_t>(size));
         else if (errno == EAGAIN)
             return {};
         else if (errno != EINTR)
@@ -218,8 +217,7 @@ void Parking::on_readable(Place place)
         target_ = std::max<std::size_t>(1, target_) - 1;
         return;
     }
-    on_announce_(std::move(*announce), Framed{release(std::move(waiting.socket)),
-                                              std::move(waiting.tls), std::move(waiting.received)});
+    on_announce_(std::move(*announce), waiting.channel.release());
     fill_up();
 }
 
@@ -235,7 +233,7 @@ awaitable<void> Parking::tend()
             if (left <= least || each.since > before)
                 break;
             std::error_code ignored;
-            each.socket.close(ignored);
+            each.channel.socket().close(ignored);
             --left;
             if (target_ > least)
                 --target_;

@@ -9,7 +9,7 @@
 #include "common/base/asio.hpp"
 #include "common/base/task_group.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/relay/relay.hpp"
+#include "common/transport/async_channel.hpp"
 #include "origin-proxy/link/data_dialler.hpp"
 
 namespace tunnel {
@@ -26,7 +26,7 @@ public:
     };
 
     // A visitor has been announced on a parked connection, whose next bytes are its stream's.
-    using OnAnnounce = std::function<void(Announce&&, Framed&&)>;
+    using OnAnnounce = std::function<void(Announce&&, Channel&&)>;
 
     Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, Options options,
             OnAnnounce on_announce);
@@ -44,7 +44,7 @@ public:
     void missed();
 
     // A connection of `session` whose stream has ended.
-    void put(Framed connection, const SessionId& session);
+    void put(Channel connection, const SessionId& session);
 
     // Descriptors are there for so many from now on.
     void set_capacity(std::size_t capacity);
@@ -57,13 +57,9 @@ public:
 
 private:
     struct Waiting {
-        tcp::socket socket;
-        Tls tls;
-        std::string received;
-        Clock::time_point since;
+        AsyncChannel channel;
+        Clock::time_point since = Clock::now();
         int unknown = 0; // frames of unknown kinds that have come
-
-        Side side() { return {socket.native_handle(), tls ? &tls : nullptr}; }
     };
 
     using Place = std::list<Waiting>::iterator;
@@ -76,7 +72,7 @@ private:
 
     void fill_up();
     awaitable<void> dial();
-    void park(Framed connection);
+    void park(Channel connection);
     void wait(Place place);
     void go_on_later(Place place);
     Received receive(Waiting& waiting);

@@ -193,18 +193,16 @@ void RemoteLink::log_end(const RetryPolicy::Decision& decision) const
 awaitable<void> RemoteLink::follow()
 {
     ++plane_.counts.connects;
-    tcp::socket socket = co_await dialler_.dial();
+    AsyncChannel channel = co_await dialler_.dial();
     if (next_ == Next::connect_anew) // what is agreed on from here on is what is needed now
         next_ = Next::retry_at_once;
-    Agreed agreed = co_await dialler_.agree(std::move(socket), trust_, log_in());
+    Agreed agreed = co_await dialler_.agree(std::move(channel), trust_, log_in());
     session_ = Session();
     session_.key = agreed.session_key;
-    session_.encrypted = static_cast<bool>(agreed.tls);
+    session_.encrypted = agreed.channel.is_encrypted();
 
-    ControlConnection connection(
-        std::move(agreed.socket),
-        {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-        std::move(agreed.tls));
+    ControlConnection connection(std::move(agreed.channel), {options_.common.heartbeat_interval,
+                                                             options_.common.heartbeat_timeout});
 
     struct Linked {
         RemoteLink& link;

@@ -60,9 +60,9 @@ bool TrustedRemote::same_as(const TrustedRemote& other) const
            std::ranges::all_of(files_, is_known);
 }
 
-awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tls& tls) const
+awaitable<std::optional<Key>> TrustedRemote::shake_hands(AsyncChannel& channel) const
 {
-    const int descriptor = socket.native_handle();
+    const int descriptor = channel.socket().native_handle();
     std::optional<Handshake> handshake;
     if (secret_)
         handshake.emplace(*context_, descriptor, control_key(*secret_));
@@ -70,37 +70,37 @@ awaitable<std::optional<Key>> TrustedRemote::shake_hands(tcp::socket& socket, Tl
         handshake.emplace(*context_, descriptor, host_);
     std::optional<std::system_error> failure;
     try {
-        co_await handshake->run(socket);
+        co_await handshake->run(channel.socket());
     } catch (const std::system_error& error) {
         failure = error;
     }
     if (failure) {
-        const std::string words = co_await last_words(socket, failure->code());
+        const std::string words = co_await last_words(channel, failure->code());
         if (!words.empty())
             fail(rejected(Code::not_trusted), words);
         throw std::system_error(*failure);
     }
     const Key key = handshake->exporter(exporter_label);
-    tls = handshake->take();
+    channel.encrypt(handshake->take());
     co_return std::optional(key);
 }
 
 // A remote proxy that knows no key of ours says so with TLS's alert, which has no room for words,
 // and sends a reject in clear behind it. Anybody on the way could have written that, as he could
 // have cut the connection: it is for the log alone.
-awaitable<std::string> TrustedRemote::last_words(tcp::socket& socket, std::error_code failure) const
+awaitable<std::string> TrustedRemote::last_words(AsyncChannel& channel,
+                                                 std::error_code failure) const
 {
     if (failure != Errc::wrong_secret && failure != Errc::handshake_failed)
         co_return std::string();
-    const Deadline patience(socket, patience_for_words);
+    const Deadline patience(channel.socket(), patience_for_words);
     try {
-        const Wire wire(socket);
-        const Frame frame = co_await read_frame(wire);
+        const Frame frame = co_await read_frame(channel);
         if (const auto* const reject = std::get_if<Reject>(&frame))
             co_return reject->text;
     } catch (const std::system_error& error) {
         // An older one sends nothing more.
-        if (error.code() == asio::error::operation_aborted && socket.is_open())
+        if (error.code() == asio::error::operation_aborted && channel.socket().is_open())
             throw;
     }
     co_return std::string();
@@ -111,11 +111,12 @@ void TrustedRemote::claim(LogIn& log_in) const
     log_in.claimed = Claimed{secret_->id, random_bytes()};
 }
 
-awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const LogIn& log_in) const
+awaitable<std::optional<Key>> TrustedRemote::answer_challenge(AsyncChannel& channel,
+                                                              const LogIn& log_in) const
 {
     const Key key = secret_->log_in; // the files may be read again meanwhile
     for (int notices = 0;;) {
-        const Frame frame = co_await read_frame(wire);
+        const Frame frame = co_await read_frame(channel);
         if (const auto* const notice = std::get_if<Notice>(&frame)) {
             if (++notices > most_notices)
                 fail(make_error_code(Errc::no_proof),
@@ -134,7 +135,7 @@ awaitable<std::optional<Key>> TrustedRemote::answer_challenge(Wire wire, const L
         if (!equal(challenge->proof, expected))
             fail(make_error_code(Errc::no_proof), "the remote proxy does not know this secret");
         const Proof answer{prove(key, Role::origin, log_in, challenge->nonce)};
-        co_await send(wire, encode(answer));
+        co_await send(channel, encode(answer));
         co_return std::optional(session_key(key, log_in, challenge->nonce));
     }
 }

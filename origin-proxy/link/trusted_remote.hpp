@@ -31,7 +31,7 @@ public:
 
     // Agrees on the encryption of a control connection. The key is the session's. Throws
     // std::system_error.
-    awaitable<std::optional<Key>> shake_hands(tcp::socket& socket, Tls& tls) const;
+    awaitable<std::optional<Key>> shake_hands(AsyncChannel& channel) const;
 
     // Puts into `log_in` what asks the remote proxy for a challenge.
     void claim(LogIn& log_in) const;
@@ -39,13 +39,14 @@ public:
     // After a log-in that was claimed: checks that the remote proxy knows the secret, and proves
     // the same. The key is the session's. Throws std::system_error: no_proof, or rejected with
     // words.
-    awaitable<std::optional<Key>> answer_challenge(Wire wire, const LogIn& log_in) const;
+    awaitable<std::optional<Key>> answer_challenge(AsyncChannel& channel,
+                                                   const LogIn& log_in) const;
 
 private:
     // By which it can be told from another text; none: it is too large.
     using Contents = std::optional<Mac>;
 
-    awaitable<std::string> last_words(tcp::socket& socket, std::error_code failure) const;
+    awaitable<std::string> last_words(AsyncChannel& channel, std::error_code failure) const;
     static Contents contents_of(const std::string& path);
 
     std::string host_;

@@ -25,9 +25,10 @@ Visits::Visits(asio::io_context& io, TaskGroup& tasks, DataPlane& plane, Parking
       on_end_(std::move(on_end)),
       refuse_([this](const IncomingVisitor& incoming) { refuse_incoming(incoming); }),
       slots_(plane.slots),
-      parking_(io, tasks, plane.dialler, parking, [this](Announce&& announce, Framed&& connection) {
-          on_parked_announce(std::move(announce), std::move(connection));
-      })
+      parking_(io, tasks, plane.dialler, parking,
+               [this](Announce&& announce, Channel&& connection) {
+                   on_parked_announce(std::move(announce), std::move(connection));
+               })
 {
 }
 
@@ -81,7 +82,7 @@ void Visits::on_announce(Announce& announce)
     parking_.missed();
 }
 
-void Visits::on_parked_announce(Announce&& announce, Framed&& connection)
+void Visits::on_parked_announce(Announce&& announce, Channel&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
     if (!slots_.is_free()) // it is announced again when this one closes
@@ -155,7 +156,7 @@ awaitable<void> Visits::serve(IncomingVisitor incoming)
 }
 
 // The data connection is there already, and perhaps the visitor's first bytes with it.
-awaitable<void> Visits::serve_parked(IncomingVisitor incoming, Framed connection)
+awaitable<void> Visits::serve_parked(IncomingVisitor incoming, Channel connection)
 {
     co_await incoming.connect_server();
     if (incoming.failure().empty()) {
@@ -170,7 +171,7 @@ awaitable<void> Visits::serve_parked(IncomingVisitor incoming, Framed connection
 
 // Holds the visitor's slot until the connection is closed: the remote proxy decides when that is,
 // and its descriptors must not be more than it has slots.
-awaitable<void> Visits::refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse)
+awaitable<void> Visits::refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse)
 {
     struct Holding {
         Visits& visits;
@@ -179,14 +180,11 @@ awaitable<void> Visits::refuse_parked(Framed connection, tcp::endpoint remote, R
     };
 
     const Holding holding{*this};
-    tcp::socket socket(io_);
-    socket.assign(remote.protocol(), connection.socket.get());
-    connection.socket.release();
-    const Wire wire(socket, &connection.tls);
-    co_await send_last(wire, encode(refuse));
+    AsyncChannel channel(io_, remote.protocol(), std::move(connection));
+    co_await send_last(channel, encode(refuse));
 }
 
-void Visits::relay_parked(IncomingVisitor& incoming, Framed connection)
+void Visits::relay_parked(IncomingVisitor& incoming, Channel connection)
 {
     const Ticket& ticket = incoming.announce().ticket;
     if (is_known(ticket)) {
@@ -195,14 +193,17 @@ void Visits::relay_parked(IncomingVisitor& incoming, Framed connection)
         return;
     }
     served_parked_.insert(ticket);
-    connection.unsent = encode(Start());
-    connection.unsent_may_wait = true; // the answer says the same
-    relay(incoming, std::move(connection));
+    FramedStream stream;
+    stream.unsent = encode(Start());
+    stream.unsent_may_wait = true; // the answer says the same
+    relay(incoming, std::move(connection), std::move(stream));
 }
 
-void Visits::relay(IncomingVisitor& incoming, Framed data)
+void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream)
 {
     PairOptions pair_options{0, incoming.limits()};
+    if (incoming.session().framed)
+        pair_options.framed = std::move(stream);
     auto done = [this, visitor = incoming.announce().visitor, service = incoming.announce().service,
                  began = incoming.began(), session = incoming.session().id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
@@ -211,17 +212,13 @@ void Visits::relay(IncomingVisitor& incoming, Framed data)
             log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
                             Clock::now() - began, describe(flow.end, sides_of_origin),
                             logged_name(service));
-            if (flow.second.socket.is_open())
+            if (flow.second.is_open())
                 parking_.put(std::move(flow.second), session);
             free_slot();
         });
     };
-    if (incoming.session().framed)
-        plane_.relay.hand_over(incoming.take_server(), std::move(data), std::move(done),
-                               std::move(pair_options));
-    else
-        plane_.relay.hand_over(incoming.take_server(), std::move(data.socket), std::move(done),
-                               std::move(pair_options));
+    plane_.relay.hand_over(incoming.take_server(), std::move(data), std::move(done),
+                           std::move(pair_options));
 }
 
 void Visits::take_slot()

@@ -59,16 +59,16 @@ public:
     std::size_t parked() const { return parking_.size(); }
 
 private:
-    void on_parked_announce(Announce&& announce, Framed&& connection);
+    void on_parked_announce(Announce&& announce, Channel&& connection);
     awaitable<void> start_more();
     void refuse(const Ticket& ticket, const Reason& why);
     void refuse_incoming(const IncomingVisitor& incoming);
     bool is_known(const Ticket& ticket) const;
     awaitable<void> serve(IncomingVisitor incoming);
-    awaitable<void> serve_parked(IncomingVisitor incoming, Framed connection);
-    awaitable<void> refuse_parked(Framed connection, tcp::endpoint remote, Refuse refuse);
-    void relay_parked(IncomingVisitor& incoming, Framed connection);
-    void relay(IncomingVisitor& incoming, Framed data);
+    awaitable<void> serve_parked(IncomingVisitor incoming, Channel connection);
+    awaitable<void> refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse);
+    void relay_parked(IncomingVisitor& incoming, Channel connection);
+    void relay(IncomingVisitor& incoming, Channel data, FramedStream stream = {});
     void take_slot();
     void free_slot();
 

@@ -9,7 +9,7 @@
 
 #include "common/base/error.hpp"
 #include "common/transport/proxy_header.hpp"
-#include "common/transport/socket.hpp"
+#include "common/transport/tls.hpp"
 #include "origin-proxy/servers/http_status.hpp"
 
 namespace tunnel {
@@ -102,7 +102,8 @@ awaitable<Looked> look_at(const OriginService& service, OriginServer& server)
         if (check.kind == HealthCheck::Kind::http)
             words += http_request(service.origin_server_address, check.path);
         if (!words.empty()) {
-            if (const std::error_code error = send_at_once({socket.get()}, words))
+            Tls plain;
+            if (const std::error_code error = send_at_once(socket.get(), plain, words))
                 throw std::system_error(error);
         }
         if (check.kind == HealthCheck::Kind::http) {

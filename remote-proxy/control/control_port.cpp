@@ -182,7 +182,7 @@ awaitable<std::optional<Frame>> ControlPort::Greeting::first_frame()
     std::string words;
     try {
         co_await secure();
-        auto frame = co_await read_first_frame(connection_.wire());
+        auto frame = co_await read_first_frame(connection_.channel);
         co_return std::move(frame);
     } catch (const std::system_error& error) {
         failure = error.code();
@@ -223,11 +223,12 @@ awaitable<void> ControlPort::Greeting::secure()
     std::uint8_t first = 0;
     ssize_t size = -1;
     while (size < 0) {
-        size = ::recv(connection_.socket.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+        size = ::recv(connection_.channel.socket().native_handle(), &first, 1,
+                      MSG_PEEK | MSG_DONTWAIT);
         if (size == 0)
             throw std::system_error(asio::error::eof);
         if (size < 0 && errno == EAGAIN)
-            co_await connection_.socket.async_wait(tcp::socket::wait_read, use_awaitable);
+            co_await connection_.channel.socket().async_wait(tcp::socket::wait_read, use_awaitable);
         else if (size < 0 && errno != EINTR)
             throw std::system_error(errno, std::system_category());
     }
@@ -235,7 +236,7 @@ awaitable<void> ControlPort::Greeting::secure()
     if (tls && trust.encrypts()) {
         co_await shake_hands();
     } else if (tls) {
-        co_await port_.say_last(connection_.wire(), std::string(no_encryption_here));
+        co_await port_.say_last(connection_.channel, std::string(no_encryption_here));
         fail(make_error_code(Errc::not_our_protocol), "TLS, and there is neither secret nor "
                                                       "certificate here, or --encryption off");
     } else if (trust.encrypts() && first == magic.front()) {
@@ -249,7 +250,7 @@ awaitable<void> ControlPort::Greeting::secure()
                   "the origin proxy --tls-ca with the authority of that, and neither a secret nor "
                   "--encryption off";
         const Reject rejection{RejectReason::not_trusted, port_.why_refused(connection_, words)};
-        co_await port_.say_last(connection_.wire(), encode(rejection));
+        co_await port_.say_last(connection_.channel, encode(rejection));
         fail(make_error_code(Errc::no_proof), "not encrypted");
     } else if (trust.encrypts()) {
         throw std::system_error(make_error_code(Errc::not_our_protocol));
@@ -276,10 +277,10 @@ awaitable<bool> ControlPort::Greeting::admit(Offer offer)
     HandshakeBudget& budget = offer.known_key ? port_.key_budget_ : port_.signature_budget_;
     std::function<void()> wake = [this] {
         std::error_code ignored;
-        connection_.socket.cancel(ignored);
+        connection_.channel.socket().cancel(ignored);
     };
     turn_.emplace(budget, connection_.address, std::move(wake));
-    co_await wait_for(*turn_, connection_.socket);
+    co_await wait_for(*turn_, connection_.channel.socket());
     co_return true;
 }
 
@@ -311,12 +312,12 @@ std::optional<Key> ControlPort::Greeting::find_key(std::string_view identity)
 awaitable<void> ControlPort::Greeting::shake_hands()
 {
     Handshake::FindKey find = [this](std::string_view identity) { return find_key(identity); };
-    Handshake handshake(port_.uses_.trust.context(), connection_.socket.native_handle(),
+    Handshake handshake(port_.uses_.trust.context(), connection_.channel.socket().native_handle(),
                         std::move(find));
     handshake.set_gate(*this);
     std::exception_ptr failure;
     try {
-        co_await handshake.run(connection_.socket);
+        co_await handshake.run(connection_.channel.socket());
     } catch (const std::system_error& error) {
         if (error.code() != Errc::handshake_failed && error.code() != Errc::no_proof)
             throw;
@@ -330,13 +331,13 @@ awaitable<void> ControlPort::Greeting::shake_hands()
         const std::string_view why = why_no_key_fits();
         if (has_no_key_)
             words = encode(Reject{RejectReason::not_trusted, port_.why_refused(connection_, why)});
-        co_await port_.say_last(connection_.wire(), std::move(words));
+        co_await port_.say_last(connection_.channel, std::move(words));
         if (has_no_key_)
             fail(make_error_code(Errc::no_proof), std::string(why));
         std::rethrow_exception(failure);
     }
     note_peer(handshake);
-    connection_.tls = handshake.take();
+    connection_.channel.encrypt(handshake.take());
 }
 
 // Who it is. Throws std::system_error if it is nobody after all.
@@ -366,7 +367,7 @@ Handshakes::Place ControlPort::admit(Connection& connection)
 {
     const auto now = Clock::now();
     uses_.alarm.ring_by(now + options_.handshake_timeout);
-    return handshakes_.enter(connection.socket, connection.address, now);
+    return handshakes_.enter(connection.channel.socket(), connection.address, now);
 }
 
 // ---- What it is
@@ -422,7 +423,7 @@ awaitable<std::optional<ControlPort::Arrival>> ControlPort::authenticate(tcp::so
 awaitable<std::optional<Reject>> ControlPort::prove(Connection& connection, const LogIn& log_in)
 {
     const TrustedOrigins& trust = uses_.trust;
-    if (connection.tls) {
+    if (connection.channel.is_encrypted()) {
         if (trust.trusts(connection.identity.name, connection.identity.credential))
             co_return std::nullopt;
         co_return Reject{RejectReason::not_trusted, "its secret is no longer good"};
@@ -446,7 +447,8 @@ awaitable<std::optional<Reject>> ControlPort::prove(Connection& connection, cons
         try {
             co_await slow_down(connection);
         } catch (const std::system_error& error) {
-            if (error.code() == asio::error::operation_aborted && connection.socket.is_open())
+            if (error.code() == asio::error::operation_aborted &&
+                connection.channel.socket().is_open())
                 throw;
         }
         co_return unknown;
@@ -458,15 +460,15 @@ awaitable<std::optional<Reject>> ControlPort::prove(Connection& connection, cons
     const Key& key = secret.credential.log_in;
     const Challenge asked{nonce, tunnel::prove(key, Role::remote, log_in, nonce)};
     try {
-        co_await send(connection.wire(), encode(asked));
-        const Frame answer = co_await read_frame(connection.wire());
+        co_await send(connection.channel, encode(asked));
+        const Frame answer = co_await read_frame(connection.channel);
         const auto* const proof = std::get_if<Proof>(&answer);
         if (proof == nullptr ||
             !equal(proof->proof, tunnel::prove(key, Role::origin, log_in, nonce)))
             co_return Reject{RejectReason::not_trusted, std::string(unknown_secret)};
     } catch (const std::system_error& error) {
         // Not to be logged by itself: strangers can make as many as they like.
-        if (error.code() == asio::error::operation_aborted && connection.socket.is_open())
+        if (error.code() == asio::error::operation_aborted && connection.channel.socket().is_open())
             throw;
         co_return Reject{RejectReason::not_trusted, "no proof of the secret in time"};
     }
@@ -508,7 +510,7 @@ OriginLink* ControlPort::announced_to(const Ticket& ticket) const
 bool ControlPort::may_carry(const Connection& connection, const DialBack& dial_back) const
 {
     const OriginLink* const told = announced_to(dial_back.ticket);
-    if (connection.tls)
+    if (connection.channel.is_encrypted())
         return connection.data && connection.data->once == dial_back.ticket.bytes &&
                (told == nullptr || told->session == connection.data->session);
     if (!uses_.trust.wants_proof())
@@ -522,7 +524,7 @@ bool ControlPort::may_carry(const Connection& connection, const Park& park) cons
     OriginLink* const link = uses_.links.find(park.session);
     if (link == nullptr)
         return false;
-    if (connection.tls)
+    if (connection.channel.is_encrypted())
         return connection.data && connection.data->session == park.session;
     if (!uses_.trust.wants_proof())
         return true;
@@ -545,7 +547,7 @@ awaitable<void> ControlPort::slow_down(Connection& connection)
 {
     const Clock::duration delay = failed_log_ins_.delay(connection.address, Clock::now());
     if (delay.count() > 0 && blocked_for(connection).count() == 0)
-        co_await wait_while_open(connection.socket,
+        co_await wait_while_open(connection.channel.socket(),
                                  std::min<Clock::duration>(delay, options_.handshake_timeout / 2));
 }
 
@@ -574,14 +576,14 @@ void ControlPort::note_success(const Connection& connection)
 }
 
 // Frames of the peer may be unread, so that closing at once would be a reset.
-awaitable<void> ControlPort::say_last(Wire wire, std::string bytes)
+awaitable<void> ControlPort::say_last(AsyncChannel& channel, std::string bytes)
 {
     if (saying_last_ >= most_waited_for) {
-        send_at_once(wire.side(), bytes);
+        channel.send_at_once(bytes);
         co_return;
     }
     const Counted counted(saying_last_);
-    co_await send_last(wire, std::move(bytes));
+    co_await send_last(channel, std::move(bytes));
 }
 
 } // namespace tunnel

@@ -15,12 +15,10 @@
 #include "common/base/task_group.hpp"
 #include "common/base/units.hpp"
 #include "common/protocol/wire.hpp"
-#include "common/relay/relay.hpp"
 #include "common/security/handshake_budget.hpp"
 #include "common/security/session.hpp"
 #include "common/transport/cidr.hpp"
 #include "common/transport/listener.hpp"
-#include "common/transport/socket.hpp"
 #include "remote-proxy/control/failed_log_ins.hpp"
 #include "remote-proxy/control/handshakes.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
@@ -35,16 +33,11 @@ class ControlPort {
 public:
     // One that has said what it is.
     struct Connection {
-        tcp::socket socket;
+        AsyncChannel channel;
         asio::ip::address address;
-        std::string peer; // "ip:port"
-        Tls tls{};
+        std::string peer;                   // "ip:port"
         Identity identity{};                // of a control connection
         std::optional<DataIdentity> data{}; // that it is a data connection of this session
-
-        Wire wire() { return {socket, &tls}; }
-
-        Framed release() { return {tunnel::release(std::move(socket)), std::move(tls)}; }
     };
 
     // It wants to be the control connection of an origin proxy, and has proved who it is, unless
@@ -104,7 +97,7 @@ public:
 
     // Sends the last bytes to a peer, and waits until it has read them, unless others are being
     // waited for already.
-    awaitable<void> say_last(Wire wire, std::string bytes);
+    awaitable<void> say_last(AsyncChannel& channel, std::string bytes);
 
     // When expire() has something to do.
     std::optional<Clock::time_point> next_deadline() const;

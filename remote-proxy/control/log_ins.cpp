@@ -38,7 +38,7 @@ LogIns::LogIns(Uses uses)
       control_port_(uses.control_port),
       tallies_(uses.tallies),
       events_(uses.events),
-      parking_space_(parking_capacity(options_.descriptor_limit)),
+      idle_room_(parking_capacity(options_.descriptor_limit)),
       origin_bandwidths_(options_.bandwidth_per_origin)
 {
 }
@@ -77,7 +77,7 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
             events_.publish("log_in_rejected", to_line(Json{{"address", connection.peer},
                                                             {"code", name_of(code)},
                                                             {"reason", rejection->text}}));
-        co_await control_port_.say_last(connection.wire(), encode(*rejection));
+        co_await control_port_.say_last(connection.channel, encode(*rejection));
         co_return;
     }
     co_await serve_origin(std::move(connection), std::move(asks.log_in));
@@ -86,9 +86,9 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
 // Until a visitor comes.
 awaitable<void> LogIns::park(ControlPort::Connection connection, SessionId session)
 {
-    reset_on_close(connection.socket.native_handle());
+    reset_on_close(connection.channel.socket().native_handle());
     if (OriginLink* const link = links_.find(session))
-        link->parked.put(connection.release());
+        link->parked.put(connection.channel.release());
     co_return;
 }
 
@@ -177,7 +177,7 @@ awaitable<std::optional<Reject>> LogIns::wait_for_holder(ControlPort::Connection
         const std::uint64_t number = holder->number;
         if (tries == 0) {
             const Notice notice{words + "; asking it whether it is still there"};
-            co_await send(connection.wire(), encode(notice));
+            co_await send(connection.channel, encode(notice));
         }
         if (co_await offers_.holders().has_answered(number))
             break;
@@ -187,11 +187,11 @@ awaitable<std::optional<Reject>> LogIns::wait_for_holder(ControlPort::Connection
 
 awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn log_in)
 {
-    const bool encrypted = bool(connection.tls);
+    const bool encrypted = connection.channel.is_encrypted();
     const std::size_t twin = offers_.holders().meet_twins(connection.identity);
-    OriginLink link(std::move(connection.socket), std::move(connection.tls),
+    OriginLink link(std::move(connection.channel),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
-                    log_in.origin, std::move(connection.identity), parking_space_, twin);
+                    log_in.origin, std::move(connection.identity), idle_room_, twin);
     link.carrier->bandwidth = origin_bandwidths_.of(link.identity.name);
     links_.add(link);
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);

@@ -11,9 +11,9 @@
 #include "remote-proxy/control/control_port.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
+#include "remote-proxy/origins/idle_pool.hpp"
 #include "remote-proxy/origins/origin_bandwidths.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/origins/parked.hpp"
 #include "remote-proxy/registry/saved_state.hpp"
 #include "remote-proxy/services/service_offers.hpp"
 #include "remote-proxy/services/service_table.hpp"
@@ -61,7 +61,7 @@ public:
     std::uint64_t count() const { return log_ins_; }
 
     // Data connections that wait for a visitor.
-    std::size_t parked() const { return parking_space_.taken(); }
+    std::size_t parked() const { return idle_room_.taken(); }
 
 private:
     awaitable<void> log_in(ControlPort::AsksToLogIn asks);
@@ -97,7 +97,7 @@ private:
     Tallies& tallies_;
     EventHub& events_;
 
-    ParkingSpace parking_space_;
+    IdleRoom idle_room_;
     OriginBandwidths origin_bandwidths_;
     std::uint64_t log_ins_ = 0;
 };

@@ -22,9 +22,9 @@ std::uint64_t next_number()
 
 } // namespace
 
-OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats,
-                       OriginId id, Identity who, ParkingSpace parking_space, std::size_t twin)
-    : connection(std::move(socket), heartbeats, std::move(tls)),
+OriginLink::OriginLink(AsyncChannel channel, ControlConnection::Heartbeats heartbeats, OriginId id,
+                       Identity who, IdleRoom idle_room, std::size_t twin)
+    : connection(std::move(channel), heartbeats),
       number(next_number()),
       origin(id),
       identity(std::move(who)),
@@ -32,7 +32,7 @@ OriginLink::OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeat
                                               twin)),
       carrier(std::make_shared<Carrier>(Carrier{number, identity.name, identity.credential, origin,
                                                 group_of(identity, origin), name})),
-      parked(std::move(parking_space)),
+      parked(std::move(idle_room)),
       address(to_string(connection.peer())),
       log_peer(identity.is_anybody() ? connection.peer().address().to_string() : identity.name)
 {

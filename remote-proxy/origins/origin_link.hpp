@@ -13,8 +13,8 @@
 #include "common/security/key.hpp"
 #include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/origins/carrier.hpp"
+#include "remote-proxy/origins/idle_pool.hpp"
 #include "remote-proxy/origins/origin_name.hpp"
-#include "remote-proxy/origins/parked.hpp"
 #include "remote-proxy/origins/replay_window.hpp"
 
 namespace tunnel {
@@ -51,8 +51,8 @@ struct OriginLink {
     };
 
     // `twin` is the number in its name.
-    OriginLink(tcp::socket socket, Tls tls, ControlConnection::Heartbeats heartbeats, OriginId id,
-               Identity who, ParkingSpace parking_space, std::size_t twin = 1);
+    OriginLink(AsyncChannel channel, ControlConnection::Heartbeats heartbeats, OriginId id,
+               Identity who, IdleRoom idle_room, std::size_t twin = 1);
 
     // Something came from it since it was asked.
     bool has_answered() const { return asked && connection.received() != asked->received; }
@@ -73,7 +73,7 @@ struct OriginLink {
     std::shared_ptr<const OriginName> name;
     std::shared_ptr<Carrier> carrier;
     Clock::time_point since = Clock::now();
-    ParkedConnections parked;              // of the session
+    IdlePool parked;                       // of the session
     ReplayWindow used_numbers;             // of connections that were parked
     std::map<std::string, Offered> offers; // by the service's name
     std::set<std::string> ill;             // services whose origin servers are, as it has told

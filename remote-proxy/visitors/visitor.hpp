@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/base/fd.hpp"
 #include "common/base/ids.hpp"
 #include "common/protocol/frame.hpp"
 #include "common/relay/relay.hpp"
+#include "common/transport/channel.hpp"
 #include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/visitors/attempt.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
@@ -23,7 +23,7 @@ namespace tunnel {
 struct PublicService;
 
 struct Visitor {
-    Fd socket;           // prepared: closing it resets the visitor
+    Channel channel;     // prepared: closing it resets the visitor
     std::string address; // "ip:port"
     Clock::time_point arrived;
     asio::ip::address ip{}; // from `address`

@@ -55,10 +55,10 @@ Code code_of(const Refuse& refuse)
 
 // Appends a frame with the bytes that the visitor has sent already, without taking them. Returns
 // how many; nullopt: the visitor has reset, which the kernel reports only once.
-std::optional<std::size_t> append_what_is_there(int visitor, std::string& bytes)
+std::optional<std::size_t> append_what_is_there(Channel& visitor, std::string& bytes)
 {
     std::array<char, 4096> there;
-    const ssize_t size = ::recv(visitor, there.data(), there.size(), MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t size = visitor.peek(std::as_writable_bytes(std::span(there)));
     if (size < 0 && errno != EAGAIN)
         return std::nullopt;
     if (size <= 0)
@@ -317,7 +317,7 @@ void Visitors::enter(PublicService& service, Visitor visitor)
 // With a parked connection the visitor waits half a round trip instead of one and a half. Its first
 // bytes go with the announcement.
 void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                             Framed connection)
+                             Channel connection)
 {
     const Ticket ticket{random_bytes()};
     std::string bytes = encode(announcement(ticket, visitor, service.options));
@@ -325,7 +325,7 @@ void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor v
     // With a guard or a bandwidth limit, the relay decides which bytes may go.
     const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
     const auto ahead =
-        waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.socket.get(), bytes);
+        waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.channel, bytes);
     if (!ahead) {
         link.parked.put(std::move(connection));
         visitor.attempt.reset();
@@ -334,11 +334,12 @@ void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor v
     }
     visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
     service.announced_to(link);
-    connection.awaits_start = true;
-    connection.sent_ahead = *ahead;
-    const ssize_t sent = connection.side().send(std::as_bytes(std::span(bytes)));
-    connection.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    relay(std::move(visitor), std::move(connection), link.session);
+    FramedStream stream;
+    stream.awaits_start = true;
+    stream.sent_ahead = *ahead;
+    const ssize_t sent = connection.send(std::as_bytes(std::span(bytes)));
+    stream.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
+    relay(std::move(visitor), std::move(connection), std::move(stream));
 }
 
 void Visitors::announce(PublicService& service)
@@ -372,12 +373,13 @@ void Visitors::announce(PublicService& service)
     }
 }
 
-void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> session)
+void Visitors::relay(Visitor visitor, Channel data, std::optional<FramedStream> framed)
 {
     PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
     counts_.pairing.observe(Clock::now() - visitor.arrived);
     const auto known = std::make_shared<Relayed>(std::move(visitor));
     pair_options.view = &known->view;
+    pair_options.framed = std::move(framed);
     // Most come in the order of their numbers, so the hint is right.
     relayed_.emplace_hint(relayed_.end(), known->visitor.id, known.get());
     auto done = [this, known](Flow& flow) {
@@ -392,12 +394,8 @@ void Visitors::relay(Visitor visitor, Framed data, std::optional<SessionId> sess
             on_relay_end(std::move(known->visitor), std::move(flow));
         });
     };
-    if (session)
-        relay_.hand_over(std::move(known->visitor.socket), std::move(data), std::move(done),
-                         std::move(pair_options));
-    else
-        relay_.hand_over(std::move(known->visitor.socket), std::move(data.socket), std::move(done),
-                         std::move(pair_options));
+    relay_.hand_over(std::move(known->visitor.channel), std::move(data), std::move(done),
+                     std::move(pair_options));
 }
 
 PairLimits Visitors::limits_of(const Visitor& visitor) const
@@ -417,7 +415,7 @@ PairLimits Visitors::limits_of(const Visitor& visitor) const
 void Visitors::on_relay_end(Visitor visitor, Flow flow)
 {
     OriginLink* const link = links_.find(visitor.announced_on());
-    if (flow.second.socket.is_open() && link != nullptr && link->parking)
+    if (flow.second.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
     const ServicePointer service = visitor.service.lock();
     if (flow.end == End::not_started) {
@@ -427,7 +425,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     }
     const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
-        visitor.socket = std::move(flow.first);
+        visitor.channel = std::move(flow.first);
         visitor.end_attempt(flow.first_to_second == 0 ? AttemptEnd::not_started
                                                       : AttemptEnd::maybe_heard);
         enter(*service, std::move(visitor));
@@ -446,7 +444,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         if (const Reason why = reason_of(flow.refusal); !why.empty())
             end = why;
         if (flow.first.is_open() && visitor.only_for() != nullptr) {
-            visitor.socket = std::move(flow.first);
+            visitor.channel = std::move(flow.first);
             on_refusal(std::move(visitor), end);
             return;
         }
@@ -551,7 +549,7 @@ bool Visitors::may_wait_again(const Visitor& visitor) const
 
 void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
 {
-    reset(visitor.socket);
+    reset(visitor.channel);
     visitor_left_.notify();
     note_end(visitor, 0, 0, why, blame);
 }
@@ -562,7 +560,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     auto on_gone = [&connection, &gone] {
         gone = true;
         std::error_code ignored;
-        connection.socket.close(ignored);
+        connection.channel.socket().close(ignored);
     };
     const OriginLink* const link = links_.find(room_.announced_to(ticket));
     auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
@@ -571,13 +569,15 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
                        make_error_code(Errc::unknown_ticket).message(), Code::unknown_ticket);
         co_return;
     }
-    reset_on_close(connection.socket.native_handle());
+    reset_on_close(connection.channel.socket().native_handle());
     // The session of the connection, whoever is logged in later.
-    const std::optional<SessionId> session = link->session;
+    std::optional<FramedStream> framed;
+    if (link->session)
+        framed.emplace();
     Reason failure;
     bool refused = false;
     try {
-        const Frame frame = co_await read_frame(connection.wire());
+        const Frame frame = co_await read_frame(connection.channel);
         const auto* const refuse = std::get_if<Refuse>(&frame);
         refused = refuse != nullptr;
         if (refused)
@@ -597,7 +597,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
         failure = {Code::not_trusted, "the origin proxy is no longer trusted"};
     if (failure.empty()) {
-        relay(std::move(*visitor), connection.release(), session);
+        relay(std::move(*visitor), connection.channel.release(), std::move(framed));
     } else if (refused) {
         on_refusal(std::move(*visitor), failure);
     } else {

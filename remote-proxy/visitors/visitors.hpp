@@ -164,8 +164,8 @@ private:
                Guard guard);
     void enter(PublicService& service, Visitor visitor);
     void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                       Framed connection);
-    void relay(Visitor visitor, Framed data, std::optional<SessionId> session);
+                       Channel connection);
+    void relay(Visitor visitor, Channel data, std::optional<FramedStream> framed);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
     void on_refusal(Visitor visitor, const Reason& why);

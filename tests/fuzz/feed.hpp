@@ -8,6 +8,7 @@
 
 #include "common/base/asio.hpp"
 #include "common/base/fd.hpp"
+#include "common/transport/async_channel.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace tunnel::fuzz {
@@ -25,7 +26,7 @@ inline std::string drain(int descriptor)
     }
 }
 
-// Runs `body`, a coroutine that is given the socket, until it has ended; answers with what it has
+// Runs `body`, a coroutine that is given the channel, until it has ended; answers with what it has
 // not taken. A Unix socket does for TCP's: nothing that reads frames asks for its addresses.
 template <class Body>
 std::string feed(Pieces pieces, Body body)
@@ -33,10 +34,10 @@ std::string feed(Pieces pieces, Body body)
     static asio::io_context io(1);
     std::array<int, 2> ends{};
     require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "a socket");
-    tcp::socket socket(io, tcp::v4(), ends[0]);
+    AsyncChannel channel(tcp::socket(io, tcp::v4(), ends[0]));
     const Fd peer(ends[1]);
     bool ended = false;
-    asio::co_spawn(io, body(socket), [&ended](const std::exception_ptr& thrown) {
+    asio::co_spawn(io, body(channel), [&ended](const std::exception_ptr& thrown) {
         require(!thrown, "a reader throws nothing but std::system_error");
         ended = true;
     });
@@ -54,7 +55,7 @@ std::string feed(Pieces pieces, Body body)
     io.restart();
     io.poll();
     require(ended, "a reader ends when its connection does");
-    return drain(socket.native_handle()).append(pieces.rest());
+    return drain(channel.socket().native_handle()).append(pieces.rest());
 }
 
 } // namespace tunnel::fuzz

@@ -24,10 +24,10 @@ Found expected_of(std::string_view bytes)
     return find_frames(frame, largest_first_frame, 1, most_unknown_frames + 1); // the first beside
 }
 
-awaitable<void> read(tcp::socket& socket, Found& found)
+awaitable<void> read(AsyncChannel& channel, Found& found)
 {
     try {
-        Frame frame = co_await read_first_frame(socket);
+        Frame frame = co_await read_first_frame(channel);
         found.frames.push_back(std::move(frame));
     } catch (const std::system_error& error) {
         found.end = error.code();
@@ -42,7 +42,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Found expected = expected_of(pieces.rest());
     Found found;
     const std::string unread =
-        feed(pieces, [&found](tcp::socket& socket) { return read(socket, found); });
+        feed(pieces, [&found](AsyncChannel& channel) { return read(channel, found); });
     require(found == expected, "the first frame is what it is in the whole");
     if (!found.end)
         require(unread == expected.rest, "not a byte more is read");

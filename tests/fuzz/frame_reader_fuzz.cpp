@@ -10,9 +10,9 @@ using namespace tunnel::fuzz;
 
 namespace {
 
-awaitable<void> read_many_at_once(tcp::socket& socket, Found& found)
+awaitable<void> read_many_at_once(AsyncChannel& channel, Found& found)
 {
-    FrameReader reader(socket);
+    FrameReader reader(channel);
     try {
         for (;;) {
             Frame frame = co_await reader.next();
@@ -23,11 +23,11 @@ awaitable<void> read_many_at_once(tcp::socket& socket, Found& found)
     }
 }
 
-awaitable<void> read_one_by_one(tcp::socket& socket, Found& found)
+awaitable<void> read_one_by_one(AsyncChannel& channel, Found& found)
 {
     try {
         for (;;) {
-            Frame frame = co_await read_frame(socket);
+            Frame frame = co_await read_frame(channel);
             found.frames.push_back(std::move(frame));
         }
     } catch (const std::system_error& error) {
@@ -45,8 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t largest =
         many ? std::numeric_limits<std::uint16_t>::max() : largest_first_frame;
     Found found;
-    feed(pieces, [&](tcp::socket& socket) {
-        return many ? read_many_at_once(socket, found) : read_one_by_one(socket, found);
+    feed(pieces, [&](AsyncChannel& channel) {
+        return many ? read_many_at_once(channel, found) : read_one_by_one(channel, found);
     });
     const std::size_t most_unknown = many ? all : most_unknown_frames;
     require(found == find_frames(pieces.rest(), largest, all, most_unknown, true),

@@ -67,13 +67,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     to.make_narrow();
     Direction direction(Framing::takes_off);
     if (some_is_received)
-        direction.receive_first(std::string(pieces.next()));
+        from.near.unread(std::as_bytes(std::span(pieces.next())));
     std::string out;
     const auto pump = [&] {
         for (;;) {
-            const Progress progress =
-                direction.pump(Side{from.near.get()}, Side{to.near.get()}, lent.means(), budget);
-            const std::string taken = drain(to.far.get());
+            const Progress progress = direction.pump(from.near, to.near, lent.means(), budget);
+            const std::string taken = drain(to.far.descriptor());
             out += taken;
             if (progress != Progress::more && (progress != Progress::waiting || taken.empty()))
                 return progress;
@@ -105,9 +104,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(direction.bytes() == out.size(), "the stream's bytes are counted");
     require(direction.heard_start() == expected.heard_start, "a start is heard");
     char unused = 0;
-    require(::recv(to.far.get(), &unused, 1, 0) == 0, "the end is passed on");
+    require(::recv(to.far.descriptor(), &unused, 1, 0) == 0, "the end is passed on");
     const std::string after =
-        direction.take_received().append(drain(from.near.get())).append(pieces.rest());
+        from.near.take_read_ahead().append(drain(from.near.descriptor())).append(pieces.rest());
     require(after == expected.after, "what follows the end is left for the next stream");
     return 0;
 }

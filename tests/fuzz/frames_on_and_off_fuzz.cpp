@@ -47,7 +47,7 @@ public:
             if (adds.finished())
                 takes.read_until_told();
             pump(takes, link_.near, to_.near, taking_);
-            out += drain(to_.far.get());
+            out += drain(to_.far.descriptor());
             if (state() == before)
                 return;
             adds.can_write();
@@ -58,7 +58,7 @@ public:
     bool passed_the_end_on()
     {
         char unused = 0;
-        return ::recv(to_.far.get(), &unused, 1, 0) == 0;
+        return ::recv(to_.far.descriptor(), &unused, 1, 0) == 0;
     }
 
 private:
@@ -68,11 +68,11 @@ private:
                 takes.finished(), out.size(),      link_.unread()};
     }
 
-    void pump(Direction& direction, const Fd& from, const Fd& to, const Lent& lent)
+    void pump(Direction& direction, Channel& from, Channel& to, const Lent& lent)
     {
         Progress progress = Progress::more;
         while (progress == Progress::more)
-            progress = direction.pump(Side{from.get()}, Side{to.get()}, lent.means(), budget_);
+            progress = direction.pump(from, to, lent.means(), budget_);
         require(progress == Progress::waiting || progress == Progress::finished,
                 "frames that were added can be taken off");
     }

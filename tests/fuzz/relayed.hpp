@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 
 #include "common/base/fd.hpp"
-#include "common/relay/pair.hpp"
+#include "common/relay/direction.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace tunnel::fuzz {
@@ -25,8 +25,8 @@ struct Connection {
         require(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) ==
                     0,
                 "a socket");
-        near = Fd(ends[0]);
-        far = Fd(ends[1]);
+        near = Channel(Fd(ends[0]));
+        far = Channel(Fd(ends[1]));
     }
 
     // Over loopback, for what only TCP has. It ends with a reset, so no port waits behind it.
@@ -38,15 +38,15 @@ struct Connection {
         auto* const generic = reinterpret_cast<sockaddr*>(&address);
         ::getsockname(listener.get(), generic, &size);
         Connection connection;
-        connection.far = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        require(::connect(connection.far.get(), generic, size) == 0, "a connection");
+        connection.far = Channel(Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+        require(::connect(connection.far.descriptor(), generic, size) == 0, "a connection");
         connection.near =
-            Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            Channel(Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)));
         require(connection.near.is_open(), "its other end");
         const linger reset{1, 0};
-        ::setsockopt(connection.far.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        ::setsockopt(connection.far.descriptor(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         const int on = 1;
-        ::setsockopt(connection.far.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        ::setsockopt(connection.far.descriptor(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         return connection;
     }
 
@@ -54,15 +54,15 @@ struct Connection {
     void make_narrow()
     {
         const int least = 1; // the kernel takes the smallest that it allows
-        for (const Fd* end : {&near, &far})
-            ::setsockopt(end->get(), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+        for (const int end : {near.descriptor(), far.descriptor()})
+            ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
     }
 
     // From the far end to the near one, where it is when this returns.
     void send(std::string_view piece)
     {
         const std::size_t wanted = unread() + piece.size();
-        require(::send(far.get(), piece.data(), piece.size(), 0) ==
+        require(::send(far.descriptor(), piece.data(), piece.size(), 0) ==
                     static_cast<ssize_t>(piece.size()),
                 "there is room for a piece");
         while (unread() < wanted)
@@ -72,8 +72,8 @@ struct Connection {
     // The far end has no more to send; the near one knows when this returns.
     void finish()
     {
-        ::shutdown(far.get(), SHUT_WR);
-        pollfd end{near.get(), POLLRDHUP, 0};
+        ::shutdown(far.descriptor(), SHUT_WR);
+        pollfd end{near.descriptor(), POLLRDHUP, 0};
         require(::poll(&end, 1, 10'000) == 1, "an end arrives");
     }
 
@@ -81,12 +81,12 @@ struct Connection {
     std::size_t unread() const
     {
         int size = 0;
-        ::ioctl(near.get(), FIONREAD, &size);
+        ::ioctl(near.descriptor(), FIONREAD, &size);
         return static_cast<std::size_t>(size);
     }
 
-    Fd near;
-    Fd far;
+    Channel near;
+    Channel far;
 
 private:
     static Fd listening()

@@ -1,6 +1,7 @@
 // What one origin proxy does, or what becomes of it, while others serve beside it.
 #include <doctest/doctest.h>
 
+#include "common/transport/socket.hpp"
 #include "tests/proxies/named_origins.hpp"
 #include "tests/unit/captured.hpp"
 

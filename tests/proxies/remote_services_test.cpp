@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "common/security/proof.hpp"
+#include "common/transport/socket.hpp"
 #include "tests/proxies/named_origins.hpp"
 #include "tests/unit/captured.hpp"
 

@@ -1,6 +1,7 @@
 // What the management interface changes at the remote proxy while it runs.
 #include <doctest/doctest.h>
 
+#include "common/transport/socket.hpp"
 #include "tests/proxies/named_origins.hpp"
 
 using namespace std::chrono_literals;

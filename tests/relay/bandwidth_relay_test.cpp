@@ -154,11 +154,11 @@ TEST_CASE("a stream is taken on, and goes on, however long the queue of the othe
     Ends ends;
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
-    Framed second;
-    second.socket = std::move(ends.second);
-    second.awaits_start = true;
-    relay.hand_over(std::move(ends.first), std::move(second), [](const Flow&) {},
-                    {0, {{}, {slow}}});
+    PairOptions options_of_pair = framed({.awaits_start = true});
+    options_of_pair.limits.second_to_first = {slow};
+    relay.hand_over(
+        std::move(ends.first), std::move(ends.second), [](const Flow&) {},
+        std::move(options_of_pair));
     Joined joined = ends.joined();
     joined.left.send("one");
     CHECK(joined.right.receive(6) == data_frame("one")); // only looked at until it is taken on
@@ -213,6 +213,8 @@ TEST_CASE("a direction that waits for its turn lends its pipe to others")
     Connected to = connected();
     ::fcntl(from.there.descriptor(), F_SETFL, O_NONBLOCK);
     ::fcntl(to.here.descriptor(), F_SETFL, O_NONBLOCK);
+    Channel source(from.there.release());
+    Channel target(to.here.release());
     std::vector<std::byte> buffer(65536);
     Direction direction;
     direction.limit({limit(1'000'000'000)});
@@ -222,8 +224,7 @@ TEST_CASE("a direction that waits for its turn lends its pipe to others")
     Clock::time_point now{1000h}; // stands still, so that what may cross is used up
     CHECK(eventually([&] {
         direction.can_read();
-        progress = direction.pump(Side{from.there.descriptor()}, Side{to.here.descriptor()},
-                                  {buffer, pool, now}, 1);
+        progress = direction.pump(source, target, {buffer, pool, now}, 1);
         spliced = spliced || pool.lent() == 1;
         return direction.bytes() == 1 << 18;
     }));
@@ -232,8 +233,7 @@ TEST_CASE("a direction that waits for its turn lends its pipe to others")
     from.here.send("more");
     CHECK(eventually([&] {
         direction.can_read();
-        progress = direction.pump(Side{from.there.descriptor()}, Side{to.here.descriptor()},
-                                  {buffer, pool, now}, 1 << 20);
+        progress = direction.pump(source, target, {buffer, pool, now}, 1 << 20);
         from.here.send(std::string(200, 'x'));
         return progress == Progress::throttled;
     }));

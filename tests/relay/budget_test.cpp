@@ -23,7 +23,7 @@ constexpr std::size_t budget = 64 * 1024;
 struct Pumped {
     explicit Pumped(std::size_t piece) : buffer(piece) { direction.can_read(); }
 
-    Progress pump(const Side& from, const Side& to)
+    Progress pump(Channel& from, Channel& to)
     {
         const std::uint64_t before = direction.work();
         const Progress progress =
@@ -66,12 +66,12 @@ TEST_CASE("frames with nothing in them use the budget up, and what is left comes
         prepare_for_relay(to.there.descriptor());
         from.here.send(many(frame, 50'000) + data_frame("hello"));
         Pumped pumped(8 * 1024);
-        const Side source{from.there.descriptor()};
-        const Side target{to.there.descriptor()};
-        REQUIRE(eventually([&] { return waiting_in(source.descriptor) > 50'000; }));
+        Channel source(from.there.release());
+        Channel target(to.there.release());
+        REQUIRE(eventually([&] { return waiting_in(source.descriptor()) > 50'000; }));
         CHECK(pumped.pump(source, target) == Progress::more);
         CHECK(pumped.worked >= budget);
-        CHECK(waiting_in(source.descriptor) > 30'000); // one piece was read, and no more
+        CHECK(waiting_in(source.descriptor()) > 30'000); // one piece was read, and no more
         int turns = 1;
         while (pumped.pump(source, target) == Progress::more && turns < 1000)
             ++turns;
@@ -89,19 +89,19 @@ TEST_CASE("TLS records with a byte each use the budget up sooner than their byte
     constexpr std::size_t records = 1500;
     const std::string bytes = many(data_frame("x"), records).substr(0, records);
     const auto cork = [&secure](int on) { // in few segments, as a flood comes
-        ::setsockopt(secure.dialled.socket.get(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+        ::setsockopt(secure.dialled.descriptor(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
     };
     cork(1);
     for (const char byte : bytes)
-        REQUIRE(secure.dialled.side().send(std::as_bytes(std::span(&byte, 1))) == 1);
+        REQUIRE(secure.dialled.send(std::as_bytes(std::span(&byte, 1))) == 1);
     cork(0);
     Pumped pumped(encrypted_piece);
-    const Side target{to.there.descriptor()};
-    REQUIRE(eventually([&] { return waiting_in(secure.accepted.socket.get()) > 30'000; }));
-    CHECK(pumped.pump(secure.accepted.side(), target) == Progress::more);
-    CHECK(secure.accepted.tls.guard().records() < 1000);
-    CHECK(waiting_in(secure.accepted.socket.get()) > 8'000);
-    while (pumped.pump(secure.accepted.side(), target) == Progress::more)
+    Channel target(to.there.release());
+    REQUIRE(eventually([&] { return waiting_in(secure.accepted.descriptor()) > 30'000; }));
+    CHECK(pumped.pump(secure.accepted, target) == Progress::more);
+    CHECK(secure.accepted.tls().guard().records() < 1000);
+    CHECK(waiting_in(secure.accepted.descriptor()) > 8'000);
+    while (pumped.pump(secure.accepted, target) == Progress::more)
         ;
     CHECK(to.here.receive(bytes.size() / 4) == std::string(bytes.size() / 4, 'x'));
 }

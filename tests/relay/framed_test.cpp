@@ -36,14 +36,15 @@ Beside beside(Relay& relay, bool awaits_start = false, std::string received = {}
     if (before)
         before(one.here);
     Fd first = one.there.release();
-    Framed second{two.there.release(), Tls(), std::move(received), std::move(unsent),
-                  awaits_start,        0,     unsent_may_wait};
+    Channel second(two.there.release(), Tls(), received);
     prepare_for_relay(first.get());
-    prepare_for_relay(second.socket.get());
+    prepare_for_relay(second.descriptor());
     const auto promise = std::make_shared<std::promise<Flow>>();
     Beside result{std::move(one.here), std::move(two.here), promise->get_future()};
-    relay.hand_over(std::move(first), std::move(second),
-                    [promise](Flow& flow) { promise->set_value(std::move(flow)); });
+    relay.hand_over(
+        std::move(first), std::move(second),
+        [promise](Flow& flow) { promise->set_value(std::move(flow)); },
+        framed({std::move(unsent), awaits_start, 0, unsent_may_wait}));
     return result;
 }
 
@@ -65,9 +66,9 @@ TEST_CASE("small pieces go in frames, and both ends by frames leave the connecti
     CHECK(flow.end == End::finished);
     CHECK(flow.first_to_second == 5);
     CHECK(flow.second_to_first == 6);
-    REQUIRE(flow.second.socket.is_open());
-    CHECK(flow.second.received == "what comes next");
-    Stream again(std::move(flow.second.socket)); // not closed, and no stray byte on it
+    REQUIRE(flow.second.is_open());
+    CHECK(flow.second.take_read_ahead() == "what comes next");
+    Stream again(flow.second.release()); // not closed, and no stray byte on it
     again.send("x");
     CHECK(pair.peer.receive(1) == "x");
 }
@@ -91,7 +92,7 @@ TEST_CASE("frames may be cut and joined anywhere, and unknown ones are skipped")
         for (std::size_t at = 0; at < bytes.size(); at += size)
             pair.peer.send(std::string_view(bytes).substr(at, size));
         CHECK((pair.left.receive_all() == expected));
-        CHECK(pair.end().second.socket.is_open());
+        CHECK(pair.end().second.is_open());
     }
 }
 
@@ -107,7 +108,7 @@ TEST_CASE("what was received before the hand-over comes first, and what was not 
     pair.left.finish();
     const Flow flow = pair.end();
     CHECK(flow.first_to_second == 3);
-    CHECK(flow.second.socket.is_open());
+    CHECK(flow.second.is_open());
 }
 
 TEST_CASE("a large stream goes on raw both ways, and its connection is used up")
@@ -145,7 +146,7 @@ TEST_CASE("a large stream goes on raw both ways, and its connection is used up")
     CHECK(flow.end == End::finished);
     CHECK(flow.first_to_second == text.size());
     CHECK(flow.second_to_first == text.size() + 5);
-    CHECK_FALSE(flow.second.socket.is_open());
+    CHECK_FALSE(flow.second.is_open());
 }
 
 TEST_CASE("a connection that ends without a frame that says so cuts the stream")
@@ -202,7 +203,7 @@ TEST_CASE(
     ended.peer.send(end_frame);
     const Flow flow = ended.end();
     CHECK(flow.first_to_second == 6);
-    CHECK(flow.second.socket.is_open());
+    CHECK(flow.second.is_open());
 
     Beside mute = begin([](Stream& left) { left.finish(); });
     CHECK(mute.peer.receive(6) == start_frame + end_frame);
@@ -239,7 +240,7 @@ TEST_CASE("until the other side has started, the visitor's bytes are sent but no
         Flow flow = pair.end();
         CHECK(flow.end == End::not_started);
         REQUIRE(flow.first.is_open());
-        Stream visitor(std::move(flow.first));
+        Stream visitor(flow.first.release());
         CHECK(visitor.receive(16) == "request and more");
     }
     SUBCASE("and are all still there when the connection ends")
@@ -256,7 +257,7 @@ TEST_CASE("until the other side has started, the visitor's bytes are sent but no
         Flow flow = pair.end();
         CHECK(flow.end == End::refused);
         REQUIRE(flow.first.is_open());
-        Stream visitor(std::move(flow.first));
+        Stream visitor(flow.first.release());
         CHECK(visitor.receive(16) == "request and more");
     }
     SUBCASE("and are let go with a reset when it is refused and nobody takes them")
@@ -357,25 +358,27 @@ TEST_CASE("one connection carries a thousand streams, and each gets its own byte
 {
     Relay relay({.workers = 2, .spin = 50us});
     Connected between = connected();
-    Framed near{between.here.release()};
-    Framed far{between.there.release()};
-    prepare_for_relay(near.socket.get());
-    prepare_for_relay(far.socket.get());
+    Channel near(between.here.release());
+    Channel far(between.there.release());
+    prepare_for_relay(near.descriptor());
+    prepare_for_relay(far.descriptor());
     for (std::uint32_t i = 0; i < 1000; ++i) {
         Connected outside = connected();
         Connected inside = connected();
         std::promise<Flow> near_flow;
         std::promise<Flow> far_flow;
-        near.awaits_start = i % 2 == 0;
-        far.unsent = start_frame;
         Fd visitor = outside.there.release();
         Fd server = inside.there.release();
         prepare_for_relay(visitor.get());
         prepare_for_relay(server.get());
-        relay.hand_over(std::move(visitor), std::move(near),
-                        [&](Flow& flow) { near_flow.set_value(std::move(flow)); });
-        relay.hand_over(std::move(server), std::move(far),
-                        [&](Flow& flow) { far_flow.set_value(std::move(flow)); });
+        relay.hand_over(
+            std::move(visitor), std::move(near),
+            [&](Flow& flow) { near_flow.set_value(std::move(flow)); },
+            framed({.awaits_start = i % 2 == 0}));
+        relay.hand_over(
+            std::move(server), std::move(far),
+            [&](Flow& flow) { far_flow.set_value(std::move(flow)); },
+            framed({.unsent = start_frame}));
         const std::string question = random_text(i % 3000, i);
         const std::string answer = random_text(i * 7 % 20'000, i + 1);
         outside.here.send(question);
@@ -386,9 +389,9 @@ TEST_CASE("one connection carries a thousand streams, and each gets its own byte
         CHECK((outside.here.receive_all() == answer));
         near = std::move(near_flow.get_future().get().second);
         far = std::move(far_flow.get_future().get().second);
-        REQUIRE(near.socket.is_open());
-        REQUIRE(far.socket.is_open());
-        CHECK(near.received.empty());
-        CHECK(far.received.empty());
+        REQUIRE(near.is_open());
+        REQUIRE(far.is_open());
+        CHECK_FALSE(near.has_read_ahead());
+        CHECK_FALSE(far.has_read_ahead());
     }
 }

@@ -30,16 +30,12 @@ struct Guarded {
         prepare_for_relay(ends.second.get());
         const auto promise = std::make_shared<std::promise<Flow>>();
         auto done = [promise](Flow& flow) { promise->set_value(std::move(flow)); };
-        Framed second;
-        second.awaits_start = awaits_start;
-        if (framed) {
-            second.socket = std::move(ends.second);
-            relay.hand_over(std::move(ends.first), std::move(second), std::move(done),
-                            {0, {}, no_bad_words});
-        } else {
-            relay.hand_over(std::move(ends.first), std::move(ends.second), std::move(done),
-                            {0, {}, no_bad_words});
-        }
+        PairOptions options;
+        options.guard = no_bad_words;
+        if (framed)
+            options.framed = FramedStream{.awaits_start = awaits_start};
+        relay.hand_over(std::move(ends.first), std::move(ends.second), std::move(done),
+                        std::move(options));
         pair.emplace(ends.joined(promise->get_future()));
     }
 

@@ -62,7 +62,8 @@ Stream framed_peer(Relay& relay, std::vector<Stream>& visitors)
     Ends ends;
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
-    relay.hand_over(std::move(ends.first), Framed{std::move(ends.second)}, [](Flow&) {});
+    relay.hand_over(
+        std::move(ends.first), std::move(ends.second), [](Flow&) {}, framed());
     visitors.push_back(std::move(ends.one.here));
     const int small = 64 * 1024;
     ::setsockopt(ends.two.here.descriptor(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);

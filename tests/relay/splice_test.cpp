@@ -171,12 +171,13 @@ TEST_CASE("small pieces after large ones are copied again, and pipes go back")
     Connected to = connected();
     ::fcntl(from.there.descriptor(), F_SETFL, O_NONBLOCK);
     ::fcntl(to.here.descriptor(), F_SETFL, O_NONBLOCK);
+    Channel source(from.there.release());
+    Channel target(to.here.release());
     std::vector<std::byte> buffer(65536);
     Direction direction;
     const auto pump = [&] {
         direction.can_read();
-        return direction.pump(Side{from.there.descriptor()}, Side{to.here.descriptor()},
-                              {buffer, pool, {}}, 1 << 20);
+        return direction.pump(source, target, {buffer, pool, {}}, 1 << 20);
     };
     from.here.send(random_text(200'000, 1));
     CHECK(eventually([&] {

@@ -25,15 +25,16 @@ struct Chain {
     std::future<Flow> there;
 };
 
-std::future<Flow> hand_over(Relay& relay, Fd first, Framed second)
+std::future<Flow> hand_over(Relay& relay, Channel first, Channel second)
 {
     const auto promise = std::make_shared<std::promise<Flow>>();
-    relay.hand_over(std::move(first), std::move(second),
-                    [promise](Flow& flow) { promise->set_value(std::move(flow)); });
+    relay.hand_over(
+        std::move(first), std::move(second),
+        [promise](Flow& flow) { promise->set_value(std::move(flow)); }, framed());
     return promise->get_future();
 }
 
-Chain chain(Relay& relay, Framed here, Framed there)
+Chain chain(Relay& relay, Channel here, Channel there)
 {
     Ends ends;
     prepare_for_relay(ends.first.get());
@@ -76,8 +77,8 @@ TEST_CASE("streams of all sizes pass over one encrypted connection, one after th
     for (int connection = 0; connection < 8; ++connection) {
         Secured pair =
             secured(connection % 2 == 0 ? std::optional(8192 << connection % 3) : std::nullopt);
-        Framed here = std::move(pair.dialled);
-        Framed there = std::move(pair.accepted);
+        Channel here = std::move(pair.dialled);
+        Channel there = std::move(pair.accepted);
         for (std::uint32_t round = 0; round < 15; ++round) {
             CAPTURE(connection);
             CAPTURE(round);
@@ -96,8 +97,8 @@ TEST_CASE("streams of all sizes pass over one encrypted connection, one after th
             CHECK(one.first_to_second == up.size());
             CHECK(one.second_to_first == down.size());
             CHECK(other.end == End::finished);
-            REQUIRE(one.second.socket.is_open()); // whatever the size: never raw, never spliced
-            REQUIRE(other.second.socket.is_open());
+            REQUIRE(one.second.is_open()); // whatever the size: never raw, never spliced
+            REQUIRE(other.second.is_open());
             here = std::move(one.second);
             there = std::move(other.second);
         }
@@ -121,8 +122,8 @@ TEST_CASE("a stream that is cut on either side is cut on the other over an encry
         CHECK(other.ending() == Ending::reset);
         const Flow one = end_of(joined.here);
         const Flow two = end_of(joined.there);
-        CHECK_FALSE(one.second.socket.is_open());
-        CHECK_FALSE(two.second.socket.is_open());
+        CHECK_FALSE(one.second.is_open());
+        CHECK_FALSE(two.second.is_open());
     }
 }
 
@@ -139,13 +140,13 @@ TEST_CASE("a peer that ends its connection, in TLS's way or TCP's, cuts the stre
             auto flow = hand_over(relay, std::move(ends.first), std::move(pair.dialled));
             Stream visitor = std::move(ends.one.here);
             const std::string frame = data_frame("hello");
-            REQUIRE(pair.accepted.side().send(std::as_bytes(std::span(frame))) == 8);
+            REQUIRE(pair.accepted.send(std::as_bytes(std::span(frame))) == 8);
             CHECK(visitor.receive(5) == "hello");
-            const int socket = pair.accepted.socket.get();
+            const int socket = pair.accepted.descriptor();
             if (within_record)
                 ::send(socket, "\x17\x03\x03\x40", 4, MSG_NOSIGNAL);
             if (properly && !within_record)
-                pair.accepted.side().end();
+                pair.accepted.end();
             else
                 ::shutdown(socket, SHUT_WR);
             CHECK(visitor.ending() == Ending::reset);
@@ -164,8 +165,8 @@ TEST_CASE("what a receiver does not read costs 64 KiB of memory at most, encrypt
         Secured pair = secured();
         Connected plain = connected();
         prepare_for_relay(plain.there.descriptor());
-        const Side encrypted = pair.accepted.side();
-        const Side clear{plain.there.descriptor()};
+        Channel& encrypted = pair.accepted;
+        Channel clear(plain.there.release());
         // What is sent to it comes from here, and what comes from it is read there.
         Stream sender(decrypts ? Fd() : plain.here.release());
         std::size_t to_read = random() % 8'000'000;
@@ -175,13 +176,13 @@ TEST_CASE("what a receiver does not read costs 64 KiB of memory at most, encrypt
         Direction direction;
         const auto send = [&] {
             if (decrypts)
-                return pair.dialled.side().send(some) > 0;
+                return pair.dialled.send(some) > 0;
             return ::send(sender.descriptor(), some.data(), some.size(),
                           MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
         };
         const auto read = [&](std::span<std::byte> room) {
             if (!decrypts)
-                return pair.dialled.side().receive(room);
+                return pair.dialled.receive(room);
             return ::recv(plain.here.descriptor(), room.data(), room.size(), MSG_DONTWAIT);
         };
         for (auto last = Clock::now(); Clock::now() - last < 50ms;) {
@@ -217,11 +218,11 @@ TEST_CASE("a raw frame on an encrypted connection is obeyed, and the connection 
     auto flow = hand_over(relay, std::move(ends.first), std::move(pair.dialled));
     Stream visitor = std::move(ends.one.here);
     const std::string bytes = raw_frame + end_frame + "as it is";
-    REQUIRE(pair.accepted.side().send(std::as_bytes(std::span(bytes))) ==
+    REQUIRE(pair.accepted.send(std::as_bytes(std::span(bytes))) ==
             static_cast<ssize_t>(bytes.size()));
     CHECK(visitor.receive(11) == end_frame + "as it is");
-    pair.accepted.side().end();
+    pair.accepted.end();
     CHECK(visitor.receive_all().empty());
     visitor.finish();
-    CHECK_FALSE(end_of(flow).second.socket.is_open());
+    CHECK_FALSE(end_of(flow).second.is_open());
 }

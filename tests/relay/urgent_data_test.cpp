@@ -36,8 +36,8 @@ struct Passage {
     }
 };
 
-template <class Second>
-void hand_over_to(Relay& relay, Passage& passage, Fd first, Second second, PairOptions options = {})
+void hand_over_to(Relay& relay, Passage& passage, Channel first, Channel second,
+                  PairOptions options = {})
 {
     const auto promise = std::make_shared<std::promise<Flow>>();
     passage.flows.push_back(promise->get_future());
@@ -80,18 +80,17 @@ Passage through_one(Relay& relay, PairOptions options = {}, Connected one = conn
 }
 
 // The first of the two waits for the other's start if `awaits_start`, as in the remote proxy.
-Passage through_two(Relay& relay, Framed here, Framed there, bool awaits_start = false,
+Passage through_two(Relay& relay, Channel here, Channel there, bool awaits_start = false,
                     PairOptions options = {})
 {
     Ends ends;
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
     Passage passage{std::move(ends.one.here), std::move(ends.two.here)};
-    here.awaits_start = awaits_start;
-    if (awaits_start)
-        there.unsent = start_frame;
+    options.framed = FramedStream{.awaits_start = awaits_start};
     hand_over_to(relay, passage, std::move(ends.first), std::move(here), std::move(options));
-    hand_over_to(relay, passage, std::move(ends.second), std::move(there));
+    hand_over_to(relay, passage, std::move(ends.second), std::move(there),
+                 framed({.unsent = awaits_start ? start_frame : std::string()}));
     return passage;
 }
 
@@ -101,8 +100,8 @@ Passage through_frames(Relay& relay, bool awaits_start = false, PairOptions opti
     prepare_for_relay(between.first.get());
     Fd other = between.one.here.release();
     prepare_for_relay(other.get());
-    return through_two(relay, Framed{std::move(between.first)}, Framed{std::move(other)},
-                       awaits_start, std::move(options));
+    return through_two(relay, std::move(between.first), std::move(other), awaits_start,
+                       std::move(options));
 }
 
 Passage through_tls(Relay& relay, bool awaits_start = false, PairOptions options = {})
@@ -291,12 +290,13 @@ TEST_CASE("what splice() says at a mark of urgent data is neither an end nor an 
     Connected to = connected();
     prepare_for_relay(from.there.descriptor());
     prepare_for_relay(to.here.descriptor());
+    Channel source(from.there.release());
+    Channel target(to.here.release());
     std::vector<std::byte> buffer(encrypted_piece);
     Direction direction;
     const auto pump = [&] {
         direction.can_read();
-        return direction.pump(Side{from.there.descriptor()}, Side{to.here.descriptor()},
-                              {buffer, pool, {}}, 1 << 20);
+        return direction.pump(source, target, {buffer, pool, {}}, 1 << 20);
     };
     const std::string text = random_text(200'000, 1);
     std::string expected = text;

@@ -89,6 +89,13 @@ std::size_t fill(Stream& stream)
     }
 }
 
+PairOptions framed(FramedStream stream)
+{
+    PairOptions options;
+    options.framed = std::move(stream);
+    return options;
+}
+
 RelayOptions plain_relay()
 {
     return {};

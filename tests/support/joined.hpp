@@ -51,6 +51,9 @@ void check_exchange(Joined& joined, const std::string& up, const std::string& do
 // Sends until the other end, which does not read, takes no more; answers how much that was.
 std::size_t fill(Stream& stream);
 
+// For a pair whose second channel carries frames.
+PairOptions framed(FramedStream stream = {});
+
 // One thread, no limits of time, no spinning.
 RelayOptions plain_relay();
 

@@ -75,11 +75,9 @@ Secured secured(std::optional<int> buffers)
     if (!shaken.dialled.empty() || !shaken.accepted.empty())
         throw std::runtime_error("no handshake: " + shaken.dialled + ", " + shaken.accepted);
     Secured result;
-    result.dialled.socket = release(std::move(pair.here));
-    result.dialled.tls = here.take();
-    result.accepted.socket = release(std::move(pair.there));
-    result.accepted.tls = there.take();
-    for (const int socket : {result.dialled.socket.get(), result.accepted.socket.get()}) {
+    result.dialled = Channel(release(std::move(pair.here)), here.take());
+    result.accepted = Channel(release(std::move(pair.there)), there.take());
+    for (const int socket : {result.dialled.descriptor(), result.accepted.descriptor()}) {
         prepare_for_relay(socket);
         if (buffers)
             ::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &*buffers, sizeof *buffers);

@@ -3,15 +3,15 @@
 
 #include <optional>
 
-#include "common/relay/relay.hpp"
 #include "common/security/handshake.hpp"
+#include "common/transport/channel.hpp"
 
 namespace tunnel::test {
 
 // Both sockets are non-blocking and prepared as for the relay.
 struct Secured {
-    Framed dialled;
-    Framed accepted;
+    Channel dialled;
+    Channel accepted;
 };
 
 // `buffers`: of what is sent, in bytes, or the least that the kernel allows. Small ones for what is

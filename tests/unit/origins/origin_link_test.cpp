@@ -36,7 +36,7 @@ TEST_CASE("a link is known by the address of its peer")
     asio::io_context io;
     SocketPair pair(io);
     const std::string address = to_string(pair.here.remote_endpoint());
-    const OriginLink link(std::move(pair.here), Tls(), {1min, 1min}, OriginId{random_bytes()},
-                          Identity(), ParkingSpace(1));
+    const OriginLink link(std::move(pair.here), {1min, 1min}, OriginId{random_bytes()}, Identity(),
+                          IdleRoom(1));
     CHECK(link.address == address);
 }

@@ -19,9 +19,9 @@ struct LoggedIn {
         Identity identity;
         identity.name = credential;
         identity.own_name = own_name;
-        OriginLink& link = here.emplace_back(std::move(pair.here), Tls(),
-                                             ControlConnection::Heartbeats{1min, 1min},
-                                             OriginId{random_bytes()}, identity, ParkingSpace(1));
+        OriginLink& link =
+            here.emplace_back(std::move(pair.here), ControlConnection::Heartbeats{1min, 1min},
+                              OriginId{random_bytes()}, identity, IdleRoom(1));
         link.session = SessionId{random_bytes()};
         links.add(link);
         return link;

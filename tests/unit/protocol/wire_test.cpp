@@ -17,6 +17,17 @@ using namespace tunnel::test;
 
 namespace {
 
+struct ChannelPair {
+    explicit ChannelPair(asio::io_context& io) : ChannelPair(SocketPair(io)) {}
+
+    explicit ChannelPair(SocketPair pair) : here(std::move(pair.here)), there(std::move(pair.there))
+    {
+    }
+
+    AsyncChannel here;
+    AsyncChannel there;
+};
+
 std::vector<Frame> every_kind()
 {
     Random random;
@@ -48,19 +59,19 @@ std::string notice_of_size(std::size_t size)
     return bytes;
 }
 
-awaitable<void> send_and_close(tcp::socket& socket, std::string bytes)
+awaitable<void> send_and_close(AsyncChannel& channel, std::string bytes)
 {
-    co_await send(socket, bytes);
-    socket.close();
+    co_await send(channel, bytes);
+    channel.socket().close();
 }
 
-awaitable<void> send_byte_by_byte(tcp::socket& socket, std::string bytes)
+awaitable<void> send_byte_by_byte(AsyncChannel& channel, std::string bytes)
 {
     for (const char byte : bytes) {
-        co_await send(socket, std::string(1, byte));
+        co_await send(channel, std::string(1, byte));
         co_await yield_to_others();
     }
-    socket.close();
+    channel.socket().close();
 }
 
 // The frames that `next` reads until the connection ends.
@@ -81,7 +92,7 @@ std::vector<Frame> frames_from(asio::io_context& io, Next next)
 TEST_CASE("frames are read however their bytes arrive")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     TaskGroup tasks(io.get_executor());
     const std::vector<Frame> sent = every_kind();
     FrameReader reader(pair.there);
@@ -111,7 +122,7 @@ TEST_CASE("frames are read however their bytes arrive")
 TEST_CASE("a reader keeps frames apart for thousands of them")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     TaskGroup tasks(io.get_executor());
     Random random;
     std::vector<Frame> sent;
@@ -126,9 +137,9 @@ TEST_CASE("a reader keeps frames apart for thousands of them")
 TEST_CASE("read_frame takes not one byte more than the frame")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     const DialBack dial_back{Ticket{random_bytes()}};
-    write(pair.here, encode(dial_back) + encode(Start()) + "GET / HTTP/1.1");
+    write(pair.here.socket(), encode(dial_back) + encode(Start()) + "GET / HTTP/1.1");
     run(io, [&]() -> awaitable<void> {
         const Frame first = co_await read_frame(pair.there);
         CHECK((first == Frame(dial_back)));
@@ -136,16 +147,16 @@ TEST_CASE("read_frame takes not one byte more than the frame")
         CHECK((second == Frame(Start())));
     });
     std::string rest(100, '\0');
-    rest.resize(pair.there.read_some(asio::buffer(rest)));
+    rest.resize(pair.there.socket().read_some(asio::buffer(rest)));
     CHECK(rest == "GET / HTTP/1.1");
 }
 
 TEST_CASE("frames of an unknown kind are skipped")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     const std::string future = encode(Unknown{77}) + std::string("\0\x06\x4e\xc8\0\0", 6);
-    write(pair.here, future + encode(Start()) + future + encode(Probe()));
+    write(pair.here.socket(), future + encode(Start()) + future + encode(Probe()));
     FrameReader reader(pair.there);
     run(io, [&]() -> awaitable<void> {
         const Frame first = co_await read_frame(pair.there);
@@ -158,15 +169,15 @@ TEST_CASE("frames of an unknown kind are skipped")
 TEST_CASE("a first frame of 4096 bytes is read, a larger one is refused before its body comes")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     SUBCASE("4096")
     {
-        write(pair.here, notice_of_size(4096));
+        write(pair.here.socket(), notice_of_size(4096));
         CHECK_FALSE(failure_of(io, read_frame(pair.there)).code());
     }
     SUBCASE("4097")
     {
-        write(pair.here, notice_of_size(4097).substr(0, FrameHeader::wire_size));
+        write(pair.here.socket(), notice_of_size(4097).substr(0, FrameHeader::wire_size));
         CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::malformed_frame);
     }
 }
@@ -174,7 +185,7 @@ TEST_CASE("a first frame of 4096 bytes is read, a larger one is refused before i
 TEST_CASE("a logged-in peer may send frames of the largest size")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     TaskGroup tasks(io.get_executor());
     tasks.spawn("sender",
                 send(pair.here, encode(Probe()) + notice_of_size(65535) + notice_of_size(5000)));
@@ -193,10 +204,10 @@ TEST_CASE("a logged-in peer may send frames of the largest size")
 TEST_CASE("malformed bytes end the reading")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     FrameReader reader(pair.there);
     const auto outcome = [&](std::string_view bytes) {
-        write(pair.here, bytes);
+        write(pair.here.socket(), bytes);
         return failure_of(io, reader.next()).code();
     };
     SUBCASE("a header that is smaller than itself")
@@ -216,10 +227,10 @@ TEST_CASE("malformed bytes end the reading")
 TEST_CASE("a connection that ends within a frame is an end of file")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     FrameReader reader(pair.there);
-    write(pair.here, encode(Notice{"cut"}).substr(0, 7));
-    pair.here.close();
+    write(pair.here.socket(), encode(Notice{"cut"}).substr(0, 7));
+    pair.here.socket().close();
     SUBCASE("reader")
     {
         CHECK(failure_of(io, reader.next()).code() == asio::error::eof);
@@ -233,27 +244,27 @@ TEST_CASE("a connection that ends within a frame is an end of file")
 TEST_CASE("the first frame is asked for with its magic, and what else comes is not our protocol")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     const std::string start(magic.begin(), magic.end());
     SUBCASE("a web browser")
     {
-        write(pair.here, "GET / HTTP/1.1\r\n\r\n"); // shorter than any first frame
+        write(pair.here.socket(), "GET / HTTP/1.1\r\n\r\n"); // shorter than any first frame
         CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::not_our_protocol);
     }
     SUBCASE("a frame of a size that no first frame has")
     {
-        write(pair.here, start + encode(Heartbeat()));
+        write(pair.here.socket(), start + encode(Heartbeat()));
         CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::malformed_frame);
     }
     SUBCASE("a frame that is too large")
     {
-        write(pair.here, start + notice_of_size(largest_first_frame + 1));
+        write(pair.here.socket(), start + notice_of_size(largest_first_frame + 1));
         CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::malformed_frame);
     }
     SUBCASE("too little")
     {
-        write(pair.here, "\xf4TR");
-        pair.here.close();
+        write(pair.here.socket(), "\xf4TR");
+        pair.here.socket().close();
         CHECK(failure_of(io, read_first_frame(pair.there)).code() == asio::error::eof);
     }
 }
@@ -261,18 +272,18 @@ TEST_CASE("the first frame is asked for with its magic, and what else comes is n
 TEST_CASE("the shortest first frame is read without a byte of what follows it")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     const std::string start(magic.begin(), magic.end());
     for (const Frame& first : {Frame(DialBack{Ticket{random_bytes()}}),
                                Frame(Park{SessionId{random_bytes()}}), Frame(LogIn())}) {
         CHECK(start.size() + encode(first).size() >= smallest_first_frame);
-        write(pair.here, start + encode(first) + "SSH-2.0");
+        write(pair.here.socket(), start + encode(first) + "SSH-2.0");
         run(io, [&]() -> awaitable<void> {
             const Frame read = co_await read_first_frame(pair.there);
             CHECK((read == first));
         });
         std::string rest(7, '\0');
-        asio::read(pair.there, asio::buffer(rest));
+        asio::read(pair.there.socket(), asio::buffer(rest));
         CHECK(rest == "SSH-2.0");
     }
 }
@@ -342,10 +353,10 @@ awaitable<void> read_many(FrameReader& reader, int frames)
         co_await reader.next();
 }
 
-awaitable<void> read_one_by_one(tcp::socket& socket, int frames)
+awaitable<void> read_one_by_one(AsyncChannel& channel, int frames)
 {
     for (int i = 0; i < frames; ++i)
-        co_await read_frame(socket);
+        co_await read_frame(channel);
 }
 
 const std::string unknown_frame("\0\3\xc8", 3);
@@ -355,27 +366,27 @@ const std::string unknown_frame("\0\3\xc8", 3);
 TEST_CASE("a peer that sends frames without a pause leaves others their turns")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     constexpr int frames = 1600;
     FrameReader reader(pair.there);
     SUBCASE("frames that are read together")
     {
-        write(pair.here, repeated(encode(Notice{"x"}), frames));
+        write(pair.here.socket(), repeated(encode(Notice{"x"}), frames));
         CHECK(turns_beside(io, read_many(reader, frames)) >= frames / most_steps_in_a_turn);
     }
     SUBCASE("unknown ones between them")
     {
-        write(pair.here, repeated(unknown_frame, frames) + encode(Start()));
+        write(pair.here.socket(), repeated(unknown_frame, frames) + encode(Start()));
         CHECK(turns_beside(io, read_many(reader, 1)) >= frames / most_steps_in_a_turn);
     }
     SUBCASE("frames that are read one by one, by somebody who loops")
     {
-        write(pair.here, repeated(encode(Notice{"x"}), frames));
+        write(pair.here.socket(), repeated(encode(Notice{"x"}), frames));
         CHECK(turns_beside(io, read_one_by_one(pair.there, frames)) >= frames);
     }
     SUBCASE("large ones, each of which takes a read of its own")
     {
-        write(pair.here, repeated(notice_of_size(12'000), 30));
+        write(pair.here.socket(), repeated(notice_of_size(12'000), 30));
         CHECK(turns_beside(io, read_many(reader, 30)) >= 2 * 30 / most_steps_in_a_turn);
     }
 }
@@ -384,20 +395,20 @@ TEST_CASE("a frame in TLS records of one byte each leaves others their turns")
 {
     asio::io_context io;
     Secured secure = secured();
-    tcp::socket socket(io, tcp::v4(), secure.accepted.socket.release());
+    AsyncChannel accepted(io, tcp::v4(), std::move(secure.accepted));
     const std::string frame = notice_of_size(1000);
     for (const char byte : frame)
-        REQUIRE(secure.dialled.side().send(std::as_bytes(std::span(&byte, 1))) == 1);
-    FrameReader reader(Wire(socket, &secure.accepted.tls));
+        REQUIRE(secure.dialled.send(std::as_bytes(std::span(&byte, 1))) == 1);
+    FrameReader reader(accepted);
     CHECK(turns_beside(io, read_many(reader, 1)) > 1000 / most_steps_in_a_turn);
 }
 
 TEST_CASE("what a peer still sends after the last word leaves others their turns")
 {
     asio::io_context io;
-    SocketPair pair(io);
-    write(pair.here, std::string(100'000, 'x'));
-    pair.here.shutdown(tcp::socket::shutdown_send);
+    ChannelPair pair(io);
+    write(pair.here.socket(), std::string(100'000, 'x'));
+    pair.here.socket().shutdown(tcp::socket::shutdown_send);
     CHECK(turns_beside(io, send_last(pair.there, "goodbye")) >=
           100'000 / 512 / most_steps_in_a_turn);
 }
@@ -405,7 +416,7 @@ TEST_CASE("what a peer still sends after the last word leaves others their turns
 TEST_CASE("a limit of time ends the reading of frames that come without a pause")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     TaskGroup tasks(io.get_executor());
     const auto send_without_end = [&]() -> awaitable<void> {
         const std::string notices = repeated(encode(Notice{"x"}), 1000);
@@ -414,7 +425,7 @@ TEST_CASE("a limit of time ends the reading of frames that come without a pause"
     };
     tasks.spawn("flood", send_without_end());
     const auto read_without_end = [&]() -> awaitable<void> {
-        const Deadline limit(pair.there, std::chrono::milliseconds(100));
+        const Deadline limit(pair.there.socket(), std::chrono::milliseconds(100));
         for (;;)
             co_await read_frame(pair.there);
     };
@@ -426,29 +437,29 @@ TEST_CASE("a limit of time ends the reading of frames that come without a pause"
 TEST_CASE("where one certain frame is due, only some unknown ones are skipped")
 {
     asio::io_context io;
-    SocketPair pair(io);
+    ChannelPair pair(io);
     const std::string start(magic.begin(), magic.end());
     const std::string some = repeated(unknown_frame, most_unknown_frames);
     const std::string large =
         repeated(std::string("\0\x40\xc8\xc8\0\x3a", 6) + std::string(58, 'x'), 17);
     SUBCASE("as many as may be")
     {
-        write(pair.here, some + encode(Start()));
+        write(pair.here.socket(), some + encode(Start()));
         CHECK_FALSE(failure_of(io, read_frame(pair.there)).code());
     }
     SUBCASE("one more")
     {
-        write(pair.here, some + unknown_frame + encode(Start()));
+        write(pair.here.socket(), some + unknown_frame + encode(Start()));
         CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::too_many_unknown);
     }
     SUBCASE("large ones")
     {
-        write(pair.here, large);
+        write(pair.here.socket(), large);
         CHECK(failure_of(io, read_frame(pair.there)).code() == Errc::too_many_unknown);
     }
     SUBCASE("before the first frame")
     {
-        write(pair.here, start + large + large);
+        write(pair.here.socket(), start + large + large);
         CHECK(failure_of(io, read_first_frame(pair.there)).code() == Errc::too_many_unknown);
     }
     SUBCASE("in what was received")
@@ -465,11 +476,11 @@ TEST_CASE("a peer that sends TLS records without data is given up in words")
 {
     asio::io_context io;
     Secured secure = secured();
-    tcp::socket socket(io, tcp::v4(), secure.accepted.socket.release());
+    AsyncChannel accepted(io, tcp::v4(), std::move(secure.accepted));
     for (int i = 0; i < 100; ++i) {
-        secure.dialled.tls.update_keys();
-        SSL_do_handshake(secure.dialled.tls.get());
+        secure.dialled.tls().update_keys();
+        SSL_do_handshake(secure.dialled.tls().get());
     }
-    FrameReader reader(Wire(socket, &secure.accepted.tls));
+    FrameReader reader(accepted);
     CHECK(failure_of(io, reader.next()).code() == Errc::no_data_in_records);
 }

@@ -33,30 +33,30 @@ std::span<const std::byte> bytes_of(std::string_view text)
 }
 
 // Sends as much as the socket takes. How much.
-std::size_t send_some(Framed& to, std::string_view text)
+std::size_t send_some(Channel& to, std::string_view text)
 {
-    const ssize_t size = to.side().send(bytes_of(text));
+    const ssize_t size = to.send(bytes_of(text));
     REQUIRE((size >= 0 || errno == EAGAIN));
     return size < 0 ? 0 : static_cast<std::size_t>(size);
 }
 
-void send_all(Framed& to, std::string_view text)
+void send_all(Channel& to, std::string_view text)
 {
     REQUIRE(send_some(to, text) == text.size());
 }
 
 // One call with room for `room` bytes.
-ssize_t receive(Framed& from, std::string& text, std::size_t room)
+ssize_t receive(Channel& from, std::string& text, std::size_t room)
 {
     std::string bytes(room, '\0');
-    const ssize_t size = from.side().receive(std::as_writable_bytes(std::span(bytes)));
+    const ssize_t size = from.receive(std::as_writable_bytes(std::span(bytes)));
     if (size > 0)
         text.append(bytes, 0, static_cast<std::size_t>(size));
     return size;
 }
 
 // Up to the last byte that is there; what the last call said of it, errno if that was -1.
-int receive_what_is_there(Framed& from, std::string& text)
+int receive_what_is_there(Channel& from, std::string& text)
 {
     for (;;) {
         const ssize_t size = receive(from, text, 70'000);
@@ -65,24 +65,24 @@ int receive_what_is_there(Framed& from, std::string& text)
     }
 }
 
-int waiting_in(const Framed& of)
+int waiting_in(const Channel& of)
 {
     int size = 0;
-    ::ioctl(of.socket.get(), FIONREAD, &size);
+    ::ioctl(of.descriptor(), FIONREAD, &size);
     return size;
 }
 
-int unsent_by(const Framed& of)
+int unsent_by(const Channel& of)
 {
     int size = 0;
-    ::ioctl(of.socket.get(), SIOCOUTQ, &size);
+    ::ioctl(of.descriptor(), SIOCOUTQ, &size);
     return size;
 }
 
 // What is sent while it lives goes in few segments, as a flood comes.
 class Corked {
 public:
-    explicit Corked(const Framed& sender) : descriptor_(sender.socket.get()) { set(1); }
+    explicit Corked(const Channel& sender) : descriptor_(sender.descriptor()) { set(1); }
 
     Corked(const Corked&) = delete;
     Corked& operator=(const Corked&) = delete;
@@ -97,8 +97,8 @@ private:
 
 // One way of a connection: what goes in, and what has come out.
 struct Way {
-    Framed* from;
-    Framed* to;
+    Channel* from;
+    Channel* to;
     std::string text;
     std::size_t sent = 0;
     std::string came{};
@@ -161,7 +161,7 @@ TEST_CASE("a connection is drained only when its socket has nothing left")
             const bool all_arrived = unsent_by(pair.dialled) == 0;
             const ssize_t size = receive(pair.accepted, way.came, 1 + random() % 100'000);
             REQUIRE((size > 0 || errno == EAGAIN));
-            if (!pair.accepted.tls.drained() || !all_arrived)
+            if (!pair.accepted.tls().drained() || !all_arrived)
                 continue;
             REQUIRE(waiting_in(pair.accepted) == 0);
             std::string more;
@@ -180,7 +180,7 @@ TEST_CASE("who waits for edges, and reads on unless the connection is drained, m
         Way way{&pair.dialled, &pair.accepted, random_text(1'000'000, 6)};
         const Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
         epoll_event event{EPOLLIN | EPOLLET, {}};
-        ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, pair.accepted.socket.get(), &event);
+        ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, pair.accepted.descriptor(), &event);
         const std::size_t room = std::array<std::size_t, 4>{100, 16'000, 30'000, 65'536}[round % 4];
         const auto limit = Clock::now() + 10s;
         while (!way.over()) {
@@ -191,7 +191,7 @@ TEST_CASE("who waits for edges, and reads on unless the connection is drained, m
                 REQUIRE(patience == 0);
                 continue;
             }
-            while (receive(pair.accepted, way.came, room) > 0 && !pair.accepted.tls.drained())
+            while (receive(pair.accepted, way.came, room) > 0 && !pair.accepted.tls().drained())
                 ;
         }
         CHECK((way.came == way.text));
@@ -203,14 +203,14 @@ TEST_CASE("what did not fit a small room is pending, though the socket has nothi
     Secured pair = secured();
     send_all(pair.dialled, "0123456789");
     std::string text;
-    CHECK_FALSE(pair.accepted.tls.has_pending());
+    CHECK_FALSE(pair.accepted.tls().has_pending());
     CHECK(receive(pair.accepted, text, 4) == 4);
     CHECK(waiting_in(pair.accepted) == 0);
-    CHECK(pair.accepted.tls.has_pending());
-    CHECK_FALSE(pair.accepted.tls.drained());
+    CHECK(pair.accepted.tls().has_pending());
+    CHECK_FALSE(pair.accepted.tls().drained());
     CHECK(receive(pair.accepted, text, 6) == 6);
     CHECK(text == "0123456789");
-    CHECK_FALSE(pair.accepted.tls.has_pending());
+    CHECK_FALSE(pair.accepted.tls().has_pending());
     CHECK(receive_what_is_there(pair.accepted, text) == EAGAIN);
 }
 
@@ -232,7 +232,7 @@ TEST_CASE("the end is seen as the end, after all that was sent, and the other wa
     Secured pair = secured();
     const std::string text = random_text(100'000, 8);
     send_all(pair.dialled, text);
-    CHECK(pair.dialled.side().end() == 0);
+    CHECK(pair.dialled.end() == 0);
     std::string came;
     CHECK(receive_what_is_there(pair.accepted, came) == 0);
     CHECK((came == text));
@@ -241,7 +241,7 @@ TEST_CASE("the end is seen as the end, after all that was sent, and the other wa
     came.clear();
     CHECK(receive_what_is_there(pair.dialled, came) == EAGAIN);
     CHECK(came == "answer");
-    CHECK(pair.accepted.side().end() == 0);
+    CHECK(pair.accepted.end() == 0);
     CHECK(receive_what_is_there(pair.dialled, came) == 0);
 }
 
@@ -249,7 +249,7 @@ TEST_CASE("the end of the TCP stream alone is no end, since anybody could have m
 {
     Secured pair = secured();
     send_all(pair.dialled, "half of it");
-    ::shutdown(pair.dialled.socket.get(), SHUT_WR);
+    ::shutdown(pair.dialled.descriptor(), SHUT_WR);
     std::string came;
     CHECK(receive_what_is_there(pair.accepted, came) == ECONNRESET);
     CHECK(came == "half of it");
@@ -261,12 +261,12 @@ TEST_CASE("a TCP stream that ends within a record gives nothing of that record")
     Secured other = secured();
     send_all(other.dialled, std::string(1000, 'x'));
     std::array<char, 5000> record;
-    const ssize_t size = ::recv(other.accepted.socket.get(), record.data(), record.size(), 0);
+    const ssize_t size = ::recv(other.accepted.descriptor(), record.data(), record.size(), 0);
     REQUIRE(size > 1000);
     for (const ssize_t cut : {ssize_t{1}, ssize_t{5}, ssize_t{500}, size - 1}) {
         Secured fresh = secured();
-        ::send(fresh.dialled.socket.get(), record.data(), static_cast<std::size_t>(cut), 0);
-        ::shutdown(fresh.dialled.socket.get(), SHUT_WR);
+        ::send(fresh.dialled.descriptor(), record.data(), static_cast<std::size_t>(cut), 0);
+        ::shutdown(fresh.dialled.descriptor(), SHUT_WR);
         std::string came;
         CHECK(receive_what_is_there(fresh.accepted, came) == ECONNRESET);
         CHECK(came.empty());
@@ -276,7 +276,7 @@ TEST_CASE("a TCP stream that ends within a record gives nothing of that record")
 TEST_CASE("a reset is a reset")
 {
     Secured pair = secured();
-    Stream(std::move(pair.dialled.socket)).reset();
+    reset(pair.dialled);
     std::string came;
     CHECK(receive_what_is_there(pair.accepted, came) == ECONNRESET);
 }
@@ -289,10 +289,10 @@ TEST_CASE("bytes that were changed, left out, doubled or brought in on the way n
         send_all(pair.dialled, "two");
         std::string bytes(1000, '\0');
         const ssize_t size =
-            ::recv(pair.accepted.socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+            ::recv(pair.accepted.descriptor(), bytes.data(), bytes.size(), MSG_DONTWAIT);
         bytes.resize(static_cast<std::size_t>(size));
         const std::string changed = change(bytes);
-        ::send(pair.dialled.socket.get(), changed.data(), changed.size(), 0);
+        ::send(pair.dialled.descriptor(), changed.data(), changed.size(), 0);
         std::string came;
         const int error = receive_what_is_there(pair.accepted, came);
         return std::pair(error, came);
@@ -341,7 +341,7 @@ TEST_CASE("new keys in the middle of a stream lose nothing of it, either way")
             REQUIRE(Clock::now() < limit);
             Way& way = ways[random() % 2];
             if (random() % 10 == 0) {
-                way.from->tls.update_keys();
+                way.from->tls().update_keys();
                 ++updates;
             }
             way.send_piece(random, 30'000);
@@ -354,17 +354,17 @@ TEST_CASE("new keys in the middle of a stream lose nothing of it, either way")
     }
 }
 
-TEST_CASE("a side without a descriptor gives and takes nothing")
+TEST_CASE("a closed channel gives and takes nothing")
 {
-    const Side side{-1};
+    Channel closed;
     std::array<std::byte, 4> bytes{};
     errno = 0;
-    CHECK(side.receive(bytes) == -1);
+    CHECK(closed.receive(bytes) == -1);
     CHECK(errno == EBADF);
     errno = 0;
-    CHECK(side.send(bytes) == -1);
+    CHECK(closed.send(bytes) == -1);
     CHECK(errno == EBADF);
-    CHECK(side.end() == -1);
+    CHECK(closed.end() == -1);
 }
 
 TEST_CASE("nothing that was sent can be read on the way")
@@ -373,7 +373,7 @@ TEST_CASE("nothing that was sent can be read on the way")
     const std::string secret = "the visitor's password, several times over";
     send_all(pair.dialled, secret + secret);
     std::string bytes(1000, '\0');
-    const ssize_t size = ::recv(pair.accepted.socket.get(), bytes.data(), bytes.size(), MSG_PEEK);
+    const ssize_t size = ::recv(pair.accepted.descriptor(), bytes.data(), bytes.size(), MSG_PEEK);
     bytes.resize(static_cast<std::size_t>(size));
     CHECK(bytes.size() > 2 * secret.size());
     CHECK(bytes.find(secret.substr(0, 8)) == std::string::npos);
@@ -398,7 +398,7 @@ int key_updates_until_the_end(const std::string& data)
         std::launch::async, [&] { return TlsStream(std::move(raw), TlsEnd::dials, {.key = key}); });
     REQUIRE_FALSE(failure_of(io, handshake.run(pair.there)).code());
     TlsStream peer = dialling.get();
-    Framed accepted{release(std::move(pair.there)), handshake.take()};
+    Channel accepted(release(std::move(pair.there)), handshake.take());
     for (int updates = 0; updates < 1000; ++updates) {
         std::string came;
         const int end = receive_what_is_there(accepted, came);
@@ -432,8 +432,8 @@ TEST_CASE("a flood of key updates is not read to its end by one call")
     {
         const Corked corked(pair.dialled);
         for (int i = 0; i < 750; ++i) {
-            pair.dialled.tls.update_keys();
-            REQUIRE(SSL_do_handshake(pair.dialled.tls.get()) == 1); // sends it
+            pair.dialled.tls().update_keys();
+            REQUIRE(SSL_do_handshake(pair.dialled.tls().get()) == 1); // sends it
         }
     }
     REQUIRE(eventually([&] { return waiting_in(pair.accepted) > 15'000; }));
@@ -441,7 +441,7 @@ TEST_CASE("a flood of key updates is not read to its end by one call")
     CHECK(receive(pair.accepted, came, 100) == -1);
     CHECK(errno == EPROTO);
     CHECK(waiting_in(pair.accepted) > 10'000);
-    CHECK(pair.accepted.tls.guard().records() < 50);
+    CHECK(pair.accepted.tls().guard().records() < 50);
 }
 
 TEST_CASE("of small records only some are read ahead by one call, and large ones by the dozen")
@@ -456,13 +456,13 @@ TEST_CASE("of small records only some are read ahead by one call, and large ones
     std::string came;
     std::uint64_t most = 0;
     while (came.size() < 1500) {
-        const std::uint64_t before = pair.accepted.tls.guard().records();
+        const std::uint64_t before = pair.accepted.tls().guard().records();
         REQUIRE(receive(pair.accepted, came, 128 * 1024) > 0);
-        most = std::max(most, pair.accepted.tls.guard().records() - before);
+        most = std::max(most, pair.accepted.tls().guard().records() - before);
     }
     CHECK(most > 100);
     CHECK(most <= 1000);
-    CHECK(pair.accepted.tls.work() > 1500 * 2000);
+    CHECK(pair.accepted.tls().work() > 1500 * 2000);
     came.clear();
     const std::string large(16'384, 'x');
     std::size_t sent = 0;

@@ -8,26 +8,26 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/relay/relay.hpp"
+#include "common/transport/channel.hpp"
 
 namespace tunnel {
 
-// Room for the parked connections of all origin proxies together. Each has room for one in any
+// Room for the idle connections of all origin proxies together. Each has room for one in any
 // case.
-class ParkingSpace {
+class IdleRoom {
 public:
-    explicit ParkingSpace(std::size_t capacity)
+    explicit IdleRoom(std::size_t capacity)
         : capacity_(capacity), taken_(std::make_shared<std::size_t>(0))
     {
     }
 
     bool full() const { return *taken_ >= capacity_; }
 
-    // How many are parked.
+    // How many there are.
     std::size_t taken() const { return *taken_; }
 
 private:
-    friend class ParkedConnections;
+    friend class IdlePool;
 
     std::size_t capacity_;
     std::shared_ptr<std::size_t> taken_;
@@ -36,22 +36,22 @@ private:
 // Those that ended their last stream come back; the youngest is taken first, so that the origin
 // proxy can tell by their age how many are too many. Nobody listens to them here: one that is dead
 // shows when it is taken, or swept.
-class ParkedConnections {
+class IdlePool {
 public:
-    explicit ParkedConnections(ParkingSpace space) : space_(std::move(space)) {}
+    explicit IdlePool(IdleRoom room) : room_(std::move(room)) {}
 
-    ParkedConnections(const ParkedConnections&) = delete;
-    ParkedConnections& operator=(const ParkedConnections&) = delete;
+    IdlePool(const IdlePool&) = delete;
+    IdlePool& operator=(const IdlePool&) = delete;
 
-    ~ParkedConnections() { clear(); }
+    ~IdlePool() { clear(); }
 
     std::size_t size() const { return connections_.size(); }
 
-    // Prepared by prepare_stream(). If there is no space it is closed.
-    void put(Framed connection);
+    // Prepared by prepare_stream(). If there is no room it is closed.
+    void put(Channel connection);
 
     // One that seems alive.
-    std::optional<Framed> take();
+    std::optional<Channel> take();
 
     // Closes those that the peer has closed. Looks at each: not to be called as often as the peer
     // likes.
@@ -66,7 +66,7 @@ public:
 
 private:
     struct Entry {
-        Framed connection;
+        Channel connection;
         Clock::time_point since;
     };
 
@@ -76,7 +76,7 @@ private:
     template <class Condition>
     void erase_if(Condition condition);
 
-    ParkingSpace space_;
+    IdleRoom room_;
     std::vector<Entry> connections_; // by the time they came
     std::size_t swept_ = 0;          // those before it have been looked at in this round
 };

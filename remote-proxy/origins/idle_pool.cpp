@@ -1,4 +1,4 @@
-#include "remote-proxy/origins/parked.hpp"
+#include "remote-proxy/origins/idle_pool.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,33 +18,33 @@ constexpr auto young = std::chrono::seconds(1);
 constexpr std::size_t most_swept = 16;
 
 // Open, with nothing to read: its peer owes it silence.
-bool seems_alive(const Framed& connection)
+bool seems_alive(const Channel& connection)
 {
     char byte = 0;
     const ssize_t size =
-        ::recv(connection.socket.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
-    return size < 0 && errno == EAGAIN && connection.received.empty();
+        ::recv(connection.descriptor(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return size < 0 && errno == EAGAIN && !connection.has_read_ahead();
 }
 
 } // namespace
 
-void ParkedConnections::put(Framed connection)
+void IdlePool::put(Channel connection)
 {
-    const auto has_space = [this] { return connections_.empty() || !space_.full(); };
-    if (!has_space())
+    const auto has_room = [this] { return connections_.empty() || !room_.full(); };
+    if (!has_room())
         sweep(most_swept);
-    if (!has_space())
+    if (!has_room())
         return;
     connections_.push_back({std::move(connection), Clock::now()});
-    ++*space_.taken_;
+    ++*room_.taken_;
 }
 
-std::optional<Framed> ParkedConnections::take()
+std::optional<Channel> IdlePool::take()
 {
     while (!connections_.empty()) {
         Entry youngest = std::move(connections_.back());
         connections_.pop_back();
-        --*space_.taken_;
+        --*room_.taken_;
         if (Clock::now() - youngest.since < young || seems_alive(youngest.connection))
             return std::move(youngest.connection);
     }
@@ -52,12 +52,12 @@ std::optional<Framed> ParkedConnections::take()
 }
 
 template <class Condition>
-void ParkedConnections::erase_if(Condition condition)
+void IdlePool::erase_if(Condition condition)
 {
-    *space_.taken_ -= std::erase_if(connections_, std::move(condition));
+    *room_.taken_ -= std::erase_if(connections_, std::move(condition));
 }
 
-void ParkedConnections::sweep(std::size_t most)
+void IdlePool::sweep(std::size_t most)
 {
     const auto at = [this](std::size_t index) {
         return connections_.begin() + static_cast<std::ptrdiff_t>(index);
@@ -67,16 +67,16 @@ void ParkedConnections::sweep(std::size_t most)
     const auto dead = std::remove_if(
         at(begin), at(end), [](const Entry& each) { return !seems_alive(each.connection); });
     swept_ = static_cast<std::size_t>(dead - connections_.begin());
-    *space_.taken_ -= end - swept_;
+    *room_.taken_ -= end - swept_;
     connections_.erase(dead, at(end));
 }
 
-void ParkedConnections::drop_older(Clock::time_point time)
+void IdlePool::drop_older(Clock::time_point time)
 {
     erase_if([&](const Entry& each) { return each.since <= time; });
 }
 
-void ParkedConnections::clear()
+void IdlePool::clear()
 {
     erase_if([](const Entry&) { return true; });
 }

@@ -1,0 +1,106 @@
+#include "common/relay/pair_timers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+namespace tunnel {
+
+namespace {
+
+// What was written to the socket and its peer has not acknowledged, tcp(7).
+int unacknowledged_bytes(const Channel& channel)
+{
+    int bytes = 0;
+    ::ioctl(channel.descriptor(), SIOCOUTQ, &bytes);
+    return bytes;
+}
+
+} // namespace
+
+void PairTimers::set(Pair& pair, Time now)
+{
+    if (pair.timed)
+        timers_.erase(pair.timer);
+    const bool awaits = pair.forth.awaits_start();
+    const auto limit = awaits               ? options_.start_timeout
+                       : pair.half_closed() ? options_.half_close_timeout
+                                            : options_.idle_timeout;
+    auto due = (awaits ? pair.began : pair.last_byte) + limit;
+    pair.timed = limit.count() > 0;
+    if (awaits && now < pair.began + options_.start_patience) {
+        due = pair.timed ? std::min(due, pair.began + options_.start_patience)
+                         : pair.began + options_.start_patience;
+        pair.timed = true;
+    }
+    if (pair.timed)
+        pair.timer = timers_.emplace(due, &pair);
+}
+
+// Bytes that the receiver takes out of the kernel's buffers count as well: those hold megabytes,
+// for which a slow reader may need longer than the limit.
+std::optional<End> PairTimers::examine(Pair& pair, Time now)
+{
+    if (pair.forth.awaits_start())
+        return examine_start(pair, now);
+    const int unacknowledged = std::exchange(
+        pair.unacknowledged, unacknowledged_bytes(pair.first) + unacknowledged_bytes(pair.second));
+    const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;
+    if (drains || pair.throttled)
+        pair.last_byte = now;
+    set(pair, now);
+    if (pair.timer->first > now)
+        return std::nullopt;
+    return pair.half_closed() ? End::half_close_timeout : End::idle_timeout;
+}
+
+std::optional<End> PairTimers::examine_start(Pair& pair, Time now)
+{
+    const auto limit = options_.start_timeout;
+    if (limit.count() > 0 && now >= pair.began + limit)
+        return End::start_timeout;
+    if (unacknowledged_bytes(pair.second) > 0)
+        return End::not_started;
+    set(pair, now);
+    return std::nullopt;
+}
+
+void PairTimers::await_turn(Pair& pair, Time due)
+{
+    if (pair.throttled && pair.turn->first <= due)
+        return;
+    if (pair.throttled)
+        turns_.erase(pair.turn);
+    pair.turn = turns_.emplace(due, &pair);
+    pair.throttled = true;
+}
+
+Pair& PairTimers::take_turn()
+{
+    Pair& pair = *turns_.begin()->second;
+    turns_.erase(turns_.begin());
+    pair.throttled = false;
+    return pair;
+}
+
+void PairTimers::forget(Pair& pair)
+{
+    if (std::exchange(pair.timed, false))
+        timers_.erase(pair.timer);
+    if (std::exchange(pair.throttled, false))
+        turns_.erase(pair.turn);
+}
+
+PairTimers::Time PairTimers::next() const
+{
+    auto next = Time::max();
+    for (const Pair::Timers* const queue : {&timers_, &turns_}) {
+        if (!queue->empty())
+            next = std::min(next, queue->begin()->first);
+    }
+    return next;
+}
+
+} // namespace tunnel

@@ -1,0 +1,155 @@
+#include "common/transport/channel.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "common/transport/socket.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// Of an encrypted stream: each look decrypts only so many, since a peer may send them one by one.
+constexpr std::size_t enough_to_see = 64;
+
+// The peer has ended its stream; what it sent before may not be read yet.
+bool hung_up(int descriptor)
+{
+    pollfd poll{descriptor, POLLRDHUP, 0};
+    return ::poll(&poll, 1, 0) > 0 && (poll.revents & POLLRDHUP) != 0;
+}
+
+} // namespace
+
+Channel::Channel(Fd socket, Tls tls, std::string_view read_ahead)
+    : socket_(std::move(socket)), tls_(std::move(tls))
+{
+    unread(std::as_bytes(std::span(read_ahead)));
+}
+
+ssize_t Channel::receive(std::span<std::byte> room)
+{
+    return read_ahead_ ? take_read_ahead(room) : receive_bytes(descriptor(), tls_, room);
+}
+
+ssize_t Channel::take_read_ahead(std::span<std::byte> room)
+{
+    const std::size_t size = std::min(read_ahead_->size(), room.size());
+    std::memcpy(room.data(), read_ahead_->data(), size);
+    drop_read_ahead(size);
+    return static_cast<ssize_t>(size);
+}
+
+void Channel::drop_read_ahead(std::size_t size)
+{
+    read_ahead_->erase(0, size);
+    if (read_ahead_->empty())
+        read_ahead_.reset();
+}
+
+ssize_t Channel::peek(std::span<std::byte> room)
+{
+    ssize_t came = tls_ ? decrypt_ahead(room.size()) : 0;
+    const std::size_t size = std::min(ahead(), room.size());
+    if (size > 0)
+        std::memcpy(room.data(), read_ahead_->data(), size);
+    if (!tls_ && size < room.size())
+        came =
+            ::recv(descriptor(), room.data() + size, room.size() - size, MSG_PEEK | MSG_DONTWAIT);
+    if (size == 0)
+        return came;
+    return static_cast<ssize_t>(size) + (tls_ ? 0 : std::max<ssize_t>(came, 0));
+}
+
+// What the last read said, if there was any.
+ssize_t Channel::decrypt_ahead(std::size_t most)
+{
+    ssize_t came = 0;
+    for (std::size_t seen = ahead(); seen < std::min(most, enough_to_see);
+         seen += static_cast<std::size_t>(came)) {
+        came = read_ahead(most - seen);
+        if (came <= 0)
+            break;
+    }
+    return came;
+}
+
+ssize_t Channel::peek(std::span<std::byte> room, bool& ended)
+{
+    ended = !tls_ && hung_up(descriptor()); // asked first: then all that there is can be looked at
+    const ssize_t size = peek(room);
+    if (tls_)
+        ended = tls_.has_ended();
+    return size;
+}
+
+// MSG_TRUNC: they go without being copied, tcp(7).
+ssize_t Channel::skip(std::size_t most)
+{
+    if (!read_ahead_)
+        return ::recv(descriptor(), nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
+    const std::size_t size = std::min(most, read_ahead_->size());
+    drop_read_ahead(size);
+    return static_cast<ssize_t>(size);
+}
+
+// Behind what is there already; as receive().
+ssize_t Channel::read_ahead(std::size_t most)
+{
+    std::string bytes(most, '\0');
+    const ssize_t size =
+        receive_bytes(descriptor(), tls_, std::as_writable_bytes(std::span(bytes)));
+    if (size <= 0)
+        return size;
+    bytes.resize(static_cast<std::size_t>(size));
+    if (read_ahead_)
+        read_ahead_->append(bytes);
+    else
+        read_ahead_ = std::make_unique<std::string>(std::move(bytes));
+    return size;
+}
+
+void Channel::unread(std::span<const std::byte> bytes)
+{
+    if (bytes.empty())
+        return;
+    if (!read_ahead_)
+        read_ahead_ = std::make_unique<std::string>();
+    read_ahead_->insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::string Channel::take_read_ahead()
+{
+    const auto taken = std::move(read_ahead_);
+    return taken ? std::move(*taken) : std::string();
+}
+
+bool Channel::hides_more_than(std::size_t seen) const
+{
+    int bytes = 0;
+    if (!tls_)
+        ::ioctl(descriptor(), FIONREAD, &bytes);
+    return ahead() + static_cast<std::size_t>(bytes) > seen;
+}
+
+void Channel::uncover(std::size_t seen)
+{
+    if (seen > ahead())
+        read_ahead(seen - ahead());
+}
+
+void reset(Channel& channel)
+{
+    if (channel.is_open()) {
+        reset_on_close(channel.descriptor());
+        channel.close();
+    }
+}
+
+} // namespace tunnel

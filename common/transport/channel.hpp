@@ -1,0 +1,104 @@
+// A connection as its owner holds it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <system_error>
+
+#include "common/base/fd.hpp"
+#include "common/transport/tls.hpp"
+
+namespace tunnel {
+
+// One connected, non-blocking socket, what encrypts it, if anything does, and what was read from it
+// ahead of its use. It never waits: receive() and send() are recv(2) and send(2), what they did or
+// -1 and errno, for an encrypted connection as Tls has them. EBADF: it is closed. Small on purpose,
+// since each idle visitor has two: what a plain one does not need costs it two pointers.
+class Channel {
+public:
+    Channel() = default;
+
+    // A plain socket is a channel too, hence not explicit.
+    Channel(Fd socket, Tls tls = {}, std::string_view read_ahead = {});
+
+    bool is_open() const { return socket_.is_open(); }
+
+    int descriptor() const { return socket_.get(); }
+
+    bool is_encrypted() const { return static_cast<bool>(tls_); }
+
+    // Only of one that is encrypted.
+    Tls& tls() { return tls_; }
+
+    const Tls& tls() const { return tls_; }
+
+    // First what was read ahead.
+    ssize_t receive(std::span<std::byte> room);
+
+    ssize_t send(std::span<const std::byte> bytes) { return send_bytes(descriptor(), tls_, bytes); }
+
+    // As the function of that name.
+    std::error_code send_at_once(std::string_view bytes)
+    {
+        return tunnel::send_at_once(descriptor(), tls_, bytes);
+    }
+
+    // Sends the end of the stream: TLS's and TCP's. 0, or -1 and errno.
+    int end() { return end_stream(descriptor(), tls_); }
+
+    // The next bytes, as receive() would give them, which they stay there for. What of an encrypted
+    // stream is seen is read ahead; 64 bytes are enough for it, however large the room is.
+    ssize_t peek(std::span<std::byte> room);
+
+    // The same. `ended`: nothing will come behind them, unless a mark of urgent data hides it.
+    ssize_t peek(std::span<std::byte> room, bool& ended);
+
+    // Drops bytes that peek() has shown, without copying them. How many, or as receive().
+    ssize_t skip(std::size_t most);
+
+    // Puts back before all others what belongs to a later reader.
+    void unread(std::span<const std::byte> bytes);
+
+    bool has_read_ahead() const { return read_ahead_ != nullptr; }
+
+    std::string take_read_ahead();
+
+    // There are bytes for which the socket does not become readable any more.
+    bool has_pending() const { return has_read_ahead() || (tls_ && tls_.has_pending()); }
+
+    // More is there than the `seen` bytes that peek() has shown, or receive() has given: a mark of
+    // urgent data hides it, as long as the bytes before it are not taken.
+    bool hides_more_than(std::size_t seen) const;
+
+    // Takes these out of the socket; they are read ahead.
+    void uncover(std::size_t seen);
+
+    // All that it has is let go.
+    void close() { *this = Channel(); }
+
+    // Of a plain one, whose bytes have all been read where they were wanted.
+    Fd release() { return std::move(socket_); }
+
+private:
+    friend class AsyncChannel; // which is the same in another place
+
+    std::size_t ahead() const { return read_ahead_ ? read_ahead_->size() : 0; }
+
+    ssize_t read_ahead(std::size_t most);
+    ssize_t take_read_ahead(std::span<std::byte> room);
+    void drop_read_ahead(std::size_t size);
+    ssize_t decrypt_ahead(std::size_t most);
+
+    Fd socket_;
+    Tls tls_;
+    std::unique_ptr<std::string> read_ahead_; // null rather than empty
+};
+
+// The peer sees a reset ("connection reset by peer"), never an end of the stream.
+void reset(Channel& channel);
+
+} // namespace tunnel
