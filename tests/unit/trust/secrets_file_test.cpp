@@ -73,13 +73,13 @@ TEST_CASE("what is wrong in the file is told with its line, and never with a sec
           "is that of origins.a too");
     check(table("cellar", "hunter2"), "2", "too short to resist guessing");
     check(good + fmt::format("[origins.roof]\nsecret = {}\n", "1234567890123456"), "4",
-          "no text in quotes");
+          "not a text in quotes");
     check(good + fmt::format("[origins.roof]\nsecret = [\"{}\"]\n", other), "4",
-          "no text in quotes");
+          "not a text in quotes");
     check(good + "[origins.roof]\n", "3", "origins.roof has no secret");
     check(good + "[origins.roof]\nsecrets = []\n", "3", "origins.roof has no secret");
-    check(fmt::format("[origins]\nroof = \"{}\"\n", one), "2", "origins.roof is no table");
-    check(fmt::format("[origins]\nroof = [\"{}\"]\n", one), "2", "origins.roof is no table");
+    check(fmt::format("[origins]\nroof = \"{}\"\n", one), "2", "origins.roof is not a table");
+    check(fmt::format("[origins]\nroof = [\"{}\"]\n", one), "2", "origins.roof is not a table");
     check(fmt::format("[origins.roof]\nsecrets = \"{}\"\n", one), "2", "has no meaning");
 }
 
