@@ -31,7 +31,7 @@ int print_out(const std::string& text)
 
 } // namespace
 
-CommandLine::CommandLine(ProgramHelp program, CommonOptions& common, TrustOptions& trust)
+CommandLine::CommandLine(ProgramDescription program, CommonOptions& common, TrustOptions& trust)
     : program_(std::move(program)),
       common_(common),
       trust_(trust),
@@ -44,43 +44,45 @@ CommandLine::CommandLine(ProgramHelp program, CommonOptions& common, TrustOption
         config_ = name;
     };
     app_->add_option_function<std::string>("--config", read_name)->envname(variable_of("config"));
+    for (Option& each : program_.options) {
+        if (!each.is(Trait::key_only))
+            add(std::move(each));
+    }
+    for (const OptionTable& each : program_.tables)
+        tables_.push_back({each});
 }
 
 CommandLine::~CommandLine() = default;
 
-void CommandLine::add(OptionList options)
+void CommandLine::add(Option option)
 {
-    for (Option& each : options) {
-        if (each.is(Trait::key_only))
-            continue;
-        flags_.push_back(std::make_unique<Flag>(Flag{std::move(each), {}, {}}));
-        Flag& flag = *flags_.back();
-        const Option& option = flag.option;
-        flag.name = option.flag();
-        flag.variable = variable_of(option.name);
-        if (option.is_switch()) {
-            flag.given = app_->add_flag(flag.name, *option.value.is_on)->envname(flag.variable);
-            continue;
-        }
-        flag.option.value.read = [&flag, read = option.value.read](const std::string& text) {
-            read(text);
-            flag.texts.push_back(text);
-        };
-        const auto read_or_complain = [&flag](const std::string& text) {
-            try {
-                flag.option.value.read(text);
-            } catch (const std::invalid_argument& error) {
-                throw CLI::ValidationError(
-                    fmt::format("{} (or {}): {}", flag.name, flag.variable, error.what()));
-            }
-        };
-        flag.given = app_->add_option_function<std::string>(flag.name, read_or_complain);
-        flag.given->envname(flag.variable);
-        if (option.value.is_list)
-            flag.given->join(); // each time it is given, one line
-        else
-            flag.given->take_last(); // look_at() refuses a second one
+    flags_.push_back(std::make_unique<Flag>(Flag{std::move(option), {}, {}}));
+    Flag& flag = *flags_.back();
+    ValueReader& value = flag.option.value;
+    flag.name = flag.option.flag();
+    flag.variable = variable_of(flag.option.name);
+    if (flag.option.is_switch()) {
+        flag.given = app_->add_flag(flag.name, *value.is_on)->envname(flag.variable);
+        return;
     }
+    value.read = [&flag, read = value.read](const std::string& text) {
+        read(text);
+        flag.texts.push_back(text);
+    };
+    const auto read_or_complain = [&flag](const std::string& text) {
+        try {
+            flag.option.value.read(text);
+        } catch (const std::invalid_argument& error) {
+            throw CLI::ValidationError(
+                fmt::format("{} (or {}): {}", flag.name, flag.variable, error.what()));
+        }
+    };
+    flag.given = app_->add_option_function<std::string>(flag.name, read_or_complain);
+    flag.given->envname(flag.variable);
+    if (value.is_list)
+        flag.given->join(); // each time it is given, one line
+    else
+        flag.given->take_last(); // look_at() refuses a second one
 }
 
 // Out of the memory that /proc/PID/environ shows, too.

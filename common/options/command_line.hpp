@@ -24,13 +24,6 @@ namespace tunnel {
 
 class TableReader;
 
-// What a program says of itself.
-struct ProgramHelp {
-    std::string name;
-    std::string summary;
-    std::vector<HelpEntry> examples;
-};
-
 // Tables [NAME.X] of the configuration file.
 struct OptionTable {
     using Read = std::function<void(const Setting& table, Problems& problems)>;
@@ -46,23 +39,26 @@ struct OptionTable {
     bool adds_to_option = false;
 };
 
+// All that can be said of a program's command line and file: whatever reads or shows it begins
+// here.
+struct ProgramDescription {
+    std::string name;
+    std::string summary;
+    std::vector<HelpEntry> examples;
+    OptionList options{}; // in the order of --help-all and print-config
+    std::vector<OptionTable> tables{};
+    std::vector<CommandForm> commands{};
+};
+
 // Each option may be a flag, a variable of the environment (PREFIX_ and its name in capitals), or a
 // key in the file of --config. The command line wins over the environment, and both over the file.
 class CommandLine {
 public:
-    // All that is handed in must live as long; parse() fills the options.
-    CommandLine(ProgramHelp program, CommonOptions& common, TrustOptions& trust);
+    // What it is bound to must live as long, and is filled by parse(). With a command, flags of the
+    // program that have the names of the command's own are not heard, and nothing that the program
+    // needs to start is required, but where the one that runs is asked.
+    CommandLine(ProgramDescription program, CommonOptions& common, TrustOptions& trust);
     ~CommandLine();
-
-    // In the order of --help-all and print-config. Those that are keys of tables alone are left out.
-    void add(OptionList options);
-
-    void add(OptionTable table) { tables_.push_back({std::move(table)}); }
-
-    // A command, which is given flags of its own: those of the program that have the same names are
-    // not heard of it. Nothing that the program needs to start is required with it, but where the
-    // one that runs is asked.
-    void add(CommandForm form) { commands_.push_back(std::move(form)); }
 
     // What parse() asks after everything is read: what is wrong with it; empty: nothing.
     void check(std::function<std::string()> contradiction);
@@ -97,11 +93,12 @@ private:
     struct Words;
 
     struct Table {
-        OptionTable table;
+        const OptionTable& table;
         Setting found{}; // in the file, as far as it counts
         bool is_in_file = false;
     };
 
+    void add(Option option);
     void read_secret();
     // Of a variable that must not count as missing when it is there and empty.
     void refuse_empty_variables() const;
@@ -160,13 +157,12 @@ private:
     bool holds(const OptionTable& table, const Setting& settings, Problems& problems) const;
     void look_for_contradictions(Problems& problems) const;
 
-    ProgramHelp program_;
+    ProgramDescription program_; // its options are in the flags
     CommonOptions& common_;
     TrustOptions& trust_;
     std::string config_; // the file
     std::vector<std::unique_ptr<Flag>> flags_;
     std::vector<Table> tables_;
-    std::vector<CommandForm> commands_;
     std::vector<std::string> file_doubts_;
     std::function<std::string()> contradiction_;
     std::function<std::vector<std::string>()> doubts_;

@@ -81,7 +81,7 @@ std::string CommandLine::help(bool all) const
         text += fmt::format("  {}\n      {}\n", wrapped(each.meaning, help_columns, 2, 2),
                             wrapped(each.what, help_columns, 10, 6));
     std::vector<HelpEntry> words;
-    for (const CommandForm& form : commands_)
+    for (const CommandForm& form : program_.commands)
         words.push_back({what_of(form), as_sentence(form.help)});
     for (const OwnCommand& each : own)
         words.push_back({what_of(each), std::string(each.meaning)});

@@ -328,7 +328,7 @@ std::vector<std::string> CommandLine::flag_names() const
 std::vector<std::string> CommandLine::command_words() const
 {
     std::vector<std::string> words(own_commands.begin(), own_commands.end());
-    for (const CommandForm& form : commands_)
+    for (const CommandForm& form : program_.commands)
         words.push_back(form.word);
     std::ranges::sort(words);
     return words;
@@ -342,8 +342,8 @@ bool CommandLine::is_command(std::string_view word) const
 
 const CommandForm* CommandLine::form_of(std::string_view word) const
 {
-    const auto form = std::ranges::find(commands_, word, &CommandForm::word);
-    return form == commands_.end() ? nullptr : &*form;
+    const auto form = std::ranges::find(program_.commands, word, &CommandForm::word);
+    return form == program_.commands.end() ? nullptr : &*form;
 }
 
 std::string CommandLine::unknown_command(const std::string& word) const

@@ -38,24 +38,7 @@ OptionList address_options(OriginOptions& options)
              "the same secret apart"}};
 }
 
-} // namespace
-
-ProgramHelp describe_origin_proxy()
-{
-    return {"origin-proxy",
-            "Runs on a private machine. Makes a TCP server there reachable from the internet "
-            "through a public server, where remote-proxy runs. Only ever connects out.",
-            {{"origin-proxy --remote-proxy-addr example.com:9001 --origin-server-addr :8000 "
-              "--secret-file secret",
-              "Make port 8000 of this machine reachable through the remote proxy at example.com:"},
-             {"origin-proxy --remote-proxy-addr example.com:9001 --secret-file secret "
-              "--service web=:8000@20000 --service ssh=:22@20001",
-              "Two services, and at which ports of example.com visitors reach them:"},
-             {"origin-proxy check --config origin-proxy.toml",
-              "Report everything that is wrong with a configuration file:"}}};
-}
-
-OptionList describe(OriginOptions& options)
+OptionList all_options(OriginOptions& options)
 {
     OptionList all;
     append(all, "Addresses and services", address_options(options));
@@ -75,7 +58,7 @@ OptionList describe(OriginOptions& options)
     return all;
 }
 
-std::vector<OptionTable> describe_tables(OriginOptions& options)
+std::vector<OptionTable> all_tables(OriginOptions& options)
 {
     OriginServiceTable service;
     TrustOptions trust;
@@ -91,7 +74,7 @@ std::vector<OptionTable> describe_tables(OriginOptions& options)
              "remote-proxy-addr", true}};
 }
 
-std::vector<CommandForm> describe_origin_commands(Command& command)
+std::vector<CommandForm> all_commands(Command& command)
 {
     return {{"status",
              "shows the state of the running program, with its remote proxies and services",
@@ -102,6 +85,26 @@ std::vector<CommandForm> describe_origin_commands(Command& command)
              "makes the running program read its files again, as SIGHUP does, and shows what has "
              "changed or what is wrong",
              {{"--json", "Print JSON", &command.json}}}};
+}
+
+} // namespace
+
+ProgramDescription describe(OriginOptions& options)
+{
+    return {"origin-proxy",
+            "Runs on a private machine. Makes a TCP server there reachable from the internet "
+            "through a public server, where remote-proxy runs. Only ever connects out.",
+            {{"origin-proxy --remote-proxy-addr example.com:9001 --origin-server-addr :8000 "
+              "--secret-file secret",
+              "Make port 8000 of this machine reachable through the remote proxy at example.com:"},
+             {"origin-proxy --remote-proxy-addr example.com:9001 --secret-file secret "
+              "--service web=:8000@20000 --service ssh=:22@20001",
+              "Two services, and at which ports of example.com visitors reach them:"},
+             {"origin-proxy check --config origin-proxy.toml",
+              "Report everything that is wrong with a configuration file:"}},
+            all_options(options),
+            all_tables(options),
+            all_commands(options.common.command)};
 }
 
 } // namespace tunnel

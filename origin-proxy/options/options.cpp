@@ -67,12 +67,7 @@ std::string contradiction(const CommandLine& line, const OriginOptions& options)
 void read_into(OriginOptions& options, const std::function<void(CommandLine&)>& read)
 {
     options.name = host_name();
-    CommandLine line(describe_origin_proxy(), options.common, options.trust);
-    line.add(describe(options));
-    for (OptionTable& each : describe_tables(options))
-        line.add(std::move(each));
-    for (CommandForm& each : describe_origin_commands(options.common.command))
-        line.add(std::move(each));
+    CommandLine line(describe(options), options.common, options.trust);
     line.check([&line, &options] { return contradiction(line, options); });
     line.doubt([&options] { return addresses_of_nobody(options); });
     read(line);

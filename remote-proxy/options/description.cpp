@@ -52,23 +52,7 @@ OptionList trust_options(TrustOptions& options)
     return all;
 }
 
-} // namespace
-
-ProgramHelp describe_remote_proxy()
-{
-    return {"remote-proxy",
-            "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
-            "where origin-proxy runs and connects to here.",
-            {{"remote-proxy --control-addr :9001 --outside-addr :9000 --secret-file secret",
-              "One service without a name: visitors connect to port 9000, and the origin proxy, "
-              "which has the same secret, to port 9001:"},
-             {"remote-proxy --control-addr :9001 --secret-file secret --allow-ports 20000-20100",
-              "Origin proxies open services of their own on these ports:"},
-             {"remote-proxy check --config remote-proxy.toml",
-              "Report everything that is wrong with a configuration file:"}}};
-}
-
-OptionList describe(RemoteOptions& options)
+OptionList all_options(RemoteOptions& options)
 {
     OptionList all;
     append(all, "Addresses and services", address_options(options));
@@ -89,7 +73,8 @@ OptionList describe(RemoteOptions& options)
     return all;
 }
 
-std::vector<OptionTable> describe_tables(RemoteOptions& options)
+// In the order in which they must be read: services are for origin proxies.
+std::vector<OptionTable> all_tables(RemoteOptions& options)
 {
     const auto names = std::make_shared<std::vector<std::string>>();
     const auto take_origins = [&options, names](const Setting& tables, Problems& problems) {
@@ -103,7 +88,7 @@ std::vector<OptionTable> describe_tables(RemoteOptions& options)
             {"services", describe(any, [](const std::string&) {}), take_services, "service"}};
 }
 
-std::vector<CommandForm> describe_remote_commands(Command& command)
+std::vector<CommandForm> all_commands(Command& command)
 {
     std::vector<CommandForm> all;
     const CommandForm::Part json{"--json", "Print JSON instead of a table", &command.json};
@@ -132,6 +117,25 @@ std::vector<CommandForm> describe_remote_commands(Command& command)
                    "what has changed or what is wrong",
                    {json}});
     return all;
+}
+
+} // namespace
+
+ProgramDescription describe(RemoteOptions& options)
+{
+    return {"remote-proxy",
+            "Runs on a public server. Lets visitors reach a TCP server on a private machine, "
+            "where origin-proxy runs and connects to here.",
+            {{"remote-proxy --control-addr :9001 --outside-addr :9000 --secret-file secret",
+              "One service without a name: visitors connect to port 9000, and the origin proxy, "
+              "which has the same secret, to port 9001:"},
+             {"remote-proxy --control-addr :9001 --secret-file secret --allow-ports 20000-20100",
+              "Origin proxies open services of their own on these ports:"},
+             {"remote-proxy check --config remote-proxy.toml",
+              "Report everything that is wrong with a configuration file:"}},
+            all_options(options),
+            all_tables(options),
+            all_commands(options.common.command)};
 }
 
 } // namespace tunnel

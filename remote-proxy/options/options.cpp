@@ -90,12 +90,7 @@ std::vector<std::string> rights_without_effect(const RemoteOptions& options)
 void read_into(RemoteOptions& options, const std::function<void(CommandLine&)>& read)
 {
     options.trust.accepts = true;
-    CommandLine line(describe_remote_proxy(), options.common, options.trust);
-    line.add(describe(options));
-    for (OptionTable& each : describe_tables(options))
-        line.add(std::move(each));
-    for (CommandForm& each : describe_remote_commands(options.common.command))
-        line.add(std::move(each));
+    CommandLine line(describe(options), options.common, options.trust);
     line.check([&line, &options] { return wrong_services(line, options); });
     line.doubt([&options] { return rights_without_effect(options); });
     read(line);

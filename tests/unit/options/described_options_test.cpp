@@ -226,7 +226,7 @@ void check_options()
         return text.find(fmt::format("\n  {} ", option.flag())) != std::string::npos;
     };
     std::set<std::string> names;
-    for (const Option& option : describe(any)) {
+    for (const Option& option : describe(any).options) {
         CAPTURE(option.name);
         CHECK(names.insert(option.name).second);
         if (option.is(Trait::key_only))
@@ -261,7 +261,7 @@ void check_tables()
 {
     Options any;
     const Program program = program_of(any);
-    for (const OptionTable& table : describe_tables(any)) {
+    for (const OptionTable& table : describe(any).tables) {
         CAPTURE(table.name);
         const std::string& needed = program.needed_in_table.at(table.name);
         for (const Option& key : table.keys) {
@@ -303,22 +303,23 @@ struct Names {
 };
 
 template <class Options>
-Names names_of(std::vector<CommandForm> commands)
+Names names_of()
 {
     Options any;
+    const ProgramDescription program = describe(any);
     Names names;
-    for (const Option& each : describe(any)) {
+    for (const Option& each : program.options) {
         if (!each.is(Trait::key_only))
             names.options.insert(each.name);
     }
-    for (const OptionTable& table : describe_tables(any)) {
+    for (const OptionTable& table : program.tables) {
         names.options.insert(table.name);
         for (const Option& key : table.keys) {
             if (table.name == "services")
                 names.service_keys.insert(key.name);
         }
     }
-    for (const CommandForm& each : commands)
+    for (const CommandForm& each : program.commands)
         names.commands.insert(each.word);
     return names;
 }
@@ -376,9 +377,8 @@ TEST_CASE("what holds for all services holds for each that does not say otherwis
 
 TEST_CASE("each program knows which options, keys and commands only the other has")
 {
-    Command command;
-    const Names remote = names_of<RemoteOptions>(describe_remote_commands(command));
-    const Names origin = names_of<OriginOptions>(describe_origin_commands(command));
+    const auto remote = names_of<RemoteOptions>();
+    const auto origin = names_of<OriginOptions>();
     const auto check = [](const Names& mine, const Names& others, std::string_view program) {
         check_whose(mine.options, others.options, program, only_program_with_key);
         check_whose(mine.service_keys, others.service_keys, program, only_program_with_service_key);
