@@ -18,6 +18,7 @@
 #include "origin-proxy/management/management.hpp"
 #include "origin-proxy/management/status_log.hpp"
 #include "origin-proxy/origin_proxy.hpp"
+#include "origin-proxy/preflight.hpp"
 
 namespace {
 
@@ -83,7 +84,7 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
                                       if (control >= 0)
                                           tunnel::tell_paths(control, tunnel::unix_servers(own));
                                   },
-                                  [&] { return own.files_to_read_again(); }},
+                                  [&] { return tunnel::files_to_read_again(own.common); }},
         dialer != nullptr ? dialer->take_control() : tunnel::Fd());
 }
 
@@ -99,10 +100,13 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
     auto management = tunnel::read_configured(options.common.values, [&] {
-        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
-                                          "origin-proxy", loaded);
+        return tunnel::listen_for("--management-addr", [&] {
+            return tunnel::prepare_management(io, options.common.management,
+                                              options.descriptor_limit, "origin-proxy", loaded);
+        });
     });
-    const std::string seen_at_start = tunnel::fingerprint(options.files_to_read_again());
+    const std::string seen_at_start =
+        tunnel::fingerprint(tunnel::files_to_read_again(options.common));
     const auto reader = start_file_reader(io, options, arguments, dialer.get());
     if (user)
         tunnel::become(*user, false, options.common.management.socket_file());
@@ -170,7 +174,7 @@ int main(int argc, char** argv)
     tunnel::occupy_standard_descriptors();
     tunnel::check_stdout_at_exit();
     tunnel::OriginOptions options;
-    if (const auto code = tunnel::parse(argc, argv, options))
+    if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
     tunnel::start_log(options.common);
     if (options.common.command.is_given())

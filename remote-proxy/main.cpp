@@ -23,18 +23,8 @@ namespace {
 
 void warn_of_dangers(const tunnel::RemoteProxy& proxy)
 {
-    const auto control = proxy.control_endpoint();
-    if (proxy.trusts_anyone() && control.address().is_loopback())
-        tunnel::log::warn("there is no secret: whoever can connect to the control address may act "
-                          "as the origin proxy",
-                          {{"control", tunnel::to_string(control)}});
-    else if (proxy.trusts_anyone())
-        tunnel::log::warn(
-            "THERE IS NO SECRET, AND OTHER MACHINES REACH THE CONTROL ADDRESS: any of "
-            "them may act as the origin proxy and answer your visitors; make one "
-            "with: remote-proxy gen-secret > FILE, and give both proxies "
-            "--secret-file FILE",
-            {{"control", tunnel::to_string(control)}});
+    if (proxy.trusts_anyone())
+        tunnel::warn_that_anyone_may_log_in(proxy.control_endpoint());
     if (!proxy.encrypts())
         tunnel::log::info("what passes between the proxies is not encrypted");
 }
@@ -64,7 +54,7 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
         io, options.common.sandbox,
         tunnel::FileReader::Named{
             [&](int) { own = tunnel::reread_options(arguments.count, arguments.words, own); },
-            [&] { return tunnel::files_to_read_again(own); }});
+            [&] { return tunnel::files_to_read_again(own.common); }});
 }
 
 // `options` are those of the last reload, then.
@@ -77,8 +67,10 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(tunnel::certificates_shown(options));
     auto management = tunnel::read_configured(options.common.values, [&] {
-        return tunnel::prepare_management(io, options.common.management, options.descriptor_limit,
-                                          "remote-proxy", loaded);
+        return tunnel::listen_for("--management-addr", [&] {
+            return tunnel::prepare_management(io, options.common.management,
+                                              options.descriptor_limit, "remote-proxy", loaded);
+        });
     });
     std::optional<tunnel::StateFile> state;
     tunnel::SavedState kept;
@@ -86,7 +78,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         state.emplace(options.state_file).lock();
         kept = tunnel::read_configured(options.common.values, [&] { return state->read(); });
     }
-    const std::string seen_at_start = tunnel::fingerprint(tunnel::files_to_read_again(options));
+    const std::string seen_at_start =
+        tunnel::fingerprint(tunnel::files_to_read_again(options.common));
     const auto reader = start_file_reader(io, options, arguments);
     if (user)
         tunnel::become(*user, tunnel::opens_low_ports(options),
@@ -169,7 +162,7 @@ int main(int argc, char** argv)
     tunnel::occupy_standard_descriptors();
     tunnel::check_stdout_at_exit();
     tunnel::RemoteOptions options;
-    if (const auto code = tunnel::parse(argc, argv, options))
+    if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
     tunnel::start_log(options.common);
     if (options.common.command.is_given())

@@ -4,7 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "common/base/log.hpp"
 #include "common/commands/preflight.hpp"
+#include "common/options/option_values.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/management/state_file.hpp"
 #include "remote-proxy/options/configuration.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
@@ -33,19 +36,37 @@ void must_not_collide(asio::io_context& io, const RemoteOptions& options)
     must_not_collide(io, addresses_of(options));
 }
 
+void warn_that_anyone_may_log_in(const asio::ip::tcp::endpoint& control)
+{
+    log::warn(control.address().is_loopback()
+                  ? "there is no secret: whoever can connect to the control address may act as the "
+                    "origin proxy"
+                  : "THERE IS NO SECRET, AND OTHER MACHINES REACH THE CONTROL ADDRESS: any of them "
+                    "may act as the origin proxy and answer your visitors; make one with: "
+                    "remote-proxy gen-secret > FILE, and give both proxies --secret-file FILE",
+              {{"control", to_string(control)}});
+}
+
 void check_start(const RemoteOptions& options)
 {
     asio::io_context io(1);
     Preflight preflight(options.common);
-    preflight.attempt([&] { const TrustedOrigins trusted(options.trust); });
+    preflight.attempt([&] {
+        if (TrustedOrigins(options.trust).trusts_anyone())
+            warn_that_anyone_may_log_in(endpoint_to_listen(io, options.control_address));
+    });
     preflight.attempt([&] { must_not_collide(io, options); });
-    preflight.attempt([&] { must_be_of_this_machine(io, options.control_address); });
+    const auto look_at = [&](const std::string& option, const Address& address) {
+        preflight.attempt(
+            [&] { listen_for(option, [&] { must_be_of_this_machine(io, address); }); });
+    };
+    look_at("--control-addr", options.control_address);
     if (options.outside_address)
-        preflight.attempt([&] { must_be_of_this_machine(io, *options.outside_address); });
+        look_at("--outside-addr", *options.outside_address);
     std::string latest_host = options.control_address.host;
     for (const RemoteService& each : options.services) {
         if (each.outside_address.host != latest_host) // else there may be a thousand
-            preflight.attempt([&] { must_be_of_this_machine(io, each.outside_address); });
+            look_at("service " + each.name, each.outside_address);
         latest_host = each.outside_address.host;
     }
     preflight.look_at_common_options(io);

@@ -29,15 +29,22 @@ RelayOptions its_relay(const RemoteOptions& options)
 } // namespace
 
 RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options)
-    : control(io, endpoint_to_listen(io, options.control_address), options.common.congestion,
-              Hop::between),
+    : control(listen_for("--control-addr",
+                         [&] {
+                             return Listener(io, endpoint_to_listen(io, options.control_address),
+                                             options.common.congestion, Hop::between);
+                         })),
       trust(read_configured(options.common.values,
                             [&options] { return TrustedOrigins(options.trust); }))
 {
     for (RemoteService& service : services_of(options)) {
-        const tcp::endpoint where = endpoint_to_listen(io, service.outside_address);
-        outside.emplace_back(std::move(service),
-                             Listener(io, where, options.common.congestion, Hop::edge));
+        const bool is_default = options.outside_address && service.name == default_service;
+        Listener listener =
+            listen_for(is_default ? "--outside-addr" : "service " + service.name, [&] {
+                return Listener(io, endpoint_to_listen(io, service.outside_address),
+                                options.common.congestion, Hop::edge);
+            });
+        outside.emplace_back(std::move(service), std::move(listener));
     }
 }
 

@@ -55,9 +55,12 @@ void Preflight::look_at_common_options(asio::io_context& io)
     attempt([&] { const Tokens tokens(management); });
     if (management.certificate.given())
         attempt([&] { TlsContext::accepts(management.certificate, management.client_ca_file); });
-    attempt([&] { must_be_possible(io, management); });
+    const auto look_at_address = [&](const std::function<void()>& look) {
+        attempt([&] { listen_for("--management-addr", look); });
+    };
+    look_at_address([&] { must_be_possible(io, management); });
     if (management.address && management.address->path.empty())
-        attempt([&] { must_be_of_this_machine(io, management.address->address); });
+        look_at_address([&] { must_be_of_this_machine(io, management.address->address); });
     if (!options_.user)
         return;
     attempt([this] {

@@ -1,16 +1,18 @@
-// Limits of bandwidth, as flags and as keys of a configuration file; both programs have the same.
+// Limits of bandwidth; both programs have the same.
 #pragma once
 
-#include "common/options/options.hpp"
-#include "common/options/table_reader.hpp"
+#include "common/options/option.hpp"
 #include "common/relay/bandwidth.hpp"
 
 namespace tunnel {
 
-// --max-bandwidth-up-per-origin and --max-bandwidth-down-per-origin.
-void add_origin_bandwidth(CommandLine& line, Rates& rates);
+// Of a service, for all its visitors together and for each of them.
+OptionList describe(ServiceRates& rates);
 
-// max-bandwidth-up and max-bandwidth-down, in that of an origin proxy.
-void read_bandwidth(TableReader& keys, Rates& rates);
+// Of each origin proxy with all its services: flags.
+OptionList describe_for_each_origin(Rates& rates);
+
+// Of one origin proxy: keys of its table.
+OptionList describe_for_one_origin(Rates& rates);
 
 } // namespace tunnel

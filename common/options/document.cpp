@@ -197,7 +197,7 @@ Setting parse_toml(std::string_view text, const std::string& path, std::string_v
         // may depend on it.
         const bool twice = error.description().find("redefine") != std::string_view::npos;
         problems.add({path, error.source().begin.line},
-                     fmt::format("no TOML{}, {}",
+                     fmt::format("this line cannot be read{}, {}",
                                  twice ? ", since a name is there a second time" : "", expected));
         return nothing;
     }

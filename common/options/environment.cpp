@@ -8,7 +8,6 @@
 #include "common/base/log.hpp"
 #include "common/options/flag.hpp"
 #include "common/options/nearest_name.hpp"
-#include "common/options/options.hpp"
 
 namespace tunnel {
 
@@ -27,9 +26,19 @@ bool is_of_a_cluster(std::string_view rest)
 
 } // namespace
 
+// "control-addr": REMOTE_PROXY_CONTROL_ADDR.
+std::string CommandLine::variable_of(std::string_view option) const
+{
+    std::string variable = program_.name + '_' + std::string(option);
+    for (char& c : variable)
+        c = c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return variable;
+}
+
 std::vector<std::string> CommandLine::strange_variables() const
 {
-    std::vector<std::string> known{environment_prefix_ + "CONFIG", environment_prefix_ + "SECRET"};
+    const std::string prefix = variable_of("");
+    std::vector<std::string> known{variable_of("config"), variable_of("secret")};
     for (const auto& flag : flags_)
         known.push_back(flag->variable);
     std::vector<std::string> warnings;
@@ -38,12 +47,11 @@ std::vector<std::string> CommandLine::strange_variables() const
         const std::string_view name = entry.substr(0, entry.find('='));
         if (std::ranges::find(known, name) != known.end())
             continue;
-        const bool is_ours = name.starts_with(environment_prefix_);
-        if (is_ours && is_of_a_cluster(name.substr(environment_prefix_.size())))
+        const bool is_ours = name.starts_with(prefix);
+        if (is_ours && is_of_a_cluster(name.substr(prefix.size())))
             continue;
         // A slip in the first half of the name, such as REMOTEPROXY_CONTROL_ADDR.
-        const bool may_be_ours =
-            name.size() > environment_prefix_.size() && name.starts_with(environment_prefix_[0]);
+        const bool may_be_ours = name.size() > prefix.size() && name.starts_with(prefix[0]);
         if (!is_ours && !may_be_ours)
             continue;
         const std::string meant = did_you_mean(name, known);

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "common/options/flag.hpp"
-#include "common/options/options.hpp"
 
 namespace tunnel {
 
@@ -50,6 +49,21 @@ std::string what_of(const CommandForm& form)
     return text;
 }
 
+std::string what_of(const Option& option)
+{
+    return option.is_switch() ? option.flag() : option.flag() + " " + option.value.syntax;
+}
+
+HelpEntry entry(const Option& option)
+{
+    std::string meaning = option.help;
+    if (option.is(Trait::required))
+        meaning += " (required)";
+    else if (!option.value.if_absent.empty())
+        meaning += fmt::format(" (default: {})", option.value.if_absent);
+    return {what_of(option), meaning};
+}
+
 // A sentence begins with a capital.
 std::string as_sentence(std::string text)
 {
@@ -62,32 +76,25 @@ std::string as_sentence(std::string text)
 
 std::string CommandLine::help(bool all) const
 {
-    std::string text = paragraph(description_) + "\nExamples:\n";
-    for (const HelpEntry& each : examples_)
+    std::string text = paragraph(program_.summary) + "\nExamples:\n";
+    for (const HelpEntry& each : program_.examples)
         text += fmt::format("  {}\n      {}\n", wrapped(each.meaning, help_columns, 2, 2),
                             wrapped(each.what, help_columns, 10, 6));
     std::vector<HelpEntry> words;
-    for (const CommandForm& form : commands_)
+    for (const CommandForm& form : program_.commands)
         words.push_back({what_of(form), as_sentence(form.help)});
     for (const OwnCommand& each : own)
         words.push_back({what_of(each), std::string(each.meaning)});
     text +=
         fmt::format("\nCommands, in the place of the first flag ({} help COMMAND has more):\n{}",
-                    program_, help_table(words));
+                    program_.name, help_table(words));
 
     std::vector<std::string> groups; // in the order of their first flags
     for (const auto& flag : flags_) {
-        if (std::ranges::find(groups, flag->group) == groups.end())
-            groups.push_back(flag->group);
+        const std::string& group = flag->option.group;
+        if (std::ranges::find(groups, group) == groups.end())
+            groups.push_back(group);
     }
-    const auto entry = [](const Flag& flag) {
-        std::string meaning = flag.help;
-        if (flag.required)
-            meaning += " (required)";
-        else if (!flag.if_absent.empty())
-            meaning += fmt::format(" (default: {})", flag.if_absent);
-        return HelpEntry{flag.type.empty() ? flag.name : flag.name + " " + flag.type, meaning};
-    };
     const std::vector<HelpEntry> general{
         {"-c, --config FILE", "TOML file with flags, and with tables of its own"},
         {"-h, --help", "Print the most common flags"},
@@ -97,22 +104,20 @@ std::string CommandLine::help(bool all) const
         for (const std::string& group : groups) {
             std::vector<HelpEntry> entries;
             for (const auto& flag : flags_) {
-                if (flag->group == group)
-                    entries.push_back(entry(*flag));
+                if (flag->option.group == group)
+                    entries.push_back(entry(flag->option));
             }
             text += fmt::format("\n{}:\n{}", group, help_table(entries));
         }
         text += "\nGeneral:\n" + help_table(general);
     } else {
         std::vector<HelpEntry> entries;
-        for (const std::string& name : common_flags_) {
-            const auto flag = std::ranges::find(
-                flags_, name, [](const auto& each) { return std::string_view(each->name); });
-            if (flag != flags_.end())
-                entries.push_back(entry(**flag));
+        for (const auto& flag : flags_) {
+            if (flag->option.is(Trait::common))
+                entries.push_back(entry(flag->option));
         }
         entries.insert(entries.end(), general.begin(), general.end());
-        text += fmt::format("\nCommon flags ({} --help-all shows all {}):\n{}", program_,
+        text += fmt::format("\nCommon flags ({} --help-all shows all {}):\n{}", program_.name,
                             flags_.size() + general.size(), help_table(entries));
     }
     text += '\n' + paragraph(fmt::format(
@@ -120,7 +125,7 @@ std::string CommandLine::help(bool all) const
                        "capitals (--log-level: {0}LOG_LEVEL), or a key in the file of --config, by "
                        "its name without dashes. The command line wins over the environment, and "
                        "that over the file.",
-                       environment_prefix_));
+                       variable_of("")));
     return text + paragraph(exit_statuses);
 }
 
@@ -128,19 +133,19 @@ std::string CommandLine::help_of(std::string_view command) const
 {
     if (const auto* const found = std::ranges::find(own, command, &OwnCommand::word);
         found != own.end()) {
-        std::string text = fmt::format("Usage: {} {}\n\n{}", program_, what_of(*found),
+        std::string text = fmt::format("Usage: {} {}\n\n{}", program_.name, what_of(*found),
                                        paragraph(fmt::format("{}.", found->meaning)));
         if (command == "check" || command == "print-config")
             text += paragraph(fmt::format("Takes every flag that the program takes, see {} "
                                           "--help. FILE is short for --config FILE.",
-                                          program_));
+                                          program_.name));
         if (command != "help")
             text += paragraph("With --json it prints JSON.");
         return text;
     }
     const CommandForm& form = *form_of(command);
-    std::string text = fmt::format("Usage: {} {} [FLAGS]\n\n{}\nFlags:\n", program_, what_of(form),
-                                   paragraph(as_sentence(form.help) + "."));
+    std::string text = fmt::format("Usage: {} {} [FLAGS]\n\n{}\nFlags:\n", program_.name,
+                                   what_of(form), paragraph(as_sentence(form.help) + "."));
     std::vector<HelpEntry> entries;
     for (const CommandForm::Part& part : form.parts) {
         const bool is_switch = std::holds_alternative<bool*>(part.value);
@@ -148,8 +153,8 @@ std::string CommandLine::help_of(std::string_view command) const
         entries.push_back({is_switch || is_word ? part.name : part.name + " NAME", part.help});
     }
     for (const auto& flag : flags_) {
-        if (flag->name == "--management-addr" || flag->name.ends_with("-token-file"))
-            entries.push_back({flag->name + " " + flag->type, flag->help});
+        if (flag->option.is(Trait::for_commands))
+            entries.push_back({what_of(flag->option), flag->option.help});
     }
     entries.push_back({"-c, --config FILE", "Configuration file with the flags above"});
     text += help_table(entries);

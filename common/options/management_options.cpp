@@ -5,8 +5,7 @@
 #include <fmt/format.h>
 #include <sys/un.h>
 
-#include "common/options/options.hpp"
-#include "common/options/text_values.hpp"
+#include "common/options/value_readers.hpp"
 #include "common/transport/address_hint.hpp"
 
 namespace tunnel {
@@ -48,6 +47,10 @@ ManagementAddress read_management_address(std::string_view text)
     if (address)
         return std::move(*address);
     std::string hint = hint_for_address(text, AddressForms::tcp_or_unix);
+    // Where all may connect there must be a token too, so that is not what is proposed.
+    constexpr std::string_view every = "did you mean :";
+    if (hint.starts_with(every))
+        hint.insert(every.size() - 1, "127.0.0.1");
     if (text.starts_with(unix_prefix) && text.size() - unix_prefix.size() >= longest_unix_path)
         hint = fmt::format("a path of a Unix socket has at most {} bytes", longest_unix_path - 1);
     refuse_text(text, management_address_syntax, hint);
@@ -57,17 +60,6 @@ std::string to_string(const ManagementAddress& address)
 {
     return address.path.empty() ? to_string(address.address)
                                 : std::string(unix_prefix) + address.path;
-}
-
-std::vector<std::filesystem::path> ManagementOptions::files() const
-{
-    std::vector<std::filesystem::path> given;
-    for (const std::string& each :
-         {token_file, read_token_file, certificate.certificate, certificate.key, client_ca_file}) {
-        if (!each.empty())
-            given.emplace_back(each);
-    }
-    return given;
 }
 
 std::filesystem::path ManagementOptions::socket_file() const
@@ -123,30 +115,32 @@ std::string way_out_for_open_address(std::string_view where)
         where);
 }
 
-// The flags of both programs.
-void CommandLine::add(ManagementOptions& options)
+OptionList describe(ManagementOptions& options)
 {
-    group("Management");
-    add_text("--management-addr",
+    const ValueReader address = as_text("unix:PATH|HOST:PORT", [&options](const std::string& text) {
+        options.address = read_management_address(text);
+    });
+    const Trait file = Trait::reloads | Trait::never_empty;
+    OptionList all;
+    append(all, "Management",
+           {{"management-addr", address,
              "Where to answer HTTP requests about this program: unix:PATH, or an address; one that "
              "other machines reach only with a token or clients' certificates",
-             "unix:PATH|HOST:PORT", "", "", Need::optional, [&options](const std::string& text) {
-                 options.address = read_management_address(text);
-                 return true;
-             });
-    add_file("--management-token-file", options.token_file,
-             "File with the token that such requests must have, as Authorization: Bearer TOKEN");
-    add_file("--management-read-token-file", options.read_token_file,
-             "File with a read-only token");
-    add_file("--management-tls-cert", options.certificate.certificate,
-             "Answer over TLS 1.3 with this certificate, PEM, with its chain");
-    add_file("--management-tls-key", options.certificate.key, "The key of it, PEM");
-    add_file("--management-tls-client-ca", options.client_ca_file,
+             Trait::common | Trait::for_commands},
+            {"management-token-file", as_file(options.token_file),
+             "File with the token that such requests must have, as Authorization: Bearer TOKEN",
+             file | Trait::for_commands},
+            {"management-read-token-file", as_file(options.read_token_file),
+             "File with a read-only token", file | Trait::for_commands},
+            {"management-tls-cert", as_file(options.certificate.certificate),
+             "Answer over TLS 1.3 with this certificate, PEM, with its chain", file},
+            {"management-tls-key", as_file(options.certificate.key),
+             "The key of --management-tls-cert, PEM", file},
+            {"management-tls-client-ca", as_file(options.client_ca_file),
              "Clients need a certificate of this authority, PEM; anyone who has one may do "
-             "everything, unless there are tokens as well");
-    applied_by_reload({"--management-token-file", "--management-read-token-file",
-                       "--management-tls-cert", "--management-tls-key",
-                       "--management-tls-client-ca"});
+             "everything, unless there are tokens as well",
+             file}});
+    return all;
 }
 
 } // namespace tunnel

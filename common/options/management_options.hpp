@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "common/options/option.hpp"
 #include "common/security/handshake.hpp"
 #include "common/transport/address.hpp"
 
@@ -46,9 +46,6 @@ struct ManagementOptions {
     // Files that others should not read.
     bool has_private_files() const { return has_tokens() || certificate.given(); }
 
-    // The files, to be read again when asked to.
-    std::vector<std::filesystem::path> files() const;
-
     // That it makes, if it does.
     std::filesystem::path socket_file() const;
 
@@ -58,6 +55,8 @@ struct ManagementOptions {
     // Why a program that runs cannot be asked there, in the same way.
     std::string objection_to_asking() const;
 };
+
+OptionList describe(ManagementOptions& options);
 
 // Why nobody may listen for it without a token or a client's certificate at an address that others
 // can reach, and what to do about it. `where` is that address.

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "common/base/error.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -96,6 +98,17 @@ std::string name_option(const std::string& what, const std::vector<OptionValue>&
         return what;
     const std::string name = about->is_flag ? "--" + about->key : about->key;
     return what.find(name) == std::string::npos ? fmt::format("{}: {}", name, what) : what;
+}
+
+void rethrow_naming(const std::string& option, const std::system_error& error)
+{
+    std::string what = error.what();
+    if (!what.starts_with("cannot listen on"))
+        throw;
+    const std::string why = ": " + error.code().message(); // which fail() adds again
+    if (what.ends_with(why))
+        what.resize(what.size() - why.size());
+    fail(error.code(), fmt::format("{}: {}", option, what));
 }
 
 } // namespace tunnel

@@ -10,13 +10,14 @@
 
 namespace tunnel {
 
-// A flag, or a table of the configuration file.
+// Of an option, or of a table of the configuration file.
 struct OptionValue {
     std::string key; // "control-addr", "services.web"
     std::string text{};
     std::vector<std::string> files{}; // that it names
     bool is_flag = true;
-    bool reloads = false; // a reload applies it; else it needs a restart
+    bool reloads = false;    // a reload applies it; else it needs a restart
+    bool reads_files = true; // and does not write them
 };
 
 struct OptionChange {
@@ -48,6 +49,21 @@ auto read_configured(const std::vector<OptionValue>& options, const Read& read)
         throw;
     } catch (const std::runtime_error& error) {
         throw WrongConfiguration(name_option(error.what(), options));
+    }
+}
+
+// Where `error` is caught: throws it again, with the name of the option in front if it says that an
+// address cannot be listened on.
+[[noreturn]] void rethrow_naming(const std::string& option, const std::system_error& error);
+
+// What `listen` answers, which listens at the address of this option.
+template <class Listen>
+auto listen_for(const std::string& option, const Listen& listen)
+{
+    try {
+        return listen();
+    } catch (const std::system_error& error) {
+        rethrow_naming(option, error);
     }
 }
 

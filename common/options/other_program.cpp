@@ -1,60 +1,32 @@
 #include "common/options/other_program.hpp"
 
-#include <algorithm>
-#include <array>
+#include <fmt/format.h>
 
 namespace tunnel {
 
 namespace {
 
-constexpr std::array<std::string_view, 17> remote_keys{"accept-proxy-from",
-                                                       "allow",
-                                                       "allow-ports",
-                                                       "control-addr",
-                                                       "deny",
-                                                       "foreign-proxy-header",
-                                                       "max-connections",
-                                                       "max-connections-per-ip",
-                                                       "max-new-per-second-per-ip",
-                                                       "max-waiting",
-                                                       "origins",
-                                                       "outside-addr",
-                                                       "pairing-timeout",
-                                                       "secrets-file",
-                                                       "state-file",
-                                                       "tls-client-ca",
-                                                       "trusted"};
+// With a space around each. A test compares them with what the programs describe.
+constexpr std::string_view remote_keys =
+    " accept-proxy-from allow allow-ports control-addr deny foreign-proxy-header max-connections "
+    "max-connections-per-ip max-new-per-second-per-ip max-waiting origins outside-addr "
+    "pairing-timeout secrets-file state-file tls-client-ca trusted ";
+constexpr std::string_view origin_keys =
+    " dial-timeout health-check health-check-interval max-retries name origin-server-addr "
+    "parked-connections proxy-protocol remote-proxies remote-proxy-addr tls-ca tls-insecure "
+    "tls-server-name ";
+constexpr std::string_view remote_service_keys =
+    " accept-proxy-from allow balance deny foreign-proxy-header max-connections "
+    "max-connections-per-ip max-new-per-second-per-ip origins required trusted ";
+constexpr std::string_view origin_service_keys =
+    " health-check health-check-failures health-check-interval health-check-successes "
+    "health-check-timeout origin-server-addr proxy-protocol ";
+constexpr std::string_view remote_commands = " drain resume visitors ";
 
-constexpr std::array<std::string_view, 13> origin_keys{
-    "dial-timeout",       "health-check",   "health-check-interval",
-    "max-retries",        "name",           "origin-server-addr",
-    "parked-connections", "proxy-protocol", "remote-proxies",
-    "remote-proxy-addr",  "tls-ca",         "tls-insecure",
-    "tls-server-name"};
-
-constexpr std::array<std::string_view, 11> remote_service_keys{"accept-proxy-from",
-                                                               "allow",
-                                                               "balance",
-                                                               "deny",
-                                                               "foreign-proxy-header",
-                                                               "max-connections",
-                                                               "max-connections-per-ip",
-                                                               "max-new-per-second-per-ip",
-                                                               "origins",
-                                                               "required",
-                                                               "trusted"};
-
-constexpr std::array<std::string_view, 7> origin_service_keys{
-    "health-check",           "health-check-failures", "health-check-interval",
-    "health-check-successes", "health-check-timeout",  "origin-server-addr",
-    "proxy-protocol"};
-
-constexpr std::array<std::string_view, 3> remote_commands{"drain", "resume", "visitors"};
-
-template <class Words>
-bool has(const Words& words, std::string_view word)
+bool has(std::string_view words, std::string_view word)
 {
-    return std::ranges::find(words, word) != words.end();
+    return !word.empty() && word.find(' ') == std::string_view::npos &&
+           words.find(fmt::format(" {} ", word)) != std::string_view::npos;
 }
 
 } // namespace

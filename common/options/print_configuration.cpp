@@ -23,12 +23,42 @@ std::string value(const Setting& setting, bool secret)
     return setting.text;
 }
 
-} // namespace
-
-bool is_secret(const Setting& setting)
+// Without quotes in TOML and JSON, neither of which has 007.
+bool is_whole_number(std::string_view text)
 {
-    return setting.key == "secret" || setting.key == "secrets";
+    const auto number = parse_number(text);
+    return number && std::to_string(*number) == text;
 }
+
+bool is_secret(const Setting& setting, const OptionList& keys)
+{
+    const Option* const key = find_option(keys, setting.key);
+    return key != nullptr && key->is(Trait::secret);
+}
+
+Json json_value(const Setting& setting, bool secret)
+{
+    if (setting.kind == Setting::Kind::list) {
+        Json all = Json::array();
+        for (const Setting& each : setting.entries)
+            all.push_back(json_value(each, secret));
+        return all;
+    }
+    if (secret)
+        return masked;
+    switch (setting.kind) {
+    case Setting::Kind::text:
+        return setting.text;
+    case Setting::Kind::number:
+        return number_or_text(setting.text);
+    case Setting::Kind::boolean:
+        return setting.text == "true";
+    default: // was a problem before it could come here
+        return nullptr;
+    }
+}
+
+} // namespace
 
 std::string in_quotes(std::string_view text)
 {
@@ -46,9 +76,8 @@ std::string in_quotes(std::string_view text)
 
 std::string toml_line(std::string_view key, std::string_view text)
 {
-    const auto number = parse_number(text);
-    const bool bare = number && std::to_string(*number) == text; // TOML has no 007
-    return fmt::format("{} = {}\n", key, bare ? std::string(text) : in_quotes(text));
+    return fmt::format("{} = {}\n", key,
+                       is_whole_number(text) ? std::string(text) : in_quotes(text));
 }
 
 std::string toml_line(std::string_view key, const std::vector<std::string>& texts)
@@ -61,16 +90,33 @@ std::string toml_line(std::string_view key, const std::vector<std::string>& text
     return fmt::format("{} = [{}]\n", key, fmt::join(all, ", "));
 }
 
-std::string to_toml(const Setting& tables)
+std::string to_toml(const Setting& tables, const OptionList& keys)
 {
     std::string all;
     for (const Setting& table : tables.entries) {
         const bool bare = table.key.find('.') == std::string::npos; // else it would be two names
         all += fmt::format("\n[{}.{}]\n", tables.key, bare ? table.key : in_quotes(table.key));
         for (const Setting& each : table.entries)
-            all += fmt::format("{} = {}\n", each.key, value(each, is_secret(each)));
+            all += fmt::format("{} = {}\n", each.key, value(each, is_secret(each, keys)));
     }
     return all;
+}
+
+Json to_json(const Setting& tables, const OptionList& keys)
+{
+    Json all = Json::object();
+    for (const Setting& table : tables.entries) {
+        Json& values = all[table.key] = Json::object();
+        for (const Setting& each : table.entries)
+            values[each.key] = json_value(each, is_secret(each, keys));
+    }
+    return all;
+}
+
+Json number_or_text(const std::string& text)
+{
+    const auto number = parse_number(text);
+    return is_whole_number(text) ? Json(*number) : Json(text);
 }
 
 } // namespace tunnel

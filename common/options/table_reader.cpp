@@ -34,70 +34,74 @@ void TableReader::complain(const Setting& setting, const std::string& what)
     problems_.add(setting.place, what);
 }
 
-void TableReader::read_text(const Setting& setting, const std::string& key, const Read& read,
-                            std::string_view expected)
+void TableReader::read_text(const Setting& setting, const Option& key, std::string_view expected)
 {
     if (setting.kind != Setting::Kind::text && setting.kind != Setting::Kind::number) {
-        complain(setting, fmt::format("{} is {}, expected {}", called(key), describe(setting.kind),
-                                      expected));
+        complain(setting, fmt::format("{} is {}, expected {}", called(key.name),
+                                      describe(setting.kind), expected));
         return;
     }
     try {
-        read(setting.text);
+        key.value.read(setting.text);
     } catch (const std::invalid_argument& error) {
-        complain(setting, fmt::format("{}: {}", called(key), error.what()));
+        complain(setting, fmt::format("{}: {}", called(key.name), error.what()));
     }
 }
 
-void TableReader::one(const std::string& key, const Read& read)
-{
-    if (const Setting* const setting = take(key))
-        read_text(*setting, key, read, "a text in quotes or a whole number");
-}
-
-void TableReader::several(const std::string& key, const Read& read)
+void TableReader::read_list(const Setting& setting, const Option& key)
 {
     constexpr std::string_view expected = "texts in quotes or whole numbers, one or a list of them";
-    const Setting* const setting = take(key);
+    // In a table of several, where the same may be said for all of them.
+    const bool replaces = !name_.empty() && key.value.clear;
+    if (replaces)
+        key.value.clear();
+    if (replaces && setting.kind == Setting::Kind::text && setting.text == "off")
+        return;
+    if (setting.kind != Setting::Kind::list)
+        return read_text(setting, key, expected);
+    if (setting.entries.empty() && !key.is(Trait::may_be_empty))
+        complain(setting,
+                 fmt::format("{} is an empty list, expected {}", called(key.name),
+                             replaces ? "values, or \"off\" for none; leave the key out for those "
+                                        "of all tables"
+                                      : "one value at least; leave the key out to do without"));
+    for (const Setting& each : setting.entries)
+        read_text(each, key, expected);
+}
+
+void TableReader::read_switch(const Setting& setting, const Option& key)
+{
+    if (setting.kind == Setting::Kind::boolean)
+        *key.value.is_on = setting.text == "true";
+    else
+        complain(setting, fmt::format("{} is {}, expected true or false without quotes",
+                                      called(key.name), describe(setting.kind)));
+}
+
+void TableReader::read(const Option& key)
+{
+    const Setting* const setting = take(key.name);
     if (setting == nullptr)
         return;
-    if (setting->kind != Setting::Kind::list) {
-        read_text(*setting, key, read, expected);
-        return;
+    if (key.value.take)
+        key.value.take(*setting);
+    else if (key.is_switch())
+        read_switch(*setting, key);
+    else if (key.value.is_list)
+        read_list(*setting, key);
+    else
+        read_text(*setting, key, "a text in quotes or a whole number");
+}
+
+void TableReader::read(const OptionList& keys)
+{
+    for (const Option& each : keys) {
+        if (each.is(Trait::flag_only))
+            continue;
+        read(each);
+        if (each.is(Trait::required) && table_.find(each.name) == nullptr)
+            problems_.add(table_.place, fmt::format("{} has no {}", name_, each.name));
     }
-    if (setting->entries.empty() && !may_be_empty(key))
-        complain(*setting, fmt::format("{} is an empty list, expected one value at least; leave "
-                                       "the key out to do without",
-                                       called(key)));
-    for (const Setting& each : setting->entries)
-        read_text(each, key, read, expected);
-}
-
-void TableReader::instead(const Setting& setting, const Read& read,
-                          const std::function<void()>& clear)
-{
-    clear();
-    if (setting.kind == Setting::Kind::text && setting.text == "off")
-        take(setting.key);
-    else if (is_empty_list(setting) && !may_be_empty(setting.key))
-        refuse(setting.key,
-               fmt::format("{} is an empty list, expected values, or \"off\" for none; leave the "
-                           "key out for those of all tables",
-                           called(setting.key)));
-    else
-        several(setting.key, read);
-}
-
-void TableReader::boolean(const std::string& key, bool& value)
-{
-    const Setting* const setting = take(key);
-    if (setting == nullptr)
-        return;
-    if (setting->kind == Setting::Kind::boolean)
-        value = setting->text == "true";
-    else
-        complain(*setting, fmt::format("{} is {}, expected true or false without quotes",
-                                       called(key), describe(setting->kind)));
 }
 
 const Setting* TableReader::table(const std::string& key)
@@ -112,14 +116,16 @@ const Setting* TableReader::table(const std::string& key)
 
 void TableReader::refuse(const std::string& key, const std::string& why)
 {
-    if (const Setting* const setting = take(key))
+    refused_.push_back(key);
+    if (const Setting* const setting = table_.find(key))
         complain(*setting, why);
 }
 
 void TableReader::finish(const std::string& expected)
 {
     for (const Setting& each : table_.entries) {
-        if (std::ranges::find(known_, each.key) != known_.end())
+        if (std::ranges::find(known_, each.key) != known_.end() ||
+            std::ranges::find(refused_, each.key) != refused_.end())
             continue;
         const std::string_view program = name_.starts_with("services.")
                                              ? only_program_with_service_key(each.key)

@@ -7,16 +7,9 @@
 #include <vector>
 
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 
 namespace tunnel {
-
-// An empty list of whom to refuse means what it says, and programs that keep such a list, as
-// fail2ban does, write one. An empty list of whom to let in or to trust would mean the contrary:
-// everybody.
-constexpr bool may_be_empty(std::string_view key)
-{
-    return key == "deny";
-}
 
 inline bool is_empty_list(const Setting& setting)
 {
@@ -25,27 +18,18 @@ inline bool is_empty_list(const Setting& setting)
 
 class TableReader {
 public:
-    // Takes the text of a value; throws std::invalid_argument that says what is wrong with it.
-    using Read = std::function<void(const std::string& text)>;
-
     // `table` must live as long. `name` is what it is called in error messages, "services.web", or
     // empty for the whole file.
     TableReader(const Setting& table, std::string name, Problems& problems);
 
     // Each of these makes the key a known one, and does nothing else if the table has it not.
 
-    // A text, or a whole number as if it were one.
-    void one(const std::string& key, const Read& read);
+    // Reads the keys of a table, each into its variable. One that is required and missing is a
+    // problem.
+    void read(const OptionList& keys);
 
-    // The same, or a list of such, for each of which `read` is called. An empty list is refused,
-    // but for those that may be empty.
-    void several(const std::string& key, const Read& read);
-
-    // The same for a key that is there and stands in the place of what holds for all tables, which
-    // `clear` takes out. "off": nothing stands in its place.
-    void instead(const Setting& setting, const Read& read, const std::function<void()>& clear);
-
-    void boolean(const std::string& key, bool& value);
+    // Reads one of them. A number may stand for a text.
+    void read(const Option& key);
 
     // Null, and a problem if there is something else of this name.
     const Setting* table(const std::string& key);
@@ -53,7 +37,7 @@ public:
     // Whatever it is; null if there is none.
     const Setting* take(const std::string& key);
 
-    // A key that is known and not wanted, with the reason.
+    // A key that is not wanted, with the reason. It is never named among those that are.
     void refuse(const std::string& key, const std::string& why);
 
     // What stands there and was not asked for has no meaning. `expected` says what has, unless a
@@ -68,13 +52,15 @@ public:
 
 private:
     std::string called(const std::string& key) const;
-    void read_text(const Setting& setting, const std::string& key, const Read& read,
-                   std::string_view expected);
+    void read_list(const Setting& setting, const Option& key);
+    void read_switch(const Setting& setting, const Option& key);
+    void read_text(const Setting& setting, const Option& key, std::string_view expected);
 
     const Setting& table_;
     std::string name_;
     Problems& problems_;
     std::vector<std::string> known_;
+    std::vector<std::string> refused_;
 };
 
 // Calls `read` for each table [KEY.NAME], where `tables` is the one with that key. A name that is

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "common/base/units.hpp"
 #include "common/options/value_hints.hpp"
@@ -79,6 +80,13 @@ void read_networks(std::string_view text, std::vector<Cidr>& networks)
             return;
         text.remove_prefix(end + 1);
     }
+}
+
+void refuse_choice(std::string_view text, const std::vector<std::string>& names)
+{
+    const std::vector<std::string> all_but_last(names.begin(), names.end() - 1);
+    refuse_text(text, fmt::format("{} or {}", fmt::join(all_but_last, ", "), names.back()),
+                did_you_mean(text, names));
 }
 
 void read_kind(std::string_view text)

@@ -50,10 +50,12 @@ std::optional<Value> one_of(const Choices<Value, count>& choices, std::string_vi
     return found == choices.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The same, but throws std::invalid_argument, with the name that is nearest.
+// Throws std::invalid_argument with all names, and the one that is nearest to `text`.
+[[noreturn]] void refuse_choice(std::string_view text, const std::vector<std::string>& names);
+
+// The same as one_of(), but throws std::invalid_argument.
 template <class Value, std::size_t count>
-Value read_choice(const Choices<Value, count>& choices, std::string_view text,
-                  std::string_view expected)
+Value read_choice(const Choices<Value, count>& choices, std::string_view text)
 {
     const auto value = one_of(choices, text);
     if (value)
@@ -61,7 +63,7 @@ Value read_choice(const Choices<Value, count>& choices, std::string_view text,
     std::vector<std::string> names;
     for (const auto& [name, each] : choices)
         names.emplace_back(name);
-    refuse_text(text, expected, did_you_mean(text, names));
+    refuse_choice(text, names);
 }
 
 // The name that read_choice() turns into `value`, which must have one.

@@ -1,8 +1,15 @@
 #include "common/options/trust_options.hpp"
 
-#include <cstdlib>
+#include "common/options/value_readers.hpp"
 
 namespace tunnel {
+
+namespace {
+
+constexpr Choices<Encryption, 3> encryptions{
+    {{"auto", Encryption::automatic}, {"off", Encryption::off}, {"tls", Encryption::tls}}};
+
+} // namespace
 
 std::string TrustOptions::contradiction() const
 {
@@ -31,23 +38,24 @@ std::string TrustOptions::contradiction() const
     return {};
 }
 
-std::vector<std::filesystem::path> TrustOptions::files() const
+OptionList describe(TrustOptions& options, const std::string& secret_variable)
 {
-    std::vector<std::filesystem::path> given;
-    for (const std::string& each : {secret_file, secrets_file, own.certificate, own.key, ca_file}) {
-        if (!each.empty())
-            given.emplace_back(each);
-    }
-    for (const OriginSecret& each : origins) {
-        if (!each.file.empty())
-            given.emplace_back(each.file);
-    }
-    // Where OpenSSL looks for the system's authorities, if it was told to look elsewhere.
-    for (const char* const variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
-        if (const char* const path = std::getenv(variable); path != nullptr && *path != '\0')
-            given.emplace_back(path);
-    }
-    return given;
+    const Trait file = Trait::reloads | Trait::never_empty;
+    OptionList all;
+    append(all, "Trust between the two programs",
+           {{"secret-file", as_file(options.secret_file),
+             "File with the secret that both proxies know; what passes between them is then "
+             "encrypted. Or the secret itself in " +
+                 secret_variable,
+             file | Trait::common},
+            {"encryption", as_choice(options.encryption, encryptions),
+             "auto: with a secret or certificates; off: never encrypt; tls: always, verified by "
+             "certificates",
+             Trait::reloads},
+            {"tls-cert", as_file(options.own.certificate),
+             "This proxy's certificate, PEM, with its chain; instead of a secret", file},
+            {"tls-key", as_file(options.own.key), "The key of --tls-cert, PEM", file}});
+    return all;
 }
 
 std::optional<Credential> load_secret(const TrustOptions& options)

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 #include "common/security/handshake.hpp"
 #include "common/security/secret.hpp"
 
@@ -48,12 +48,13 @@ struct TrustOptions {
     // In the memory of this process there will be what others must not see.
     bool has_private_files() const { return has_secret() || own.given(); }
 
-    // All of them, to be read again when asked to.
-    std::vector<std::filesystem::path> files() const;
-
     // What cannot go together, in words that say so; empty: nothing.
     std::string contradiction() const;
 };
+
+// What both programs have of it. The secret itself may only come from an environment variable,
+// since others can read a command line.
+OptionList describe(TrustOptions& options, const std::string& secret_variable);
 
 // The one of the environment, or of the file; none if there is none. Throws std::runtime_error.
 std::optional<Credential> load_secret(const TrustOptions& options);

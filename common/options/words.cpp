@@ -13,7 +13,6 @@
 #include "common/base/log.hpp"
 #include "common/options/flag.hpp"
 #include "common/options/nearest_name.hpp"
-#include "common/options/options.hpp"
 #include "common/options/other_program.hpp"
 
 namespace tunnel {
@@ -65,7 +64,7 @@ public:
 
     Words read()
     {
-        words_.rest.push_back(given_.empty() ? line_.program_ : given_.front());
+        words_.rest.push_back(given_.empty() ? line_.program_.name : given_.front());
         std::size_t first = 1;
         if (given_.size() > 1 && !given_[1].starts_with('-') && !given_[1].empty()) {
             take_command(given_[1]);
@@ -74,7 +73,8 @@ public:
         for (next_ = first; next_ < given_.size();)
             take(given_[next_++]);
         if (form_ != nullptr && name_needed() && !has_name_ && !asks_for_text())
-            refuse_word(fmt::format("NAME is required: {} {} NAME", line_.program_, form_->word));
+            refuse_word(
+                fmt::format("NAME is required: {} {} NAME", line_.program_.name, form_->word));
         return std::move(words_);
     }
 
@@ -125,8 +125,8 @@ private:
             refuse_word(fmt::format(
                 "there is no --secret, since every user of a machine can read its command lines "
                 "(ps): put the secret into a file for --secret-file, or into the environment "
-                "variable {}SECRET",
-                line_.environment_prefix_));
+                "variable {}",
+                line_.variable_of("secret")));
         if (name == "--json" && form_ == nullptr && prints_json(words_.command)) {
             words_.json = true;
             return;
@@ -137,10 +137,10 @@ private:
         if (const CommandForm::Part* const part = part_called(name)) {
             has_value = !std::holds_alternative<bool*>(part->value);
             type = "NAME";
-        } else if (const Flag* const flag = flag_called(name)) {
-            has_value = flag->is_on == nullptr;
-            several = flag->several;
-            type = flag->type;
+        } else if (const Flag* const flag = line_.flag_called(name)) {
+            has_value = !flag->option.is_switch();
+            several = flag->option.value.is_list;
+            type = flag->option.value.syntax;
         } else if (name != "--config") {
             refuse_flag(name);
         }
@@ -229,7 +229,7 @@ private:
         }
         if (words_.command.empty() && line_.is_command(word))
             refuse_word(fmt::format("the command {} comes before all flags: {} {} ...", word,
-                                    line_.program_, word));
+                                    line_.program_.name, word));
         refuse_word(
             fmt::format("{} has no meaning here, expected a flag such as --help", as_quoted(word)));
     }
@@ -238,7 +238,7 @@ private:
     {
         const std::string name = word.substr(0, word.find('='));
         return name == "--help" || name == "--config" || part_called(name) != nullptr ||
-               flag_called(name) != nullptr;
+               line_.flag_called(name) != nullptr;
     }
 
     const CommandForm::Part* part_called(const std::string& name) const
@@ -247,13 +247,6 @@ private:
             return nullptr;
         const auto found = std::ranges::find(form_->parts, name, &CommandForm::Part::name);
         return found == form_->parts.end() ? nullptr : &*found;
-    }
-
-    const Flag* flag_called(const std::string& name) const
-    {
-        const auto found = std::ranges::find(
-            line_.flags_, name, [](const auto& each) { return std::string_view(each->name); });
-        return found == line_.flags_.end() ? nullptr : found->get();
     }
 
     const CommandLine& line_;
@@ -268,6 +261,13 @@ private:
 CommandLine::Words CommandLine::look_at(int argc, const char* const* argv) const
 {
     return WordReader(*this, argc, argv).read();
+}
+
+const CommandLine::Flag* CommandLine::flag_called(std::string_view flag) const
+{
+    const auto found = std::ranges::find(
+        flags_, flag, [](const auto& each) { return std::string_view(each->name); });
+    return found == flags_.end() ? nullptr : found->get();
 }
 
 CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* argv) const
@@ -285,23 +285,24 @@ CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* 
         }
         return std::nullopt;
     };
-    const auto set = [this](std::string_view name) -> std::optional<std::string> {
-        const char* const text = std::getenv((environment_prefix_ + std::string(name)).c_str());
+    const auto set = [this](std::string_view option) -> std::optional<std::string> {
+        const char* const text = std::getenv(variable_of(option).c_str());
         return text != nullptr && *text != '\0' ? std::optional<std::string>(text) : std::nullopt;
     };
-    auto format = given("--log-format");
+    constexpr std::string_view key = "log-format";
+    auto format = given(fmt::format("--{}", key));
     // The environment and the file say how a program logs that runs, not how a command answers.
     const bool starts = words.empty() || words.front().starts_with('-');
     if (!format && starts)
-        format = set("LOG_FORMAT");
+        format = set(key);
     if (!format && starts) {
         auto file = given("--config");
         if (!file)
             file = given("-c");
         if (!file)
-            file = set("CONFIG");
+            file = set("config");
         if (file)
-            format = text_of_key(*file, "log-format");
+            format = text_of_key(*file, key);
     }
     return format == "json" ? ErrorFormat::log_lines : ErrorFormat::text;
 }
@@ -310,7 +311,7 @@ void CommandLine::check_switches() const
 {
     for (const auto& flag : flags_) {
         const char* const text =
-            flag->is_on == nullptr ? nullptr : std::getenv(flag->variable.c_str());
+            flag->option.is_switch() ? std::getenv(flag->variable.c_str()) : nullptr;
         if (text != nullptr && *text != '\0')
             check_switch(fmt::format("{} (or {})", flag->name, flag->variable), text);
     }
@@ -327,7 +328,7 @@ std::vector<std::string> CommandLine::flag_names() const
 std::vector<std::string> CommandLine::command_words() const
 {
     std::vector<std::string> words(own_commands.begin(), own_commands.end());
-    for (const CommandForm& form : commands_)
+    for (const CommandForm& form : program_.commands)
         words.push_back(form.word);
     std::ranges::sort(words);
     return words;
@@ -341,15 +342,15 @@ bool CommandLine::is_command(std::string_view word) const
 
 const CommandForm* CommandLine::form_of(std::string_view word) const
 {
-    const auto form = std::ranges::find(commands_, word, &CommandForm::word);
-    return form == commands_.end() ? nullptr : &*form;
+    const auto form = std::ranges::find(program_.commands, word, &CommandForm::word);
+    return form == program_.commands.end() ? nullptr : &*form;
 }
 
 std::string CommandLine::unknown_command(const std::string& word) const
 {
     const std::string_view other = only_program_with_command(word);
-    if (!other.empty() && other != program_)
-        return fmt::format("{} is a command of {}, and this is {}", word, other, program_);
+    if (!other.empty() && other != program_.name)
+        return fmt::format("{} is a command of {}, and this is {}", word, other, program_.name);
     if (const std::string meant = did_you_mean(word, command_words()); !meant.empty())
         return fmt::format("there is no command {}, {}", as_quoted(word), meant);
     if (const auto names = flag_names(); std::ranges::find(names, "--" + word) != names.end())
@@ -365,8 +366,8 @@ std::string CommandLine::unknown_flag(const std::string& name) const
 {
     const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
     const std::string_view other = only_program_with_key(bare);
-    if (!other.empty() && other != program_ && name.starts_with("--"))
-        return fmt::format("{} is a flag of {}, and this is {}", name, other, program_);
+    if (!other.empty() && other != program_.name && name.starts_with("--"))
+        return fmt::format("{} is a flag of {}, and this is {}", name, other, program_.name);
     std::vector<std::string> names;
     for (const std::string& each : flag_names())
         names.push_back(each.substr(2));

@@ -1,62 +1,65 @@
 #include "origin-proxy/options/configuration.hpp"
 
-#include <stdexcept>
-
 #include <fmt/format.h>
 
 #include "common/options/overlaps.hpp"
-#include "common/options/rule_options.hpp"
 #include "common/options/table_reader.hpp"
-#include "common/options/text_values.hpp"
-#include "origin-proxy/options/servers.hpp"
+#include "common/options/value_readers.hpp"
 
 namespace tunnel {
 
 namespace {
 
-// One table as it stands there.
-struct Told {
-    OriginService service; // but for its addresses
-    std::optional<Servers> servers;
-    std::optional<AddressRange> outside;
-};
+constexpr const char* outside_addr = "outside-addr";
 
-Told read_service(const Setting& table, const OriginOptions& options, Problems& problems)
+OriginServiceTable read_service(const Setting& setting, const OriginOptions& options,
+                                Problems& problems)
 {
-    Told told;
-    OriginService& service = told.service;
-    service.name = table.key;
-    service.rules = options.rules;
-    TableReader keys(table, "services." + table.key, problems);
-    keys.one("origin-server-addr",
-             [&told](const std::string& text) { told.servers = read_servers(text); });
-    keys.one("outside-addr",
-             [&told](const std::string& text) { told.outside = read_address_range(text); });
-    read_rules(keys, table, serving_rule_options(), service.rules);
-    keys.one("kind", read_kind);
-    keys.finish();
-    if (table.find("origin-server-addr") == nullptr)
-        problems.add(table.place, fmt::format("services.{} has no origin-server-addr", table.key));
-    if (told.servers && told.outside) {
-        if (const std::string wrong = mismatch(*told.servers, *told.outside); !wrong.empty())
-            problems.add(table.place, fmt::format("services.{} {}", table.key, wrong));
+    OriginServiceTable table;
+    table.service.name = setting.key;
+    table.service.rules = options.rules;
+    const std::string called = "services." + setting.key;
+    TableReader reader(setting, called, problems);
+    reader.read(describe(table));
+    reader.finish();
+    if (table.servers && table.outside) {
+        if (const std::string wrong = mismatch(*table.servers, *table.outside); !wrong.empty())
+            problems.add(setting.place, fmt::format("{} {}", called, wrong));
     }
-    return told;
+    return table;
 }
 
 } // namespace
 
+OptionList describe(OriginServiceTable& table)
+{
+    OptionList all{
+        {"origin-server-addr",
+         as_text("HOST:PORT[-PORT]|unix:PATH",
+                 [&table](const std::string& text) { table.servers = read_servers(text); }),
+         "The server to make reachable", Trait::required},
+        {outside_addr,
+         as_text("HOST:PORT[-PORT]",
+                 [&table](const std::string& text) { table.outside = read_address_range(text); }),
+         "Where visitors connect to, on the remote proxy's machine"}};
+    append(all, describe(table.service.rules));
+    append(all, {{"kind", as_text("KIND", read_kind, "tcp"), "What visitors speak"}});
+    for (Option& each : all)
+        each.traits = each.traits | Trait::reloads;
+    return all;
+}
+
 void read_services(const Setting& services, OriginOptions& options, Problems& problems)
 {
     std::vector<Listening> listening;
-    for_each_table(services, problems, [&](const Setting& table) {
-        const Told told = read_service(table, options, problems);
-        if (!told.servers)
+    for_each_table(services, problems, [&](const Setting& setting) {
+        const OriginServiceTable table = read_service(setting, options, problems);
+        if (!table.servers)
             return;
-        if (told.outside)
+        if (table.outside)
             listening.push_back(
-                {"services." + table.key, table.find("outside-addr")->place, *told.outside});
-        add_services(told.service, *told.servers, told.outside, options.services);
+                {"services." + setting.key, setting.find(outside_addr)->place, *table.outside});
+        add_services(table.service, *table.servers, table.outside, options.services);
     });
     look_for_overlaps(listening, problems);
     if (options.services.size() > most_services)

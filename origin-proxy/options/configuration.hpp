@@ -1,13 +1,26 @@
-// The tables of the origin proxy's configuration file.
+// The tables [services.NAME] of the origin proxy's configuration file.
 #pragma once
 
+#include <optional>
+
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 #include "origin-proxy/options/options.hpp"
+#include "origin-proxy/options/servers.hpp"
 
 namespace tunnel {
 
-// Puts what [services.NAME] say into `options`, in which the flags are already. What these said of
-// the PROXY protocol and of health checks holds for a service that says nothing of it.
+// What one of them says.
+struct OriginServiceTable {
+    OriginService service{}; // but for its addresses
+    std::optional<Servers> servers{};
+    std::optional<AddressRange> outside{};
+};
+
+OptionList describe(OriginServiceTable& table);
+
+// Puts what the tables say into `options`, in which the flags are already: these hold for a service
+// that does not say otherwise.
 void read_services(const Setting& services, OriginOptions& options, Problems& problems);
 
 } // namespace tunnel

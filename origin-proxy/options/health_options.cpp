@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/log.hpp"
 #include "common/options/text_values.hpp"
 
 namespace tunnel {
@@ -25,6 +26,12 @@ void read_health_check(std::string_view text, HealthCheck& check)
 {
     constexpr std::string_view prefix = "http:";
     std::string_view path;
+    if (text.starts_with("http://")) {
+        const std::size_t slash = text.find('/', std::string_view("http://").size());
+        refuse_text(text, health_check_syntax,
+                    fmt::format("the origin server itself is asked: did you mean http:{}?",
+                                slash == text.npos ? "/" : log::escape(text.substr(slash))));
+    }
     if (text == "http")
         path = "/";
     else if (text.starts_with(prefix))

@@ -1,11 +1,14 @@
 // What the origin proxy can be told.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/options/options.hpp"
+#include "common/options/trust_options.hpp"
 #include "origin-proxy/options/service_options.hpp"
 
 namespace tunnel {
@@ -47,9 +50,6 @@ struct OriginOptions {
     // Towards whom there is something that others must not see.
     bool has_private_files() const;
 
-    // Every file that is read again at a reload, as far as it is there now.
-    std::vector<std::filesystem::path> files_to_read_again() const;
-
     // A certificate may be checked against the authorities that the system trusts.
     bool trusts_system_authorities() const;
 
@@ -61,8 +61,10 @@ struct OriginOptions {
 std::vector<std::string> unix_servers(const OriginOptions& options);
 
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
-// else the exit code.
-std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options);
+// else the exit code. `check_start` is called by `origin-proxy check`, and looks for what else the
+// start would refuse; it throws std::runtime_error.
+std::optional<int> parse(int argc, const char* const* argv, OriginOptions& options,
+                         const std::function<void(const OriginOptions&)>& check_start = {});
 
 // The options as the same command line and the files say now; what was never in them, and the
 // secret of the environment, as in `current`. Throws std::runtime_error with everything that is

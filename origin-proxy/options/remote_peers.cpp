@@ -8,14 +8,11 @@
 
 #include "common/base/log.hpp"
 #include "common/options/table_reader.hpp"
-#include "common/options/text_values.hpp"
+#include "common/options/value_readers.hpp"
 
 namespace tunnel {
 
 namespace {
-
-constexpr Choices<Encryption, 3> encryptions{
-    {{"auto", Encryption::automatic}, {"off", Encryption::off}, {"tls", Encryption::tls}}};
 
 // Whether both are reached in the same way. That two names mean one machine is not known here.
 bool is_same(const Address& one, const Address& other)
@@ -44,63 +41,78 @@ void add(RemotePeer peer, OriginOptions& options)
     all.push_back(std::move(peer));
 }
 
-void read_file_name(TableReader& keys, const std::string& key, std::string& name)
+void put(const std::string& own, std::string& general)
 {
-    keys.one(key, [&name](const std::string& text) {
-        if (text.empty())
-            refuse_text(text, "the name of a file");
-        name = text;
-    });
+    if (!own.empty())
+        general = own;
 }
 
-bool says_any(const Setting& table, std::initializer_list<std::string_view> keys)
+// What holds for a table: what it says itself, and else what holds in general. A secret and
+// certificates exclude each other, so who has the one of its own does not want the other.
+TrustOptions merged(const TrustOptions& own, const TrustOptions& general)
 {
-    return std::ranges::any_of(
-        keys, [&table](std::string_view key) { return table.find(key) != nullptr; });
-}
-
-// What holds of `general` for this table: a secret and certificates exclude each other, so who has
-// the one of its own does not want the other.
-TrustOptions inherited(const TrustOptions& general, const Setting& table)
-{
-    TrustOptions trust = general;
-    if (says_any(table, {"secret-file"})) {
-        trust = TrustOptions();
-        trust.encryption = general.encryption;
-    } else if (says_any(table, {"tls-ca", "tls-server-name", "tls-cert", "tls-key"})) {
-        trust.secret.reset();
-        trust.secret_file.clear();
+    if (!own.secret_file.empty())
+        return own;
+    TrustOptions all = general;
+    if (!own.ca_file.empty() || !own.server_name.empty() || own.own.given()) {
+        all.secret.reset();
+        all.secret_file.clear();
     }
-    if (says_any(table, {"tls-ca"}))
-        trust.insecure = false;
-    return trust;
+    all.encryption = own.encryption;
+    all.insecure = general.insecure && own.ca_file.empty();
+    put(own.ca_file, all.ca_file);
+    put(own.server_name, all.server_name);
+    put(own.own.certificate, all.own.certificate);
+    put(own.own.key, all.own.key);
+    return all;
 }
 
-void read_remote_proxy(const Setting& table, OriginOptions& options, Problems& problems)
+void read_remote_proxy(const Setting& setting, OriginOptions& options, Problems& problems)
 {
-    const std::string name = "remote-proxies." + table.key;
-    TrustOptions trust = inherited(options.trust, table);
-    TableReader keys(table, name, problems);
-    read_file_name(keys, "secret-file", trust.secret_file);
-    read_file_name(keys, "tls-ca", trust.ca_file);
-    read_file_name(keys, "tls-server-name", trust.server_name);
-    read_file_name(keys, "tls-cert", trust.own.certificate);
-    read_file_name(keys, "tls-key", trust.own.key);
-    keys.one("encryption", [&trust](const std::string& text) {
-        trust.encryption = read_choice(encryptions, text, "auto, off or tls");
-    });
-    keys.one("addr", [&](const std::string& text) { add({read_address(text), trust}, options); });
-    keys.refuse("secret", fmt::format("no secret can be in {}, expected secret-file with the name "
-                                      "of a file",
-                                      name));
-    keys.finish();
-    if (table.find("addr") == nullptr)
-        problems.add(table.place, name + " has no addr");
-    if (const std::string wrong = trust.contradiction(); !wrong.empty())
-        problems.add(table.place, fmt::format("{}: {}", name, wrong));
+    const std::string name = "remote-proxies." + setting.key;
+    TrustOptions own;
+    own.encryption = options.trust.encryption;
+    TableReader reader(setting, name, problems);
+    reader.read(describe_remote_proxy(own, [&](const std::string& address) {
+        add({read_address(address), merged(own, options.trust)}, options);
+    }));
+    reader.refuse("secret", fmt::format("no secret can be in {}, expected secret-file with the "
+                                        "name of a file",
+                                        name));
+    reader.finish();
+    if (const std::string wrong = merged(own, options.trust).contradiction(); !wrong.empty())
+        problems.add(setting.place, fmt::format("{}: {}", name, wrong));
 }
 
 } // namespace
+
+OptionList describe_trust(TrustOptions& options)
+{
+    const Trait reloads = Trait::reloads;
+    OptionList all = describe(options, "ORIGIN_PROXY_SECRET");
+    append(all, all.front().group,
+           {{"tls-ca", as_file(options.ca_file),
+             "The authority of the remote proxy's certificate, PEM; without it, those that the "
+             "system trusts",
+             reloads},
+            {"tls-server-name", as_name(options.server_name),
+             "The name in the remote proxy's certificate, if it is not the host in "
+             "--remote-proxy-addr",
+             reloads},
+            {"tls-insecure", as_switch(options.insecure),
+             "Take any certificate: encrypted, but perhaps with somebody else",
+             reloads | Trait::flag_only}});
+    return all;
+}
+
+OptionList describe_remote_proxy(TrustOptions& own,
+                                 std::function<void(const std::string& address)> add)
+{
+    OptionList all = describe_trust(own);
+    append(all, {{"addr", as_text("HOST:PORT", std::move(add)), "Its control address",
+                  Trait::required | Trait::reloads}});
+    return all;
+}
 
 void add_remote_proxy(std::string_view address, OriginOptions& options)
 {

@@ -2,16 +2,25 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 #include "origin-proxy/options/options.hpp"
 
 namespace tunnel {
 
 // Each has a control connection of its own, and a part of the descriptors.
 inline constexpr std::size_t most_remote_proxies = 16;
+
+// Whom the origin proxy trusts: flags, most of which are also keys of a table.
+OptionList describe_trust(TrustOptions& options);
+
+// The keys of a table [remote-proxies.NAME]. `add` is called after all others, with the address.
+OptionList describe_remote_proxy(TrustOptions& own,
+                                 std::function<void(const std::string& address)> add);
 
 // Adds the one with this address. Throws std::invalid_argument that says what is wrong with it, or
 // why there can be no such one more.

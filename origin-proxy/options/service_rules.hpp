@@ -2,21 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "common/options/option.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "origin-proxy/options/health_options.hpp"
 
 namespace tunnel {
 
-template <class Rules>
-struct RuleOption;
-
 // What goes to the origin server before a visitor's first byte, so that it learns the visitor's
 // address: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
-// A new rule is a member here and an entry in serving_rule_options().
+// A new rule is a member here and an entry in describe().
 struct ServingRules {
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     ServiceRates bandwidth{};
@@ -25,6 +22,7 @@ struct ServingRules {
     friend bool operator==(const ServingRules&, const ServingRules&) = default;
 };
 
-const std::vector<RuleOption<ServingRules>>& serving_rule_options();
+// Flags for all services, and keys of the table of one. A reload applies all of them.
+OptionList describe(ServingRules& rules);
 
 } // namespace tunnel

@@ -8,15 +8,16 @@
 #include "common/base/log.hpp"
 #include "common/options/nearest_name.hpp"
 #include "common/options/overlaps.hpp"
-#include "common/options/rule_options.hpp"
 #include "common/options/table_reader.hpp"
-#include "common/options/text_values.hpp"
+#include "common/options/value_readers.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/options/origins_config.hpp"
 
 namespace tunnel {
 
 namespace {
+
+constexpr const char* outside_addr = "outside-addr";
 
 constexpr Choices<Balance, 3> balances{
     {{"least", Balance::least}, {"round-robin", Balance::round_robin}, {"first", Balance::first}}};
@@ -35,36 +36,38 @@ void check_origin(const std::string& name, const std::vector<std::string>& known
                                   : fmt::format("did you mean {}?", meant)));
 }
 
-// One table, but for its name and addresses.
-RemoteService read_service(const Setting& table, AddressRange& outside,
-                           const std::vector<std::string>& origins, const RemoteOptions& options,
-                           Problems& problems)
-{
-    RemoteService service;
-    service.rules = options.rules;
-    TableReader keys(table, "services." + table.key, problems);
-    keys.one("outside-addr", [&](const std::string& text) { outside = read_address_range(text); });
-    keys.several("origins", [&](const std::string& name) {
-        check_origin(name, origins);
-        service.origins.push_back(name);
-    });
-    keys.one("balance", [&](const std::string& text) {
-        service.balance = read_choice(balances, text, "least, round-robin or first");
-    });
-    read_rules(keys, table, service_rule_options(), service.rules);
-    keys.boolean("required", service.required);
-    keys.one("kind", read_kind);
-    keys.finish();
-    return service;
-}
-
 } // namespace
+
+OptionList describe(RemoteServiceTable& table,
+                    std::function<void(const std::string& name)> check_origin)
+{
+    RemoteService& service = table.service;
+    const auto read_origin = [&service, check = std::move(check_origin)](const std::string& name) {
+        check(name);
+        service.origins.push_back(name);
+    };
+    OptionList all{
+        {outside_addr,
+         as_text("HOST:PORT[-PORT]",
+                 [&table](const std::string& text) { table.outside = read_address_range(text); }),
+         "Where visitors connect to", Trait::required},
+        {"origins", as_list("NAME", read_origin), "The origin proxies that may serve it"},
+        {"balance", as_choice(service.balance, balances),
+         "Which origin proxy gets the next visitor"},
+        {"required", as_switch(service.required),
+         "The program is not ready before an origin proxy serves it"},
+        {"kind", as_text("KIND", read_kind, "tcp"), "What visitors speak"}};
+    append(all, describe(service.rules));
+    for (Option& each : all)
+        each.traits = each.traits | Trait::reloads;
+    return all;
+}
 
 std::vector<Listening> program_addresses(const RemoteOptions& options)
 {
     std::vector<Listening> all{{"control-addr", {}, {options.control_address}}};
     if (options.outside_address)
-        all.push_back({"outside-addr", {}, {*options.outside_address}});
+        all.push_back({outside_addr, {}, {*options.outside_address}});
     return all;
 }
 
@@ -86,22 +89,24 @@ void read_services(const Setting& tables, const std::vector<std::string>& origin
 {
     std::vector<Listening> listening = program_addresses(options);
     const bool has_default = options.outside_address.has_value();
-    for_each_table(tables, problems, [&](const Setting& table) {
-        AddressRange outside;
-        const RemoteService service = read_service(table, outside, origins, options, problems);
-        const Setting* const address = table.find("outside-addr");
-        if (address == nullptr) {
-            problems.add(table.place, fmt::format("services.{} has no outside-addr", table.key));
+    const auto check = [&origins](const std::string& name) { check_origin(name, origins); };
+    for_each_table(tables, problems, [&](const Setting& setting) {
+        RemoteServiceTable table;
+        table.service.rules = options.rules;
+        TableReader reader(setting, "services." + setting.key, problems);
+        reader.read(describe(table, check));
+        reader.finish();
+        const Setting* const address = setting.find(outside_addr);
+        if (address == nullptr) // was said
             return;
-        }
-        if (table.key == default_service && has_default)
-            problems.add(table.place, "the service default is that of outside-addr, expected "
-                                      "another name");
-        listening.push_back({"services." + table.key, address->place, outside});
-        for (std::size_t place = 0; place < outside.size; ++place) {
-            RemoteService& added = options.services.emplace_back(service);
-            added.name = outside.name_at(place, table.key);
-            added.outside_address = outside.at(place);
+        if (setting.key == default_service && has_default)
+            problems.add(setting.place, "the service default is that of outside-addr, expected "
+                                        "another name");
+        listening.push_back({"services." + setting.key, address->place, table.outside});
+        for (std::size_t place = 0; place < table.outside.size; ++place) {
+            RemoteService& added = options.services.emplace_back(table.service);
+            added.name = table.outside.name_at(place, setting.key);
+            added.outside_address = table.outside.at(place);
         }
     });
     look_for_overlaps(listening, problems);

@@ -1,16 +1,31 @@
 // The tables of the remote proxy's configuration file.
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 #include "common/options/overlaps.hpp"
 #include "remote-proxy/options/options.hpp"
 
 namespace tunnel {
 
-// Where origin proxies and the visitors of the service `default` come, by the names of the options.
+// Where the program listens for origin proxies and for the visitors of the service `default`, by
+// the names of the options.
 std::vector<Listening> program_addresses(const RemoteOptions& options);
+
+// What a table [services.NAME] says.
+struct RemoteServiceTable {
+    RemoteService service; // but for its name and address
+    AddressRange outside;
+};
+
+// The keys of such a table. `check_origin` throws std::invalid_argument if no origin proxy can have
+// this name.
+OptionList describe(RemoteServiceTable& table,
+                    std::function<void(const std::string& name)> check_origin);
 
 // Puts what [origins.NAME] say into `options`, in which the flags are already. Answers the names.
 std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& options,

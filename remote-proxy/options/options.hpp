@@ -1,13 +1,15 @@
 // What the remote proxy can be told.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/options/options.hpp"
+#include "common/options/trust_options.hpp"
 #include "remote-proxy/options/service_options.hpp"
 
 namespace tunnel {
@@ -39,15 +41,14 @@ struct RemoteOptions {
 // proxies.
 bool opens_low_ports(const RemoteOptions& options);
 
-// Every file that is read again at a reload, as far as it is there now.
-std::vector<std::filesystem::path> files_to_read_again(const RemoteOptions& options);
-
 // Files of certificates that the program shows to anybody; some may be empty.
 std::vector<std::string> certificates_shown(const RemoteOptions& options);
 
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
-// else the exit code.
-std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options);
+// else the exit code. `check_start` is called by `remote-proxy check`, and looks for what else the
+// start would refuse; it throws std::runtime_error.
+std::optional<int> parse(int argc, const char* const* argv, RemoteOptions& options,
+                         const std::function<void(const RemoteOptions&)>& check_start = {});
 
 // The options as the same command line and the files say now; what was never in them, and the
 // secret of the environment, as in `current`. Throws std::runtime_error with everything that is

@@ -9,6 +9,7 @@
 #include "common/options/key_names.hpp"
 #include "common/options/print_configuration.hpp"
 #include "common/options/table_reader.hpp"
+#include "common/options/value_readers.hpp"
 #include "remote-proxy/options/port_range.hpp"
 
 namespace tunnel {
@@ -22,6 +23,35 @@ public:
     Reader(OriginsIn in, Problems& problems, const Rates& bandwidth)
         : in_(in), problems_(problems), bandwidth_(bandwidth)
     {
+    }
+
+    OptionList keys_of(const std::string& name, const FilePlace& place, Rates& rates)
+    {
+        ValueReader one = as_text("SECRET", {});
+        one.take = [this, name](const Setting& setting) { secret(name, setting); };
+        ValueReader several = as_list("SECRET", {});
+        several.take = [this, name](const Setting& list) { secrets(name, list); };
+        OptionList keys{
+            {"secret", one, "The secret by which it is known", Trait::secret},
+            {"secrets", several, "Several secrets, each of which is good", Trait::secret}};
+        if (in_ == OriginsIn::secrets_file)
+            return keys;
+        ValueReader files = as_list("FILE", [this, name, place](const std::string& file) {
+            if (file.empty())
+                throw std::invalid_argument("\"\" is not the name of a file");
+            all_.secrets.push_back({name, place, {}, file});
+        });
+        files.file = ValueReader::File::read;
+        const auto read_ports = [this, name](const std::string& text) {
+            all_.allow_ports[name].push_back(read_port_range(text));
+        };
+        append(keys, {{"secret-file", files, "Files with secrets, one in each"},
+                      {"allow-ports", as_list("PORT[-PORT]", read_ports),
+                       "Ports at which it may open services of its own"}});
+        append(keys, describe_for_one_origin(rates));
+        for (Option& each : keys)
+            each.traits = each.traits | Trait::reloads;
+        return keys;
     }
 
     OriginsTable read(const Setting& origins)
@@ -42,46 +72,35 @@ private:
         const std::string called = "origins." + name;
         if (table.kind != Setting::Kind::table) {
             problems_.add(table.place,
-                          fmt::format("{} is no table, {}", called, expected_origins(in_)));
+                          fmt::format("{} is not a table, {}", called, expected_origins(in_)));
             return;
         }
         all_.names.push_back(name);
-        TableReader keys(table, called, problems_);
+        TableReader reader(table, called, problems_);
+        Rates rates = bandwidth_;
+        const OptionList keys = keys_of(name, table.place, rates);
         const std::size_t before = all_.secrets.size();
-        if (const Setting* const one = keys.take("secret"))
-            secret(name, *one);
-        if (const Setting* const several = keys.take("secrets"))
-            secrets(name, *several);
-        if (in_ != OriginsIn::secrets_file) {
-            keys.several("secret-file", [&](const std::string& file) {
-                if (file.empty())
-                    throw std::invalid_argument("\"\" is not the name of a file");
-                all_.secrets.push_back({name, table.place, {}, file});
-            });
-            keys.several("allow-ports", [&](const std::string& text) {
-                all_.allow_ports[name].push_back(read_port_range(text));
-            });
-            Rates rates = bandwidth_;
-            read_bandwidth(keys, rates);
+        reader.read(keys);
+        reader.finish();
+        if (in_ != OriginsIn::secrets_file)
             all_.bandwidth.emplace(name, rates);
-        }
-        keys.finish(std::string(expected_origins(in_)));
         const std::size_t count = all_.secrets.size() - before;
-        if (!tells_a_secret(table) && in_ != OriginsIn::configuration_with_certificates)
+        if (!has_proof(table, keys) && in_ != OriginsIn::configuration_with_certificates)
             problems_.add(table.place, fmt::format("{} has no secret", called));
         if (count > most_secrets)
             problems_.add(table.place,
                           fmt::format("{} has more than {} secrets", called, most_secrets));
     }
 
-    // Also one that is wrong, of which enough was said then.
-    bool tells_a_secret(const Setting& table) const
+    // Also a secret that is wrong, of which enough was said then.
+    static bool has_proof(const Setting& table, const OptionList& keys)
     {
-        const Setting* const secrets = table.find("secrets");
-        const bool several = secrets != nullptr &&
-                             (secrets->kind != Setting::Kind::list || !secrets->entries.empty());
-        const bool in_file = in_ != OriginsIn::secrets_file && table.find("secret-file") != nullptr;
-        return several || in_file || table.find("secret") != nullptr;
+        return std::ranges::any_of(keys, [&table](const Option& key) {
+            const Setting* const found = table.find(key.name);
+            const bool is_secret = key.is(Trait::secret);
+            return found != nullptr && (is_secret || key.value.file == ValueReader::File::read) &&
+                   !(is_secret && is_empty_list(*found));
+        });
     }
 
     void secrets(const std::string& name, const Setting& list)
@@ -98,7 +117,7 @@ private:
     {
         const auto complain = [&](const std::string& what) { problems_.add(setting.place, what); };
         if (setting.kind != Setting::Kind::text)
-            return complain(fmt::format("a secret of origins.{} is no text in quotes", name));
+            return complain(fmt::format("a secret of origins.{} is not a text in quotes", name));
         if (setting.text == masked)
             return complain(fmt::format("the secret of origins.{} is masked, as print-config does "
                                         "it: expected the secret itself",
@@ -132,9 +151,14 @@ std::string_view expected_origins(OriginsIn in)
     if (in == OriginsIn::secrets_file)
         return "expected a table [origins.NAME] with secret = '...' or "
                "secrets = ['...', '...'] for each origin proxy";
-    return "expected a table [origins.NAME] with secret = '...', secrets = ['...', '...'] or "
-           "secret-file = '...', allow-ports, max-bandwidth-up and max-bandwidth-down, for each "
-           "origin proxy";
+    return "expected a table [origins.NAME] for each origin proxy";
+}
+
+OptionList origin_keys()
+{
+    Problems problems;
+    Rates rates;
+    return Reader(OriginsIn::configuration, problems, rates).keys_of({}, {}, rates);
 }
 
 OriginsTable read_origins(const Setting& origins, OriginsIn in, Problems& problems,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/options/document.hpp"
+#include "common/options/option.hpp"
 #include "common/options/trust_options.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "remote-proxy/options/service_options.hpp"
@@ -18,6 +19,9 @@ struct OriginsTable {
     std::map<std::string, PortRanges> allow_ports;
     std::map<std::string, Rates> bandwidth;
 };
+
+// The keys of such a table: for what they are, and not to be read with.
+OptionList origin_keys();
 
 // Where they stand, and so what is to be there.
 enum class OriginsIn : std::uint8_t {

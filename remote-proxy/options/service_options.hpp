@@ -41,6 +41,9 @@ struct RemoteService {
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };
 
+// The name of every origin proxy, where all have the same secret.
+inline constexpr const char* only_origin_name = "origin";
+
 // Whether an origin proxy may serve it that has this credential, by its name.
 bool may_serve(const RemoteService& service, std::string_view credential);
 

@@ -5,14 +5,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/options/option.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "common/transport/cidr.hpp"
-#include "remote-proxy/visitors/visitor_limits.hpp"
+#include "remote-proxy/options/visitor_rules.hpp"
 
 namespace tunnel {
-
-template <class Rules>
-struct RuleOption;
 
 // What becomes of a visitor who begins with a header of the PROXY protocol and is no load balancer
 // of whom one is expected.
@@ -21,7 +19,7 @@ enum class ForeignHeader : std::uint8_t {
     reset, // so is the visitor, and not a byte is passed on
 };
 
-// A new rule is a member here and an entry in service_rule_options().
+// A new rule is a member here and an entry in describe().
 struct ServiceRules {
     VisitorRules visitors{};
     ServiceRates bandwidth{};
@@ -33,6 +31,7 @@ struct ServiceRules {
     friend bool operator==(const ServiceRules&, const ServiceRules&) = default;
 };
 
-const std::vector<RuleOption<ServiceRules>>& service_rule_options();
+// Flags for all services, and keys of the table of one. A reload applies all of them.
+OptionList describe(ServiceRules& rules);
 
 } // namespace tunnel

@@ -7,14 +7,12 @@
 #include <fmt/format.h>
 
 #include "common/security/file.hpp"
+#include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/trust/secrets_file.hpp"
 
 namespace tunnel {
 
 namespace {
-
-// Of a secret that needs no name, since it is the only one.
-constexpr const char* only_name = "origin";
 
 // Those that stand in the configuration, and those in files that it names.
 std::vector<NamedSecret> load_secrets(const std::vector<OriginSecret>& origins)
@@ -46,7 +44,7 @@ std::vector<NamedSecret> load_secrets(const TrustOptions& options)
         return read_secrets_file(options.secrets_file);
     std::vector<NamedSecret> secrets;
     if (const auto secret = load_secret(options))
-        secrets.push_back({only_name, *secret, true});
+        secrets.push_back({only_origin_name, *secret, true});
     return secrets;
 }
 

@@ -322,7 +322,8 @@ class Empty(Files):
 
     def test_any_other_empty_variable_counts_as_not_set(self):
         for name in ("ALLOW", "MAX_CONNECTIONS", "CONFIG", "WATCH", "MANAGEMENT_ADDR", "LOG_LEVEL", "USER"):
-            self.assertEqual(self.check(**{f"REMOTE_PROXY_{name}": ""}), (0, ""), name)
+            variables = {"REMOTE_PROXY_SECRET": "0123456789abcdef" * 2, f"REMOTE_PROXY_{name}": ""}
+            self.assertEqual(self.check(**variables), (0, ""), name)
 
 
 if __name__ == "__main__":

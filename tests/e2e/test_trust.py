@@ -558,8 +558,8 @@ class SecretsFile(Trust):
     def test_a_broken_file_is_refused_at_the_start_with_file_and_line_and_without_what_stands_there(self):
         secret = self.secrets["attic"]
         for text, line, reason in (
-                (f'[origins.attic]\nsecret = "{secret}\n', 2, "no TOML"),
-                (f"[origins.attic]\nsecret = {secret}\n", 2, "no TOML"),
+                (f'[origins.attic]\nsecret = "{secret}\n', 2, "this line cannot be read"),
+                (f"[origins.attic]\nsecret = {secret}\n", 2, "this line cannot be read"),
                 (f'[origins.attic]\n\nsecert = "{secret}"\n', 3, "secert"),
                 (f'secret = "{secret}"\n', 1, "[origins.NAME]"),
                 ('[origins.attic]\nsecret = "short"\n', 2, "too short"),

@@ -117,7 +117,7 @@ TEST_CASE("a file that cannot be used changes nothing, and the log says why with
     Remote remote;
     SecureOrigin origin(remote.control(), remote.at_roof);
     for (const std::string& text :
-         {std::string(), std::string("no TOML"), table("roof", {"hunter2"}),
+         {std::string(), std::string("this line cannot be read"), table("roof", {"hunter2"}),
           table("roof", {remote.roof}) + table("cellar", {remote.roof})}) {
         const std::string log = log_of([&] { remote.reload(text); });
         CAPTURE(log);

@@ -1,4 +1,4 @@
-// One call of a program's parse().
+// One call of a program's parse(), as main() calls it.
 #pragma once
 
 #include <cstdlib>
@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "common/base/log.hpp"
+#include "origin-proxy/preflight.hpp"
+#include "remote-proxy/preflight.hpp"
 #include "tests/unit/captured.hpp"
 
 namespace tunnel::test {
@@ -29,7 +31,8 @@ Parsed<Options> parsed(std::vector<const char*> arguments)
     Parsed<Options> result;
     const Captured out(STDOUT_FILENO);
     const Captured err(STDERR_FILENO);
-    result.code = parse(static_cast<int>(arguments.size()), arguments.data(), result.options);
+    result.code = parse(static_cast<int>(arguments.size()), arguments.data(), result.options,
+                        [](const Options& options) { check_start(options); });
     log::configure(log::Level::error, log::Format::text); // as support/main.cpp has it
     result.out = out.text();
     result.err = err.text();

@@ -112,6 +112,36 @@ TEST_CASE("check refuses addresses that a start could not have")
     CHECK(parsed<RemoteOptions>({"check", "--control-addr=:0", "--outside-addr=:0"}).code == 0);
 }
 
+TEST_CASE("an address that cannot be listened on is told with the option that says so")
+{
+    const std::string control = "--control-addr=127.0.0.1:9001";
+    const std::string nowhere = "192.0.2.1:9";
+    check_refuses<RemoteOptions>({"--control-addr=" + nowhere, "--outside-addr=:8"},
+                                 "--control-addr: cannot listen on " + nowhere);
+    check_refuses<RemoteOptions>({control, "--outside-addr=" + nowhere},
+                                 "--outside-addr: cannot listen on " + nowhere);
+    check_refuses<RemoteOptions>({control, "--service=a=" + nowhere},
+                                 "service a: cannot listen on " + nowhere);
+    check_refuses<RemoteOptions>({control, "--management-addr=unix:/nowhere/socket"},
+                                 "--management-addr: cannot listen on unix:/nowhere/socket");
+}
+
+TEST_CASE("check warns as a start does that anyone may log in")
+{
+    const auto warning = [](std::vector<const char*> words) {
+        words.insert(words.begin(), "check");
+        words.push_back("--outside-addr=:0");
+        const auto result = parsed<RemoteOptions>(words);
+        CHECK(result.out == "ok\n");
+        return result.err;
+    };
+    CHECK(warning({"--control-addr=:0"}).find("THERE IS NO SECRET") != std::string::npos);
+    CHECK(warning({"--control-addr=127.0.0.1:0"}).find("there is no secret") != std::string::npos);
+    const TemporaryFile secret("0123456789abcdef0123456789abcdef");
+    const std::string flag = "--secret-file=" + secret.path();
+    CHECK(warning({"--control-addr=:0", flag.c_str()}) == "");
+}
+
 TEST_CASE("check refuses folders and files that a start could not use, all of them at once")
 {
     const EmptyFolder folder;
@@ -155,6 +185,20 @@ TEST_CASE("an address that nobody can connect to is warned of")
     }
     CHECK(doubts({"--remote-proxy-addr=a:1", "--origin-server-addr=unix:/s"}).empty());
     CHECK(doubts({"--remote-proxy-addr=a:1", "--service=a=:1@0"}).empty());
+}
+
+TEST_CASE("a service for origin proxies that a single secret cannot name is warned of")
+{
+    const auto doubts = [](const std::string& origins) {
+        const TemporaryFile file("control-addr = \":0\"\nsecret-file = \"s\"\n[services.web]\n"
+                                 "outside-addr = \":0\"\norigins = " +
+                                 origins);
+        return parsed<RemoteOptions>({"-c", file.path().c_str()}).options.common.doubts;
+    };
+    REQUIRE(doubts("[\"x\", \"y\"]").size() == 1);
+    CHECK(doubts("\"x\"")[0].starts_with(
+        "services.web is for x, and with one secret for all no origin proxy has that name"));
+    CHECK(doubts("[\"x\", \"origin\"]").empty()); // which is the name of all of them
 }
 
 TEST_CASE("rights that nobody can have are warned of at the start and by check")

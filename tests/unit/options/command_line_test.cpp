@@ -233,7 +233,9 @@ TEST_CASE("every command answers in JSON where that is asked for, also with what
         CHECK_MESSAGE(result.out.starts_with(begin), result.out);
         CHECK(result.out.ends_with("}\n"));
     };
-    answers({"check", control, outside}, "{\"ok\":true}");
+    const TemporaryFile secret("0123456789abcdef0123456789abcdef"); // else there is a warning
+    const std::string with_secret = "--secret-file=" + secret.path();
+    answers({"check", control, outside, with_secret.c_str()}, "{\"ok\":true}");
     answers({"version"}, "{\"program\":\"remote-proxy\",\"version\":\"");
     answers({"gen-secret"}, "{\"secret\":\"");
     answers({"print-config", control, outside, "--allow=::1,10.0.0.0/8"},

@@ -124,7 +124,7 @@ TEST_CASE("what is wrong with an included file is told with its name, beside all
     CHECK(result.err == fmt::format("{0}/a.toml line 1: 'spam' has no meaning here, expected the "
                                     "name of a flag without its dashes, see --help\n"
                                     "{0}/a.toml line 2: include is for the file of --config alone\n"
-                                    "{0}/b.toml line 1: no TOML, expected key = "
+                                    "{0}/b.toml line 1: this line cannot be read, expected key = "
                                     "value with texts in quotes, or [table]\n"
                                     "{0}/top line 1: control-addr: \"\" is not an address such as "
                                     "example.com:9001, 192.0.2.1:80, [2001:db8::1]:80 or :9000\n",

@@ -41,7 +41,7 @@ TEST_CASE("origin proxies have secrets in the configuration, and ports that they
     CHECK(options.trust.origins[2].name == "roof.2");
     CHECK(options.trust.origins[3].file == "attic");
     CHECK(options.trust.has_secret());
-    CHECK(options.trust.files().front() == "attic");
+    CHECK(files_to_read_again(options.common).front() == "attic");
     CHECK((options.allow_ports ==
            std::map<std::string, PortRanges>{{"cellar", {{20000, 20100}, {9000, 9000}}},
                                              {"attic", {{80, 80}}}}));
@@ -93,12 +93,14 @@ TEST_CASE("what is wrong with an origin proxy is told with its line, and never w
         for (const std::string_view secret : {one, other, std::string_view("hunter2")})
             CHECK_FALSE(result.says(secret));
     };
-    check("port = 7\n", 5, "'port' of origins.cellar has no meaning, expected a table");
+    check("port = 7\n", 5,
+          "'port' of origins.cellar has no meaning, expected secret, secrets, "
+          "secret-file, allow-ports, max-bandwidth-up, max-bandwidth-down");
     check("secrat = \"hunter2\"\n", 5, "'secrat' of origins.cellar has no meaning, did you mean");
     check("[origins.roof]\n", 5, "origins.roof has no secret");
     check("[origins.roof]\nsecrets = []\n", 5, "origins.roof has no secret");
     check("[origins.roof]\nsecret = \"hunter2\"\n", 6, "too short to resist guessing");
-    check("[origins.roof]\nsecret = 12\n", 6, "a secret of origins.roof is no text in quotes");
+    check("[origins.roof]\nsecret = 12\n", 6, "a secret of origins.roof is not a text in quotes");
     check("[origins.roof]\nsecrets = \"hunter2\"\n", 6, "secrets of origins.roof has no meaning");
     check(fmt::format("[origins.roof]\nsecret = \"{}\"\n", one), 6,
           "the secret of origins.roof is that of origins.cellar too");
@@ -106,7 +108,7 @@ TEST_CASE("what is wrong with an origin proxy is told with its line, and never w
     check("[origins.roof]\nsecret-file = \"\"\n", 6, "\"\" is not the name of a file");
     check(fmt::format("[origins.roof]\nsecret = \"{}\"\nallow-ports = \"many\"\n", other), 7,
           "allow-ports of origins.roof: \"many\" is not a port");
-    check("[origins]\nroof = 1\n", 6, "origins.roof is no table");
+    check("[origins]\nroof = 1\n", 6, "origins.roof is not a table");
     check("[origins.\"a b\"]\n", 5, "a name has 1 to 64 letters");
 }
 

@@ -188,16 +188,17 @@ TEST_CASE("a key without a meaning is an error, with the one that was meant if t
     CHECK_FALSE(remote_with(secret + " = 1").says(secret));
 }
 
-TEST_CASE("what is no TOML is told with its line, and never quoted")
+TEST_CASE("a line that cannot be read is told with its line, and never quoted")
 {
     const auto broken = configured<RemoteOptions>("control-addr = \":1\"\nmax-waiting = hunter2\n");
-    CHECK(broken.complains_of(2, "no TOML, expected key = value"));
+    CHECK(broken.complains_of(2, "this line cannot be read, expected key = value"));
     CHECK_FALSE(broken.says("hunter2"));
     const auto twice = configured<RemoteOptions>("max-waiting = 1\nmax-waiting = 2\n");
-    CHECK(twice.complains_of(2, "no TOML, since a name is there a second time"));
+    CHECK(twice.complains_of(2, "this line cannot be read, since a name is there a second time"));
     CHECK(configured<RemoteOptions>("[services.a]\n[services.b]\n[services.a]\n")
-              .complains_of(3, "a name is there a second time"));
-    CHECK(configured<RemoteOptions>("a = \"\xff\"").says("here.toml line 1: no TOML"));
+              .complains_of(3, "this line cannot be read, since a name is there a second time"));
+    CHECK(configured<RemoteOptions>("a = \"\xff\"")
+              .says("here.toml line 1: this line cannot be read"));
 }
 
 TEST_CASE("a name of very many parts is refused, and not a reason to crash")

@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "common/options/help.hpp"
-#include "common/options/other_program.hpp"
 #include "origin-proxy/options/options.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "tests/unit/command_line.hpp"
@@ -102,21 +101,6 @@ TEST_CASE("each command has a help of its own")
         CHECK(contains(own, std::string("Usage: remote-proxy ") + word));
         CHECK(longest_line(own) <= help_columns);
     }
-}
-
-TEST_CASE("each program knows which flags only the other has")
-{
-    const auto of_remote = flags_in(help<RemoteOptions>({"--help-all"}));
-    const auto of_origin = flags_in(help<OriginOptions>({"--help-all"}));
-    const auto check = [](const auto& mine, const auto& others, std::string_view program) {
-        for (const std::string& flag : mine) {
-            CAPTURE(flag);
-            CHECK(only_program_with_key(flag) ==
-                  (others.contains(flag) ? std::string_view() : program));
-        }
-    };
-    check(of_remote, of_origin, remote_proxy_name);
-    check(of_origin, of_remote, origin_proxy_name);
 }
 
 TEST_CASE("text is broken between words, and a word that is too long stands alone")

@@ -101,6 +101,15 @@ TEST_CASE("what is no address is told with what was expected")
         file("[remote-proxies.x]\naddr = \"a:1\"\nadr = 1").complains_of(4, "did you mean addr?"));
 }
 
+TEST_CASE("a secret is no key of a remote proxy's table, and never named as one")
+{
+    const auto secret = file("[remote-proxies.x]\naddr = \"a:1\"\nsecret = \"hunter2\"");
+    CHECK(secret.complains_of(4, "no secret can be in remote-proxies.x, expected secret-file"));
+    const auto unknown = file("[remote-proxies.x]\naddr = \"a:1\"\nspam = 1");
+    CHECK(unknown.complains_of(4, "expected secret-file, encryption, tls-cert, tls-key, tls-ca, "
+                                  "tls-server-name, addr"));
+}
+
 TEST_CASE("a table may say of the trust what is different from the others")
 {
     const auto [options, problems] = file(R"(
@@ -139,7 +148,7 @@ tls-key = "key"
     CHECK(certified.own.certificate == "cert");
     CHECK(certified.own.key == "key");
     CHECK(options.has_private_files());
-    const auto files = options.files_to_read_again();
+    const auto files = files_to_read_again(options.common);
     for (const auto name : {"general", "own", "ca", "cert", "key"})
         CHECK(std::ranges::find(files, name) != files.end());
 }

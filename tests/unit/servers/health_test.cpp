@@ -76,6 +76,9 @@ TEST_CASE("a health check is off, of the connection, or of a page")
         CAPTURE(text);
         CHECK(objection(text).find("is not off, tcp, http or http:/path") != std::string::npos);
     }
+    CHECK(objection("http://localhost:80/well").find("did you mean http:/well?") !=
+          std::string::npos);
+    CHECK(objection("http://localhost").find("did you mean http:/?") != std::string::npos);
 }
 
 TEST_CASE("a request for a page names the server as it is configured")

@@ -73,13 +73,13 @@ TEST_CASE("what is wrong in the file is told with its line, and never with a sec
           "is that of origins.a too");
     check(table("cellar", "hunter2"), "2", "too short to resist guessing");
     check(good + fmt::format("[origins.roof]\nsecret = {}\n", "1234567890123456"), "4",
-          "no text in quotes");
+          "not a text in quotes");
     check(good + fmt::format("[origins.roof]\nsecret = [\"{}\"]\n", other), "4",
-          "no text in quotes");
+          "not a text in quotes");
     check(good + "[origins.roof]\n", "3", "origins.roof has no secret");
     check(good + "[origins.roof]\nsecrets = []\n", "3", "origins.roof has no secret");
-    check(fmt::format("[origins]\nroof = \"{}\"\n", one), "2", "origins.roof is no table");
-    check(fmt::format("[origins]\nroof = [\"{}\"]\n", one), "2", "origins.roof is no table");
+    check(fmt::format("[origins]\nroof = \"{}\"\n", one), "2", "origins.roof is not a table");
+    check(fmt::format("[origins]\nroof = [\"{}\"]\n", one), "2", "origins.roof is not a table");
     check(fmt::format("[origins.roof]\nsecrets = \"{}\"\n", one), "2", "has no meaning");
 }
 
@@ -92,10 +92,10 @@ TEST_CASE("names are short and plain")
     CHECK(objection_to(table(std::string(64, 'x'), one)).empty());
 }
 
-TEST_CASE("what is no TOML is not quoted, since there may be a secret in it")
+TEST_CASE("a line that cannot be read is not quoted, since there may be a secret in it")
 {
     const std::string broken = fmt::format("[origins.roof]\nsecret = {}\n", one);
-    CHECK(objection_to(broken).starts_with("here.toml line 2: no TOML"));
+    CHECK(objection_to(broken).starts_with("here.toml line 2: this line cannot be read"));
     CHECK_FALSE(has(objection_to(broken), one.substr(0, 8)));
     const auto list = [](std::string_view secret) {
         return fmt::format("[origins.roof]\nsecrets =2[\"{}\", \"Go[origins.9Qe\"]\n", secret);
@@ -106,7 +106,7 @@ TEST_CASE("what is no TOML is not quoted, since there may be a secret in it")
           fmt::format("\"{}\"", one), table("roof", one) + table("roof", other)}) {
         const std::string said = objection_to(text);
         CAPTURE(said);
-        CHECK(has(said, "no TOML"));
+        CHECK(has(said, "this line cannot be read"));
         CHECK_FALSE(has(said, one.substr(0, 8)));
         CHECK_FALSE(has(said, other.substr(0, 8)));
     }

@@ -1,0 +1,20 @@
+#include "origin-proxy/preflight.hpp"
+
+#include "common/commands/preflight.hpp"
+#include "origin-proxy/link/trusted_remote.hpp"
+
+namespace tunnel {
+
+void check_start(const OriginOptions& options)
+{
+    asio::io_context io(1);
+    Preflight preflight(options.common);
+    preflight.attempt([&options] { trusted_remotes(options); });
+    preflight.look_at_common_options(io);
+    preflight.become_user(false);
+    preflight.enter_sandbox(
+        {options.common.management.socket_file(), {}, false, options.trusts_system_authorities()});
+    preflight.finish();
+}
+
+} // namespace tunnel
