@@ -431,7 +431,7 @@ class Certificates(Trust):
             tunnel.wait_log(tunnel.remote, lambda line: line["message"] == "reloaded")
             exchange(visitor)
             tunnel.origin.send_signal(signal.SIGHUP)
-            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and line["code"] == "certificate_refused")
+            tunnel.wait_log(tunnel.origin, lambda line: refused(line) and line["code"] == "untrusted_certificate")
             exchange(visitor)
 
     def test_a_broken_new_file_leaves_everything_as_it_was_and_the_log_says_so(self):

@@ -107,13 +107,13 @@ TEST_CASE("only the first end counts, and nothing is posted after it")
     SocketPair pair(io);
     End end(io, std::move(pair.here), quiet);
     REQUIRE(run_until(io, [&] { return pair.there.available() > 0; }));
-    end.connection.end(Errc::wrong_secret, "first");
+    end.connection.end(Errc::unknown_ticket, "first");
     end.connection.end(Errc::unknown_ticket, "second");
     end.connection.post(numbered(1));
     end.connection.finish({Code::goodbye, "too late"});
     CHECK(runs_dry(io));
-    CHECK(end.error == Errc::wrong_secret);
-    CHECK(end.what == "first: rejected by the remote proxy");
+    CHECK(end.error == Errc::unknown_ticket);
+    CHECK(end.what == "first: unknown ticket");
     CHECK(rest_of(pair.there) == encode(Heartbeat()));
 }
 
@@ -126,9 +126,9 @@ TEST_CASE("a connection may be ended while a frame is looked at")
     int seen = 0;
     const auto failure = failure_of(io, connection.run([&](Frame&) {
         ++seen;
-        connection.end(Errc::wrong_secret);
+        connection.end(Errc::unknown_ticket);
     }));
-    CHECK(failure.code() == Errc::wrong_secret);
+    CHECK(failure.code() == Errc::unknown_ticket);
     CHECK(seen == 1);
     CHECK(runs_dry(io));
 }
