@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,54 +10,15 @@
 #include "common/base/asio.hpp"
 #include "common/security/hello_gate.hpp"
 #include "common/security/key.hpp"
+#include "common/security/tls_context.hpp"
 #include "common/transport/tls.hpp"
 
-struct ssl_ctx_st; // OpenSSL's SSL_CTX
-
 namespace tunnel {
-
-// Files with PEM in them.
-struct CertificateFiles {
-    std::string certificate; // with the chain up to the authority, the server's own first
-    std::string key;
-
-    bool given() const { return !certificate.empty() || !key.empty(); }
-};
 
 // A key that both ends share, and the identity under which the accepting end finds it.
 struct PresharedKey {
     std::string identity; // goes out in clear
     Key key;
-};
-
-// What is offered or accepted on new connections. Replacing it does not affect existing ones.
-class TlsContext {
-public:
-    // The dialling end that accepts only a peer with the same key. For control connections with a
-    // fresh key exchange, so that a secret stolen later does not decrypt recordings; for data
-    // connections without, since their key comes from that exchange.
-    static TlsContext dials_with_key(bool fresh_exchange);
-
-    // The dialling end that checks the peer's certificate against the authorities in `ca_file`, or
-    // the system's if it is empty; not at all with `insecure`. `own` may have no files. Throws
-    // std::runtime_error that names the file.
-    static TlsContext dials_with_certificate(const std::string& ca_file,
-                                             const CertificateFiles& own, bool insecure);
-
-    // The accepting end. Without a certificate it accepts only peers with a key; with one, it shows
-    // it to peers without a key, and asks for theirs if there is a `client_ca_file`.
-    static TlsContext accepts(const CertificateFiles& own, const std::string& client_ca_file);
-
-    ssl_ctx_st* get() const { return context_.get(); }
-
-private:
-    struct Free {
-        void operator()(ssl_ctx_st* context) const;
-    };
-
-    explicit TlsContext(ssl_ctx_st* context);
-
-    std::unique_ptr<ssl_ctx_st, Free> context_;
 };
 
 // One handshake. It must outlive the coroutine of run(). The bytes, records and keys that a peer
@@ -75,6 +35,9 @@ public:
 
     // The accepting end.
     Handshake(const TlsContext& context, int descriptor, FindKey find_key);
+
+    // Lets the handshakes of a context decide about keys and hellos.
+    static void let_decide(ssl_ctx_st* context);
 
     // The gate is asked before a hello is answered. It must outlive the handshake.
     void set_gate(HelloGate& gate) { gate_ = &gate; }

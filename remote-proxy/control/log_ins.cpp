@@ -48,7 +48,8 @@ awaitable<void> LogIns::serve(ControlPort::Arrival arrival)
     if (auto* const asks = std::get_if<ControlPort::AsksToLogIn>(&arrival))
         return log_in(std::move(*asks));
     if (auto* const dials = std::get_if<ControlPort::DialsBack>(&arrival))
-        return visitors_.pair(std::move(dials->connection), dials->ticket);
+        return visitors_.pair(std::move(dials->connection.channel),
+                              std::move(dials->connection.peer), dials->ticket);
     auto& parks = std::get<ControlPort::Parks>(arrival);
     return park(std::move(parks.connection), parks.session);
 }

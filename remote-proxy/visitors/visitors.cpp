@@ -554,22 +554,22 @@ void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
     note_end(visitor, 0, 0, why, blame);
 }
 
-awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket)
+awaitable<void> Visitors::pair(AsyncChannel channel, std::string peer, Ticket ticket)
 {
     bool gone = false;
-    auto on_gone = [&connection, &gone] {
+    auto on_gone = [&channel, &gone] {
         gone = true;
         std::error_code ignored;
-        connection.channel.socket().close(ignored);
+        channel.socket().close(ignored);
     };
     const OriginLink* const link = links_.find(room_.announced_to(ticket));
     auto claim = link != nullptr ? room_.claim(ticket, on_gone) : std::nullopt;
     if (!claim) {
-        tallies_.count(tallies_.strangers, connection.peer,
-                       make_error_code(Errc::unknown_ticket).message(), Code::unknown_ticket);
+        tallies_.count(tallies_.strangers, peer, make_error_code(Errc::unknown_ticket).message(),
+                       Code::unknown_ticket);
         co_return;
     }
-    reset_on_close(connection.channel.socket().native_handle());
+    reset_on_close(channel.socket().native_handle());
     // The session of the connection, whoever is logged in later.
     std::optional<FramedStream> framed;
     if (link->session)
@@ -577,7 +577,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     Reason failure;
     bool refused = false;
     try {
-        const Frame frame = co_await read_frame(connection.channel);
+        const Frame frame = co_await read_frame(channel);
         const auto* const refuse = std::get_if<Refuse>(&frame);
         refused = refuse != nullptr;
         if (refused)
@@ -597,7 +597,7 @@ awaitable<void> Visitors::pair(ControlPort::Connection connection, Ticket ticket
     if (failure.empty() && !trust_.trusts(carrier.credential, carrier.secret))
         failure = {Code::not_trusted, "the origin proxy is no longer trusted"};
     if (failure.empty()) {
-        relay(std::move(*visitor), connection.channel.release(), std::move(framed));
+        relay(std::move(*visitor), channel.release(), std::move(framed));
     } else if (refused) {
         on_refusal(std::move(*visitor), failure);
     } else {

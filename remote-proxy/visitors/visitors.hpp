@@ -18,8 +18,8 @@
 #include "common/protocol/frame.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/relay.hpp"
+#include "common/transport/async_channel.hpp"
 #include "common/transport/listener.hpp"
-#include "remote-proxy/control/control_port.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
@@ -74,8 +74,9 @@ public:
 
     // ---- Of one origin proxy
 
-    // Pairs a data connection that has presented a ticket with its visitor.
-    awaitable<void> pair(ControlPort::Connection connection, Ticket ticket);
+    // Pairs a data connection that has presented a ticket with its visitor. `peer` is its
+    // "ip:port".
+    awaitable<void> pair(AsyncChannel channel, std::string peer, Ticket ticket);
 
     // The origin proxy cannot connect a visitor.
     void on_refuse(const OriginLink& link, const Refuse& refuse);
