@@ -27,10 +27,11 @@ bool hung_up(int descriptor)
 
 } // namespace
 
-Channel::Channel(Fd socket, Tls tls, std::string_view read_ahead)
+Channel::Channel(Fd socket, Tls tls, std::string read_ahead)
     : socket_(std::move(socket)), tls_(std::move(tls))
 {
-    unread(std::as_bytes(std::span(read_ahead)));
+    if (!read_ahead.empty())
+        read_ahead_ = std::make_unique<std::string>(std::move(read_ahead));
 }
 
 ssize_t Channel::receive(std::span<std::byte> room)

@@ -23,7 +23,7 @@ public:
     Channel() = default;
 
     // A plain socket is a channel too, hence not explicit.
-    Channel(Fd socket, Tls tls = {}, std::string_view read_ahead = {});
+    Channel(Fd socket, Tls tls = {}, std::string read_ahead = {});
 
     bool is_open() const { return socket_.is_open(); }
 
@@ -50,8 +50,8 @@ public:
     // Sends the end of the stream: TLS's and TCP's. 0, or -1 and errno.
     int end() { return end_stream(descriptor(), tls_); }
 
-    // The next bytes, as receive() would give them, which they stay there for. What of an encrypted
-    // stream is seen is read ahead; 64 bytes are enough for it, however large the room is.
+    // The next bytes, as receive() would give them; they stay there. What is seen of an encrypted
+    // stream is decrypted, and read ahead; once there are 64 bytes no more is looked for.
     ssize_t peek(std::span<std::byte> room);
 
     // The same. `ended`: nothing will come behind them, unless a mark of urgent data hides it.

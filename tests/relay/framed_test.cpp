@@ -36,7 +36,7 @@ Beside beside(Relay& relay, bool awaits_start = false, std::string received = {}
     if (before)
         before(one.here);
     Fd first = one.there.release();
-    Channel second(two.there.release(), Tls(), received);
+    Channel second(two.there.release(), Tls(), std::move(received));
     prepare_for_relay(first.get());
     prepare_for_relay(second.descriptor());
     const auto promise = std::make_shared<std::promise<Flow>>();
