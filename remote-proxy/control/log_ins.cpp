@@ -317,7 +317,7 @@ void LogIns::end_visitors_of_the_untrusted()
                    trusts(link->identity);
         });
     };
-    visitors_.end_served_by([&](const Carrier& carrier) {
+    visitors_.served().end_of([&](const Carrier& carrier) {
         return !trust_.trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);
     });
 }

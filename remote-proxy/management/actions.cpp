@@ -78,7 +78,7 @@ void Actions::drain_service(const std::string& name, bool drained)
         return;
     }
     // Visitors who have connected already came before the drain.
-    visitors_.accept_connected(service);
+    visitors_.admission().accept_connected(service);
     service->outside.shut();
 }
 
@@ -87,10 +87,10 @@ void Actions::close_service(const std::string& meant)
     const std::string name = table_.meant_by(meant).value_or(meant);
     const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
     // A service that is gone may still have visitors.
-    const bool is_left = visitors_.any_relayed(is_its);
+    const bool is_left = visitors_.served().any(is_its);
     if (services_.contains(name) || !is_left)
         drain_service(name, true);
-    visitors_.end_relayed(is_its);
+    visitors_.served().end(is_its);
     visitors_.end_waiting(is_its);
 }
 
@@ -146,7 +146,7 @@ void Actions::close_origin(const std::string& name)
         offers_.drop(*link);
         visitors_.end_pairing(number); // its data connection is there
     }
-    visitors_.end_relayed([&name](const Visitor& visitor) {
+    visitors_.served().end([&name](const Visitor& visitor) {
         const OriginName* const origin = visitor.origin();
         return origin != nullptr && origin->answers_to(name);
     });

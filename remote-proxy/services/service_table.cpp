@@ -121,7 +121,7 @@ ServicePointer ServiceTable::add(RemoteService options, Listener listener,
     capacity_.set_services(services_.size());
     if (events_.is_heard())
         events_.publish("service_opened", to_line(Json{{"service", *service->name}}));
-    visitors_.accept(service);
+    visitors_.admission().accept(service);
     return service;
 }
 

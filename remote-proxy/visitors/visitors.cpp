@@ -5,18 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
-#include "common/base/counted.hpp"
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
-#include "common/management/json_response.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
 #include "common/relay/framing.hpp"
 #include "common/transport/socket.hpp"
-#include "remote-proxy/visitors/proxy_reader.hpp"
-
 #include "remote-proxy/registry/service_plan.hpp"
 
 namespace tunnel {
@@ -70,20 +65,6 @@ std::optional<std::size_t> append_what_is_there(Channel& visitor, std::string& b
     return count;
 }
 
-// A Guard that forbids a PROXY header.
-Beginning no_proxy_header(std::string_view first)
-{
-    switch (proxy_signature(first)) {
-    case ProxySignature::none:
-        return Beginning::allowed;
-    case ProxySignature::part:
-        return Beginning::undecided;
-    case ProxySignature::whole:
-        break;
-    }
-    return Beginning::forbidden;
-}
-
 // The reason in a refusal that the relay received; empty if it has none.
 Reason reason_of(std::string_view body)
 {
@@ -93,216 +74,45 @@ Reason reason_of(std::string_view body)
     return refuse != nullptr ? Reason{code_of(*refuse), refuse->text} : Reason();
 }
 
-// The local "ip:port"; empty if the visitor has left already.
-std::string arrived_at(const PublicService& service, int visitor)
-{
-    const tcp::endpoint there = service.outside.endpoint();
-    if (!there.address().is_unspecified())
-        return to_string(there);
-    tcp::endpoint exact;
-    auto size = static_cast<socklen_t>(exact.capacity());
-    if (::getsockname(visitor, exact.data(), &size) != 0)
-        return {};
-    exact.resize(size);
-    return to_string(exact);
-}
-
-// A single service needs no name.
-std::string_view shown_name(const std::shared_ptr<const std::string>& name)
-{
-    return name && *name != default_service ? std::string_view(*name) : std::string_view();
-}
-
 } // namespace
 
 Visitors::Visitors(Uses uses)
-    : io_(uses.io),
-      options_(uses.options),
-      capacity_(uses.capacity),
+    : options_(uses.options),
       state_(uses.state),
       trust_(uses.trust),
       links_(uses.links),
       tallies_(uses.tallies),
       alarm_(uses.alarm),
-      events_(uses.events),
-      relay_(uses.relay),
-      tasks_(uses.tasks),
+      records_(uses.events),
       room_(options_.max_waiting),
-      visitor_left_(io_.get_executor())
+      visitor_left_(uses.io.get_executor()),
+      served_(uses.io, uses.relay,
+              [this](Visitor visitor, Flow flow) {
+                  on_relay_end(std::move(visitor), std::move(flow));
+              }),
+      admission_(
+          {options_, uses.capacity, state_, tallies_, records_, uses.tasks, room_, visitor_left_},
+          {[this] { return served_.size(); },
+           [this](const ServicePointer& service, Visitor visitor) {
+               begin(*service, std::move(visitor));
+           },
+           [this](Visitor visitor, const Reason& why) { turn_away(std::move(visitor), why); }})
 {
 }
 
-void Visitors::accept(const ServicePointer& service)
+void Visitors::begin(PublicService& service, Visitor visitor)
 {
-    tasks_.spawn("accepting visitors", accept_visitors(service));
-}
-
-awaitable<void> Visitors::accept_visitors(ServicePointer service)
-{
-    Listener& outside = service->outside;
-    while (!service->retired) {
-        if (!outside.is_open()) {
-            co_await service->opened.wait();
-            continue;
-        }
-        if (!is_full()) {
-            service->full_since.reset();
-        } else {
-            const bool everyone_heard = co_await make_room(*service);
-            if (!everyone_heard) {
-                co_await yield_to_others();
-                continue;
-            }
-        }
-        co_await outside.wait();
-        for (int i = 0; i < accept_batch && outside.is_open() && !is_full(); ++i) {
-            std::error_code error;
-            auto accepted = outside.accept(error);
-            if (accepted) {
-                service->full_since.reset();
-                welcome(service, std::move(*accepted));
-            } else if (error == std::errc::operation_would_block) {
-                break;
-            } else if (!concerns_one_connection(error)) {
-                co_await pause_accepting(tallies_, "the outside address", error);
-            }
-        }
-    }
-}
-
-// Leaves visitors in the kernel's queue until another leaves, but not for ever. Returns whether
-// there is room, or the queue is empty.
-awaitable<bool> Visitors::make_room(PublicService& service)
-{
-    if (!service.full_since)
-        service.full_since = Clock::now();
-    const auto patience = *service.full_since + options_.pairing_timeout;
-    while (is_full() && Clock::now() < patience)
-        co_await visitor_left_.wait_until(patience);
-    std::error_code error;
-    for (int i = 0; i < accept_batch && is_full() && !error && service.outside.is_open(); ++i) {
-        if (auto accepted = service.outside.accept(error)) {
-            const Reason why{Code::no_room, "no descriptors left for more visitors"};
-            tallies_.count(tallies_.no_room, to_string(accepted->peer), why.text);
-            note_refusal(service, to_string(accepted->peer), why, true);
-            reset(accepted->socket);
-        }
-    }
-    if (error == std::errc::operation_would_block) {
-        service.full_since.reset(); // later visitors wait for their own time
-    } else if (error && !concerns_one_connection(error) && service.outside.is_open()) {
-        co_await pause_accepting(tallies_, "the outside address", error);
-    }
-    co_return !is_full() || error == std::errc::operation_would_block;
-}
-
-// Whether a visitor from this address may wait. A service may fill a quarter of the room only, so
-// that one without origin proxy, or with hanging origin servers, does not block the others. If
-// there is no room, a visitor from the address with most waiting visitors is reset.
-bool Visitors::find_room(const PublicService& service, const asio::ip::address& address,
-                         const Reason& reason)
-{
-    const bool is_share_used =
-        !capacity_.is_only_service() && room_.waiting(service.number) * 4 > options_.max_waiting;
-    if (!is_share_used && !room_.full())
-        return true;
-    auto given_up =
-        is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
-    if (!given_up)
-        return false;
-    tallies_.count(tallies_.no_room, given_up->address, reason.text);
-    turn_away(std::move(*given_up), reason);
-    return true;
-}
-
-void Visitors::welcome(const ServicePointer& service, Listener::Accepted accepted)
-{
-    if (contains(service->options.rules.accept_proxy_from, accepted.peer.address())) {
-        tasks_.spawn("a visitor behind a load balancer", identify(service, std::move(accepted)));
-        return;
-    }
-    std::string outside = arrived_at(*service, accepted.socket.get());
-    const bool is_guarded = service->options.rules.foreign_header == ForeignHeader::reset;
-    admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
-}
-
-// The load balancer first says who the visitor is.
-awaitable<void> Visitors::identify(ServicePointer service, Listener::Accepted accepted)
-{
-    struct Tells {
-        Signal& signal;
-
-        ~Tells() { signal.notify(); }
-    };
-
-    const Tells tells{visitor_left_}; // once it is not counted any more
-    const Counted counted(unidentified_);
-    std::string outside = arrived_at(*service, accepted.socket.get());
-    try {
-        const auto addresses =
-            co_await read_proxy_header(accepted.socket, Clock::now() + options_.handshake_timeout);
-        if (addresses) {
-            accepted.peer = addresses->visitor;
-            outside = to_string(addresses->outside);
-        }
-    } catch (const std::system_error& error) {
-        if (state_.stopped) // it is cancelled
-            throw;
-        if (error.code() == asio::error::eof)
-            log::debug("health check of a load balancer", {{"peer", to_string(accepted.peer)}});
-        else
-            tallies_.count(tallies_.no_proxy_header, to_string(accepted.peer),
-                           error.code().message());
-        if (error.code() != asio::error::eof)
-            note_refusal(*service, to_string(accepted.peer),
-                         {Code::no_proxy_header, "no header of the PROXY protocol"}, false);
-        reset(accepted.socket);
-        co_return;
-    }
-    if (service->retired || state_.stopping)
-        reset(accepted.socket);
-    else
-        admit(service, std::move(accepted), std::move(outside), nullptr);
-}
-
-void Visitors::admit(const ServicePointer& service, Listener::Accepted accepted,
-                     std::string outside, Guard guard)
-{
-    const auto now = Clock::now();
-    auto answer = service->limits.admit(accepted.peer.address(), now);
-    if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
-        tallies_.count(*refusal, to_string(accepted.peer));
-        note_refusal(*service, to_string(accepted.peer), describe(*refusal), true);
-        reset(accepted.socket);
-        return;
-    }
-    const Reason too_many{Code::no_room, "too many visitors wait"};
-    if (!find_room(*service, accepted.peer.address(), too_many)) {
-        tallies_.count(tallies_.no_room, to_string(accepted.peer), too_many.text);
-        note_refusal(*service, to_string(accepted.peer), too_many, true);
-        reset(accepted.socket);
-        return;
-    }
-    log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
-    ++service->counts.visitors;
-    Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
-    visitor.ip = accepted.peer.address();
-    visitor.permit = std::move(std::get<VisitorLimits::Permit>(answer));
-    visitor.service = service;
-    visitor.service_number = service->number;
-    visitor.service_name = service->name;
-    visitor.outside = std::move(outside);
-    visitor.guard = guard;
-    visitor.id = ++latest_visitor_;
-    if (events_.is_heard())
-        events_.publish("visitor_opened", to_line(Json{{"id", visitor.id},
-                                                       {"address", visitor.address},
-                                                       {"service", *visitor.service_name}}));
-    OriginLink* const link = service->choose(visitor, now);
+    OriginLink* const link = service.choose(visitor, visitor.arrived);
     if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
-        admit_at_once(*service, *link, std::move(visitor), std::move(*connection));
+        announce_at_once(service, *link, std::move(visitor), std::move(*connection));
     else
-        enter(*service, std::move(visitor));
+        enter(service, std::move(visitor));
+}
+
+void Visitors::relay(Visitor visitor, Channel data, std::optional<FramedStream> framed)
+{
+    counts_.pairing.observe(Clock::now() - visitor.arrived);
+    served_.serve(std::move(visitor), std::move(data), std::move(framed));
 }
 
 // The visitor waits until it is paired. There must be room.
@@ -316,8 +126,8 @@ void Visitors::enter(PublicService& service, Visitor visitor)
 
 // With a parked connection the visitor waits half a round trip instead of one and a half. Its first
 // bytes go with the announcement.
-void Visitors::admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                             Channel connection)
+void Visitors::announce_at_once(PublicService& service, OriginLink& link, Visitor visitor,
+                                Channel connection)
 {
     const Ticket ticket{random_bytes()};
     std::string bytes = encode(announcement(ticket, visitor, service.options));
@@ -373,45 +183,6 @@ void Visitors::announce(PublicService& service)
     }
 }
 
-void Visitors::relay(Visitor visitor, Channel data, std::optional<FramedStream> framed)
-{
-    PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
-    counts_.pairing.observe(Clock::now() - visitor.arrived);
-    const auto known = std::make_shared<Relayed>(std::move(visitor));
-    pair_options.view = &known->view;
-    pair_options.framed = std::move(framed);
-    // Most come in the order of their numbers, so the hint is right.
-    relayed_.emplace_hint(relayed_.end(), known->visitor.id, known.get());
-    auto done = [this, known](Flow& flow) {
-        asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
-            relayed_.erase(known->visitor.id);
-            const bool ends = flow.end == End::cut_off || flow.end == End::not_started ||
-                              flow.end == End::refused;
-            if (ends && known->view.unwanted) { // it must not come in once more
-                flow.end = End::cut_off;
-                flow.refusal = management_closed_it;
-            }
-            on_relay_end(std::move(known->visitor), std::move(flow));
-        });
-    };
-    relay_.hand_over(std::move(known->visitor.channel), std::move(data), std::move(done),
-                     std::move(pair_options));
-}
-
-PairLimits Visitors::limits_of(const Visitor& visitor) const
-{
-    PairLimits limits;
-    Bandwidths& up = limits.first_to_second;
-    Bandwidths& down = limits.second_to_first;
-    if (const ServicePointer service = visitor.service.lock()) {
-        add_limits(service->options.rules.bandwidth.each, up, down);
-        service->bandwidth.add_to(up, down);
-    }
-    if (const auto& bandwidth = visitor.attempt->by().bandwidth)
-        bandwidth->add_to(up, down);
-    return limits;
-}
-
 void Visitors::on_relay_end(Visitor visitor, Flow flow)
 {
     OriginLink* const link = links_.find(visitor.announced_on());
@@ -458,42 +229,8 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     visitor_left_.notify();
     const bool was_not_served =
         flow.end == End::start_timeout || flow.end == End::refused || flow.end == End::not_started;
-    note_end(visitor, flow.first_to_second, flow.second_to_first, end,
-             was_not_served ? Blame::origin_side : Blame::nobody);
-}
-
-void Visitors::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
-                        const Reason& end, Blame blame)
-{
-    const auto duration = Clock::now() - visitor.arrived;
-    log_visitor_end(visitor.address, up, down, duration, end, shown_name(visitor.service_name),
-                    blame);
-    if (!events_.is_heard())
-        return;
-    Json event{{"id", visitor.id},
-               {"address", visitor.address},
-               {"service", *visitor.service_name},
-               {"origin", nullptr},
-               {"bytes_to_origin", up},
-               {"bytes_to_visitor", down},
-               {"seconds", std::chrono::duration<double>(duration).count()},
-               {"code", name_of(end.code)},
-               {"reason", end.text}};
-    if (const OriginName* const origin = visitor.origin())
-        event["origin"] = origin->shown();
-    events_.publish("visitor_closed", to_line(event));
-}
-
-// For a visitor that was not let in.
-void Visitors::note_refusal(const PublicService& service, std::string_view address,
-                            const Reason& reason, bool is_limit)
-{
-    if (events_.is_heard())
-        events_.publish("visitor_refused", to_line(Json{{"address", address},
-                                                        {"service", *service.name},
-                                                        {"code", name_of(reason.code)},
-                                                        {"reason", reason.text},
-                                                        {"limit", is_limit}}));
+    records_.note_end(visitor, flow.first_to_second, flow.second_to_first, end,
+                      was_not_served ? Blame::origin_side : Blame::nobody);
 }
 
 void Visitors::note_success(PublicService& service, const Visitor& visitor)
@@ -551,7 +288,7 @@ void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
 {
     reset(visitor.channel);
     visitor_left_.notify();
-    note_end(visitor, 0, 0, why, blame);
+    records_.note_end(visitor, 0, 0, why, blame);
 }
 
 awaitable<void> Visitors::pair(AsyncChannel channel, std::string peer, Ticket ticket)
@@ -605,18 +342,6 @@ awaitable<void> Visitors::pair(AsyncChannel channel, std::string peer, Ticket ti
     }
 }
 
-void Visitors::accept_connected(const ServicePointer& service)
-{
-    std::error_code error;
-    for (int i = 0; i < SOMAXCONN && service->outside.is_open() &&
-                    (!error || concerns_one_connection(error)) && !is_full();
-         ++i) {
-        error.clear();
-        if (auto accepted = service->outside.accept(error))
-            welcome(service, std::move(*accepted));
-    }
-}
-
 void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 {
     if (room_.announced_to(refuse.ticket) != link.number)
@@ -659,50 +384,17 @@ void Visitors::end_pairing(std::uint64_t link)
         turn_away(std::move(visitor), closed());
 }
 
-bool Visitors::any_relayed(const std::function<bool(const Visitor&)>& which) const
-{
-    return std::ranges::any_of(
-        relayed_, [&which](const auto& entry) { return which(entry.second->visitor); });
-}
-
-void Visitors::end_relayed(const std::function<bool(const Visitor&)>& which)
-{
-    bool any = false;
-    for (const auto& [id, relayed] : relayed_) {
-        if (which(relayed->visitor)) {
-            relayed->view.unwanted = true;
-            any = true;
-        }
-    }
-    if (any)
-        relay_.end_unwanted();
-}
-
 void Visitors::end_waiting(const std::function<bool(const Visitor&)>& which)
 {
     for (Visitor& visitor : room_.dismiss_if(which))
         turn_away(std::move(visitor), closed());
 }
 
-void Visitors::end_served_by(const std::function<bool(const Carrier&)>& which)
-{
-    std::map<std::uint64_t, bool> ends; // by groups
-    for (const auto& [id, relayed] : relayed_) {
-        const Carrier& carrier = relayed->visitor.attempt->by();
-        if (!ends.contains(carrier.group))
-            ends[carrier.group] = which(carrier);
-    }
-    for (const auto& [group, is_over] : ends) {
-        if (is_over)
-            relay_.end_group(group);
-    }
-}
-
 bool Visitors::end(std::uint64_t id)
 {
     const auto is_it = [id](const Visitor& visitor) { return visitor.id == id; };
-    if (relayed_.contains(id)) {
-        end_relayed(is_it);
+    if (served_.contains(id)) {
+        served_.end(is_it);
         return true;
     }
     const std::size_t before = room_.size();
@@ -760,7 +452,7 @@ awaitable<void> Visitors::end_unclaimed()
 awaitable<void> Visitors::finish(Clock::time_point limit)
 {
     // Visitors without their PROXY header are not let in any more.
-    while (size() > unidentified_ && Clock::now() < limit)
+    while (size() > admission_.unidentified() && Clock::now() < limit)
         co_await visitor_left_.wait_until(limit);
 }
 
@@ -789,9 +481,10 @@ std::vector<VisitorStatus> Visitors::after(std::uint64_t after, std::size_t limi
     };
     room_.for_each([&look](const Visitor& visitor) { look(visitor, nullptr); });
     const std::size_t waiting = found.size();
-    for (auto next = relayed_.upper_bound(after);
-         next != relayed_.end() && found.size() < waiting + limit; ++next)
-        look(next->second->visitor, &next->second->view);
+    served_.look_at(after, [&](const Visitor& visitor, const PairView& view) {
+        look(visitor, &view);
+        return found.size() < waiting + limit;
+    });
     std::ranges::sort(found, {}, &VisitorStatus::id);
     if (found.size() > limit)
         found.resize(limit);

@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,10 +22,13 @@
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
+#include "remote-proxy/visitors/admission.hpp"
 #include "remote-proxy/visitors/counts.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
+#include "remote-proxy/visitors/served_visitors.hpp"
 #include "remote-proxy/visitors/service.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
+#include "remote-proxy/visitors/visitor_records.hpp"
 #include "remote-proxy/visitors/visitor_status.hpp"
 #include "remote-proxy/visitors/waiting_room.hpp"
 
@@ -56,11 +57,8 @@ public:
 
     // ---- Of one service
 
-    // Accepts its visitors until it is retired.
-    void accept(const ServicePointer& service);
-
-    // Accepts visitors who have connected already, without waiting for more.
-    void accept_connected(const ServicePointer& service);
+    // Who may come in.
+    Admission& admission() { return admission_; }
 
     // Announces its waiting visitors, if an origin proxy serves it.
     void announce(PublicService& service);
@@ -89,17 +87,14 @@ public:
 
     // ---- Of any
 
-    // Resets the served or waiting visitors that `which` selects, for the management interface.
-    void end_relayed(const std::function<bool(const Visitor&)>& which);
-    void end_waiting(const std::function<bool(const Visitor&)>& which);
+    // Those who are not waiting any more.
+    ServedVisitors& served() { return served_; }
 
-    // Cuts visitors served by the log-ins that `which` selects.
-    void end_served_by(const std::function<bool(const Carrier&)>& which);
+    // Resets the waiting visitors that `which` selects, for the management interface.
+    void end_waiting(const std::function<bool(const Visitor&)>& which);
 
     // Resets one visitor. False: there is none with this number.
     bool end(std::uint64_t id);
-
-    bool any_relayed(const std::function<bool(const Visitor&)>& which) const;
 
     // Resets visitors that have waited too long, some in each call.
     void expire(Clock::time_point now);
@@ -127,7 +122,7 @@ public:
     // ---- What there is
 
     // The number of visitors, waiting or served.
-    std::size_t size() const { return unidentified_ + room_.size() + relayed_.size(); }
+    std::size_t size() const { return admission_.unidentified() + room_.size() + served_.size(); }
 
     const WaitingRoom& room() const { return room_; }
 
@@ -139,33 +134,13 @@ public:
                                      const VisitorFilter& filter) const;
 
 private:
-    // A visitor that the relay serves.
-    struct Relayed {
-        explicit Relayed(Visitor its) : visitor(std::move(its)) {}
-
-        Visitor visitor;
-        PairView view{};
-    };
-
-    static constexpr int accept_batch = 64; // then others have a turn
-
     // All waiting visitors may expire at once; resetting one takes about 20 us.
     static constexpr int ended_per_turn = 64;
 
-    awaitable<void> accept_visitors(ServicePointer service);
-    awaitable<bool> make_room(PublicService& service);
-
-    bool is_full() const { return size() >= capacity_.visitors(); }
-
-    bool find_room(const PublicService& service, const asio::ip::address& address,
-                   const Reason& reason);
-    void welcome(const ServicePointer& service, Listener::Accepted accepted);
-    awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
-               Guard guard);
+    void begin(PublicService& service, Visitor visitor);
     void enter(PublicService& service, Visitor visitor);
-    void admit_at_once(PublicService& service, OriginLink& link, Visitor visitor,
-                       Channel connection);
+    void announce_at_once(PublicService& service, OriginLink& link, Visitor visitor,
+                          Channel connection);
     void relay(Visitor visitor, Channel data, std::optional<FramedStream> framed);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
@@ -173,31 +148,20 @@ private:
     void on_broken(Visitor visitor, const Reason& why);
     bool may_wait_again(const Visitor& visitor) const;
     void turn_away(Visitor visitor, const Reason& why, Blame blame = Blame::nobody);
-    void note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down, const Reason& end,
-                  Blame blame);
-    void note_refusal(const PublicService& service, std::string_view address, const Reason& reason,
-                      bool is_limit);
-    PairLimits limits_of(const Visitor& visitor) const;
     Reason not_in_time() const;
 
-    asio::io_context& io_;
     const RemoteOptions& options_;
-    const Capacity& capacity_;
     const RunState& state_;
     const TrustedOrigins& trust_;
     const OriginLinks& links_;
     Tallies& tallies_;
     Alarm& alarm_;
-    EventHub& events_;
-    Relay& relay_;
-    TaskGroup& tasks_;
-
+    VisitorRecords records_;
     WaitingRoom room_;
-    std::size_t unidentified_ = 0; // whose PROXY header has not arrived yet
-    std::uint64_t latest_visitor_ = 0;
-    std::map<std::uint64_t, Relayed*> relayed_; // by number; owned by the relay
     RemoteCounts counts_;
     Signal visitor_left_;
+    ServedVisitors served_;
+    Admission admission_;
 };
 
 } // namespace tunnel

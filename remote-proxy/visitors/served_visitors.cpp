@@ -1,0 +1,83 @@
+#include "remote-proxy/visitors/served_visitors.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "remote-proxy/registry/service_plan.hpp"
+#include "remote-proxy/visitors/service.hpp"
+
+namespace tunnel {
+
+PairLimits limits_of(const Visitor& visitor)
+{
+    PairLimits limits;
+    Bandwidths& up = limits.first_to_second;
+    Bandwidths& down = limits.second_to_first;
+    if (const ServicePointer service = visitor.service.lock()) {
+        add_limits(service->options.rules.bandwidth.each, up, down);
+        service->bandwidth.add_to(up, down);
+    }
+    if (const auto& bandwidth = visitor.attempt->by().bandwidth)
+        bandwidth->add_to(up, down);
+    return limits;
+}
+
+void ServedVisitors::serve(Visitor visitor, Channel data, std::optional<FramedStream> framed)
+{
+    PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
+    const auto known = std::make_shared<Served>(std::move(visitor));
+    pair_options.view = &known->view;
+    pair_options.framed = std::move(framed);
+    // Most come in the order of their numbers, so the hint is right.
+    served_.emplace_hint(served_.end(), known->visitor.id, known.get());
+    auto done = [this, known](Flow& flow) {
+        asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
+            served_.erase(known->visitor.id);
+            const bool ends = flow.end == End::cut_off || flow.end == End::not_started ||
+                              flow.end == End::refused;
+            if (ends && known->view.unwanted) { // it must not come in once more
+                flow.end = End::cut_off;
+                flow.refusal = management_closed_it;
+            }
+            on_end_(std::move(known->visitor), std::move(flow));
+        });
+    };
+    relay_.hand_over(std::move(known->visitor.channel), std::move(data), std::move(done),
+                     std::move(pair_options));
+}
+
+bool ServedVisitors::any(const std::function<bool(const Visitor&)>& which) const
+{
+    return std::ranges::any_of(
+        served_, [&which](const auto& entry) { return which(entry.second->visitor); });
+}
+
+void ServedVisitors::end(const std::function<bool(const Visitor&)>& which)
+{
+    bool any = false;
+    for (const auto& [id, served] : served_) {
+        if (which(served->visitor)) {
+            served->view.unwanted = true;
+            any = true;
+        }
+    }
+    if (any)
+        relay_.end_unwanted();
+}
+
+void ServedVisitors::end_of(const std::function<bool(const Carrier&)>& which)
+{
+    std::map<std::uint64_t, bool> ends; // by groups
+    for (const auto& [id, served] : served_) {
+        const Carrier& carrier = served->visitor.attempt->by();
+        if (!ends.contains(carrier.group))
+            ends[carrier.group] = which(carrier);
+    }
+    for (const auto& [group, is_over] : ends) {
+        if (is_over)
+            relay_.end_group(group);
+    }
+}
+
+} // namespace tunnel

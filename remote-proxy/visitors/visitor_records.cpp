@@ -1,0 +1,60 @@
+#include "remote-proxy/visitors/visitor_records.hpp"
+
+#include <chrono>
+
+#include "common/management/json_response.hpp"
+
+namespace tunnel {
+
+namespace {
+
+// A single service needs no name.
+std::string_view shown_name(const std::shared_ptr<const std::string>& name)
+{
+    return name && *name != default_service ? std::string_view(*name) : std::string_view();
+}
+
+} // namespace
+
+void VisitorRecords::note_begin(const Visitor& visitor)
+{
+    if (events_.is_heard())
+        events_.publish("visitor_opened", to_line(Json{{"id", visitor.id},
+                                                       {"address", visitor.address},
+                                                       {"service", *visitor.service_name}}));
+}
+
+void VisitorRecords::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
+                              const Reason& end, Blame blame)
+{
+    const auto duration = Clock::now() - visitor.arrived;
+    log_visitor_end(visitor.address, up, down, duration, end, shown_name(visitor.service_name),
+                    blame);
+    if (!events_.is_heard())
+        return;
+    Json event{{"id", visitor.id},
+               {"address", visitor.address},
+               {"service", *visitor.service_name},
+               {"origin", nullptr},
+               {"bytes_to_origin", up},
+               {"bytes_to_visitor", down},
+               {"seconds", std::chrono::duration<double>(duration).count()},
+               {"code", name_of(end.code)},
+               {"reason", end.text}};
+    if (const OriginName* const origin = visitor.origin())
+        event["origin"] = origin->shown();
+    events_.publish("visitor_closed", to_line(event));
+}
+
+void VisitorRecords::note_refusal(const PublicService& service, std::string_view address,
+                                  const Reason& reason, bool is_limit)
+{
+    if (events_.is_heard())
+        events_.publish("visitor_refused", to_line(Json{{"address", address},
+                                                        {"service", *service.name},
+                                                        {"code", name_of(reason.code)},
+                                                        {"reason", reason.text},
+                                                        {"limit", is_limit}}));
+}
+
+} // namespace tunnel
