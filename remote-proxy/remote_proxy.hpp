@@ -24,9 +24,7 @@
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/registry/saved_state.hpp"
-#include "remote-proxy/services/service_offers.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
@@ -108,14 +106,14 @@ public:
     // What the management interface may change.
     Actions& actions() { return actions_; }
 
-    // See ServiceTable::meant_by().
+    // See ServiceList::meant_by().
     std::optional<std::string> service_meant(const std::string& name) const
     {
-        return table_.meant_by(name);
+        return services_.registry().services().meant_by(name);
     }
 
     // What of its changes is to be kept beyond a restart, and what a former run has kept.
-    const SavedState& saved_state() const { return saved_; }
+    const SavedState& saved_state() const { return services_.saved(); }
 
     void restore(SavedState state) { tunnels_.restore(std::move(state)); }
 
@@ -142,7 +140,6 @@ private:
     const Reread reread_;
     TrustedOrigins trust_;
     RunState state_;
-    SavedState saved_;
     OriginLinks links_;
     EventHub events_;
     Alarm alarm_;
@@ -150,8 +147,7 @@ private:
 
     Capacity capacity_;
     Visitors visitors_;
-    ServiceTable table_;
-    ServiceOffers offers_;
+    PublicServices services_;
     TunnelSet tunnels_;
     Actions actions_;
     ControlPort control_port_;

@@ -30,21 +30,21 @@ RemoteStatus RemoteProxy::status() const
     const RemoteCounts& counts = visitors_.counts();
     RemoteStatus status;
     status.stopping = state_.stopping;
+    const ServiceList& services = services_.registry().services();
     const bool any_required = std::ranges::any_of(
-        table_.all(), [](const auto& entry) { return entry.second->options.required; });
+        services, [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
-    for (const auto& [name, service] : table_.all()) {
-        const bool expected =
-            any_required ? service->options.required : !service->owner && !service->tunnel;
+    for (const auto& [name, registered] : services) {
+        const ServicePointer service = services_.find(*registered);
+        const bool expected = any_required ? service->options.required
+                                           : registered->source() == ServiceSource::options;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
             name, service->limits.present(), service->servers.size(), expected, service->counts});
         its.outside = to_string(service->outside.endpoint());
-        its.from = service->tunnel  ? RemoteStatus::From::management
-                   : service->owner ? RemoteStatus::From::origin
-                                    : RemoteStatus::From::options;
-        its.drained = service->drained;
+        its.from = registered->source();
+        its.drained = registered->drained;
         its.is_open = service->outside.is_open();
-        its.absence = service->absence;
+        its.absence = registered->absence;
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);

@@ -11,6 +11,7 @@
 #include "common/base/asio.hpp"
 #include "common/base/units.hpp"
 #include "common/management/histogram.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
 
 namespace tunnel {
 
@@ -37,8 +38,7 @@ struct ServiceCounts {
 
 // How it is at one moment.
 struct RemoteStatus {
-    // Who has said that there is such a service.
-    enum class From : std::uint8_t { options, origin, management };
+    using From = ServiceSource;
 
     struct Service {
         std::string name;

@@ -5,13 +5,12 @@
 #include <set>
 
 #include "remote-proxy/registry/tunnels.hpp"
-#include "remote-proxy/visitors/visitor.hpp"
 
 namespace tunnel {
 
 namespace {
 
-using From = RemoteStatus::From;
+using From = ServiceSource;
 
 // Addresses of services.
 class Places {

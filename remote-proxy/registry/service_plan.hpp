@@ -8,15 +8,15 @@
 
 #include "common/base/asio.hpp"
 #include "common/transport/address.hpp"
-#include "remote-proxy/management/status.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
 
 namespace tunnel {
 
 // A service that there is.
 struct PresentService {
     std::string name;
-    RemoteStatus::From from = RemoteStatus::From::options; // who has asked for it
-    std::string offer{};                                   // what its origin proxy calls it
+    ServiceSource from = ServiceSource::options;
+    std::string offer{};   // what its origin proxy calls it
     std::string owner{};   // the credential of the origin proxy that has opened it
     Address address{};     // as it was asked for
     tcp::endpoint where{}; // where it listens
@@ -47,7 +47,7 @@ struct ServicePlan {
 // All services of one kind are replaced by others: those of the options at a reload, and those that
 // the management interface has asked for. What the options name goes before what origin proxies
 // have opened under that name, and before tunnels at its address. No I/O.
-ServicePlan plan_services(const std::vector<PresentService>& present, RemoteStatus::From replaced,
+ServicePlan plan_services(const std::vector<PresentService>& present, ServiceSource replaced,
                           const std::vector<WantedService>& wanted);
 
 } // namespace tunnel

@@ -13,6 +13,9 @@
 
 namespace tunnel {
 
+// Why somebody or something ended that the management interface was asked to end.
+inline constexpr std::string_view closed_by_management = "closed by the management interface";
+
 // One entry of PUT /tunnels.
 struct PublicTunnel {
     bool proxy_protocol = false; // the origin server wants a header, v1

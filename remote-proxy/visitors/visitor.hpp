@@ -20,9 +20,6 @@ namespace tunnel {
 
 struct PublicService;
 
-// Why somebody or something ended that the management interface was asked to end.
-inline constexpr std::string_view closed_by_management = "closed by the management interface";
-
 struct Visitor {
     Fd socket;           // prepared: closing it resets the visitor
     std::string address; // "ip:port"

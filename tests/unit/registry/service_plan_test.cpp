@@ -6,7 +6,7 @@ using namespace tunnel;
 
 namespace {
 
-using From = RemoteStatus::From;
+using From = ServiceSource;
 
 tcp::endpoint place(std::string_view host, std::uint16_t port)
 {
