@@ -13,8 +13,8 @@
 
 namespace tunnel {
 
-// Whether it is worth a line in the log: an origin proxy may change its services as fast as it
-// likes, so lines that are too many are counted.
+// Whether an effect gets a line in the log. An origin proxy may change its services as fast as it
+// likes, so lines beyond its budget are only counted.
 enum class Report : std::uint8_t { none, line, count };
 
 namespace effect {
@@ -26,19 +26,19 @@ struct Listen {
     PortRanges any_of{};
 };
 
-// Take connections at its address. Answered by OfferAnswers::opened() or cannot_listen().
+// Take connections at the service's address. Answered by OfferAnswers::opened() or cannot_listen().
 struct Open {
     RegisteredServicePointer service;
 };
 
-// This origin proxy serves it from now on, or does not, or is healthy, or is not: announce visitors
-// accordingly, also those who wait. 0: nothing but that.
+// The origin proxy has begun or stopped to serve the service, or its health has changed: announce
+// visitors accordingly, waiting ones too. 0: no origin proxy has changed, announce only.
 struct Serve {
     RegisteredServicePointer service;
     std::uint64_t link;
 };
 
-// Give its address up, and send those away who wait for it. Visitors who are served go on.
+// Give up the service's address and send its waiting visitors away. Served visitors go on.
 struct Close {
     RegisteredServicePointer service;
     std::string_view why;
@@ -64,15 +64,15 @@ struct ReportTooOld {
     RegisteredServicePointer service;
 };
 
-// Ask whether it is still there, and tell Registry::heard() when it has sent anything; or that does
-// not matter any more.
+// Ask the origin proxy whether it is still there, and call Registry::heard() when it sends
+// anything. Not wanted: the answer does not matter any more.
 struct Ask {
     std::uint64_t link;
     bool is_wanted;
 };
 
-// End its connection, then Registry::log_out(): its one service is gone; or, if it is silent,
-// others want what it had, and it does not answer whether it is still there.
+// End the origin proxy's connection and call Registry::log_out(). Its only service is gone, or it
+// is silent and others want what it had.
 struct Drop {
     std::uint64_t link;
     bool is_silent;

@@ -107,10 +107,12 @@ void OfferAnswers::reconsider_all()
 void OfferAnswers::consider(const Contender& who, bool asks, Clock::time_point now)
 {
     considered_ = Considered{who, asks};
+    considered_->tunnels =
+        registry_.services().tunnels_to(*registry_.origins().at(who.link).name, who.offer);
     go_on(now);
 }
 
-// Begins again with each address that has opened: what there is by then is found.
+// The rules are asked again after each address that has opened: what there is by then is found.
 void OfferAnswers::go_on(Clock::time_point now)
 {
     std::optional<Verdict> verdict;
@@ -127,38 +129,32 @@ void OfferAnswers::go_on(Clock::time_point now)
 std::optional<OfferAnswers::Verdict> OfferAnswers::answer(const RegisteredOrigin& origin,
                                                           Clock::time_point now)
 {
-    const std::string name = considered_->who.offer;
-    std::optional<std::string> where;
-    std::optional<Contested> contested;
-    for (const RegisteredServicePointer& tunnel :
-         registry_.services().tunnels_to(*origin.name, name)) {
-        if (considered_->unusable.contains(tunnel->number))
-            continue;
-        if (tunnel->options.wants_header &&
-            !origin.sends_headers) { // it was another program before
-            considered_->unusable.insert(tunnel->number);
+    Considered& offered = *considered_;
+    const auto holder_of = [&](const RegisteredService& service) {
+        return holder_before(service, registry_.origins(), origin.link, origin.is_anybody());
+    };
+    for (; offered.next < offered.tunnels.size(); ++offered.next) {
+        const RegisteredServicePointer& tunnel = offered.tunnels[offered.next];
+        if (tunnel->options.wants_header && !origin.sends_headers) // it was another program before
             registry_.want(effect::ReportTooOld{origin.link, tunnel});
-            continue;
-        }
-        if (const auto* const holder =
-                holder_before(*tunnel, registry_.origins(), origin.link, origin.is_anybody())) {
-            contested = contested_service(*tunnel, *holder, *origin.name);
-            continue;
-        }
-        if (!try_serving(tunnel, origin))
+        else if (holder_of(*tunnel) != nullptr)
+            offered.contested = tunnel.get();
+        else if (!try_serving(tunnel, origin))
             return std::nullopt;
-        if (!where)
-            where = to_string(tunnel->where);
+        else if (offered.served == nullptr)
+            offered.served = tunnel.get();
     }
-    if (!where && contested)
-        return *contested;
+    const RegisteredService* const served = offered.served;
+    if (const auto* const tunnel = offered.contested; tunnel != nullptr && served == nullptr)
+        return contested_service(*tunnel, *holder_of(*tunnel), *origin.name);
     std::optional<Verdict> verdict = answer_by_rules(origin, now);
-    if (!where || !verdict || std::holds_alternative<Opened>(*verdict))
+    if (served == nullptr || !verdict || std::holds_alternative<Opened>(*verdict))
         return verdict;
     // A tunnel gives no right to what else is called so.
+    const std::string& name = offered.who.offer;
     if (const RegisteredServicePointer service = service_of_offer(origin, name))
         registry_.detach(service, origin, now);
-    return Opened{name, *where};
+    return Opened{name, to_string(served->where)};
 }
 
 // The same, but for tunnels.
@@ -243,7 +239,7 @@ void OfferAnswers::cannot_listen(const std::system_error& error, Clock::time_poi
 {
     const RegisteredServicePointer service = considered_->opening;
     if (service && service->tunnel) {
-        considered_->unusable.insert(service->number);
+        ++considered_->next;
         return go_on(now);
     }
     if (service && service->owner && service->links.empty())

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 #include <system_error>
 #include <variant>
+#include <vector>
 
 #include "common/base/asio.hpp"
 #include "common/protocol/frame.hpp"
@@ -67,7 +67,10 @@ private:
         bool asks = false;                  // the origin proxy waits for an answer
         RegisteredServicePointer opening{}; // what effect::Open was for; null: effect::Listen was
         Address address{};                  // for this one
-        std::set<std::uint64_t> unusable{}; // tunnels that it cannot serve, by their numbers
+        std::vector<RegisteredServicePointer> tunnels{}; // to it
+        std::size_t next = 0;                            // of them
+        const RegisteredService* served = nullptr;       // the first of them that it serves
+        const RegisteredService* contested = nullptr;    // one that another origin proxy has
     };
 
     void consider(const Contender& who, bool asks, Clock::time_point now);

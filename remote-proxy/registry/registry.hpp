@@ -58,17 +58,17 @@ public:
 
     // ---- What is to be done
 
-    // In this order, one after the other. nullopt: nothing.
+    // The next thing to do, in order. nullopt: nothing.
     std::optional<Effect> next_effect();
 
     void want(Effect effect) { effects_.push_back(std::move(effect)); }
 
-    // An offer that is to be considered once more. nullopt: there is none.
+    // Takes the next offer that is to be considered again. nullopt: there is none.
     std::optional<Contender> take_considered();
 
     void consider_soon(const Contender& who);
 
-    // Forgets those: all offers are considered anyway.
+    // Empties that list, when all offers are about to be considered.
     void consider_none();
 
     // The deadline of expire(), and the next end of an outage.
@@ -90,10 +90,12 @@ public:
     void withdraw(std::uint64_t link, const std::string& name, Clock::time_point now);
     void set_health(std::uint64_t link, const ServerHealth& health, Clock::time_point now);
 
-    // It takes no more visitors, or takes them again; then attach() it to what it serves.
+    // The origin proxy takes no new visitors, or takes them again. After the latter, attach() it to
+    // each service that it serves, which opens their addresses again.
     void set_drained(std::uint64_t link, bool drained, Clock::time_point now);
 
-    // An Opened or a Declined. Nothing is sent if it was told that last, and does not ask.
+    // `frame` is an Opened or a Declined. Nothing is sent if the origin proxy knows it already and
+    // does not ask.
     void tell(RegisteredOrigin& origin, RegisteredOrigin::Offered& offered, Frame frame, bool asks,
               Clock::time_point now);
 
@@ -103,15 +105,16 @@ public:
     RegisteredServicePointer named_in_log_in(const std::string& name,
                                              const std::string& credential) const;
 
-    // Its address is to be opened before this origin proxy serves it.
+    // The service's address must be opened before this origin proxy serves it.
     bool must_open(const RegisteredService& service, std::uint64_t link) const;
 
-    // There is a listener for it. `owner` is null, unless an origin proxy has asked for it.
+    // The caller has a listener for it. `owner`: the origin proxy that opens it, if one does.
     RegisteredServicePointer add(RemoteService options, const tcp::endpoint& where,
                                  std::shared_ptr<const OriginName> owner = {},
                                  std::optional<PublicTunnel> tunnel = {});
 
-    // Those who serve it are told, but for the link `knows`; those who wait for it have their turn.
+    // Tells the origin proxies that serve it, except the link `knows`. Offers that wait for its
+    // name or port are considered next.
     void close(const RegisteredServicePointer& service, std::string_view why, Clock::time_point now,
                std::uint64_t knows = 0);
 

@@ -66,12 +66,12 @@ void TunnelSet::must_fit(const std::vector<PublicTunnel>& wanted) const
     const ServiceList& present = services_.registry().services();
     const std::vector<PublicTunnel>& known = services_.saved().tunnels;
     for (const PublicTunnel& each : wanted) {
-        for (const RegisteredServicePointer& service : present.at(each.endpoint())) {
-            if (!service->tunnel)
+        for (const auto& [name, service] : present) {
+            if (!service->tunnel && overlap(service->where, each.endpoint()))
                 throw SteeringError(
                     409, fmt::format("{} is the address of the service \"{}\", which {}; that can "
                                      "be drained, but not be given another meaning here",
-                                     each.key(), service->options.name,
+                                     each.key(), name,
                                      service->owner ? "an origin proxy has opened"
                                                     : "the options name"));
         }

@@ -107,8 +107,10 @@ struct RegistryHouse {
     void settle()
     {
         do {
-            while (const auto effect = registry.next_effect())
+            while (const auto effect = registry.next_effect()) {
+                ++effects;
                 std::visit([this](const auto& each) { perform(each); }, *effect);
+            }
         } while (answers.consider_next(now) || answers.consider_later(now));
     }
 
@@ -143,6 +145,7 @@ struct RegistryHouse {
     std::uint64_t latest = 0;
     std::set<std::uint16_t> taken;                      // ports, by services or others
     std::set<std::uint16_t> cannot_open;                // those of them that take no connections
+    std::size_t effects = 0;                            // so far
     std::size_t searches = 0;                           // for any port
     std::map<std::uint64_t, std::vector<Frame>> frames; // by links
     std::vector<std::uint64_t> asked;

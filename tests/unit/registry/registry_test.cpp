@@ -405,6 +405,20 @@ TEST_CASE("a tunnel whose address cannot be opened leaves the offer to the rules
     CHECK(broken->links.empty());
 }
 
+TEST_CASE("many tunnels to one offer cost no more than a few effects each")
+{
+    RegistryHouse house;
+    constexpr std::uint16_t many = 500;
+    for (std::uint16_t i = 0; i < many; ++i)
+        house.has_tunnel(static_cast<std::uint16_t>(9000 + i), "roof", "web");
+    house.cannot_open = {9000, 9001};
+    const auto roof = house.comes("roof");
+    house.offers(roof, "web");
+    CHECK(house.told(roof) == "opened 0.0.0.0:9002");
+    CHECK(house.registry.services().served_by(roof).size() == many - 2);
+    CHECK(house.effects <= 3 * many);
+}
+
 TEST_CASE("a tunnel that leads elsewhere changes hands without being closed")
 {
     RegistryHouse house;
