@@ -12,8 +12,6 @@
 #include "common/relay/descriptors.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/management/status_report.hpp"
-#include "remote-proxy/registry/service_plan.hpp"
-#include "remote-proxy/services/present_services.hpp"
 
 namespace tunnel {
 
@@ -63,27 +61,26 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       capacity_(options_, links_),
       visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
                  relay_, tasks_}),
-      table_({io_, options_, state_, saved_, capacity_, visitors_, alarm_, events_}),
-      offers_(
-          {io_, options_, trust_, capacity_, links_, table_, visitors_, tallies_, alarm_, tasks_}),
-      tunnels_({options_, state_, saved_, capacity_, links_, table_, offers_, tallies_}),
-      actions_({state_, saved_, links_, table_, offers_, tunnels_, visitors_, alarm_}),
+      services_(
+          {io_, options_, trust_, capacity_, links_, visitors_, tallies_, alarm_, events_, tasks_}),
+      tunnels_({options_, state_, capacity_, links_, services_, tallies_}),
+      actions_({links_, services_, tunnels_, visitors_}),
       control_port_(
           io, std::move(prepared.control),
           {options.handshake_timeout, capacity_.handshakes(),
            parking_capacity(options.descriptor_limit), options.rules.visitors.trusted},
           {trust_, links_, visitors_.room(), tallies_, alarm_, tasks_},
           [this](ControlPort::Arrival arrival) { return log_ins_.serve(std::move(arrival)); }),
-      log_ins_({options_, state_, trust_, saved_, capacity_, links_, table_, offers_, tunnels_,
-                visitors_, control_port_, tallies_, events_}),
+      log_ins_({options_, state_, trust_, capacity_, links_, services_, tunnels_, visitors_,
+                control_port_, tallies_, events_}),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
     for (const RemoteService& service : services_of(options))
-        table_.endpoint(service.outside_address); // looked up again, but nobody waits yet
+        services_.endpoint(service.outside_address); // looked up again, but nobody waits yet
     for (auto& [service, listener] : prepared.outside)
-        table_.add(std::move(service), std::move(listener), nullptr);
+        services_.add({std::move(service)}, std::move(listener));
     options_.services.clear(); // a second copy of each
 }
 
@@ -91,26 +88,26 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
                                                        VisitorFilter filter) const
 {
     if (filter.service)
-        filter.service = table_.meant_by(*filter.service).value_or(*filter.service);
+        filter.service = service_meant(*filter.service).value_or(*filter.service);
     return visitors_.after(after, limit, filter);
 }
 
 RemoteStatus RemoteProxy::status() const
 {
-    return status_of(
-        {state_, links_, capacity_, visitors_, table_, tallies_, control_port_, log_ins_, relay_});
+    return status_of({state_, links_, capacity_, visitors_, services_, tallies_, control_port_,
+                      log_ins_, relay_});
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const
 {
-    return table_.all().at(std::string(default_service))->outside.endpoint();
+    return services_.registry().services().find(std::string(default_service))->where;
 }
 
 std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoints() const
 {
     std::vector<std::pair<std::string, tcp::endpoint>> all;
-    for (const auto& [name, service] : table_.all())
-        all.emplace_back(name, service->outside.endpoint());
+    for (const auto& [name, service] : services_.registry().services())
+        all.emplace_back(name, service->where);
     return all;
 }
 
@@ -124,8 +121,7 @@ void RemoteProxy::stop_gently()
 {
     state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
-    for (const auto& [name, service] : table_.all())
-        service->outside.close();
+    services_.close_addresses();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
 }
@@ -155,8 +151,7 @@ void RemoteProxy::stop_now()
     if (std::exchange(state_.stopped, true))
         return;
     state_.stopping = true;
-    for (const auto& [name, service] : table_.all())
-        service->outside.shut();
+    services_.close_addresses();
     control_port_.shut();
     tallies_.flush(std::nullopt);
     relay_.stop();
@@ -187,7 +182,7 @@ void RemoteProxy::reload(const RemoteOptions& fresh)
                   {{"name", each.name}});
     log_ins_.end_visitors_of_the_untrusted();
     log_ins_.cut_off_the_untrusted();
-    offers_.reconsider_offers();
+    services_.reconsider_offers();
     tunnels_.open_missing();
 }
 
@@ -201,10 +196,9 @@ std::optional<Clock::time_point> RemoteProxy::next_deadline()
             next = time;
     };
     consider(visitors_.next_deadline());
-    consider(table_.next_outage_end());
     consider(control_port_.next_deadline());
     consider(tallies_.due());
-    consider(offers_.holders().next_question());
+    consider(services_.next_deadline());
     return next;
 }
 
@@ -215,8 +209,7 @@ awaitable<void> RemoteProxy::keep_time()
         const auto now = Clock::now();
         control_port_.expire(now);
         visitors_.expire(now);
-        offers_.end_outages(now);
-        offers_.holders().ask_holders(now);
+        services_.expire(now);
         tallies_.flush(now);
         const auto next = next_deadline().value_or(Clock::time_point::max());
         co_await alarm_.wait_until(next);
@@ -228,43 +221,15 @@ awaitable<void> RemoteProxy::keep_time()
 // Throws std::system_error, and then nothing has changed.
 void RemoteProxy::change_services(const RemoteOptions& fresh)
 {
-    std::vector<RemoteService> services = services_of(fresh);
-    std::vector<WantedService> wanted;
-    for (const RemoteService& each : services)
-        wanted.push_back(
-            {each.name, each.outside_address, table_.endpoint(each.outside_address), each.origins});
-    const ServicePlan plan =
-        plan_services(present_services(table_.all()), ServiceSource::options, wanted);
-    std::vector<std::pair<RemoteService, Listener>> coming;
-    for (const std::size_t i : plan.at_once)
-        coming.emplace_back(services[i], table_.listen(services[i].outside_address));
-    // All offers are considered after the reload, by what holds then.
-    const ServiceOffers::Postponing postponing(offers_);
-    for (const ServicePlan::Closing& each : plan.closing) {
-        const ServicePointer service = table_.find(each.name);
-        if (service->tunnel)
-            tunnels_.forget(*service->tunnel);
-        offers_.retire(service, each.why);
-    }
-    for (const std::size_t i : plan.staying)
-        table_.find(services[i].name)->change(services[i]);
-    for (const std::size_t i : plan.afterwards) {
-        try {
-            coming.emplace_back(services[i], table_.listen(services[i].outside_address));
-        } catch (const std::system_error& error) {
-            log::error("a service is missing until the next reload",
-                       {{"service", services[i].name}, {"reason", error.what()}});
-        }
-    }
-    for (auto& [service, listener] : coming)
-        table_.add(std::move(service), std::move(listener), nullptr);
-    for (const auto& [name, service] : table_.all()) {
-        if (!service->owner && !service->tunnel)
-            continue;
-        RemoteService opened = service->options;
-        opened.rules = fresh.rules;
-        service->change(std::move(opened));
-    }
+    std::vector<PublicServices::Wanted> wanted;
+    for (RemoteService& each : services_of(fresh))
+        wanted.push_back({std::move(each)});
+    for (const auto& [name, error] : services_.replace(ServiceSource::options, std::move(wanted)))
+        log::error("a service is missing until the next reload",
+                   {{"service", name},
+                    {"code", name_of(code_of(error.code()))},
+                    {"reason", error.what()}});
+    services_.change_rules(fresh.rules);
     log_ins_.change_bandwidths(fresh.bandwidth_per_origin);
     control_port_.never_block(fresh.rules.visitors.trusted);
     options_.outside_address = fresh.outside_address;

@@ -23,9 +23,7 @@
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/registry/saved_state.hpp"
-#include "remote-proxy/services/service_offers.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
@@ -99,7 +97,7 @@ public:
 
     std::optional<std::string> service_meant(const std::string& name) const override
     {
-        return table_.meant_by(name);
+        return services_.registry().services().meant_by(name);
     }
 
     const std::map<std::string, OriginLinks::Client>& clients() const override
@@ -107,7 +105,7 @@ public:
         return links_.clients();
     }
 
-    const SavedState& saved_state() const override { return saved_; }
+    const SavedState& saved_state() const override { return services_.saved(); }
 
     AllTurns take_longest_turns() override { return loop_.take_longest_turns(); }
 
@@ -131,7 +129,6 @@ private:
     RemoteOptions options_; // but for the services, which are in the table
     TrustedOrigins trust_;
     RunState state_;
-    SavedState saved_;
     OriginLinks links_;
     EventHub events_;
     Alarm alarm_;
@@ -139,8 +136,7 @@ private:
 
     Capacity capacity_;
     Visitors visitors_;
-    ServiceTable table_;
-    ServiceOffers offers_;
+    PublicServices services_;
     TunnelSet tunnels_;
     Actions actions_;
     ControlPort control_port_;

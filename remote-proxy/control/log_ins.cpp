@@ -27,12 +27,9 @@ LogIns::LogIns(Uses uses)
     : options_(uses.options),
       state_(uses.state),
       trust_(uses.trust),
-      saved_(uses.saved),
       capacity_(uses.capacity),
       links_(uses.links),
-      table_(uses.table),
-      services_(table_.all()),
-      offers_(uses.offers),
+      services_(uses.services),
       tunnels_(uses.tunnels),
       visitors_(uses.visitors),
       control_port_(uses.control_port),
@@ -93,26 +90,16 @@ awaitable<void> LogIns::park(ControlPort::Connection connection, SessionId sessi
     co_return;
 }
 
-// The one that the log-in names, if the options have it and this one may serve it; else null.
-ServicePointer LogIns::named_service(const LogIn& log_in, const Identity& identity) const
-{
-    const auto found = services_.find(log_in.service);
-    const bool may =
-        found != services_.end() && !found->second->owner && found->second->allows(identity.name);
-    return may ? found->second : nullptr;
-}
-
 // Of one that names its service in the log-in. Whether it may have it is asked once it has proved
 // who it is.
 std::optional<Reject> LogIns::objection_to(const Identity& identity, const LogIn& log_in) const
 {
-    if (offers_services(log_in))
-        return std::nullopt;
-    if (named_service(log_in, identity) != nullptr)
+    const Registry& registry = services_.registry();
+    if (offers_services(log_in) || registry.named_in_log_in(log_in.service, identity.name))
         return std::nullopt;
     std::string there;
-    for (const auto& [name, service] : services_) {
-        if (service->owner || service->tunnel || !service->allows(identity.name))
+    for (const auto& [name, service] : registry.services()) {
+        if (service->source() != ServiceSource::options || !service->allows(identity.name))
             continue;
         if (there.size() > 200) {
             there += ", and more";
@@ -141,7 +128,7 @@ bool LogIns::replace_former(const Identity& identity, const LogIn& log_in)
     log::info("the origin proxy has returned", {{"origin", former.address}, log_name(former)});
     former.connection.end(make_error_code(std::errc::operation_canceled),
                           "taken over by the same origin proxy");
-    offers_.drop(former);
+    services_.drop(former);
     return true;
 }
 
@@ -165,22 +152,26 @@ awaitable<std::optional<Reject>> LogIns::wait_for_holder(ControlPort::Connection
                                                          const LogIn& log_in)
 {
     constexpr int most_tries = 3; // others may come first
+    const Registry& registry = services_.registry();
+    const Identity& identity = connection.identity;
+    const OriginName name(identity.name, identity.is_only, identity.own_name);
     std::string words;
     for (int tries = 0; tries < most_tries; ++tries) {
-        const ServicePointer service = named_service(log_in, connection.identity);
-        const OriginLink* const holder =
-            service ? service->holder_before(nullptr, connection.identity.is_anybody()) : nullptr;
+        const auto service = registry.named_in_log_in(log_in.service, identity.name);
+        const RegisteredOrigin* const holder =
+            service ? holder_before(*service, registry.origins(), 0, identity.is_anybody())
+                    : nullptr;
         if (holder == nullptr)
             co_return std::nullopt;
-        words = in_use(*service, *holder, connection.identity);
-        if (!offers_.holders().may_wait())
+        words = in_use(*service, *holder, name);
+        if (!services_.may_wait())
             break;
-        const std::uint64_t number = holder->number;
+        const std::uint64_t number = holder->link;
         if (tries == 0) {
             const Notice notice{words + "; asking it whether it is still there"};
             co_await send(connection.channel, encode(notice));
         }
-        if (co_await offers_.holders().has_answered(number))
+        if (co_await services_.has_answered(number))
             break;
     }
     co_return Reject{RejectReason::in_use, std::move(words)};
@@ -189,12 +180,11 @@ awaitable<std::optional<Reject>> LogIns::wait_for_holder(ControlPort::Connection
 awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn log_in)
 {
     const bool encrypted = connection.channel.is_encrypted();
-    const std::size_t twin = offers_.holders().meet_twins(connection.identity);
+    const std::size_t twin = services_.meet_twins(connection.identity);
     OriginLink link(std::move(connection.channel),
                     {options_.common.heartbeat_interval, options_.common.heartbeat_timeout},
                     log_in.origin, std::move(connection.identity), idle_room_, twin);
     link.carrier->bandwidth = origin_bandwidths_.of(link.identity.name);
-    links_.add(link);
     link.connection.set_peer_timeout(log_in.heartbeat_timeout);
     Welcome welcome;
     welcome.version = common_version(log_in.lowest_version, log_in.highest_version).value();
@@ -209,13 +199,15 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
         std::ranges::find(log_in.features, feature::visitor_headers) != log_in.features.end();
     link.version = log_in.program_version;
     link.encrypted = encrypted;
-    link.drained = saved_.is_drained(*link.name);
-    const ServicePointer service =
-        link.offers_services ? nullptr : named_service(log_in, link.identity);
+    services_.log_in(link);
+    const RegisteredServicePointer service =
+        link.offers_services
+            ? nullptr
+            : services_.registry().named_in_log_in(log_in.service, link.identity.name);
     if (link.offers_services)
         welcome.features.emplace_back(feature::services);
     else if (service)
-        welcome.outside_address = to_string(service->outside.endpoint());
+        welcome.outside_address = to_string(service->where);
     if (std::ranges::find(log_in.features, feature::health_checks) != log_in.features.end())
         welcome.features.emplace_back(feature::health_checks);
     link.connection.post(welcome);
@@ -230,7 +222,7 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
                                          {"version", log_in.program_version}});
     try {
         if (service)
-            table_.attach(*service, link);
+            services_.attach(*service, link);
         else if (!link.offers_services) // it was taken away while the log-in was under way
             link.connection.finish({Code::service_closed, "its service is gone"});
     } catch (const std::system_error& error) {
@@ -246,7 +238,7 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
     } catch (const std::system_error& error) {
         reason = {code_of(error.code(), Code::connection_lost), error.what()};
     }
-    offers_.drop(link);
+    services_.drop(link);
     log::Level level = log::Level::warn;
     std::string_view message = "lost the origin proxy";
     if (!link.goodbye.empty()) {
@@ -274,18 +266,11 @@ void LogIns::on_frame(OriginLink& link, Frame& frame)
 {
     if (link.is_lost && !std::holds_alternative<Goodbye>(frame))
         return; // it has been told to go
-    if (link.asked)
-        offers_.holders().on_answer(link);
+    services_.on_frame(link, frame);
     if (const auto* const refuse = std::get_if<Refuse>(&frame)) {
         visitors_.on_refuse(link, *refuse);
     } else if (std::holds_alternative<Heartbeat>(frame)) {
         on_heartbeat(link);
-    } else if (const auto* const offer = std::get_if<Offer>(&frame)) {
-        offers_.on_offer(link, *offer);
-    } else if (const auto* const withdrawn = std::get_if<Withdraw>(&frame)) {
-        offers_.withdraw(link, withdrawn->service);
-    } else if (const auto* const health = std::get_if<ServerHealth>(&frame)) {
-        offers_.on_health(link, *health);
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the origin proxy says",
                   {{"origin", link.address}, log_name(link), {"notice", notice->text}});
@@ -303,7 +288,7 @@ void LogIns::on_heartbeat(OriginLink& link)
         link.parked.sweep();
     }
     tunnels_.open_missing_again(now);
-    offers_.listen_again(link);
+    services_.listen_again(link);
 }
 
 // Those who came by a secret that is not good any more end, unless the same run of the origin proxy
@@ -327,17 +312,16 @@ void LogIns::cut_off_the_untrusted()
 {
     const std::vector<OriginLink*> all = links_.all();
     for (OriginLink* const link : all) {
-        const auto served = std::ranges::find_if(
-            services_, [link](const auto& entry) { return entry.second->server(link) != nullptr; });
-        if (!link->offers_services && served != services_.end() &&
-            !served->second->allows(link->identity.name)) {
+        const auto served = services_.registry().services().served_by(link->number);
+        if (!link->offers_services && !served.empty() &&
+            !served.front()->allows(link->identity.name)) {
             link->connection.finish({Code::not_allowed, "its service is for others now"});
-            offers_.drop(*link);
+            services_.drop(*link);
             continue;
         }
         if (!trusts(link->identity)) {
             link->connection.finish({Code::not_trusted, "its secret is no longer good"});
-            offers_.drop(*link);
+            services_.drop(*link);
         }
     }
 }

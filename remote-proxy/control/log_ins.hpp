@@ -14,9 +14,7 @@
 #include "remote-proxy/origins/idle_pool.hpp"
 #include "remote-proxy/origins/origin_bandwidths.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/registry/saved_state.hpp"
-#include "remote-proxy/services/service_offers.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
@@ -32,11 +30,9 @@ public:
         const RemoteOptions& options;
         const RunState& state;
         const TrustedOrigins& trust;
-        const SavedState& saved;
         const Capacity& capacity;
         OriginLinks& links;
-        ServiceTable& table;
-        ServiceOffers& offers;
+        PublicServices& services;
         TunnelSet& tunnels;
         Visitors& visitors;
         ControlPort& control_port;
@@ -77,7 +73,6 @@ private:
     awaitable<std::optional<Reject>> wait_for_holder(ControlPort::Connection& connection,
                                                      const LogIn& log_in);
     std::optional<Reject> objection_to(const Identity& identity, const LogIn& log_in) const;
-    ServicePointer named_service(const LogIn& log_in, const Identity& identity) const;
     awaitable<void> serve_origin(ControlPort::Connection connection, LogIn log_in);
     void on_frame(OriginLink& link, Frame& frame);
     void on_heartbeat(OriginLink& link);
@@ -85,12 +80,9 @@ private:
     const RemoteOptions& options_;
     const RunState& state_;
     const TrustedOrigins& trust_;
-    const SavedState& saved_;
     const Capacity& capacity_;
     OriginLinks& links_; // each lives in a coroutine serve_origin
-    ServiceTable& table_;
-    const ServiceMap& services_; // of the table
-    ServiceOffers& offers_;
+    PublicServices& services_;
     TunnelSet& tunnels_;
     Visitors& visitors_;
     ControlPort& control_port_;

@@ -5,14 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/registry/saved_state.hpp"
-#include "remote-proxy/services/service_offers.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
-#include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/visitors.hpp"
 
 namespace tunnel {
@@ -22,14 +18,10 @@ class Actions {
 public:
     // Owned by others; all must outlive this.
     struct Uses {
-        const RunState& state;
-        SavedState& saved;
         const OriginLinks& links;
-        ServiceTable& table;
-        ServiceOffers& offers;
+        PublicServices& services;
         TunnelSet& tunnels;
         Visitors& visitors;
-        Alarm& alarm;
     };
 
     explicit Actions(Uses uses);
@@ -54,19 +46,13 @@ public:
     void close_visitor(std::uint64_t id);
 
 private:
-    ServicePointer service_named(const std::string& name) const;
+    RegisteredServicePointer service_named(const std::string& name) const;
     bool resume_departed(const std::string& name);
-    void apply_drain(OriginLink& link);
 
-    const RunState& state_;
-    SavedState& saved_;
     const OriginLinks& links_;
-    ServiceTable& table_;
-    const ServiceMap& services_; // of the table
-    ServiceOffers& offers_;
+    PublicServices& services_;
     TunnelSet& tunnels_;
     Visitors& visitors_;
-    Alarm& alarm_;
 };
 
 } // namespace tunnel

@@ -22,21 +22,21 @@ RemoteStatus status_of(const StatusSources& of)
     const RemoteCounts& counts = of.visitors.counts();
     RemoteStatus status;
     status.stopping = of.state.stopping;
+    const ServiceList& services = of.services.registry().services();
     const bool any_required = std::ranges::any_of(
-        of.table.all(), [](const auto& entry) { return entry.second->options.required; });
+        services, [](const auto& entry) { return entry.second->options.required; });
     std::map<const OriginLink*, std::vector<std::string>> services_of_link;
-    for (const auto& [name, service] : of.table.all()) {
-        const bool expected =
-            any_required ? service->options.required : !service->owner && !service->tunnel;
+    for (const auto& [name, registered] : services) {
+        const ServicePointer service = of.services.find(*registered);
+        const bool expected = any_required ? service->options.required
+                                           : registered->source() == ServiceSource::options;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
             name, service->limits.present(), service->servers.size(), expected, service->counts});
         its.outside = to_string(service->outside.endpoint());
-        its.from = service->tunnel  ? ServiceSource::management
-                   : service->owner ? ServiceSource::origin
-                                    : ServiceSource::options;
-        its.drained = service->drained;
+        its.from = registered->source();
+        its.drained = registered->drained;
         its.is_open = service->outside.is_open();
-        its.absence = service->absence;
+        its.absence = registered->absence;
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);

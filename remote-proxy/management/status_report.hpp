@@ -6,7 +6,7 @@
 #include "remote-proxy/management/status.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
 #include "remote-proxy/visitors/visitors.hpp"
@@ -19,7 +19,7 @@ struct StatusSources {
     const OriginLinks& links;
     const Capacity& capacity;
     const Visitors& visitors;
-    const ServiceTable& table;
+    const PublicServices& services;
     const Tallies& tallies;
     const ControlPort& control_port;
     const LogIns& log_ins;

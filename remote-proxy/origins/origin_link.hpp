@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "common/base/log.hpp"
@@ -36,54 +34,32 @@ std::uint64_t group_of(const Identity& identity, const OriginId& origin);
 
 // One control connection, from its log-in to its end.
 struct OriginLink {
-    // What the origin proxy offered, and what it was told of it last.
-    struct Offered {
-        std::string outside_address;             // that it asked for, or empty
-        std::uint64_t number = 0;                // of its latest offer
-        std::optional<DeclineReason> declined{}; // else it is open
-        std::string told{};                      // the frame that said so, without the number
-    };
-
-    // It was asked whether it is still there.
-    struct Asked {
-        std::uint64_t received;  // frames, until then
-        Clock::time_point until; // if it has said nothing by then, it is gone
-    };
-
     // `twin` is the number in its name.
     OriginLink(AsyncChannel channel, ControlConnection::Heartbeats heartbeats, OriginId id,
                Identity who, IdleRoom idle_room, std::size_t twin = 1);
-
-    // Something came from it since it was asked.
-    bool has_answered() const { return asked && connection.received() != asked->received; }
 
     ControlConnection connection;
     const std::uint64_t number; // of this run of the remote proxy, from 1; of no other link
     OriginId origin;
     Identity identity;
-    std::optional<Asked> asked{};
-    std::optional<Clock::time_point> ask_again{}; // then, if anybody still wants what it has
-    std::optional<SessionId> session;             // if its data connections are framed
-    bool parking = false;                         // and it wants them back
-    bool offers_services = false;                 // one by one; else it has the one of its log-in
-    bool sends_headers = false;                   // that an announcement asks for
-    bool drained = false;                         // takes no new visitors
+    std::optional<SessionId> session; // if its data connections are framed
+    bool parking = false;             // and it wants them back
+    bool offers_services = false;     // one by one; else it has the one of its log-in
+    bool sends_headers = false;       // that an announcement asks for
+    bool drained = false;             // takes no new visitors
+    bool is_asked = false;            // whether it is still there
     bool encrypted = false;
     std::string version{}; // of its program
     std::shared_ptr<const OriginName> name;
     std::shared_ptr<Carrier> carrier;
     Clock::time_point since = Clock::now();
-    IdlePool parked;                       // of the session
-    ReplayWindow used_numbers;             // of connections that were parked
-    std::map<std::string, Offered> offers; // by the service's name
-    std::set<std::string> ill;             // services whose origin servers are, as it has told
-    bool is_lost = false;                  // it has been dropped
-    Clock::time_point sweeps_again{};      // not before this, whatever the number of heartbeats
-    Clock::time_point listens_again{};     // not before this, where it could not listen
-    std::string listened_last{};           // the offer for which that was tried last
-    std::string address;                   // "ip:port"
-    std::string log_peer;                  // whose budget of log lines it uses up
-    Reason goodbye;                        // why it left, empty if it has not
+    IdlePool parked;                  // of the session
+    ReplayWindow used_numbers;        // of connections that were parked
+    bool is_lost = false;             // it has been dropped
+    Clock::time_point sweeps_again{}; // not before this, whatever the number of heartbeats
+    std::string address;              // "ip:port"
+    std::string log_peer;             // whose budget of log lines it uses up
+    Reason goodbye;                   // why it left, empty if it has not
 };
 
 // Its name as a field of a log line. The lines count for its credential, since it may call itself

@@ -3,7 +3,61 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "common/transport/socket.hpp"
+
 namespace tunnel {
+
+namespace {
+
+std::string used_by(const RegisteredService& service, const RegisteredOrigin& holder)
+{
+    return fmt::format("service \"{}\" ({}) is in use by {} at {}", service.options.offer(),
+                       to_string(service.where), holder.name->shown(), holder.address);
+}
+
+} // namespace
+
+std::string in_use(const RegisteredService& service, const RegisteredOrigin& holder,
+                   const OriginName& wanted_by)
+{
+    const std::string_view hint = holder.name->is_alike(wanted_by)
+                                      ? ", which has the same name: give one of them another --name"
+                                      : "";
+    return fmt::format("{}{}", used_by(service, holder), hint);
+}
+
+std::string thing_of_name(const RegisteredService& service)
+{
+    return "service " + service.lasting_name();
+}
+
+std::string thing_of_port(const RegisteredService& service)
+{
+    return fmt::format("port {}", service.where.port());
+}
+
+Contested contested_service(const RegisteredService& service, const RegisteredOrigin& holder,
+                            const OriginName& wanted_by)
+{
+    return {thing_of_name(service), holder.link, std::nullopt, in_use(service, holder, wanted_by)};
+}
+
+// Another name would free no port, so none is advised.
+Contested contested_port(const RegisteredService& service, const RegisteredOrigin& holder,
+                         std::uint64_t wanted_by)
+{
+    return {thing_of_port(service), holder.link == wanted_by ? 0 : holder.link, std::nullopt,
+            used_by(service, holder) + ": choose another port"};
+}
+
+Contested kept_port(const RegisteredService& service, Clock::time_point until)
+{
+    return {thing_of_port(service), 0, until,
+            fmt::format("port {} is kept for {}, which may come back", service.where.port(),
+                        service.owner->shown())};
+}
 
 Contests::State Contests::enter(const Contender& who, std::string_view thing, std::uint64_t holder,
                                 std::optional<Clock::time_point> until)

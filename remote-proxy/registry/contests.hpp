@@ -1,6 +1,7 @@
 // Offers of origin proxies for what another one has.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "remote-proxy/registry/registered_origin.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
 
 namespace tunnel {
 
@@ -17,8 +20,38 @@ struct Contender {
     std::uint64_t link = 0;
     std::string offer{};
 
-    friend bool operator==(const Contender&, const Contender&) = default;
+    friend auto operator<=>(const Contender&, const Contender&) = default;
 };
+
+// An offer wants something that somebody else has.
+struct Contested {
+    std::string thing;                      // as Contests has it
+    std::uint64_t holder = 0;               // the number of its link
+    std::optional<Clock::time_point> until; // with no holder: how long that may come back
+    std::string words;                      // for the one that wants it
+
+    // Nobody needs to be asked or waited for to know it.
+    bool is_hopeless() const { return holder == 0 && !until; }
+};
+
+// The service, which another one serves whose place the new one cannot take.
+Contested contested_service(const RegisteredService& service, const RegisteredOrigin& holder,
+                            const OriginName& wanted_by);
+
+// The port, which another service has.
+Contested contested_port(const RegisteredService& service, const RegisteredOrigin& holder,
+                         std::uint64_t wanted_by);
+
+// The port, which is kept for the owner of a service who may come back until then.
+Contested kept_port(const RegisteredService& service, Clock::time_point until);
+
+// For the log of the one that comes second.
+std::string in_use(const RegisteredService& service, const RegisteredOrigin& holder,
+                   const OriginName& wanted_by);
+
+// What can be contested of a service.
+std::string thing_of_name(const RegisteredService& service);
+std::string thing_of_port(const RegisteredService& service);
 
 // Which offers wait for which thing, a name or a port, and what is known of its holder. A holder
 // is asked whether it is still there while anybody waits for what it has; an offer is answered

@@ -8,7 +8,7 @@
 
 #include "common/base/asio.hpp"
 #include "common/transport/address.hpp"
-#include "remote-proxy/registry/service_source.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
 
 namespace tunnel {
 

@@ -5,14 +5,12 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/transport/listener.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
 #include "remote-proxy/registry/saved_state.hpp"
 #include "remote-proxy/registry/tunnels.hpp"
-#include "remote-proxy/services/service_offers.hpp"
-#include "remote-proxy/services/service_table.hpp"
+#include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
 
@@ -25,11 +23,9 @@ public:
     struct Uses {
         const RemoteOptions& options;
         const RunState& state;
-        SavedState& saved;
         const Capacity& capacity;
         const OriginLinks& links;
-        ServiceTable& table;
-        ServiceOffers& offers;
+        PublicServices& services;
         Tallies& tallies;
     };
 
@@ -48,23 +44,15 @@ public:
     void open_missing();
     void open_missing_again(Clock::time_point now);
 
-    // It gives way to a service of the options: it is wanted no more.
-    void forget(const PublicTunnel& tunnel) { saved_.forget(tunnel); }
-
 private:
-    RemoteService options_of(const PublicTunnel& tunnel) const;
+    PublicServices::Wanted service_of(const PublicTunnel& tunnel) const;
     void must_fit(const std::vector<PublicTunnel>& wanted) const;
-    void open_tunnel(const PublicTunnel& tunnel, Listener listener);
-    void change_tunnel(const ServicePointer& service, const PublicTunnel& wanted);
 
     const RemoteOptions& options_;
     const RunState& state_;
-    SavedState& saved_;
     const Capacity& capacity_;
     const OriginLinks& links_;
-    ServiceTable& table_;
-    const ServiceMap& services_; // of the table
-    ServiceOffers& offers_;
+    PublicServices& services_;
     Tallies& tallies_;
 
     Clock::time_point opens_again_{}; // not before this

@@ -4,8 +4,6 @@
 #include <tuple>
 #include <utility>
 
-#include <fmt/format.h>
-
 namespace tunnel {
 
 namespace {
@@ -20,11 +18,13 @@ bool may_have(const PublicService::Server& server, const Visitor& visitor)
 
 } // namespace
 
-PublicService::PublicService(asio::any_io_executor executor, RemoteService its_options,
-                             Listener listener, std::uint64_t its_number)
-    : number(its_number),
-      name(std::make_shared<const std::string>(its_options.name)),
-      options(std::move(its_options)),
+PublicService::PublicService(asio::any_io_executor executor,
+                             std::shared_ptr<const RegisteredService> its_registered,
+                             Listener listener)
+    : registered(std::move(its_registered)),
+      options(registered->options),
+      number(registered->number),
+      name(std::make_shared<const std::string>(options.name)),
       outside(std::move(listener)),
       limits(options.rules.visitors),
       bandwidth(options.rules.bandwidth.together),
@@ -32,13 +32,12 @@ PublicService::PublicService(asio::any_io_executor executor, RemoteService its_o
 {
 }
 
-void PublicService::change(RemoteService wanted)
+void PublicService::apply(const ServiceRules& rules)
 {
-    if (options.rules.visitors != wanted.rules.visitors)
-        limits.change_rules(wanted.rules.visitors);
-    if (options.rules.bandwidth.together != wanted.rules.bandwidth.together)
-        bandwidth.change(wanted.rules.bandwidth.together);
-    options = std::move(wanted);
+    if (options.rules.visitors != rules.visitors)
+        limits.change_rules(rules.visitors);
+    if (options.rules.bandwidth.together != rules.bandwidth.together)
+        bandwidth.change(rules.bandwidth.together);
 }
 
 OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now) const
@@ -47,7 +46,7 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
     const auto rank = [&](const Server& server) {
         // While it is being asked whether it is still there, it may not be.
         const bool avoided =
-            server.link->asked || (server.refused && now < *server.refused + avoided_for);
+            server.link->is_asked || (server.refused && now < *server.refused + avoided_for);
         std::uint64_t order = server.turn;
         if (options.balance == Balance::least)
             order = server.link->carrier->visitors;
@@ -55,7 +54,7 @@ OriginLink* PublicService::choose(const Visitor& visitor, Clock::time_point now)
             const auto place = std::ranges::find(options.origins, server.link->identity.name);
             order = static_cast<std::uint64_t>(place - options.origins.begin());
         }
-        return std::tuple(server.is_ill, avoided, order,
+        return std::tuple(server.is_unhealthy, avoided, order,
                           options.balance == Balance::first ? 0 : server.turn);
     };
     const Server* chosen = nullptr;
@@ -89,11 +88,6 @@ bool PublicService::is_replaced(const Visitor& visitor) const
            });
 }
 
-std::string PublicService::lasting_name() const
-{
-    return owner ? fmt::format("{}/{}", owner->identity(), options.offer()) : options.name;
-}
-
 PublicService::Server* PublicService::server(const OriginLink* link)
 {
     const auto found = std::ranges::find(servers, link, &Server::link);
@@ -105,20 +99,6 @@ PublicService::Server* PublicService::server(std::uint64_t link_number)
     const auto found = std::ranges::find_if(
         servers, [link_number](const Server& each) { return each.link->number == link_number; });
     return found == servers.end() ? nullptr : &*found;
-}
-
-OriginLink* PublicService::holder_before(const OriginLink* link, bool is_anybody) const
-{
-    if (!options.is_exclusive && !is_anybody && !owner)
-        return nullptr;
-    const auto other =
-        std::ranges::find_if(servers, [link](const Server& each) { return each.link != link; });
-    return other == servers.end() ? nullptr : other->link;
-}
-
-bool PublicService::is_served() const
-{
-    return std::ranges::any_of(servers, [](const Server& each) { return !each.link->drained; });
 }
 
 } // namespace tunnel

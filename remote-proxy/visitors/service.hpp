@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,9 +10,8 @@
 
 #include "common/base/asio.hpp"
 #include "common/transport/listener.hpp"
-#include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/origins/origin_link.hpp"
-#include "remote-proxy/registry/tunnels.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
 #include "remote-proxy/visitors/counts.hpp"
 #include "remote-proxy/visitors/visitor.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
@@ -27,17 +25,17 @@ struct PublicService {
         std::uint64_t turn = 0; // higher: it got a visitor later
         // When its origin server last refused a visitor; reset when it takes one.
         std::optional<Clock::time_point> refused{};
-        bool is_ill = false; // according to its health checks
+        bool is_unhealthy = false; // according to its health checks
     };
 
     // For so long after a refusal the others are preferred.
     static constexpr Clock::duration avoided_for = std::chrono::seconds(10);
 
-    PublicService(asio::any_io_executor executor, RemoteService its_options, Listener listener,
-                  std::uint64_t its_number);
+    PublicService(asio::any_io_executor executor,
+                  std::shared_ptr<const RegisteredService> its_registered, Listener listener);
 
-    // Changes the options, except name and address.
-    void change(RemoteService wanted);
+    // These rules will be those of the options.
+    void apply(const ServiceRules& rules);
 
     // The origin proxy to announce the visitor to. Null: none serves the service, or all have
     // refused this visitor. One with an unhealthy origin server is chosen last, but chosen: checks
@@ -54,43 +52,22 @@ struct PublicService {
     // Whether a new run has replaced the origin proxy that has the visitor's first bytes.
     bool is_replaced(const Visitor& visitor) const;
 
-    // The key of its saved settings. Unlike the names of services that origin proxies have opened,
-    // it does not depend on the order in which they came.
-    std::string lasting_name() const;
-
     // Null: it does not serve this service.
     Server* server(const OriginLink* link);
     Server* server(std::uint64_t link_number);
 
-    // The origin proxy that holds a service which only one may serve; null: this one may serve it.
-    // If log-ins need no proof, only one may, since anybody could join.
-    OriginLink* holder_before(const OriginLink* link, bool is_anybody) const;
-
     // Whether an origin proxy serves it and takes visitors.
-    bool is_served() const;
+    bool is_served() const { return registered->is_served; }
 
-    // Whether an origin proxy of this name may serve it.
-    bool allows(std::string_view origin) const { return may_serve(options, origin); }
-
-    // Of this run of the remote proxy; the number of no other service.
-    const std::uint64_t number;
-    const std::shared_ptr<const std::string> name; // that of the options
-    RemoteService options;
-    // The origin proxy that opened it; the service ends when that is gone for good. Null: it is
-    // from the options.
-    std::shared_ptr<const OriginName> owner{};
-    // Set if it was opened through the management interface.
-    std::optional<PublicTunnel> tunnel{};
-    bool drained = false; // takes no visitors; set by the management interface
+    const std::shared_ptr<const RegisteredService> registered; // changes with the registry
+    const RemoteService& options;                              // of the same
+    const std::uint64_t number;                                // as well
+    const std::shared_ptr<const std::string> name;             // as well
     Listener outside;
     VisitorLimits limits;
     SharedLimits bandwidth;
     std::vector<Server> servers; // in the order of their arrival
     std::uint64_t next_turn = 1;
-    std::string absence{}; // why no origin proxy serves it, for people; empty while one does
-    std::optional<Clock::time_point>
-        outage_ends{};            // when to close the address if no origin proxy comes
-    Clock::time_point deserted{}; // when its last origin proxy left
     std::optional<Clock::time_point> full_since{}; // since when visitors cannot be accepted
     Signal opened;
     ServiceCounts counts{};
@@ -98,6 +75,5 @@ struct PublicService {
 };
 
 using ServicePointer = std::shared_ptr<PublicService>;
-using ServiceMap = std::map<std::string, ServicePointer>; // by name
 
 } // namespace tunnel

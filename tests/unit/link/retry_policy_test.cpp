@@ -58,7 +58,7 @@ TEST_CASE("an attempt that fails late is no healthy connection")
 {
     Policy policy;
     policy.after(failed());
-    CHECK(policy.after({false, "timed out", "", 1h}).retry_in == 200ms);
+    CHECK(policy.after({false, {Code::timeout, "timed out"}, {}, 1h}).retry_in == 200ms);
 }
 
 TEST_CASE("retries are counted from the last log-in, and there may be none")
@@ -83,7 +83,7 @@ TEST_CASE("the last failure is an error, whatever was logged before")
     const auto last = policy.ended(failed(), 0, noon, longest_wait);
     CHECK(last.level == log::Level::error);
     CHECK(last.message == "cannot log in to the remote proxy");
-    CHECK(last.reason == "refused");
+    CHECK(last.reason.text == "refused");
     policy.logged_in();
     CHECK(policy.ended(lost(1h), 0, noon, longest_wait).message == "lost the remote proxy");
 }
@@ -125,9 +125,9 @@ TEST_CASE("a remote proxy that says why it ends the connection is believed")
     const auto stopping = policy.after(lost(1h, std::string(remote_is_stopping)));
     CHECK(stopping.level == log::Level::info);
     CHECK(stopping.message == "remote proxy left");
-    CHECK(stopping.reason == remote_is_stopping);
+    CHECK(stopping.reason.text == remote_is_stopping);
     const auto other = policy.after(lost(1h, "the secret is no longer good"));
     CHECK(other.level == log::Level::warn);
     CHECK(other.message == "lost the remote proxy");
-    CHECK(other.reason == "the secret is no longer good");
+    CHECK(other.reason.text == "the secret is no longer good");
 }

@@ -1,0 +1,71 @@
+// The services that there are.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/asio.hpp"
+#include "remote-proxy/registry/registered_service.hpp"
+#include "remote-proxy/registry/service_plan.hpp"
+
+namespace tunnel {
+
+// Finds services. No I/O, no clock.
+class ServiceList {
+public:
+    using Map = std::map<std::string, RegisteredServicePointer>; // by name
+
+    auto begin() const { return all_.begin(); }
+
+    auto end() const { return all_.end(); }
+
+    std::size_t size() const { return all_.size(); }
+
+    // Null: there is none.
+    RegisteredServicePointer find(const std::string& name) const;
+
+    // What an origin proxy has opened under this name of its own, whether it serves it or has gone
+    // and come back; else null.
+    RegisteredServicePointer opened_by(const OriginName& origin, const std::string& name) const;
+
+    // What a new one of it is called. Throws std::system_error if all such names are taken.
+    std::string name_for(const OriginName& origin, const std::string& name) const;
+
+    // Those that it serves.
+    std::vector<RegisteredServicePointer> served_by(std::uint64_t link) const;
+
+    // Tunnels to what this origin proxy offers under this name.
+    std::vector<RegisteredServicePointer> tunnels_to(const OriginName& origin,
+                                                     const std::string& offer) const;
+
+    // Those that share the address or a part of it.
+    std::vector<RegisteredServicePointer> at(const tcp::endpoint& where) const;
+
+    // Those that origin proxies with this credential, as it is shown, have opened.
+    std::size_t count_of_owner(const std::string& credential) const;
+
+    // The name of the service that is meant by this one: its own; or, of one that an origin proxy
+    // has opened, that with all names of the origin proxy, or what that calls it, if no other is
+    // called so. nullopt: there is none, or it could be several.
+    std::optional<std::string> meant_by(const std::string& name) const;
+
+    // As plan_services() wants them.
+    std::vector<PresentService> present() const;
+
+    // How many have been removed: an address may be free that was not before.
+    std::uint64_t removed() const { return removed_; }
+
+    RegisteredServicePointer add(RemoteService options, const tcp::endpoint& where);
+    void remove(const RegisteredService& service);
+
+private:
+    Map all_;
+    std::uint64_t latest_ = 0;
+    std::uint64_t removed_ = 0;
+};
+
+} // namespace tunnel
