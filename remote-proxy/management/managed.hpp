@@ -31,7 +31,7 @@ public:
     virtual std::vector<VisitorStatus> visitors_after(std::uint64_t after, std::size_t limit,
                                                       VisitorFilter filter) const = 0;
 
-    // The full name of the service that is meant by a name; see ServiceTable::meant_by().
+    // The full name of the service that is meant by a name; see ServiceList::meant_by().
     virtual std::optional<std::string> service_meant(const std::string& name) const = 0;
 
     // Origin proxies that are or were logged in, by the names of their credentials.

@@ -16,7 +16,6 @@
 using namespace std::chrono_literals;
 using namespace tunnel;
 using namespace tunnel::test;
-using Clock = Bandwidth::Clock;
 
 namespace {
 
