@@ -163,10 +163,7 @@ TEST_CASE("another limit after a reload holds for those who are being served, to
     const auto reload = [&](std::optional<std::uint64_t> rate) {
         both.at_remote.rules.bandwidth.together.down = rate;
         both.at_remote.bandwidth_per_origin[""].down = rate;
-        both.remote->on_its_thread([&](RemoteProxy& remote) {
-            remote.reload(both.at_remote);
-            return true;
-        });
+        REQUIRE(test::reload(*both.remote, both.at_remote).empty());
     };
     reload(slow);
     CHECK(Both::crossing(here, visitor) >= at_least);

@@ -111,12 +111,7 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
     RemoteOptions options = remote_options();
     options.trust.secrets_file = file.path();
     RunningRemote remote(options);
-    const auto reload = [&] {
-        remote.on_its_thread([&](RemoteProxy& proxy) {
-            proxy.reload(options);
-            return true;
-        });
-    };
+    const auto reload = [&] { return test::reload(remote, options); };
     SecureOrigin origin(remote.proxy().control_endpoint(), parse_secret(one, "one"));
     Stream visitor = Stream::connect(remote.proxy().outside_endpoint());
     const Ticket ticket = origin.control.receive_frame<Announce>().ticket;
@@ -192,7 +187,7 @@ TEST_CASE("whoever is taken out of the file is cut off with its visitors, and no
     SUBCASE("the file is broken: nothing changes")
     {
         file.write("[origins.cellar\n");
-        reload();
+        CHECK_FALSE(reload().empty());
         data.send(data_frame("more"));
         CHECK(visitor.receive(4) == "more");
         CHECK(gets_in(remote, parse_secret(one, "one")));
@@ -232,10 +227,7 @@ TEST_CASE("of several secrets of one name the one that is taken away ends its ow
         CHECK(visitors.back().receive(7) == "welcome");
     }
     file.write("[origins.cellar]\nsecrets = ['" + fresh + "']\n");
-    remote.on_its_thread([&](RemoteProxy& proxy) {
-        proxy.reload(options);
-        return true;
-    });
+    REQUIRE(test::reload(remote, options).empty());
     CHECK(visitors[0].ending() == Ending::reset);
     data[1].send(data_frame("more"));
     CHECK(visitors[1].receive(4) == "more");

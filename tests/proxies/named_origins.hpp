@@ -54,17 +54,7 @@ struct Remote {
     }
 
     // What is wrong with the options as they are now; empty: nothing, they hold.
-    std::string reload()
-    {
-        return proxy.on_its_thread([this](RemoteProxy& remote) -> std::string {
-            try {
-                remote.reload(options);
-                return {};
-            } catch (const std::runtime_error& error) {
-                return error.what();
-            }
-        });
-    }
+    std::string reload() { return test::reload(proxy, options); }
 
     std::size_t visitors()
     {

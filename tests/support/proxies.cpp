@@ -47,6 +47,18 @@ void check_turns([[maybe_unused]] const AllTurns& turns)
 #endif
 }
 
+std::string reload(RunningRemote& remote, const RemoteOptions& options)
+{
+    return remote.on_its_thread([&options](RemoteProxy& proxy) -> std::string {
+        try {
+            proxy.reload(options);
+            return {};
+        } catch (const std::runtime_error& error) {
+            return error.what();
+        }
+    });
+}
+
 HandPlayedOrigin::HandPlayedOrigin(const tcp::endpoint& remote, OriginId origin,
                                    const std::function<void(LogIn&)>& change)
     : control(Stream::connect(remote)), id(origin)

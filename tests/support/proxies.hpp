@@ -74,6 +74,9 @@ private:
 using RunningRemote = Running<RemoteProxy>;
 using RunningOrigin = Running<OriginProxy>;
 
+// Reloads with these options. What is wrong with them; empty: nothing.
+std::string reload(RunningRemote& remote, const RemoteOptions& options);
+
 // An origin proxy played by hand: its control connection.
 struct HandPlayedOrigin {
     Stream control;
