@@ -17,6 +17,8 @@ Code code_of_our(Errc errc)
     case Errc::too_many_unknown:
     case Errc::no_data_in_records:
         return Code::protocol_error;
+    case Errc::peer_takes_nothing:
+        return Code::connection_lost;
     case Errc::heartbeat_timeout:
         return Code::heartbeat_timeout;
     case Errc::unknown_ticket:

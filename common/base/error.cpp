@@ -57,6 +57,8 @@ struct Category final : std::error_category {
             return "too many frames of unknown kinds";
         case Errc::no_data_in_records:
             return "too many TLS records without data";
+        case Errc::peer_takes_nothing:
+            return "the peer does not read what it is sent";
         }
         return "unknown error";
     }

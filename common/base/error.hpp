@@ -26,6 +26,7 @@ enum class Errc {
     malformed_proxy_header,
     too_many_unknown,   // frames of unknown kinds where another frame is due
     no_data_in_records, // the peer sends TLS records that only cost time
+    peer_takes_nothing, // the peer does not read what it is sent
 };
 
 const std::error_category& error_category();

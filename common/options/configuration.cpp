@@ -144,7 +144,8 @@ std::string CommandLine::parse_text(std::string_view toml, const std::string& pa
     std::erase_if(settings.entries, [](const Setting& each) { return each.key == "include"; });
     if (problems.empty() && read_file(settings, problems))
         look_for_contradictions(problems);
-    common_.values = values();
+    if (problems.empty()) // else a secret may stand under a key that nobody knows for one
+        common_.values = values();
     return problems.text();
 }
 

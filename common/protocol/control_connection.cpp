@@ -50,7 +50,7 @@ void ControlConnection::post(const Frame& frame)
         return;
     outbox_ += encode(frame);
     if (outbox_.size() > largest_outbox)
-        end(make_error_code(std::errc::no_buffer_space), "the peer does not take its frames");
+        end(make_error_code(Errc::peer_takes_nothing), "its frames wait here");
     outbox_filled_.notify();
 }
 

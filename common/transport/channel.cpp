@@ -1,6 +1,7 @@
 #include "common/transport/channel.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -63,7 +64,8 @@ ssize_t Channel::peek(std::span<std::byte> room)
     if (!tls_ && size < room.size())
         came =
             ::recv(descriptor(), room.data() + size, room.size() - size, MSG_PEEK | MSG_DONTWAIT);
-    if (size == 0)
+    // The kernel reports a reset only once, so it must not be lost behind what was read ahead.
+    if (size == 0 || (came < 0 && errno != EAGAIN && errno != EINTR))
         return came;
     return static_cast<ssize_t>(size) + (tls_ ? 0 : std::max<ssize_t>(came, 0));
 }
@@ -93,6 +95,7 @@ ssize_t Channel::peek(std::span<std::byte> room, bool& ended)
 // MSG_TRUNC: they go without being copied, tcp(7).
 ssize_t Channel::skip(std::size_t most)
 {
+    assert(read_ahead_ || !tls_); // peek() has read ahead what it has shown of an encrypted one
     if (!read_ahead_)
         return ::recv(descriptor(), nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
     const std::size_t size = std::min(most, read_ahead_->size());

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
+#include "common/base/error.hpp"
 #include "common/transport/record_socket.hpp"
 
 namespace tunnel {
@@ -236,7 +237,7 @@ std::error_code send_at_once(int descriptor, Tls& tls, std::string_view bytes)
     if (sent < 0)
         return {errno, std::system_category()};
     if (static_cast<std::size_t>(sent) < bytes.size())
-        return make_error_code(std::errc::no_buffer_space);
+        return make_error_code(Errc::peer_takes_nothing);
     return {};
 }
 

@@ -1,5 +1,6 @@
 #include "origin-proxy/link/incoming_visitor.hpp"
 
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
@@ -85,6 +86,8 @@ awaitable<void> IncomingVisitor::connect_server()
         why = prepare_server(std::move(socket));
     } catch (const std::system_error& error) {
         why = failure_of(*service_, error.code());
+    } catch (const std::bad_alloc&) {
+        why = {Code::failed, "the origin proxy has no memory left"};
     }
     if (why.empty())
         co_return;
@@ -132,6 +135,9 @@ awaitable<void> IncomingVisitor::dial_back(Dial begun)
         const std::string why = fmt::format("cannot connect to the remote proxy {}: {}",
                                             to_string(session_.remote), error.code().message());
         if (fail({Code::data_connection_lost, why}))
+            (*on_failure_)(*this);
+    } catch (const std::bad_alloc&) {
+        if (fail({Code::failed, "the origin proxy has no memory left"}))
             (*on_failure_)(*this);
     }
 }

@@ -32,6 +32,8 @@ public:
 
     const Announce& announce() const { return announce_; }
 
+    Announce take_announce() { return std::move(announce_); }
+
     const Session& session() const { return session_; }
 
     std::uint64_t log_in() const { return log_in_; }

@@ -135,7 +135,8 @@ void Parking::park(Channel connection)
         AsyncChannel channel(io_, session_->remote.protocol(), std::move(connection));
         place = waiting_.insert(waiting_.end(), {std::move(channel)});
     } catch (const std::system_error& error) {
-        log::debug("a parked connection ended", {{"reason", error.code().message()}});
+        log::debug("a parked connection ended",
+                   {{"code", name_of(code_of(error.code()))}, {"reason", error.code().message()}});
         return;
     }
     if (place->channel.has_pending())

@@ -106,6 +106,7 @@ void RemoteLink::retry(Next how)
         wait_is_over_.notify();
         break;
     case State::gave_up:
+        state_ = State::connecting;
         policy_.start_over();
         tasks_.spawn("staying connected", stay_connected());
         break;
@@ -119,7 +120,7 @@ void RemoteLink::retry(Next how)
 awaitable<void> RemoteLink::stay_connected()
 {
     std::random_device random;
-    for (;;) {
+    while (!is_ended()) {
         state_ = State::connecting;
         next_ = Next::retry_later;
         goodbye_ = {};

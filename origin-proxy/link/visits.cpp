@@ -204,7 +204,8 @@ void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream)
     PairOptions pair_options{0, incoming.limits()};
     if (incoming.session().framed)
         pair_options.framed = std::move(stream);
-    auto done = [this, visitor = incoming.announce().visitor, service = incoming.announce().service,
+    Announce announce = incoming.take_announce();
+    auto done = [this, visitor = std::move(announce.visitor), service = std::move(announce.service),
                  began = incoming.began(), session = incoming.session().id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
             plane_.counts.to_origin += flow.second_to_first;

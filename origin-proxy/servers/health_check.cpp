@@ -43,7 +43,7 @@ awaitable<void> wait_for_more(asio::posix::stream_descriptor& connection,
                               Clock::time_point deadline)
 {
     using namespace asio::experimental::awaitable_operators;
-    asio::steady_timer timer(connection.get_executor(), deadline);
+    Timer timer(connection.get_executor(), deadline);
     constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     co_await (connection.async_wait(readable, nothrow) || timer.async_wait(nothrow));
     // A cancelled coroutine must not take its own end for either.

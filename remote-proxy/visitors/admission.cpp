@@ -202,7 +202,7 @@ void Admission::admit(const ServicePointer& service, Listener::Accepted accepted
         reset(accepted.socket);
         return;
     }
-    const Reason too_many{Code::no_room, "too many visitors wait"};
+    static const Reason too_many{Code::no_room, "too many visitors wait"};
     if (!find_room(*service, accepted.peer.address(), too_many)) {
         tallies_.count(tallies_.no_room, to_string(accepted.peer), too_many.text);
         records_.note_refusal(*service, to_string(accepted.peer), too_many, true);

@@ -162,7 +162,7 @@ class Asked(unittest.TestCase):
                     exchange(visitor)
                     for program in former:
                         self.assertTrue(program.running)
-                        tunnel.wait_log(program, lambda line: line["message"].endswith("given up to a successor"))
+                        tunnel.wait_log(program, lambda line: line["message"].endswith("goes to a successor"))
                     visitor.close()
                     for program in former:
                         program.wait_exit(5, code=0)

@@ -295,7 +295,7 @@ class OfNoUse(WithState):
             shutil.rmtree(os.path.dirname(self.state))
             answer = self.api.ask("POST", "/v1/services/one/drain")
             self.assertEqual(answer.status, 507, answer)
-            self.assertIn("for this run only", answer.text)
+            self.assertIn("only until the program ends", answer.text)
             self.assertIn(self.state, answer.text)
             self.assertTrue(refuses((HOST, self.ports["one"])))
             answer = self.api.ask("PUT", "/tunnels", [tunnel(port, "TestClient1")])
