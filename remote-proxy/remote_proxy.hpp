@@ -126,7 +126,7 @@ private:
     awaitable<void> drain();
 
     asio::io_context& io_;
-    RemoteOptions options_; // but for the services, which are in the table
+    RemoteOptions options_; // but for the services, which are in the registry
     TrustedOrigins trust_;
     RunState state_;
     OriginLinks links_;

@@ -62,7 +62,9 @@ bool OriginLinks::contains(const OriginLink* link) const
 
 OriginLink* OriginLinks::find(std::uint64_t number) const
 {
-    return first_where(links_, [number](const OriginLink* link) { return link->number == number; });
+    // They come in the order of their numbers.
+    const auto found = std::ranges::lower_bound(links_, number, {}, &OriginLink::number);
+    return found != links_.end() && (*found)->number == number ? *found : nullptr;
 }
 
 OriginLink* OriginLinks::find(const SessionId& session) const

@@ -41,7 +41,7 @@ struct Serve {
 // Give up the service's address and send its waiting visitors away. Served visitors go on.
 struct Close {
     RegisteredServicePointer service;
-    std::string_view why;
+    std::string_view why; // a literal
     Report report;
 };
 

@@ -195,6 +195,9 @@ bool OfferAnswers::try_serving(const RegisteredServicePointer& service,
 void OfferAnswers::listen_for(const RegisteredOrigin& origin, const OpensService& opens,
                               Clock::time_point now)
 {
+    if (registry_.is_stopping())
+        fail(std::make_error_code(std::errc::operation_canceled),
+             "the remote proxy is shutting down");
     for (const RegisteredServicePointer& each : opens.gives_way)
         registry_.close(each, "its origin proxy is gone, and another service has its port", now);
     const RegisteredServicePointer& former = opens.former;

@@ -152,8 +152,8 @@ std::vector<PublicServices::Missing> PublicServices::replace(ServiceSource sourc
         if (source == ServiceSource::options && service->tunnel)
             saved().forget(*service->tunnel);
         registry_.close(service, each.why, Clock::now());
+        perform_effects(); // of each, or those of all would stand in memory together
     }
-    perform_effects();
     for (const std::size_t i : plan.staying)
         change(std::move(wanted[i]));
     for (auto& [i, listener] : coming)

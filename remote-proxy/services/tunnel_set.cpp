@@ -125,10 +125,22 @@ void TunnelSet::set(const std::vector<PublicTunnel>& wanted)
 // Of those that are wanted.
 void TunnelSet::open_missing()
 {
+    if (state_.stopping) // the address may be a successor's
+        return;
     const ServiceList& present = services_.registry().services();
-    for (const PublicTunnel& each : services_.saved().tunnels) {
+    const std::vector<PublicTunnel> wanted = services_.saved().tunnels;
+    for (const PublicTunnel& each : wanted) {
         if (present.find(each.key()))
             continue;
+        const auto there = present.at(each.endpoint());
+        const auto other = std::ranges::find(there, ServiceSource::options,
+                                             [](const auto& it) { return it->source(); });
+        if (other != there.end()) {
+            log::warn("a tunnel gives way to a service of the options",
+                      {{"outside", each.key()}, {"service", (*other)->options.name}});
+            services_.saved().forget(each);
+            continue;
+        }
         if (present.size() >= capacity_.services()) {
             tallies_.count(tallies_.missing_tunnels, each.key(), "there are too few descriptors");
             break;
@@ -144,15 +156,7 @@ void TunnelSet::open_missing()
 
 void TunnelSet::restore(SavedState state)
 {
-    const std::vector<PublicTunnel> tunnels = state.tunnels;
     services_.restore(std::move(state));
-    for (const PublicTunnel& each : tunnels) {
-        for (const auto& service : services_.registry().services().at(each.endpoint())) {
-            log::warn("a tunnel gives way to a service of the options",
-                      {{"outside", each.key()}, {"service", service->options.name}});
-            services_.saved().forget(each);
-        }
-    }
     open_missing();
 }
 

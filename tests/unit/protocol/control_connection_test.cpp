@@ -78,7 +78,6 @@ TEST_CASE("a peer that does not take its frames loses the connection")
         io.poll();
     }
     CHECK(end.error == Errc::peer_takes_nothing);
-    CHECK(end.what.starts_with("the peer does not take its frames"));
     CHECK(posted > ControlConnection::largest_outbox);
     CHECK(runs_dry(io));
 }
