@@ -206,8 +206,10 @@ public:
     template <class T, class List>
     void optional_group(Tag first, std::optional<T>& group, const List& list)
     {
-        if (has(first))
-            list(group.emplace());
+        if (!has(first))
+            return;
+        group = T(); // clang 14 knows no emplace() of a nested struct here
+        list(*group);
     }
 
     // Everything that was asked for was there.
