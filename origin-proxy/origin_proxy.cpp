@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/log.hpp"
+#include "common/base/process.hpp"
 #include "common/relay/descriptors.hpp"
 
 namespace tunnel {
@@ -123,7 +124,7 @@ void OriginProxy::reload(const OriginOptions& latest)
 {
     std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
     if (stopping_ || gave_up_)
-        throw std::runtime_error("the origin proxy is shutting down");
+        throw ShuttingDown("the origin proxy is shutting down");
     change(services_of(latest), !latest.services.empty());
     plane_.bandwidth.change(latest.bandwidth_per_origin);
     options_.common.grace_period = latest.common.grace_period;

@@ -8,6 +8,7 @@
 
 #include "common/base/error.hpp"
 #include "common/base/log.hpp"
+#include "common/base/process.hpp"
 #include "common/protocol/goodbyes.hpp"
 #include "common/relay/descriptors.hpp"
 #include "common/transport/socket.hpp"
@@ -165,7 +166,7 @@ void RemoteProxy::stop_now()
 void RemoteProxy::reload(const RemoteOptions& fresh)
 {
     if (state_.stopping) // its addresses may be a successor's already
-        throw std::runtime_error("the remote proxy is shutting down");
+        throw ShuttingDown("the remote proxy is shutting down");
     TrustedOrigins trust =
         read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });
     if (trust.trusts_anyone() && !trust_.trusts_anyone())

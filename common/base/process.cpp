@@ -151,6 +151,11 @@ bool reload_or_complain(std::string& problems, const std::function<void()>& relo
     try {
         reload();
         return true;
+    } catch (const ShuttingDown& error) {
+        problems = error.what();
+        log::warn("cannot reload, so nothing has changed",
+                  {{"code", name_of(Code::shutting_down)}, {"reason", problems}});
+        return false;
     } catch (const std::runtime_error& error) {
         problems = error.what();
     }

@@ -38,6 +38,11 @@ struct SignalActions {
 // Calls the actions until `signals`, which must be empty, is destroyed or cancelled.
 void watch_signals(asio::signal_set& signals, SignalActions actions);
 
+// Thrown by a reload while the program stops.
+class ShuttingDown : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
 // Calls `reload`. If it throws, nothing has changed: logs each line of the error, puts the error
 // into `problems`, and returns false.
 bool reload_or_complain(std::string& problems, const std::function<void()>& reload);

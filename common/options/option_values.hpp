@@ -6,6 +6,7 @@
 #include <system_error>
 #include <vector>
 
+#include "common/base/process.hpp"
 #include "common/base/wrong_configuration.hpp"
 
 namespace tunnel {
@@ -46,6 +47,8 @@ auto read_configured(const std::vector<OptionValue>& options, const Read& read)
     try {
         return read();
     } catch (const std::system_error&) {
+        throw;
+    } catch (const ShuttingDown&) {
         throw;
     } catch (const std::runtime_error& error) {
         throw WrongConfiguration(name_option(error.what(), options));

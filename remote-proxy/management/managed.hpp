@@ -21,6 +21,8 @@ namespace tunnel {
 // All of it is called on the thread of the io_context.
 class ManagedProxy {
 public:
+    virtual ~ManagedProxy() = default;
+
     // How it is now.
     virtual RemoteStatus status() const = 0;
 
@@ -45,9 +47,6 @@ public:
 
     virtual Actions& actions() = 0;
     virtual EventHub& events() = 0;
-
-protected:
-    ~ManagedProxy() = default;
 };
 
 } // namespace tunnel

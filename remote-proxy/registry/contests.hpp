@@ -1,12 +1,12 @@
 // Offers of origin proxies for what another one has.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "common/base/asio.hpp"
@@ -20,7 +20,12 @@ struct Contender {
     std::uint64_t link = 0;
     std::string offer{};
 
-    friend auto operator<=>(const Contender&, const Contender&) = default;
+    friend bool operator==(const Contender&, const Contender&) = default;
+
+    friend bool operator<(const Contender& a, const Contender& b)
+    {
+        return std::tie(a.link, a.offer) < std::tie(b.link, b.offer);
+    }
 };
 
 // An offer wants something that somebody else has.
