@@ -31,7 +31,7 @@ std::vector<OriginLink*> all_where(const std::vector<OriginLink*>& links, Condit
 
 void OriginLinks::add(OriginLink& link)
 {
-    links_.push_back(&link);
+    links_.insert(std::ranges::upper_bound(links_, link.number, {}, &OriginLink::number), &link);
     note_client(*link.name);
 }
 
@@ -62,7 +62,6 @@ bool OriginLinks::contains(const OriginLink* link) const
 
 OriginLink* OriginLinks::find(std::uint64_t number) const
 {
-    // They come in the order of their numbers.
     const auto found = std::ranges::lower_bound(links_, number, {}, &OriginLink::number);
     return found != links_.end() && (*found)->number == number ? *found : nullptr;
 }

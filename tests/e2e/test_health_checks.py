@@ -53,11 +53,11 @@ def get(address):
 
 
 def unhealthy(line):
-    return line["message"] in ("an origin server is unhealthy", "an origin server is not well")
+    return line["message"] == "an origin server is unhealthy"
 
 
 def healthy_again(line):
-    return line["message"] in ("an origin server is healthy again", "an origin server is well again")
+    return line["message"] == "an origin server is healthy again"
 
 
 class HealthChecks(ByHand):

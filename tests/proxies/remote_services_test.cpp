@@ -258,7 +258,7 @@ TEST_CASE("visitors go to servers that are well, and to others only if there is 
         roof.serve();
         cellar.serve();
     }
-    SUBCASE("it is well again")
+    SUBCASE("it is healthy again")
     {
         tell(roof, ServerState::well);
         tell(cellar, ServerState::ill);

@@ -484,3 +484,25 @@ TEST_CASE("who waits after the secret was refused tries a new one at once")
     CHECK(played.reload(played.options) == "");
     welcome_with_secret(played.one, parse_secret(text, ""));
 }
+
+TEST_CASE("an origin proxy that is stopped before its first turn ends, and connects to nobody")
+{
+    const Server remote;
+    const Server origin_server;
+    asio::io_context io{1};
+    OriginProxy proxy(io, origin_options(remote.endpoint(), origin_server.endpoint()), {});
+    proxy.start();
+    SUBCASE("at once")
+    {
+        proxy.stop_now();
+    }
+    SUBCASE("gently")
+    {
+        proxy.stop_gently();
+    }
+    const auto limit = Clock::now() + 10s;
+    while (!proxy.stopped() && Clock::now() < limit)
+        proxy.run_some();
+    CHECK(proxy.stopped());
+    CHECK_FALSE(remote.pending_within(100ms));
+}

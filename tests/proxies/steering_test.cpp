@@ -256,6 +256,25 @@ TEST_CASE("a tunnel gives way to a service of the options at its address")
     check_served(before, data);
 }
 
+TEST_CASE("a tunnel that is missing is forgotten when the options take its address")
+{
+    Remote remote({service("web")});
+    std::optional<Server> taken(std::in_place);
+    const std::uint16_t port = taken->endpoint().port();
+    SavedState saved;
+    saved.set_tunnels({tunnel_at(port, "web", "roof")});
+    remote.proxy.on_its_thread([&saved](RemoteProxy& proxy) {
+        proxy.restore(saved);
+        return true;
+    });
+    CHECK(kept_by(remote).tunnels.size() == 1);
+    taken.reset();
+    remote.options.services.push_back({"mail", {"127.0.0.1", port}});
+    CHECK(remote.reload() == "");
+    CHECK(kept_by(remote).tunnels.empty());
+    CHECK(remote.outside("mail").port() == port);
+}
+
 TEST_CASE("a tunnel gives no right to a service of the options that is called as its own is")
 {
     RoofAndCellar both;

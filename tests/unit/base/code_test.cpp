@@ -29,6 +29,7 @@ TEST_CASE("an error of our own and one of the system have a code")
 {
     CHECK(code_of(make_error_code(Errc::heartbeat_timeout)) == Code::heartbeat_timeout);
     CHECK(code_of(make_error_code(Errc::malformed_frame)) == Code::protocol_error);
+    CHECK(code_of(make_error_code(Errc::peer_takes_nothing)) == Code::connection_lost);
     CHECK(code_of(asio::error::host_not_found) == Code::host_not_found);
     CHECK(code_of(rejected(Code::in_use)) == Code::in_use);
     CHECK(code_of(asio::error::eof) == Code::connection_lost);

@@ -142,6 +142,16 @@ TEST_CASE("check warns as a start does that anyone may log in")
     CHECK(warning({"--control-addr=:0", flag.c_str()}) == "");
 }
 
+TEST_CASE("check tells a host that cannot be looked up once")
+{
+    const auto result = parsed<RemoteOptions>(
+        {"check", "--control-addr=nowhere.invalid:9001", "--outside-addr=:0"});
+    CHECK(result.code == 2);
+    const std::size_t first = result.err.find("nowhere.invalid");
+    REQUIRE(first != std::string::npos);
+    CHECK(result.err.find("cannot listen on", result.err.find('\n', first)) == std::string::npos);
+}
+
 TEST_CASE("check refuses folders and files that a start could not use, all of them at once")
 {
     const EmptyFolder folder;

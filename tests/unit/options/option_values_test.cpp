@@ -105,3 +105,17 @@ TEST_CASE("a failure about a file is of the option that names it")
     CHECK(name_option("cannot read s: no", short_names) == "--secret-file: cannot read s: no");
     CHECK(name_option("cannot read secrets: no", short_names) == "cannot read secrets: no");
 }
+
+TEST_CASE("a reload that a stop refuses is a warning, and no error of the configuration")
+{
+    std::string problems;
+    const std::string log = log_of([&] {
+        CHECK_FALSE(reload_or_complain(problems, [] {
+            read_configured({}, []() -> int { throw ShuttingDown("it is shutting down"); });
+        }));
+    });
+    CHECK(problems == "it is shutting down");
+    CHECK(log.find("warn") != std::string::npos);
+    CHECK(log.find("code=shutting_down") != std::string::npos);
+    CHECK(log.find("error") == std::string::npos);
+}

@@ -47,6 +47,24 @@ TEST_CASE("an origin proxy is found by its number, its session and its run")
     CHECK(all.links.contains(&roof));
 }
 
+TEST_CASE("an origin proxy is found by its number in whatever order they were added")
+{
+    asio::io_context io;
+    std::deque<OriginLink> here;
+    for (int i = 0; i < 3; ++i) {
+        SocketPair pair(io);
+        here.emplace_back(std::move(pair.here), ControlConnection::Heartbeats{1min, 1min},
+                          OriginId{random_bytes()}, Identity(), IdleRoom(1));
+    }
+    OriginLinks links;
+    for (const std::size_t i : {2, 0, 1})
+        links.add(here[i]);
+    links.remove(here[0]);
+    CHECK(links.find(here[0].number) == nullptr);
+    CHECK(links.find(here[1].number) == &here[1]);
+    CHECK(links.find(here[2].number) == &here[2]);
+}
+
 TEST_CASE("all of a credential are found by its name, and one by its own name as well")
 {
     LoggedIn all;

@@ -291,6 +291,22 @@ TEST_CASE("a service that takes no connections is closed again")
     CHECK(house.closed == Names{"roof/web"});
 }
 
+TEST_CASE("a remote proxy that stops opens no address, and closes none for another")
+{
+    RegistryHouse house;
+    const auto roof = house.comes("roof");
+    house.offers(roof, "web", ":7000");
+    house.registry.stop();
+    for (const auto* const wanted : {":7001", ":0"}) {
+        house.offers(roof, "web", wanted);
+        CHECK(house.reason(roof) == DeclineReason::cannot_listen);
+        CHECK(house.closed.empty());
+    }
+    house.offers(roof, "ssh", ":7002");
+    CHECK(house.reason(roof) == DeclineReason::cannot_listen);
+    CHECK(house.names() == Names{"roof/web"});
+}
+
 // ---- What origin proxies are told
 
 TEST_CASE("an origin proxy is told a thing once, unless it asks")

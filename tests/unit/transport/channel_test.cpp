@@ -172,6 +172,19 @@ TEST_CASE("a channel costs a plain connection no more than its socket and two po
     CHECK(sizeof(Tls) == sizeof(void*));
 }
 
+TEST_CASE("a reset is seen behind bytes that were read ahead of it")
+{
+    for (const bool encrypted : {false, true}) {
+        CAPTURE(encrypted);
+        Ended pair(encrypted);
+        pair.near.unread(bytes_of("PR"));
+        std::array<std::byte, 16> room{};
+        CHECK(pair.near.peek(room) == 2);
+        reset(pair.far);
+        CHECK(eventually([&] { return pair.near.peek(room) == -1 && errno == ECONNRESET; }));
+    }
+}
+
 TEST_CASE("a channel that is reset shows it to its peer")
 {
     Ended pair(false);
