@@ -1,6 +1,7 @@
 #include "common/transport/congestion.hpp"
 
 #include <array>
+#include <atomic>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -21,11 +22,15 @@ bool set(int descriptor, std::string_view name)
                         static_cast<socklen_t>(name.size())) == 0;
 }
 
-// cubic needs a privilege where the system does not list it as allowed; reno is for everybody.
+// cubic needs a privilege where the system does not list it as allowed; reno is for everybody. A
+// privilege that is gone does not come back, so cubic is refused once and not for each visitor.
 void set_unpaced(int descriptor)
 {
-    if (!set(descriptor, "cubic"))
-        set(descriptor, "reno");
+    static std::atomic<bool> takes_cubic = true;
+    if (takes_cubic && set(descriptor, "cubic"))
+        return;
+    takes_cubic = false;
+    set(descriptor, "reno");
 }
 
 Fd any_tcp_socket()

@@ -13,16 +13,21 @@ namespace tunnel {
 // the first byte can come, since the kernel drops some that come earlier.
 void keep_urgent_bytes(int descriptor);
 
-// Small writes leave at once (TCP_NODELAY), and a peer that is gone without a word is noticed after
-// about a minute (keep-alive); urgent bytes are kept. What a listener accepts has the options of
-// the listener. Those that a socket does not take (a Unix socket in a test) are skipped.
+// TCP_NODELAY: small writes leave at once.
+void send_without_delay(int descriptor);
+
+// A peer that is gone without a word is noticed after about a minute (SO_KEEPALIVE).
+void keep_alive(int descriptor);
+
+// All three. What a listener accepts has the options of the listener. Those that a socket does not
+// take (a Unix socket in a test) are skipped.
 void set_stream_options(int descriptor);
 
 // A close() resets, also the one that the kernel does for a killed process: a cut stream must never
 // look like a whole one.
 void reset_on_close(int descriptor);
 
-// Both: for each of a visitor's four sockets.
+// Both: for a socket whose stream ends with it.
 void prepare_stream(int descriptor);
 
 // From here on close() lets the kernel deliver what was written and then the EOF: for a stream that
