@@ -52,7 +52,7 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
         if (awaits_start_)
             return peek(from, to, means);
         if (ahead_ > 0) {
-            if (const Progress taken = take_ahead(from); taken != Progress::more)
+            if (const Progress taken = take_ahead(from, means.buffer); taken != Progress::more)
                 return taken;
             if (ahead_ > 0)
                 return Progress::more;
@@ -151,7 +151,10 @@ Progress Direction::copy(Channel& from, Channel& to, std::span<std::byte> buffer
         splicing_ = true;
     std::span<const std::byte> rest = room.first(size);
     if (adds) {
-        // A piece that fills the buffer is the first of many, and they are not framed any more.
+        // A piece that fills the buffer is the first of many, and they are not framed any more. So
+        // from here on the connection's end is the stream's, and one that is cut must be a reset.
+        if (splicing_)
+            reset_on_close(to.descriptor());
         add_header(buffer.subspan(waiting), size, splicing_);
         rest = buffer.first(waiting + frame_header_size + size);
     } else if (framer_.takes_off()) {
@@ -297,14 +300,22 @@ void Direction::start()
     readable_ = true;
 }
 
-// Must not leave any of them, which would be sent twice.
-Progress Direction::take_ahead(Channel& from)
+// Must not leave any of them, which would be sent twice. What came after them is read as well:
+// that as a rule there is nothing more costs no system call of its own then.
+Progress Direction::take_ahead(Channel& from, std::span<std::byte> buffer)
 {
-    const ssize_t size = from.skip(ahead_);
-    if (size > 0)
-        ahead_ -= static_cast<std::uint32_t>(size);
-    else if (size == 0 || (errno != EAGAIN && errno != EINTR)) // they are there: see read()
+    const bool was_decrypted = from.has_read_ahead();
+    const auto room = buffer.first(was_decrypted || allowance_ ? ahead_ : plain_piece);
+    const ssize_t result = from.receive(room);
+    if (result == 0 ||
+        (result < 0 && errno != EAGAIN && errno != EINTR)) // they are there: see read()
         return Progress::from_failed;
+    const auto size = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+    const std::size_t again = std::min<std::size_t>(size, ahead_);
+    ahead_ -= static_cast<std::uint32_t>(again);
+    from.unread(room.subspan(again, size - again));
+    if (size > 0 && size < room.size() && !was_decrypted && !short_read_says_nothing_)
+        readable_ = false;
     return Progress::more;
 }
 

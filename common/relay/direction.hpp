@@ -144,7 +144,7 @@ private:
     Progress flush_held(Channel& to);
     Progress pass_guard(Channel& from, Guard& guard);
     Progress peek(Channel& from, Channel& to, const Means& means);
-    Progress take_ahead(Channel& from);
+    Progress take_ahead(Channel& from, std::span<std::byte> buffer);
     Progress move_piece(Channel& from, Channel& to, const Means& means, std::size_t& moved);
     Progress copy(Channel& from, Channel& to, std::span<std::byte> buffer, std::size_t most,
                   std::size_t& moved);

@@ -14,7 +14,10 @@ Pair::Pair(Channel one, Channel other, Relay::Done when_done, PairOptions option
       done(std::move(when_done)),
       group(options.group),
       view(options.view),
-      guard(options.guard)
+      guard(options.guard),
+      was_framed(options.framed),
+      first_is_unix(options.first_is_unix),
+      lacks_keep_alive(options.lacks_keep_alive)
 {
     forth.limit(std::move(options.limits.first_to_second));
     back.limit(std::move(options.limits.second_to_first));
@@ -39,19 +42,20 @@ Flow Pair::close(End how)
     Flow flow{forth.bytes(), back.bytes(), how, Clock::now() - began};
     if (how == End::finished) {
         allow_clean_close(first.descriptor());
-        // Also one that may be used again: if it is not, a reset would overtake its last frame.
-        allow_clean_close(second.descriptor());
         if (second_is_reusable())
             flow.second = std::move(second);
+        else
+            allow_clean_close(second.descriptor());
     } else if (how == End::refused) {
         flow.refusal = back.take_refusal();
     }
+    // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
+    // of the stream that the connection carried before. Later a reset tells it at once.
     if (!has_started()) {
         if (how == End::not_started || how == End::refused)
             flow.first = std::move(first);
-        // Before the start a plain end tells the peer enough, and a reset could still destroy the
-        // tail of the stream that the connection carried before.
-        allow_clean_close(second.descriptor());
+    } else if (how != End::finished && was_framed) {
+        reset_on_close(second.descriptor());
     }
     // What else is not finished is prepared to reset.
     first.close();

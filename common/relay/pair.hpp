@@ -32,14 +32,15 @@ struct Pair {
     Guard guard;                 // of the first's first bytes; null: none, or it has let them pass
     int unacknowledged = 0;      // when a timer last came due: what the kernel still held
     std::uint32_t place = 0;     // in the worker's list of pairs
+    const bool was_framed;       // when it began
+    const bool first_is_unix;
+    bool lacks_keep_alive; // see PairOptions
     bool timed = false;
     bool throttled = false; // one direction at least waits for its turn under a limit
     bool queued = false;    // has more to move and waits for its turn
     bool starting = false;  // its start waits for the first piece of the answer
     bool ended = false;
     bool is_load = true; // counts in Worker::load()
-
-    bool framed() const { return forth.in_frames() || back.in_frames(); }
 
     // The second's peer has taken the stream on. Before, nothing was taken from the first socket,
     // and nothing given to it.

@@ -6,9 +6,16 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include "common/transport/socket.hpp"
+
+using namespace std::chrono_literals;
+
 namespace tunnel {
 
 namespace {
+
+// A pair that lives for so long may live long.
+constexpr auto keep_alive_after = 1s;
 
 // What was written to the socket and its peer has not acknowledged, tcp(7).
 int unacknowledged_bytes(const Channel& channel)
@@ -22,19 +29,28 @@ int unacknowledged_bytes(const Channel& channel)
 
 void PairTimers::set(Pair& pair, Time now)
 {
-    if (pair.timed)
-        timers_.erase(pair.timer);
     const bool awaits = pair.forth.awaits_start();
     const auto limit = awaits               ? options_.start_timeout
                        : pair.half_closed() ? options_.half_close_timeout
                                             : options_.idle_timeout;
     auto due = (awaits ? pair.began : pair.last_byte) + limit;
-    pair.timed = limit.count() > 0;
-    if (awaits && now < pair.began + options_.start_patience) {
-        due = pair.timed ? std::min(due, pair.began + options_.start_patience)
-                         : pair.began + options_.start_patience;
-        pair.timed = true;
-    }
+    if (limit.count() == 0)
+        due = Time::max();
+    if (awaits && now < pair.began + options_.start_patience)
+        due = std::min(due, pair.began + options_.start_patience);
+    if (pair.lacks_keep_alive)
+        due = std::min(due, pair.began + keep_alive_after);
+    put(pair, due);
+}
+
+// Most often it is there already: most pairs end within the first second.
+void PairTimers::put(Pair& pair, Time due)
+{
+    if (pair.timed && pair.timer->first == due)
+        return;
+    if (pair.timed)
+        timers_.erase(pair.timer);
+    pair.timed = due != Time::max();
     if (pair.timed)
         pair.timer = timers_.emplace(due, &pair);
 }
@@ -43,6 +59,12 @@ void PairTimers::set(Pair& pair, Time now)
 // for which a slow reader may need longer than the limit.
 std::optional<End> PairTimers::examine(Pair& pair, Time now)
 {
+    if (pair.lacks_keep_alive && now >= pair.began + keep_alive_after) {
+        keep_alive(pair.first.descriptor());
+        pair.lacks_keep_alive = false;
+        set(pair, now);
+        return std::nullopt;
+    }
     if (pair.forth.awaits_start())
         return examine_start(pair, now);
     const int unacknowledged = std::exchange(

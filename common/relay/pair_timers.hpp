@@ -42,6 +42,7 @@ public:
     Time next() const;
 
 private:
+    void put(Pair& pair, Time due);
     std::optional<End> examine_start(Pair& pair, Time now);
 
     const RelayOptions& options_;

@@ -53,6 +53,11 @@ bool Relay::may_sleep()
     return workers_.front()->may_sleep();
 }
 
+void Relay::watch_also(int descriptor, std::function<void()> on_readable)
+{
+    workers_.front()->watch_also(descriptor, std::move(on_readable));
+}
+
 int Relay::descriptor() const
 {
     return workers_.front()->descriptor();

@@ -43,7 +43,8 @@ struct FramedStream {
     // out to be dead.
     bool awaits_start = false;
     std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
-    // `unsent` may wait for the first piece to go with, for as long as the relay would spin.
+    // `unsent` may wait for the first piece to go with, as long as the relay does not sleep, and
+    // for a millisecond at most.
     bool unsent_may_wait = false;
 };
 
@@ -89,6 +90,10 @@ struct PairOptions {
     Guard guard = nullptr;
     PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
     std::optional<FramedStream> framed{};
+    // The first socket has no keep_alive() yet. It gets it when the pair has lived for a second,
+    // for which most do not live.
+    bool lacks_keep_alive = false;
+    bool first_is_unix = false;
 };
 
 struct RelayOptions {
@@ -128,8 +133,9 @@ public:
     ~Relay();
 
     // Takes both channels, whose sockets must be connected, non-blocking, and prepared by
-    // prepare_stream(). The first may be a Unix socket, which knows no reset: closing it is one
-    // only for a peer that has sent what was not read.
+    // prepare_stream(), a framed second one by set_stream_options() alone: if it is cut, its stream
+    // has no end, and its peer sees that without a reset. The first may be a Unix socket, which
+    // knows no reset: closing it is one only for a peer that has sent what was not read.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
     void hand_over(Channel first, Channel second, Done done, PairOptions options = {});
 
@@ -148,6 +154,10 @@ public:
     bool may_sleep();
 
     int descriptor() const;
+
+    // The same, once, before the first poll(): poll() calls `on_readable` when `descriptor` is
+    // readable, and as long as it is. Both must outlive the relay's last poll().
+    void watch_also(int descriptor, std::function<void()> on_readable);
 
     // Pairs that have not ended yet; one that is being reported no longer counts.
     std::size_t live() const { return live_.load(); }

@@ -7,9 +7,6 @@
 
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include "common/transport/socket.hpp"
 
 using namespace std::chrono_literals;
 
@@ -39,14 +36,6 @@ constexpr std::uint64_t small = 16 * 1024;
 // After one others are expected for so long: whoever sends them may have to wait for a core.
 constexpr auto messages_expected = 10ms;
 
-bool is_unix(int descriptor)
-{
-    int domain = AF_UNSPEC;
-    auto size = static_cast<socklen_t>(sizeof domain);
-    return ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-           domain == AF_UNIX;
-}
-
 } // namespace
 
 Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& live, unsigned number,
@@ -60,17 +49,10 @@ Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& liv
       timers_(options_),
       watch_("relay-" + std::to_string(number))
 {
-    const auto add = [this](int descriptor, std::uint64_t tag) {
-        epoll_event event{};
-        event.events = EPOLLIN;
-        event.data.u64 = tag;
-        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
-            throw std::system_error(errno, std::system_category(), "epoll_ctl");
-    };
     if (!epoll_.is_open())
         throw std::system_error(errno, std::system_category(), "epoll_create1");
-    add(mailbox_.descriptor(), wake_up_tag);
-    add(wake_timer_.descriptor(), timer_tag);
+    tell_of(mailbox_.descriptor(), wake_up_tag);
+    tell_of(wake_timer_.descriptor(), timer_tag);
     if (own_thread)
         thread_ = std::thread([this] { run(); });
 }
@@ -78,6 +60,22 @@ Relay::Worker::Worker(const RelayOptions& options, std::atomic<std::size_t>& liv
 Relay::Worker::~Worker()
 {
     stop();
+}
+
+// Of what is not a pair's.
+void Relay::Worker::tell_of(int descriptor, std::uint64_t tag)
+{
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = tag;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0)
+        throw std::system_error(errno, std::system_category(), "epoll_ctl");
+}
+
+void Relay::Worker::watch_also(int descriptor, std::function<void()> on_readable)
+{
+    on_other_ = std::move(on_readable);
+    tell_of(descriptor, other_tag);
 }
 
 void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
@@ -151,6 +149,8 @@ bool Relay::Worker::poll()
         return false;
     }
     work(std::span(events).first(count));
+    if (std::exchange(other_is_ready_, false))
+        on_other_(); // it may hand over pairs, which is not for the middle of a round
     return true;
 }
 
@@ -250,6 +250,8 @@ void Relay::Worker::on_event(const epoll_event& event)
         mailbox_.woken();
     else if (event.data.u64 == timer_tag)
         wake_timer_.rest();
+    else if (event.data.u64 == other_tag)
+        other_is_ready_ = true;
     else
         on_pair_event(event.data.u64, event.events);
 }
@@ -277,10 +279,7 @@ bool Relay::Worker::take_news()
 void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 {
     Pair& pair = *owned;
-    if (pair.framed())
-        reset_on_close(pair.second.descriptor()); // its last stream may have ended cleanly
-    if (is_unix(pair.first
-                    .descriptor())) // where a read also stops short at descriptors that were passed
+    if (pair.first_is_unix) // where a read also stops short at descriptors that were passed
         pair.forth.read_until_told();
     pair.place = static_cast<std::uint32_t>(pairs_.size());
     pairs_.push_back(std::move(owned));

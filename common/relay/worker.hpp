@@ -43,6 +43,7 @@ public:
     // For a lent thread, as those of Relay.
     bool poll();
     bool may_sleep();
+    void watch_also(int descriptor, std::function<void()> on_readable);
 
     int descriptor() const { return epoll_.get(); }
 
@@ -58,10 +59,16 @@ private:
     // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
     static constexpr std::uintptr_t second_bit = 1;
 
+    // The most that a start waits for a piece to go with, while there is other work. Before the
+    // worker sleeps it goes in any case.
+    static constexpr std::chrono::milliseconds start_waits{1};
+
     // What is not about a pair.
     static constexpr std::uint64_t wake_up_tag = 0;
     static constexpr std::uint64_t timer_tag = 1;
+    static constexpr std::uint64_t other_tag = 2;
 
+    void tell_of(int descriptor, std::uint64_t tag);
     void run();
     int look(Events& events, int limit);
     int wait_for_events(Events& events);
@@ -81,7 +88,7 @@ private:
 
     bool start_due() const
     {
-        return !starting_.empty() && starting_.front()->began + options_.spin <= now_;
+        return !starting_.empty() && starting_.front()->began + start_waits <= now_;
     }
 
     void start_next();
@@ -119,7 +126,9 @@ private:
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;
     TurnWatch watch_;
-    bool round_is_open_ = false; // something has been done since now_
+    bool round_is_open_ = false;     // something has been done since now_
+    std::function<void()> on_other_; // of watch_also()
+    bool other_is_ready_ = false;
 
     std::thread thread_; // last: starts when all the rest is there; none if it is lent one
 };

@@ -1,7 +1,6 @@
 #include "common/transport/channel.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -90,17 +89,6 @@ ssize_t Channel::peek(std::span<std::byte> room, bool& ended)
     if (tls_)
         ended = tls_.has_ended();
     return size;
-}
-
-// MSG_TRUNC: they go without being copied, tcp(7).
-ssize_t Channel::skip(std::size_t most)
-{
-    assert(read_ahead_ || !tls_); // peek() has read ahead what it has shown of an encrypted one
-    if (!read_ahead_)
-        return ::recv(descriptor(), nullptr, most, MSG_TRUNC | MSG_DONTWAIT);
-    const std::size_t size = std::min(most, read_ahead_->size());
-    drop_read_ahead(size);
-    return static_cast<ssize_t>(size);
 }
 
 // Behind what is there already; as receive().

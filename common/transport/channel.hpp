@@ -57,9 +57,6 @@ public:
     // The same. `ended`: nothing will come behind them, unless a mark of urgent data hides it.
     ssize_t peek(std::span<std::byte> room, bool& ended);
 
-    // Drops bytes that peek() has shown, without copying them. How many, or as receive().
-    ssize_t skip(std::size_t most);
-
     // Puts back before all others what belongs to a later reader.
     void unread(std::span<const std::byte> bytes);
 

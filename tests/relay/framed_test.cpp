@@ -4,6 +4,8 @@
 
 #include <future>
 
+#include <sys/socket.h>
+
 #include "common/protocol/frame.hpp"
 #include "tests/support/joined.hpp"
 #include "tests/support/stream_frames.hpp"
@@ -38,7 +40,7 @@ Beside beside(Relay& relay, bool awaits_start = false, std::string received = {}
     Fd first = one.there.release();
     Channel second(two.there.release(), Tls(), std::move(received));
     prepare_for_relay(first.get());
-    prepare_for_relay(second.descriptor());
+    prepare_for_relay(second.descriptor(), true);
     const auto promise = std::make_shared<std::promise<Flow>>();
     Beside result{std::move(one.here), std::move(two.here), promise->get_future()};
     relay.hand_over(
@@ -147,6 +149,82 @@ TEST_CASE("a large stream goes on raw both ways, and its connection is used up")
     CHECK(flow.first_to_second == text.size());
     CHECK(flow.second_to_first == text.size() + 5);
     CHECK_FALSE(flow.second.is_open());
+}
+
+TEST_CASE("only a raw stream needs a connection that resets when the program is killed")
+{
+    Relay relay({.lent_thread = true});
+    Ends ends;
+    prepare_for_relay(ends.first.get());
+    prepare_for_relay(ends.second.get(), true);
+    const Fd same(::dup(ends.second.get()));
+    const auto would_reset = [&same] {
+        linger option{};
+        socklen_t size = sizeof option;
+        ::getsockopt(same.get(), SOL_SOCKET, SO_LINGER, &option, &size);
+        return option.l_onoff == 1 && option.l_linger == 0;
+    };
+    relay.hand_over(
+        std::move(ends.first), std::move(ends.second), [](Flow&) {}, framed());
+    Stream& visitor = ends.one.here;
+    Stream& peer = ends.two.here;
+    visitor.send("small");
+    CHECK(eventually([&] { return relay.poll(), peer.readable_within(0ms); }));
+    CHECK(peer.receive(8) == data_frame("small"));
+    CHECK_FALSE(would_reset()); // its peer misses the frame that ends the stream
+    auto sending = std::async(std::launch::async, [&] { visitor.send(random_text(1'000'000, 1)); });
+    auto receiving = std::async(std::launch::async, [&] { return peer.receive(1'000'000); });
+    while (receiving.wait_for(0ms) != std::future_status::ready)
+        relay.poll();
+    sending.get();
+    CHECK(receiving.get().find(raw_frame) != std::string::npos);
+    CHECK(would_reset());
+}
+
+TEST_CASE("a framed stream that is cut resets its connection")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    pair.left.send("half");
+    CHECK(pair.peer.receive(7) == data_frame("half"));
+    pair.left.reset();
+    CHECK(pair.peer.ending() == Ending::reset);
+}
+
+TEST_CASE("what a visitor sent behind its first bytes is passed on after the start, once")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true);
+    pair.left.send("first");
+    CHECK(pair.peer.receive(8) == data_frame("first"));
+    std::string all = "first";
+    SUBCASE("nothing") {}
+    SUBCASE("a little")
+    {
+        pair.left.send(" and more");
+        all += " and more";
+    }
+    SUBCASE("much")
+    {
+        const std::string much = random_text(40'000, 1);
+        pair.left.send(much);
+        all += much;
+    }
+    pair.left.finish();
+    CHECK_FALSE(pair.peer.readable_within(20ms));
+    pair.peer.send(start_frame);
+    std::string stream = "first";
+    for (std::string header = pair.peer.receive(3); header != end_frame;
+         header = pair.peer.receive(3)) {
+        const std::size_t size = static_cast<std::size_t>(static_cast<unsigned char>(header[0]))
+                                     << 8 |
+                                 static_cast<unsigned char>(header[1]);
+        REQUIRE(header[2] == data_frame("")[2]);
+        stream += pair.peer.receive(size - 3);
+    }
+    CHECK((stream == all));
+    pair.peer.send(end_frame);
+    CHECK(pair.end().first_to_second == all.size());
 }
 
 TEST_CASE("a connection that ends without a frame that says so cuts the stream")
@@ -360,8 +438,8 @@ TEST_CASE("one connection carries a thousand streams, and each gets its own byte
     Connected between = connected();
     Channel near(between.here.release());
     Channel far(between.there.release());
-    prepare_for_relay(near.descriptor());
-    prepare_for_relay(far.descriptor());
+    prepare_for_relay(near.descriptor(), true);
+    prepare_for_relay(far.descriptor(), true);
     for (std::uint32_t i = 0; i < 1000; ++i) {
         Connected outside = connected();
         Connected inside = connected();

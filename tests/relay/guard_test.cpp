@@ -27,7 +27,7 @@ struct Guarded {
     explicit Guarded(Relay& relay, bool framed = false, bool awaits_start = false)
     {
         prepare_for_relay(ends.first.get());
-        prepare_for_relay(ends.second.get());
+        prepare_for_relay(ends.second.get(), framed);
         const auto promise = std::make_shared<std::promise<Flow>>();
         auto done = [promise](Flow& flow) { promise->set_value(std::move(flow)); };
         PairOptions options;

@@ -4,8 +4,10 @@
 #include <future>
 #include <random>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include "common/transport/socket.hpp"
 #include "tests/support/joined.hpp"
 
 using namespace std::chrono_literals;
@@ -55,6 +57,38 @@ TEST_CASE("bytes that were there before the pair was handed over are passed on")
     one.here.finish();
     relay.hand_over(one.there.release(), two.there.release(), [](const Flow&) {});
     CHECK(two.here.receive_all() == "early");
+}
+
+TEST_CASE("a pair that lives for a second has keep-alive on the socket that lacked it")
+{
+    Relay relay(plain_relay());
+    Ends ends;
+    const Fd first(::dup(ends.first.get()));
+    for (const int descriptor : {ends.first.get(), ends.second.get()}) {
+        send_without_delay(descriptor);
+        reset_on_close(descriptor);
+        ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+    }
+    const auto is_kept_alive = [&first] {
+        int value = 0;
+        socklen_t size = sizeof value;
+        ::getsockopt(first.get(), SOL_SOCKET, SO_KEEPALIVE, &value, &size);
+        return value == 1;
+    };
+    PairOptions options;
+    options.lacks_keep_alive = true;
+    const auto began = std::chrono::steady_clock::now();
+    relay.hand_over(
+        std::move(ends.first), std::move(ends.second), [](const Flow&) {}, std::move(options));
+    Stream left = std::move(ends.one.here);
+    Stream right = std::move(ends.two.here);
+    left.send("to");
+    CHECK(right.receive(2) == "to");
+    CHECK_FALSE(is_kept_alive());
+    CHECK(eventually(is_kept_alive));
+    CHECK(std::chrono::steady_clock::now() - began >= 1s);
+    right.send("fro");
+    CHECK(left.receive(3) == "fro");
 }
 
 TEST_CASE("a reset of either side reaches the other as a reset")

@@ -19,7 +19,9 @@ namespace {
 // left is the origin server.
 Joined join_unix(Relay& relay)
 {
-    return join(relay, Ends{connected_unix()});
+    PairOptions options;
+    options.first_is_unix = true;
+    return join(relay, Ends{connected_unix()}, std::move(options));
 }
 
 } // namespace

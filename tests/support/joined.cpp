@@ -15,19 +15,22 @@ using namespace std::chrono_literals;
 
 namespace tunnel::test {
 
-void prepare_for_relay(int descriptor)
+void prepare_for_relay(int descriptor, bool is_framed)
 {
-    prepare_stream(descriptor);
+    set_stream_options(descriptor);
+    if (!is_framed)
+        reset_on_close(descriptor);
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 }
 
-Joined join(Relay& relay, Ends ends)
+Joined join(Relay& relay, Ends ends, PairOptions options)
 {
     prepare_for_relay(ends.first.get());
     prepare_for_relay(ends.second.get());
     const auto promise = std::make_shared<std::promise<Flow>>();
-    relay.hand_over(std::move(ends.first), std::move(ends.second),
-                    [promise](Flow& flow) { promise->set_value(std::move(flow)); });
+    relay.hand_over(
+        std::move(ends.first), std::move(ends.second),
+        [promise](Flow& flow) { promise->set_value(std::move(flow)); }, std::move(options));
     return ends.joined(promise->get_future());
 }
 

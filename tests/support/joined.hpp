@@ -17,7 +17,7 @@ struct Joined {
 };
 
 // As hand_over() asks for.
-void prepare_for_relay(int descriptor);
+void prepare_for_relay(int descriptor, bool is_framed = false);
 
 // Two connections whose inner ends are to be joined: left <-> first, second <-> right.
 struct Ends {
@@ -34,7 +34,7 @@ struct Ends {
 };
 
 // A pair that was handed over to `relay`.
-Joined join(Relay& relay, Ends ends = Ends());
+Joined join(Relay& relay, Ends ends = Ends(), PairOptions options = {});
 
 // Waits for the pair's end, ten seconds at most.
 Flow end_of(Joined& joined);
