@@ -24,7 +24,10 @@ Dial DataDialler::begin(const Session& session) const
 awaitable<Channel> DataDialler::finish(Dial begun, Session session, RandomBytes once) const
 {
     Dialled dialled = co_await begun.finish();
-    prepare_stream(dialled.socket.get());
+    send_without_delay(dialled.socket.get());
+    keep_alive(dialled.socket.get());
+    if (!session.framed)
+        reset_on_close(dialled.socket.get());
     if (!session.encrypted)
         co_return Channel(std::move(dialled.socket));
     tcp::socket socket(io_);

@@ -34,7 +34,7 @@ public:
     // proxies, and the visitor is at this one.
     Dial begin(const Session& session) const;
 
-    // Connected, encrypted if the session is, and prepared by prepare_stream(). `once` tells it
+    // Connected, encrypted if the session is, and prepared for the relay. `once` tells it
     // from all other connections of the session. Throws std::system_error; each of its two steps
     // has the time limit for itself.
     awaitable<Channel> finish(Dial begun, Session session, RandomBytes once) const;

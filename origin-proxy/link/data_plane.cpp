@@ -12,6 +12,7 @@ DataPlane::DataPlane(asio::io_context& io, const OriginOptions& options)
       bandwidth(options.bandwidth_per_origin),
       slots(0)
 {
+    relay.watch_also(idle.descriptor(), [this] { idle.work(); });
 }
 
 } // namespace tunnel

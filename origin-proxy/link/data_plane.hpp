@@ -3,6 +3,7 @@
 
 #include "common/base/asio.hpp"
 #include "common/relay/relay.hpp"
+#include "common/transport/idle_watch.hpp"
 #include "origin-proxy/link/counts.hpp"
 #include "origin-proxy/link/data_dialler.hpp"
 #include "origin-proxy/link/visitor_slots.hpp"
@@ -18,6 +19,7 @@ struct DataPlane {
 
     Services services;
     DataDialler dialler;
+    IdleWatch idle; // connections that wait for a visitor; the relay's poll() works it
     Relay relay;
     SharedLimits bandwidth; // of all visitors together
     VisitorSlots slots;

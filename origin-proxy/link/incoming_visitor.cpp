@@ -99,7 +99,9 @@ awaitable<void> IncomingVisitor::connect_server()
 // Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
 Reason IncomingVisitor::prepare_server(Fd socket)
 {
-    prepare_stream(socket.get());
+    if (!is_unix())
+        send_without_delay(socket.get());
+    reset_on_close(socket.get());
     plane_.counts.dials.observe(Clock::now() - began_);
     const std::string header = visitor_header(service_->options.rules.proxy_protocol, announce_);
     Channel server(std::move(socket));

@@ -52,7 +52,10 @@ public:
     bool connect_server_at_once();
     awaitable<void> connect_server();
 
-    // What these have made, prepared by prepare_stream().
+    // Whether the origin server listens on a Unix socket. Of a visitor without failure.
+    bool is_unix() const { return service_->options.origin_server_address.is_unix(); }
+
+    // What these have made, prepared for the relay. The server's socket has no keep_alive() yet.
     Channel take_server() { return std::move(server_); }
 
     Channel take_data() { return std::move(data_); }

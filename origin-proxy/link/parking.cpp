@@ -27,13 +27,19 @@ Park::Numbered proof_of(const Session& session, std::uint64_t number)
 } // namespace
 
 Parking::Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler,
-                 Options options, OnAnnounce on_announce)
+                 IdleWatch& idle, Options options, OnAnnounce on_announce)
     : io_(io),
       tasks_(tasks),
       dialler_(dialler),
+      idle_(idle),
       options_(options),
       on_announce_(std::move(on_announce))
 {
+}
+
+Parking::~Parking()
+{
+    close();
 }
 
 void Parking::open(const Session& session)
@@ -47,20 +53,15 @@ void Parking::open(const Session& session)
 void Parking::close()
 {
     session_.reset();
-    for (Waiting& each : waiting_) {
-        std::error_code ignored;
-        each.channel.socket().close(ignored);
-    }
+    while (!waiting_.empty())
+        erase(waiting_.begin());
 }
 
 void Parking::set_capacity(std::size_t capacity)
 {
     options_.capacity = capacity;
-    std::size_t left = waiting_.size();
-    for (auto each = waiting_.begin(); left > capacity; ++each, --left) {
-        std::error_code ignored;
-        each->channel.socket().close(ignored);
-    }
+    while (waiting_.size() > capacity)
+        erase(waiting_.begin());
 }
 
 void Parking::missed()
@@ -130,44 +131,38 @@ awaitable<void> Parking::dial()
 // comes by here, and starting one costs more than all the rest of this.
 void Parking::park(Channel connection)
 {
-    Place place;
-    try {
-        AsyncChannel channel(io_, session_->remote.protocol(), std::move(connection));
-        place = waiting_.insert(waiting_.end(), {std::move(channel)});
-    } catch (const std::system_error& error) {
-        log::debug("a parked connection ended",
-                   {{"code", name_of(code_of(error.code()))}, {"reason", error.code().message()}});
-        return;
-    }
-    if (place->channel.has_pending())
-        on_readable(place);
+    const auto place = waiting_.emplace_hint(waiting_.end(), ++latest_, Waiting{});
+    place->second.received = connection.take_read_ahead();
+    place->second.channel = std::move(connection);
+    const bool has_pending = !place->second.received.empty() || place->second.channel.has_pending();
+    if (has_pending)
+        on_readable(place->first);
     else
         wait(place);
 }
 
-void Parking::wait(Place place)
+void Parking::wait(All::iterator place)
 {
-    place->channel.socket().async_wait(
-        tcp::socket::wait_read, [this, place](std::error_code error) {
-            if (!error) {
-                on_readable(place);
-                return;
-            }
-            log::debug("a parked connection ended",
-                       {{"code", name_of(code_of(error))}, {"reason", error.message()}});
-            waiting_.erase(place);
-        });
+    try {
+        place->second.wait = idle_.await(place->second.channel.descriptor(),
+                                         [this, number = place->first] { on_readable(number); });
+    } catch (const std::system_error& error) {
+        log::debug("a parked connection ended",
+                   {{"code", name_of(code_of(error.code()))}, {"reason", error.code().message()}});
+        waiting_.erase(place);
+    }
+}
+
+Parking::All::iterator Parking::erase(All::iterator place)
+{
+    idle_.forget(place->second.wait);
+    return waiting_.erase(place);
 }
 
 // When all others have had their turn.
-void Parking::go_on_later(Place place)
+void Parking::go_on_later(std::uint64_t number)
 {
-    asio::post(io_, [this, place] {
-        if (place->channel.socket().is_open())
-            on_readable(place);
-        else
-            waiting_.erase(place);
-    });
+    asio::post(io_, [this, number] { on_readable(number); });
 }
 
 // The next frame, if it is there. Throws std::system_error when the connection has ended, or is not
@@ -175,14 +170,14 @@ void Parking::go_on_later(Place place)
 Parking::Received Parking::receive(Waiting& waiting)
 {
     for (int step = 0; step < most_steps_in_a_turn; ++step) {
-        if (auto frame = take_frame(waiting.channel.read_ahead(), waiting.unknown))
+        if (auto frame = take_frame(waiting.received, waiting.unknown))
             return {std::move(frame)};
         std::array<char, 1024> bytes;
         const ssize_t size = waiting.channel.receive(std::as_writable_bytes(std::span(bytes)));
         if (size == 0)
             throw std::system_error(asio::error::eof);
         if (size > 0)
-            waiting.channel.read_ahead().append(bytes.data(), static_cast<std::size_t>(size));
+            waiting.received.append(bytes.data(), static_cast<std::size_t>(size));
         else if (errno == EAGAIN)
             return {};
         else if (errno != EINTR)
@@ -191,14 +186,19 @@ Parking::Received Parking::receive(Waiting& waiting)
     return {std::nullopt, true};
 }
 
-void Parking::on_readable(Place place)
+// Unless it was closed meanwhile.
+void Parking::on_readable(std::uint64_t number)
 {
+    const auto place = waiting_.find(number);
+    if (place == waiting_.end())
+        return;
+    place->second.wait = 0;
     std::optional<Announce> announce;
     try {
-        const auto [frame, more_may_be_there] = receive(*place);
+        const auto [frame, more_may_be_there] = receive(place->second);
         if (!frame) {
             if (more_may_be_there)
-                go_on_later(place);
+                go_on_later(number);
             else
                 wait(place);
             return;
@@ -209,7 +209,7 @@ void Parking::on_readable(Place place)
         log::debug("a parked connection ended",
                    {{"code", name_of(code_of(error.code()))}, {"reason", error.code().message()}});
     }
-    Waiting waiting = std::move(*place);
+    Waiting waiting = std::move(place->second);
     waiting_.erase(place);
     if (!session_)
         return;
@@ -218,7 +218,8 @@ void Parking::on_readable(Place place)
         target_ = std::max<std::size_t>(1, target_) - 1;
         return;
     }
-    on_announce_(std::move(*announce), waiting.channel.release());
+    waiting.channel.unread(std::as_bytes(std::span(waiting.received)));
+    on_announce_(std::move(*announce), std::move(waiting.channel));
     fill_up();
 }
 
@@ -229,13 +230,8 @@ awaitable<void> Parking::tend()
         // The remote proxy takes the youngest first, so the oldest are those that nobody needs.
         const auto before = Clock::now() - options_.kept_for;
         const std::size_t least = options_.number.value_or(1);
-        std::size_t left = waiting_.size();
-        for (Waiting& each : waiting_) {
-            if (left <= least || each.since > before)
-                break;
-            std::error_code ignored;
-            each.channel.socket().close(ignored);
-            --left;
+        while (waiting_.size() > least && waiting_.begin()->second.since <= before) {
+            erase(waiting_.begin());
             if (target_ > least)
                 --target_;
         }

@@ -2,14 +2,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <list>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "common/base/asio.hpp"
 #include "common/base/task_group.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/transport/async_channel.hpp"
+#include "common/transport/channel.hpp"
+#include "common/transport/idle_watch.hpp"
 #include "origin-proxy/link/data_dialler.hpp"
 
 namespace tunnel {
@@ -28,8 +31,10 @@ public:
     // A visitor has been announced on a parked connection, whose next bytes are its stream's.
     using OnAnnounce = std::function<void(Announce&&, Channel&&)>;
 
-    Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, Options options,
-            OnAnnounce on_announce);
+    // `io`, `tasks`, `dialler` and `idle` must outlive it.
+    Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, IdleWatch& idle,
+            Options options, OnAnnounce on_announce);
+    ~Parking();
 
     // Whether to ask for it at log-in.
     bool wanted() const { return options_.number != 0; }
@@ -57,12 +62,14 @@ public:
 
 private:
     struct Waiting {
-        AsyncChannel channel;
+        Channel channel;
+        std::string received{}; // and not taken as frames yet
         Clock::time_point since = Clock::now();
-        int unknown = 0; // frames of unknown kinds that have come
+        int unknown = 0;          // frames of unknown kinds that have come
+        IdleWatch::Wait wait = 0; // 0: none
     };
 
-    using Place = std::list<Waiting>::iterator;
+    using All = std::map<std::uint64_t, Waiting>; // by their numbers
 
     // What reading one has come to.
     struct Received {
@@ -73,19 +80,22 @@ private:
     void fill_up();
     awaitable<void> dial();
     void park(Channel connection);
-    void wait(Place place);
-    void go_on_later(Place place);
+    void wait(All::iterator place);
+    void go_on_later(std::uint64_t number);
     Received receive(Waiting& waiting);
-    void on_readable(Place place);
+    void on_readable(std::uint64_t number);
+    All::iterator erase(All::iterator place);
 
     asio::io_context& io_;
     TaskGroup& tasks_;
     const DataDialler& dialler_;
+    IdleWatch& idle_;
     Options options_;
     const OnAnnounce on_announce_;
     std::optional<Session> session_; // while it is open
     std::uint64_t next_number_ = 0;  // of what is parked in this session
-    std::list<Waiting> waiting_;     // the oldest first
+    All waiting_;                    // the oldest first
+    std::uint64_t latest_ = 0;       // number of what waits
     std::size_t dialling_ = 0;
     std::size_t target_ = 0; // to be there, waiting
 };

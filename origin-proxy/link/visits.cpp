@@ -25,7 +25,7 @@ Visits::Visits(asio::io_context& io, TaskGroup& tasks, DataPlane& plane, Parking
       on_end_(std::move(on_end)),
       refuse_([this](const IncomingVisitor& incoming) { refuse_incoming(incoming); }),
       slots_(plane.slots),
-      parking_(io, tasks, plane.dialler, parking,
+      parking_(io, tasks, plane.dialler, plane.idle, parking,
                [this](Announce&& announce, Channel&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
@@ -202,6 +202,8 @@ void Visits::relay_parked(IncomingVisitor& incoming, Channel connection)
 void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream)
 {
     PairOptions pair_options{0, incoming.limits()};
+    pair_options.first_is_unix = incoming.is_unix();
+    pair_options.lacks_keep_alive = !incoming.is_unix();
     if (incoming.session().framed)
         pair_options.framed = std::move(stream);
     Announce announce = incoming.take_announce();

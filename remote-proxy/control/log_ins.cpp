@@ -84,7 +84,6 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
 // Until a visitor comes.
 awaitable<void> LogIns::park(ControlPort::Connection connection, SessionId session)
 {
-    reset_on_close(connection.channel.socket().native_handle());
     if (OriginLink* const link = links_.find(session))
         link->parked.put(connection.channel.release());
     co_return;

@@ -47,7 +47,7 @@ public:
 
     std::size_t size() const { return connections_.size(); }
 
-    // Prepared by prepare_stream(). If there is no room it is closed.
+    // Between two streams in frames. If there is no room it is closed.
     void put(Channel connection);
 
     // One that seems alive.

@@ -209,9 +209,9 @@ void Admission::admit(const ServicePointer& service, Listener::Accepted accepted
         reset(accepted.socket);
         return;
     }
-    log::debug("new visitor", {{"visitor", to_string(accepted.peer)}, {"waiting", room_.size()}});
     ++service->counts.visitors;
     Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
+    log::debug("new visitor", {{"visitor", visitor.address}, {"waiting", room_.size()}});
     visitor.ip = accepted.peer.address();
     visitor.permit = std::move(std::get<VisitorLimits::Permit>(answer));
     visitor.service = service;

@@ -306,11 +306,12 @@ awaitable<void> Visitors::pair(AsyncChannel channel, std::string peer, Ticket ti
                        Code::unknown_ticket);
         co_return;
     }
-    reset_on_close(channel.socket().native_handle());
     // The session of the connection, whoever is logged in later.
     std::optional<FramedStream> framed;
     if (link->session)
         framed.emplace();
+    else
+        reset_on_close(channel.socket().native_handle());
     Reason failure;
     bool refused = false;
     try {
