@@ -4,12 +4,14 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <ctime>
 #include <exception>
 #include <iterator>
 #include <mutex>
 #include <optional>
 
 #include <fmt/chrono.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -63,11 +65,26 @@ bool is_plain(unsigned char byte)
     return byte > ' ' && byte < 0x7f && byte != '"' && byte != '=' && byte != '\\';
 }
 
-void append_escaped(std::string& line, std::string_view text)
+// A line while it is made. Each visitor has one, so it needs no memory of its own.
+using Line = fmt::basic_memory_buffer<char, 512>;
+
+void append(Line& line, std::string_view text)
+{
+    line.append(text.data(), text.data() + text.size());
+}
+
+template <class Number>
+void append_number(Line& line, Number number)
+{
+    const fmt::format_int digits(number);
+    line.append(digits.data(), digits.data() + digits.size());
+}
+
+void append_escaped(Line& line, std::string_view text)
 {
     for (const unsigned char byte : text) {
         if (is_plain(byte) || byte == ' ' || byte == '=')
-            line += static_cast<char>(byte);
+            line.push_back(static_cast<char>(byte));
         else if (byte == '"' || byte == '\\')
             fmt::format_to(std::back_inserter(line), "\\{}", static_cast<char>(byte));
         else
@@ -75,40 +92,44 @@ void append_escaped(std::string& line, std::string_view text)
     }
 }
 
-void append_value(std::string& line, const Field& field)
+void append_value(Line& line, const Field& field)
 {
     if (const auto* number = std::get_if<std::uint64_t>(&field.value)) {
-        fmt::format_to(std::back_inserter(line), "{}", *number);
+        append_number(line, *number);
     } else if (const auto* bytes = std::get_if<Bytes>(&field.value)) {
-        fmt::format_to(std::back_inserter(line), "{}", bytes->count);
+        append_number(line, bytes->count);
     } else if (const auto* seconds = std::get_if<Seconds>(&field.value)) {
-        fmt::format_to(std::back_inserter(line), "{:.3f}s", seconds->count);
+        fmt::format_to(std::back_inserter(line), FMT_COMPILE("{:.3f}s"), seconds->count);
     } else {
-        const auto& text = std::get<std::string>(field.value);
+        const auto text = std::get<std::string_view>(field.value);
         const bool quoted = text.empty() || !std::ranges::all_of(text, is_plain);
         if (quoted)
-            line += '"';
+            line.push_back('"');
         append_escaped(line, text);
         if (quoted)
-            line += '"';
+            line.push_back('"');
     }
 }
 
-std::string render_text(std::string_view time, const Style& style, std::string_view message,
-                        Fields fields, std::uint64_t left_out, bool colour)
+void append_text(Line& line, std::string_view time, const Style& style, std::string_view message,
+                 Fields fields, std::uint64_t left_out, bool colour)
 {
-    std::string line = colour ? fmt::format("{} {}{:<5}\x1b[0m ", time, style.colour, style.name)
-                              : fmt::format("{} {:<5} ", time, style.name);
+    if (colour)
+        fmt::format_to(std::back_inserter(line), "{} {}{:<5}\x1b[0m ", time, style.colour,
+                       style.name);
+    else
+        fmt::format_to(std::back_inserter(line), FMT_COMPILE("{} {:<5} "), time, style.name);
     append_escaped(line, message);
     for (const Field& field : fields) {
         if (field.key.empty())
             continue;
-        fmt::format_to(std::back_inserter(line), " {}=", field.key);
+        line.push_back(' ');
+        append(line, field.key);
+        line.push_back('=');
         append_value(line, field);
     }
     if (left_out > 0)
         fmt::format_to(std::back_inserter(line), " left-out={}", left_out);
-    return line;
 }
 
 // With the unit, since a number of JSON has none.
@@ -141,7 +162,7 @@ std::string render_json(std::string_view time, const Style& style, std::string_v
         else if (const auto* const number = std::get_if<std::uint64_t>(&field.value))
             place = *number;
         else
-            place = std::get<std::string>(field.value);
+            place = std::get<std::string_view>(field.value);
     }
     if (left_out > 0)
         object["left_out"] = left_out;
@@ -149,34 +170,58 @@ std::string render_json(std::string_view time, const Style& style, std::string_v
     return object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-std::string render_line(Format format, std::chrono::system_clock::time_point time, Level level,
-                        std::string_view message, Fields fields, std::uint64_t left_out,
-                        bool colour)
+// A day's date and a second's time take longer to make than the rest of a line, and many lines are
+// of one second.
+std::string_view up_to_seconds(std::time_t time)
+{
+    thread_local std::time_t made_for = -1;
+    thread_local std::string made;
+    if (made_for != time) {
+        made = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(time));
+        made_for = time;
+    }
+    return made;
+}
+
+void append_line(Line& line, Format format, std::chrono::system_clock::time_point time, Level level,
+                 std::string_view message, Fields fields, std::uint64_t left_out, bool colour)
 {
     const auto since_epoch =
         std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch());
-    const std::string stamp = fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                                          fmt::gmtime(std::chrono::system_clock::to_time_t(time)),
-                                          since_epoch.count() % 1000);
+    fmt::basic_memory_buffer<char, 32> stamp;
+    fmt::format_to(std::back_inserter(stamp), FMT_COMPILE("{}.{:03}Z"),
+                   up_to_seconds(std::chrono::system_clock::to_time_t(time)),
+                   since_epoch.count() % 1000);
+    const std::string_view shown(stamp.data(), stamp.size());
     const Style& style = styles.at(static_cast<std::size_t>(level));
-    return format == Format::json ? render_json(stamp, style, message, fields, left_out)
-                                  : render_text(stamp, style, message, fields, left_out, colour);
+    if (format == Format::json)
+        append(line, render_json(shown, style, message, fields, left_out));
+    else
+        append_text(line, shown, style, message, fields, left_out, colour);
 }
 
 // The line as of now, with its end of line.
-std::string line_now(Level level, std::string_view message, Fields fields,
-                     std::uint64_t left_out = 0)
+void append_line_now(Line& line, Level level, std::string_view message, Fields fields,
+                     std::uint64_t left_out)
 {
-    return render_line(settings.format, std::chrono::system_clock::now(), level, message, fields,
-                       left_out, settings.colour) +
-           '\n';
+    append_line(line, settings.format, std::chrono::system_clock::now(), level, message, fields,
+                left_out, settings.colour);
+    line.push_back('\n');
+}
+
+std::string line_now(Level level, std::string_view message, Fields fields, std::uint64_t left_out)
+{
+    Line line;
+    append_line_now(line, level, message, fields, left_out);
+    return fmt::to_string(line);
 }
 
 void write_line(Level level, std::string_view message, Fields fields, std::uint64_t left_out)
 {
-    const std::string line = line_now(level, message, fields, left_out);
+    Line line;
+    append_line_now(line, level, message, fields, left_out);
     if (queue != nullptr) {
-        queue->put(line);
+        queue->put({line.data(), line.size()});
         return;
     }
     // One write for the whole line, so that lines of several threads do not mix.
@@ -306,15 +351,17 @@ void finish(std::chrono::steady_clock::time_point limit)
 
 std::string escape(std::string_view text)
 {
-    std::string escaped;
+    Line escaped;
     append_escaped(escaped, text);
-    return escaped;
+    return fmt::to_string(escaped);
 }
 
 std::string render(Format format, std::chrono::system_clock::time_point time, Level level,
                    std::string_view message, Fields fields, bool colour)
 {
-    return render_line(format, time, level, message, fields, 0, colour);
+    Line line;
+    append_line(line, format, time, level, message, fields, 0, colour);
+    return fmt::to_string(line);
 }
 
 } // namespace tunnel::log

@@ -26,13 +26,14 @@ struct Seconds {
 
 // One key=value. In JSON the key has underscores and the unit, so that {"retry-in", 25ms} is
 // retry-in=0.025s in text and "retry_in_seconds":0.025 in JSON; {"up", Bytes{82}} is up=82 and
-// "up_bytes":82. Durations become seconds. A field with an empty key is left out.
+// "up_bytes":82. Durations become seconds. A field with an empty key is left out. The text belongs
+// to whoever writes the line.
 struct Field {
     // Longer texts are cut: many come from peers.
     static constexpr std::size_t longest_text = 512;
 
     Field(std::string_view name, std::string_view text)
-        : key(name), value(std::string(text.substr(0, longest_text)))
+        : key(name), value(text.substr(0, longest_text))
     {
     }
 
@@ -55,7 +56,7 @@ struct Field {
     Field(std::string_view name, Bytes bytes) : key(name), value(bytes) {}
 
     std::string_view key;
-    std::variant<std::string, std::uint64_t, Seconds, Bytes> value;
+    std::variant<std::string_view, std::uint64_t, Seconds, Bytes> value;
     std::string_view peer{}; // whose budget the line uses, if no field says it; not shown
 };
 

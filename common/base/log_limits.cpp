@@ -22,13 +22,14 @@ constexpr auto between_forgetting = std::chrono::seconds(1);
 // Time, level, and what stands around the fields.
 constexpr std::size_t around_a_line = 40;
 
-const std::string* text_of(Fields fields, std::string_view key)
+// Empty: there is none.
+std::string_view text_of(Fields fields, std::string_view key)
 {
     const auto found = std::ranges::find(fields, key, &Field::key);
     if (found == fields.end())
-        return nullptr;
-    const auto* const text = std::get_if<std::string>(&found->value);
-    return text != nullptr && !text->empty() ? text : nullptr;
+        return {};
+    const auto* const text = std::get_if<std::string_view>(&found->value);
+    return text != nullptr ? *text : std::string_view();
 }
 
 // "192.0.2.1:80" and "[2001:db8::1]:80" without the port; "/path" and "name" as they are.
@@ -47,7 +48,7 @@ double size_of(std::string_view message, Fields fields)
     std::size_t size = around_a_line + message.size();
     for (const Field& field : fields) {
         size += field.key.size() + 2;
-        if (const auto* const text = std::get_if<std::string>(&field.value))
+        if (const auto* const text = std::get_if<std::string_view>(&field.value))
             for (const char byte : *text)
                 size += byte >= ' ' && byte <= '~' ? 1 : 4;
         else
@@ -64,15 +65,13 @@ std::string_view peer_of(Fields fields)
         std::ranges::find_if(fields, [](const Field& each) { return !each.peer.empty(); });
     if (told != fields.end())
         return told->peer;
-    if (const std::string* const name = text_of(fields, "name"))
-        return *name;
+    if (const std::string_view name = text_of(fields, "name"); !name.empty())
+        return name;
     for (const std::string_view key : {"origin", "remote", "peer", "visitor", "address", "by"}) {
-        if (const std::string* const address = text_of(fields, key))
-            return without_port(*address);
+        if (const std::string_view address = text_of(fields, key); !address.empty())
+            return without_port(address);
     }
-    if (const std::string* const service = text_of(fields, "service"))
-        return *service;
-    return {};
+    return text_of(fields, "service");
 }
 
 double Limits::Entry::left_at(Clock::time_point now) const
@@ -128,9 +127,9 @@ Limits::Entry& Limits::entry_of(std::string_view message, Fields fields, std::st
             overflow_ = {of_the_others, of_the_others.at_once, now};
         return overflow_;
     }
-    const Budget budget = text_of(fields, "visitor") != nullptr   ? of_visitors
-                          : text_of(fields, "service") != nullptr ? of_services
-                                                                  : usual;
+    const Budget budget = !text_of(fields, "visitor").empty()   ? of_visitors
+                          : !text_of(fields, "service").empty() ? of_services
+                                                                : usual;
     Entry& entry = entries_[key_];
     entry = {budget, budget.at_once, now};
     return entry;
