@@ -62,8 +62,9 @@ void Metrics::histogram(const std::string& name, const std::string& help,
 {
     ClientMetric metric;
     std::uint64_t count = 0;
-    for (std::size_t i = 0; i < histogram.counts().size(); ++i) {
-        count += histogram.counts()[i];
+    const auto counts = histogram.counts();
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+        count += counts[i];
         const double bound = i < Histogram::bounds.size() ? Histogram::bounds[i]
                                                           : std::numeric_limits<double>::infinity();
         metric.histogram.bucket.push_back({count, bound});

@@ -30,6 +30,8 @@ Reason describe(End end, const Sides& sides)
     case End::forbidden:
         return {Code::foreign_proxy_header,
                 fmt::format("the {} began with a header of the PROXY protocol", sides.first)};
+    case End::not_opened:
+        return {Code::failed, fmt::format("there was no {}", sides.first)};
     case End::not_started:
         return {Code::data_connection_lost,
                 fmt::format("lost the {} before it began", sides.second)};

@@ -39,13 +39,17 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
     std::size_t moved = 0;
     bool began = false;
     while (!finished_) {
-        if (!waits_for_piece_) {
+        const bool is_guarded = means.guard != nullptr && *means.guard != nullptr;
+        // Under a guard or a limit it is not known what may go with it, and when.
+        if (is_guarded || allowance_)
+            announces_ = false;
+        if (!waits_for_piece_ && !announces_) {
             if (const Progress flushed = flush(to); flushed != Progress::more)
                 return flushed;
         }
         if (saw_end_)
             return pass_end(to, means);
-        if (means.guard != nullptr && *means.guard != nullptr) {
+        if (is_guarded) {
             if (const Progress passed = pass_guard(from, *means.guard); passed != Progress::more)
                 return passed;
         }
@@ -271,27 +275,35 @@ Progress Direction::peek(Channel& from, Channel& to, const Means& means)
     const std::size_t most = allowance_ ? allowance_->bytes(means.now) : most_ahead;
     if (most == 0)
         return Progress::throttled;
-    const auto room = means.buffer.subspan(frame_header_size, std::min(most, most_ahead));
-    const ssize_t size = from.peek(room);
+    const std::size_t announced = announces_ ? held_.left().size() : 0;
+    const auto frame = means.buffer.subspan(announced);
+    const ssize_t size = from.peek(frame.subspan(frame_header_size, std::min(most, most_ahead)));
     if (allowance_)
         allowance_->use(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
     readable_ = false;
     if (size < 0 && errno != EAGAIN && errno != EINTR)
         return Progress::from_failed;
-    if (size <= 0) // an end can wait
-        return Progress::waiting;
+    announces_ = false;
+    if (size <= 0) { // an end can wait
+        const Progress flushed = flush(to);
+        return flushed == Progress::more ? Progress::waiting : flushed;
+    }
     ahead_ = static_cast<std::uint32_t>(size);
-    add_header(means.buffer, ahead_, false);
-    const auto frame = means.buffer.first(frame_header_size + ahead_);
-    const Progress written = write_or_hold(to, frame);
+    add_header(frame, ahead_, false);
+    if (announced > 0) {
+        std::ranges::copy(held_.left(), means.buffer.begin());
+        held_ = HeldBytes();
+    }
+    const Progress written =
+        write_or_hold(to, means.buffer.first(announced + frame_header_size + ahead_));
     return written == Progress::to_failed ? written : Progress::waiting;
 }
 
-void Direction::await_start(std::size_t ahead)
+void Direction::await_start()
 {
     awaits_start_ = true;
-    ahead_ = static_cast<std::uint32_t>(ahead);
-    bytes_ += ahead;
+    announces_ = !held_.empty() && held_.size() <= most_ahead;
+    readable_ = true; // asked at once: what is there goes with the announcement
 }
 
 void Direction::start()

@@ -82,10 +82,14 @@ public:
 
     void hurry() { waits_for_piece_ = false; }
 
-    // Peeks at the sender's bytes, and takes none until start(); `ahead` of them were sent so.
-    void await_start(std::size_t ahead);
+    // Peeks at the sender's bytes, and takes none until start(). What send_first() was given before
+    // goes out with the first of them, if they are there already.
+    void await_start();
 
     bool awaits_start() const { return awaits_start_; }
+
+    // Awaits the start, and has not even begun to tell its peer of the stream.
+    bool has_sent_nothing() const { return announces_; }
 
     // From here on the sender's bytes are taken, first those that were peeked at.
     void start();
@@ -176,6 +180,7 @@ private:
     std::uint8_t small_pieces_ = 0; // in a row, while splicing
     bool awaits_start_ = false;
     bool waits_for_piece_ = false; // what is held
+    bool announces_ = false;       // what is held goes with the first bytes
     bool splicing_ = false;
     bool readable_ = false; // the first event says whether it is
     bool writable_ = true;

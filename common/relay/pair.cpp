@@ -14,6 +14,7 @@ Pair::Pair(Channel one, Channel other, Relay::Done when_done, PairOptions option
       done(std::move(when_done)),
       group(options.group),
       view(options.view),
+      opener(std::move(options.opener)),
       guard(options.guard),
       was_framed(options.framed),
       first_is_unix(options.first_is_unix),
@@ -33,7 +34,7 @@ Pair::Pair(Channel one, Channel other, Relay::Done when_done, PairOptions option
     if (framed.unsent_may_wait)
         forth.wait_for_piece();
     if (framed.awaits_start)
-        forth.await_start(framed.sent_ahead);
+        forth.await_start();
 }
 
 Flow Pair::close(End how)
@@ -49,14 +50,18 @@ Flow Pair::close(End how)
     } else if (how == End::refused) {
         flow.refusal = back.take_refusal();
     }
+    if (how == End::not_opened || (how == End::first_failed && forth.has_sent_nothing()))
+        flow.second = std::move(second);
     // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
     // of the stream that the connection carried before. Later a reset tells it at once.
     if (!has_started()) {
         if (how == End::not_started || how == End::refused)
             flow.first = std::move(first);
-    } else if (how != End::finished && was_framed) {
+    } else if (how != End::finished && was_framed && second.is_open()) {
         reset_on_close(second.descriptor());
     }
+    if (how == End::not_opened)
+        flow.opener = std::move(opener);
     // What else is not finished is prepared to reset.
     first.close();
     second.close();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 
 #include "common/relay/direction.hpp"
 #include "common/relay/relay.hpp"
@@ -24,15 +25,16 @@ struct Pair {
     Direction back;  // second to first
     Relay::Done done;
     Clock::time_point began;
-    Clock::time_point last_byte; // of either direction, or `began`
-    Timers::iterator timer;      // valid while `timed`
-    Timers::iterator turn;       // valid while `throttled`
-    std::uint64_t group;         // see Relay::end_group()
-    PairView* view;              // null: nobody looks
-    Guard guard;                 // of the first's first bytes; null: none, or it has let them pass
-    int unacknowledged = 0;      // when a timer last came due: what the kernel still held
-    std::uint32_t place = 0;     // in the worker's list of pairs
-    const bool was_framed;       // when it began
+    Clock::time_point last_byte;    // of either direction, or `began`
+    Timers::iterator timer;         // valid while `timed`
+    Timers::iterator turn;          // valid while `throttled`
+    std::uint64_t group;            // see Relay::end_group()
+    PairView* view;                 // null: nobody looks
+    std::unique_ptr<Opener> opener; // null: the first is there
+    Guard guard;             // of the first's first bytes; null: none, or it has let them pass
+    int unacknowledged = 0;  // when a timer last came due: what the kernel still held
+    std::uint32_t place = 0; // in the worker's list of pairs
+    const bool was_framed;   // when it began
     const bool first_is_unix;
     bool lacks_keep_alive; // see PairOptions
     bool timed = false;

@@ -32,17 +32,19 @@ enum class End : std::uint8_t {
     not_started,        // a framed socket broke before its peer had taken the stream on
     start_timeout,      // its peer said nothing about it in time
     forbidden,          // the first socket's stream began as it must not
+    not_opened,         // there is no first channel; nothing was done with the second
 };
 
 // That the second channel carries streams in frames (framing.hpp), so that it can be used again for
 // the next stream, and how this one begins.
 struct FramedStream {
-    std::string unsent{}; // goes out before everything else
+    // Goes out before everything else; if the start is awaited, with the first bytes that are
+    // there.
+    std::string unsent{};
     // The peer has not taken the stream on. Until it says start nothing is lost of what the first
     // channel gives: what is there is only peeked at and sent, in case that this connection turns
     // out to be dead.
     bool awaits_start = false;
-    std::size_t sent_ahead = 0; // bytes that have been peeked and sent so by the caller
     // `unsent` may wait for the first piece to go with, as long as the relay does not sleep, and
     // for a millisecond at most.
     bool unsent_may_wait = false;
@@ -61,6 +63,16 @@ using Guard = Beginning (*)(std::string_view first);
 
 inline constexpr std::size_t guarded_bytes = 16;
 
+// Makes the first channel of a pair on the thread that will serve it, where that takes a while: a
+// connection over loopback costs its maker the whole handshake.
+class Opener {
+public:
+    virtual ~Opener() = default;
+
+    // Must not wait, nor throw. A closed channel: there is none.
+    virtual Channel open() = 0;
+};
+
 struct Flow {
     std::uint64_t first_to_second = 0; // bytes that the second socket has taken
     std::uint64_t second_to_first = 0;
@@ -68,9 +80,10 @@ struct Flow {
     std::chrono::steady_clock::duration duration{}; // from hand_over() to the end
 
     // What the receiver of this may keep; all else is closed.
-    Channel first{};       // not_started, and refused before the start: nothing of it is lost
-    Channel second{};      // finished: if framed and good for another stream
-    std::string refusal{}; // refused: the body of the frame
+    Channel first{};  // not_started, and refused before the start: nothing of it is lost
+    Channel second{}; // finished: if framed and good for another stream; or nothing was sent on it
+    std::string refusal{};            // refused: the body of the frame
+    std::unique_ptr<Opener> opener{}; // not_opened
 };
 
 // What whoever handed a pair over sees of it while it lives, and may want of it. From any thread.
@@ -90,6 +103,7 @@ struct PairOptions {
     Guard guard = nullptr;
     PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
     std::optional<FramedStream> framed{};
+    std::unique_ptr<Opener> opener{}; // if the first channel is still to be made
     // The first socket has no keep_alive() yet. It gets it when the pair has lived for a second,
     // for which most do not live.
     bool lacks_keep_alive = false;
@@ -135,7 +149,8 @@ public:
     // Takes both channels, whose sockets must be connected, non-blocking, and prepared by
     // prepare_stream(), a framed second one by set_stream_options() alone: if it is cut, its stream
     // has no end, and its peer sees that without a reset. The first may be a Unix socket, which
-    // knows no reset: closing it is one only for a peer that has sent what was not read.
+    // knows no reset: closing it is one only for a peer that has sent what was not read. With an
+    // opener the first is a closed channel.
     // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
     void hand_over(Channel first, Channel second, Done done, PairOptions options = {});
 

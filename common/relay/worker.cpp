@@ -279,10 +279,12 @@ bool Relay::Worker::take_news()
 void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
 {
     Pair& pair = *owned;
-    if (pair.first_is_unix) // where a read also stops short at descriptors that were passed
-        pair.forth.read_until_told();
     pair.place = static_cast<std::uint32_t>(pairs_.size());
     pairs_.push_back(std::move(owned));
+    if (pair.opener && !open(pair))
+        return;
+    if (pair.first_is_unix) // where a read also stops short at descriptors that were passed
+        pair.forth.read_until_told();
     const auto tag = reinterpret_cast<std::uintptr_t>(&pair);
     if (!watch(pair.first.descriptor(), tag)) {
         end(pair, End::first_failed);
@@ -296,6 +298,18 @@ void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
             starting_.push_back(&pair);
         }
     }
+}
+
+// Whether there is a first channel now.
+bool Relay::Worker::open(Pair& pair)
+{
+    pair.first = pair.opener->open();
+    const bool is_open = pair.first.is_open();
+    if (is_open)
+        pair.opener.reset();
+    else
+        end(pair, End::not_opened);
+    return is_open;
 }
 
 bool Relay::Worker::watch(int descriptor, std::uintptr_t tag)

@@ -80,6 +80,7 @@ private:
     void end_from_anywhere(Which which);
     bool take_news();
     void adopt(std::unique_ptr<Pair> pair);
+    bool open(Pair& pair);
     bool watch(int descriptor, std::uintptr_t tag);
     void on_pair_event(std::uint64_t data, std::uint32_t events);
     void progress(Pair& pair);

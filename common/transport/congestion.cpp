@@ -47,14 +47,6 @@ const std::string& choice_of_the_system()
     return name;
 }
 
-bool is_loopback(const tcp::endpoint& peer)
-{
-    const asio::ip::address address = peer.address();
-    if (address.is_v6() && address.to_v6().is_v4_mapped())
-        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
-    return address.is_loopback();
-}
-
 } // namespace
 
 std::optional<Congestion> Congestion::parse(const std::string& text)
@@ -101,6 +93,14 @@ void Congestion::prepare_connect(int descriptor, const tcp::endpoint& peer, Hop 
         set_unpaced(descriptor);
     else if (kind_ == Kind::automatic && hop == Hop::between)
         set(descriptor, "bbr");
+}
+
+bool is_loopback(const tcp::endpoint& peer)
+{
+    const asio::ip::address address = peer.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped())
+        return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+    return address.is_loopback();
 }
 
 std::string congestion_of(int descriptor)

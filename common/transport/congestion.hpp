@@ -50,6 +50,9 @@ private:
     std::string name_;
 };
 
+// Also of an IPv4 address in IPv6's form.
+bool is_loopback(const tcp::endpoint& peer);
+
 // The algorithm a socket has, empty if it is no TCP socket.
 std::string congestion_of(int descriptor);
 

@@ -68,6 +68,14 @@ Attempt attempt(const tcp::endpoint& endpoint, const Congestion& congestion, Hop
 
 } // namespace
 
+Fd connect_at_once(const tcp::endpoint& endpoint, const Congestion& congestion, Hop hop,
+                   std::error_code& error)
+{
+    Attempt only = attempt(endpoint, congestion, hop);
+    error.assign(only.error, std::system_category());
+    return error ? Fd() : std::move(only.socket);
+}
+
 std::vector<tcp::endpoint> interleave(const std::vector<tcp::endpoint>& endpoints)
 {
     std::vector<tcp::endpoint> first;

@@ -22,6 +22,11 @@ struct Dialled {
     tcp::endpoint peer;
 };
 
+// One attempt, which never waits: only an endpoint of this machine answers within the call. Safe
+// from any thread. `error`: why there is no socket, operation_in_progress if there was no answer.
+Fd connect_at_once(const tcp::endpoint& endpoint, const Congestion& congestion, Hop hop,
+                   std::error_code& error);
+
 // Connects to one of several endpoints, in interleaved order: the next is tried when the one before
 // has failed or has not answered for 250 ms, and the first to succeed wins (RFC 8305, section 5).
 // Where there are so many that the last would have no time left, they follow each other faster.

@@ -9,7 +9,7 @@
 #include "common/security/proof.hpp"
 #include "common/transport/dial.hpp"
 #include "common/transport/socket.hpp"
-#include "origin-proxy/servers/visitor_header.hpp"
+#include "origin-proxy/link/server_channel.hpp"
 
 namespace tunnel {
 
@@ -40,8 +40,7 @@ IncomingVisitor::IncomingVisitor(DataPlane& plane, Announce announce, Session se
       announce_(std::move(announce)),
       session_(std::move(session)),
       log_in_(log_in),
-      service_(plane.services.find(announce_.service)),
-      to_server_(service_ ? service_->origin_server.begin() : std::nullopt)
+      service_(plane.services.find(announce_.service))
 {
     if (!service_)
         failure_ = no_such_service();
@@ -51,6 +50,7 @@ awaitable<void> IncomingVisitor::connect(const OnFailure& on_failure)
 {
     using namespace asio::experimental::awaitable_operators;
     on_failure_ = &on_failure;
+    begin();
     // Beside the other: the slower one decides how long the visitor waits.
     Dial back = plane_.dialler.begin(session_);
     // Neither throws. What is decided already needs no waiting, and waiting for two has its price.
@@ -65,10 +65,36 @@ awaitable<void> IncomingVisitor::connect(const OnFailure& on_failure)
         conclude();
 }
 
+void IncomingVisitor::begin()
+{
+    if (auto begun = service_ ? service_->origin_server.begin() : std::nullopt)
+        to_server_.emplace(std::move(*begun));
+}
+
+std::unique_ptr<LocalOpener> IncomingVisitor::local_opener() const
+{
+    const auto server = service_ ? service_->origin_server.on_this_machine() : std::nullopt;
+    if (!server)
+        return nullptr;
+    return std::make_unique<LocalOpener>(LocalOpener::Visit{announce_, session_, log_in_}, *server,
+                                         service_->origin_server.congestion(),
+                                         service_->options.rules.proxy_protocol,
+                                         plane_.counts.dials);
+}
+
+void IncomingVisitor::server_failed(std::error_code error)
+{
+    if (!service_) // withdrawn meanwhile, which is its failure by now
+        return;
+    ++plane_.counts.failed_dials;
+    fail(failure_of(*service_, error));
+}
+
 bool IncomingVisitor::connect_server_at_once()
 {
     if (!failure_.empty())
         return false;
+    begin();
     auto connected = to_server_ ? to_server_->take_connected() : std::nullopt;
     if (!connected)
         return false;
@@ -96,21 +122,17 @@ awaitable<void> IncomingVisitor::connect_server()
         (*on_failure_)(*this);
 }
 
-// Every connection to an origin server passes here, once. Answers what failed; empty: nothing.
+// Answers what failed; empty: nothing.
 Reason IncomingVisitor::prepare_server(Fd socket)
 {
-    if (!is_unix())
-        send_without_delay(socket.get());
-    reset_on_close(socket.get());
     plane_.counts.dials.observe(Clock::now() - began_);
-    const std::string header = visitor_header(service_->options.rules.proxy_protocol, announce_);
-    Channel server(std::move(socket));
-    if (!header.empty()) {
-        if (const std::error_code error = server.send_at_once(header))
-            return failure_of(*service_, error);
+    try {
+        server_ = server_channel(std::move(socket), is_unix(),
+                                 service_->options.rules.proxy_protocol, announce_);
+        return {};
+    } catch (const std::system_error& error) {
+        return failure_of(*service_, error.code());
     }
-    server_ = std::move(server);
-    return {};
 }
 
 awaitable<void> IncomingVisitor::dial_back(Dial begun)

@@ -14,6 +14,7 @@
 #include "common/relay/relay.hpp"
 #include "origin-proxy/link/data_dialler.hpp"
 #include "origin-proxy/link/data_plane.hpp"
+#include "origin-proxy/link/local_opener.hpp"
 #include "origin-proxy/servers/services.hpp"
 
 namespace tunnel {
@@ -25,9 +26,8 @@ public:
     // Has to tell the remote proxy of the failure, on the control connection.
     using OnFailure = std::function<void(const IncomingVisitor&)>;
 
-    // Begins to connect to the origin server. Has failed already if there is no such service.
-    // `log_in` is the number of the one in whose session the visitor was announced. `plane` must
-    // outlive it.
+    // Has failed already if there is no such service. `log_in` is the number of the one in whose
+    // session the visitor was announced. `plane` must outlive it.
     IncomingVisitor(DataPlane& plane, Announce announce, Session session, std::uint64_t log_in);
 
     const Announce& announce() const { return announce_; }
@@ -46,6 +46,13 @@ public:
     // Makes both connections, and says on the data connection what became of the origin server.
     // `on_failure` is called at once, at most once, for a failure that cannot go that way.
     awaitable<void> connect(const OnFailure& on_failure);
+
+    // Null: the origin server is not known to be on this machine, and one of the others has to be
+    // called. Else the relay may connect to it.
+    std::unique_ptr<LocalOpener> local_opener() const;
+
+    // What came of a connection to the origin server that others have made.
+    void server_failed(std::error_code error);
 
     // Connects to the origin server alone: whether that has succeeded without waiting. If not, call
     // connect_server().
@@ -66,6 +73,7 @@ public:
     void end_failed();
 
 private:
+    void begin();
     awaitable<void> dial_back(Dial begun);
     Reason prepare_server(Fd socket);
     void conclude();

@@ -20,6 +20,9 @@ public:
     // The oldest is forgotten if there are too many.
     void insert(const Ticket& ticket);
 
+    // It is as if it had not come, but counts until it would have been forgotten.
+    void erase(const Ticket& ticket) { tickets_.erase(ticket); }
+
     void clear();
 
     bool contains(const Ticket& ticket) const { return tickets_.contains(ticket); }

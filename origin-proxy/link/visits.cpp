@@ -89,6 +89,14 @@ void Visits::on_parked_announce(Announce&& announce, Channel&& connection)
         return;
     take_slot();
     IncomingVisitor incoming(plane_, std::move(announce), session_, log_ins_);
+    if (auto opener = incoming.local_opener())
+        relay_parked(incoming, std::move(connection), std::move(opener));
+    else
+        connect_parked(std::move(incoming), std::move(connection));
+}
+
+void Visits::connect_parked(IncomingVisitor incoming, Channel connection)
+{
     if (incoming.connect_server_at_once()) // needs no coroutine
         relay_parked(incoming, std::move(connection));
     else
@@ -184,7 +192,8 @@ awaitable<void> Visits::refuse_parked(Channel connection, tcp::endpoint remote, 
     co_await send_last(channel, encode(refuse));
 }
 
-void Visits::relay_parked(IncomingVisitor& incoming, Channel connection)
+void Visits::relay_parked(IncomingVisitor& incoming, Channel connection,
+                          std::unique_ptr<LocalOpener> opener)
 {
     const Ticket& ticket = incoming.announce().ticket;
     if (is_known(ticket)) {
@@ -196,20 +205,40 @@ void Visits::relay_parked(IncomingVisitor& incoming, Channel connection)
     FramedStream stream;
     stream.unsent = encode(Start());
     stream.unsent_may_wait = true; // the answer says the same
-    relay(incoming, std::move(connection), std::move(stream));
+    relay(incoming, std::move(connection), std::move(stream), std::move(opener));
 }
 
-void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream)
+// It could not be connected to at once. It may be away; but its queue may be full, or it has
+// another address, too.
+void Visits::on_not_opened(Flow& flow)
+{
+    auto& opener = static_cast<LocalOpener&>(*flow.opener);
+    LocalOpener::Visit visit = opener.take_visit();
+    served_parked_.erase(visit.announce.ticket);
+    IncomingVisitor incoming(plane_, std::move(visit.announce), std::move(visit.session),
+                             visit.log_in);
+    if (opener.broken())
+        incoming.server_failed(opener.broken());
+    connect_parked(std::move(incoming), std::move(flow.second));
+}
+
+void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream,
+                   std::unique_ptr<LocalOpener> opener)
 {
     PairOptions pair_options{0, incoming.limits()};
     pair_options.first_is_unix = incoming.is_unix();
     pair_options.lacks_keep_alive = !incoming.is_unix();
     if (incoming.session().framed)
         pair_options.framed = std::move(stream);
+    pair_options.opener = std::move(opener);
     Announce announce = incoming.take_announce();
     auto done = [this, visitor = std::move(announce.visitor), service = std::move(announce.service),
                  began = incoming.began(), session = incoming.session().id](Flow& flow) {
         asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
+            if (flow.end == End::not_opened) {
+                on_not_opened(flow);
+                return;
+            }
             plane_.counts.to_origin += flow.second_to_first;
             plane_.counts.to_visitor += flow.first_to_second;
             log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,

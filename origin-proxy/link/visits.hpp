@@ -67,8 +67,12 @@ private:
     awaitable<void> serve(IncomingVisitor incoming);
     awaitable<void> serve_parked(IncomingVisitor incoming, Channel connection);
     awaitable<void> refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse);
-    void relay_parked(IncomingVisitor& incoming, Channel connection);
-    void relay(IncomingVisitor& incoming, Channel data, FramedStream stream = {});
+    void connect_parked(IncomingVisitor incoming, Channel connection);
+    void relay_parked(IncomingVisitor& incoming, Channel connection,
+                      std::unique_ptr<LocalOpener> opener = nullptr);
+    void on_not_opened(Flow& flow);
+    void relay(IncomingVisitor& incoming, Channel data, FramedStream stream = {},
+               std::unique_ptr<LocalOpener> opener = nullptr);
     void take_slot();
     void free_slot();
 

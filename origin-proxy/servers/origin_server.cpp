@@ -21,10 +21,20 @@ std::optional<Dial> OriginServer::begin() const
             return std::nullopt;
         return Dial(Dialled{std::move(attempt.socket), {}});
     }
-    const auto now = Clock::now();
-    if (found_.empty() || now >= looked_up_ + remembered_for)
+    return is_known() ? std::optional(dial_until(Clock::now() + dial_timeout_)) : std::nullopt;
+}
+
+bool OriginServer::is_known() const
+{
+    return !found_.empty() && Clock::now() < looked_up_ + remembered_for;
+}
+
+std::optional<tcp::endpoint> OriginServer::on_this_machine() const
+{
+    if (address_.is_unix() || !is_known())
         return std::nullopt;
-    return dial_until(now + dial_timeout_);
+    const auto endpoints = order_.arrange(found_);
+    return is_loopback(endpoints.front()) ? std::optional(endpoints.front()) : std::nullopt;
 }
 
 awaitable<Fd> OriginServer::dial(std::optional<Dial> begun)

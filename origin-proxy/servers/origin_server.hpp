@@ -30,11 +30,17 @@ public:
     // socket takes nobody now: what dial() then does is up to it.
     std::optional<Dial> begin() const;
 
+    // Where begin() would connect to first, if that is on this machine.
+    std::optional<tcp::endpoint> on_this_machine() const;
+
+    const Congestion& congestion() const { return congestion_; }
+
     // A connection: what `begun` comes to, if there is such. Throws std::system_error. Several may
     // be under way; the object must outlive them.
     awaitable<Fd> dial(std::optional<Dial> begun);
 
 private:
+    bool is_known() const;
     awaitable<void> look_up();
     Dial dial_until(Clock::time_point deadline) const;
 

@@ -1,7 +1,6 @@
 #include "remote-proxy/visitors/visitors.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,7 +9,6 @@
 #include "common/base/log.hpp"
 #include "common/protocol/wire.hpp"
 #include "common/relay/describe.hpp"
-#include "common/relay/framing.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/registry/service_plan.hpp"
 
@@ -46,23 +44,6 @@ Code code_of(const Refuse& refuse)
     default:
         return Code::origin_refused;
     }
-}
-
-// Appends a frame with the bytes that the visitor has sent already, without taking them. Returns
-// how many; nullopt: the visitor has reset, which the kernel reports only once.
-std::optional<std::size_t> append_what_is_there(Channel& visitor, std::string& bytes)
-{
-    std::array<char, 4096> there;
-    const ssize_t size = visitor.peek(std::as_writable_bytes(std::span(there)));
-    if (size < 0 && errno != EAGAIN)
-        return std::nullopt;
-    if (size <= 0)
-        return 0;
-    const auto count = static_cast<std::size_t>(size);
-    const auto header = frame_header(StreamFrame::data, count);
-    bytes.append(reinterpret_cast<const char*>(header.data()), header.size());
-    bytes.append(there.data(), count);
-    return count;
 }
 
 // The reason in a refusal that the relay received; empty if it has none.
@@ -130,25 +111,12 @@ void Visitors::announce_at_once(PublicService& service, OriginLink& link, Visito
                                 Channel connection)
 {
     const Ticket ticket{random_bytes()};
-    std::string bytes = encode(announcement(ticket, visitor, service.options));
+    FramedStream stream;
+    stream.unsent = encode(announcement(ticket, visitor, service.options));
+    stream.awaits_start = true;
     visitor.attempt.emplace(link.carrier);
-    // With a guard or a bandwidth limit, the relay decides which bytes may go.
-    const bool waits = visitor.guard != nullptr || !limits_of(visitor).first_to_second.empty();
-    const auto ahead =
-        waits ? std::optional<std::size_t>(0) : append_what_is_there(visitor.channel, bytes);
-    if (!ahead) {
-        link.parked.put(std::move(connection));
-        visitor.attempt.reset();
-        turn_away(std::move(visitor), describe(End::first_failed, sides_of_remote));
-        return;
-    }
     visitor.early.emplace(EarlyAnnouncement{ticket, link.carrier});
     service.announced_to(link);
-    FramedStream stream;
-    stream.awaits_start = true;
-    stream.sent_ahead = *ahead;
-    const ssize_t sent = connection.send(std::as_bytes(std::span(bytes)));
-    stream.unsent = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
     relay(std::move(visitor), std::move(connection), std::move(stream));
 }
 

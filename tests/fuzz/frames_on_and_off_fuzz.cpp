@@ -109,7 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             chain.adds.wait_for_piece();
     }
     if (is_peeked_at)
-        chain.adds.await_start(0);
+        chain.adds.await_start();
     chain.settle();
     while (!pieces.rest().empty()) {
         chain.send(pieces.next());

@@ -2,6 +2,8 @@
 // the other. The far end of it is played by hand.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <future>
 
 #include <sys/socket.h>
@@ -46,7 +48,7 @@ Beside beside(Relay& relay, bool awaits_start = false, std::string received = {}
     relay.hand_over(
         std::move(first), std::move(second),
         [promise](Flow& flow) { promise->set_value(std::move(flow)); },
-        framed({std::move(unsent), awaits_start, 0, unsent_may_wait}));
+        framed({std::move(unsent), awaits_start, unsent_may_wait}));
     return result;
 }
 
@@ -179,6 +181,46 @@ TEST_CASE("only a raw stream needs a connection that resets when the program is 
     sending.get();
     CHECK(receiving.get().find(raw_frame) != std::string::npos);
     CHECK(would_reset());
+}
+
+TEST_CASE("what announces a stream goes out at once, with the first bytes if they are there")
+{
+    Relay relay({.lent_thread = true});
+    std::string first;
+    SUBCASE("they are there")
+    {
+        first = data_frame("first");
+    }
+    SUBCASE("they are not") {}
+    Beside pair = beside(relay, true, {}, "announced", [&first](Stream& visitor) {
+        if (!first.empty())
+            visitor.send("first");
+    });
+    // It is there as soon as the pair has been handed over, all of it, and no poll() was needed.
+    std::array<char, 100> room{};
+    const ssize_t size = ::recv(pair.peer.descriptor(), room.data(), room.size(), MSG_DONTWAIT);
+    CHECK(std::string(room.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))) ==
+          "announced" + first);
+    pair.peer.send(start_frame);
+    pair.left.send("!");
+    pair.left.finish();
+    const std::string rest = data_frame("!") + end_frame;
+    CHECK(eventually([&] { return relay.poll(), pair.peer.readable_within(0ms); }));
+    for (int i = 0; i < 100; ++i)
+        relay.poll();
+    CHECK(pair.peer.receive(rest.size()) == rest);
+}
+
+TEST_CASE("a connection on which nothing was announced can be used for another visitor")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true, {}, "announced", [](Stream& visitor) { visitor.reset(); });
+    Flow flow = pair.end();
+    CHECK(flow.end == End::first_failed);
+    REQUIRE(flow.second.is_open());
+    Stream again(flow.second.release());
+    again.send("x");
+    CHECK(pair.peer.receive(1) == "x");
 }
 
 TEST_CASE("a framed stream that is cut resets its connection")
