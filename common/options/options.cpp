@@ -50,7 +50,7 @@ ValueReader as_user(std::optional<UserName>& value)
 
 std::uint32_t default_relay_threads()
 {
-    return std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+    return std::clamp(std::thread::hardware_concurrency(), 1u, 8u);
 }
 
 OptionList describe(CommonOptions& options)
