@@ -158,6 +158,12 @@ def write(options, report, project, about, elapsed, samples):
         f"- {options.rounds} round{'s' * (options.rounds > 1)}{', --quick' * options.quick}{f', --nice {options.nice}' * bool(options.nice)}, {elapsed / 60:.1f} minutes; "
         f"foreign load: median {statistics.median(loads):.2f}, most {max(loads):.2f} cores"
     ]
+    if noise := report.noise():
+        worst = max(noise, key=noise.get)
+        lines += [
+            "- noise: a figure without a tunnel differs between the rounds by "
+            f"{statistics.median(noise.values()):.0%} of itself in the middle, at most by {noise[worst]:.0%} ({worst})"
+        ]
     table = report.as_markdown(lines)
     (options.out / "results.md").write_text(table)
     everything = {

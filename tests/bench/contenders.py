@@ -272,7 +272,8 @@ def _frp(frpc, encrypted=False):
         client += f'[[proxies]]\nname = "bench"\ntype = "tcp"\nlocalIP = "{HOST}"\nlocalPort = {origin}\n'
         client += f"remotePort = {outside}\n"
         server = f'bindAddr = "{HOST}"\nproxyBindAddr = "{HOST}"\nbindPort = {control}\n'
-        self.run([frps, "-c", self.write("server.toml", server)], "server")
+        # The client gives up if nobody listens yet.
+        self.run([frps, "-c", self.write("server.toml", server)], "server").wait_for("started successfully")
         self.run([frpc, "-c", self.write("client.toml", client)], "client")
         return outside
 

@@ -60,6 +60,15 @@ class Report:
     def metrics(self):
         return [(case, metric) for case in self.cases for metric in case.metrics]
 
+    def noise(self):
+        """By what part of its median each figure of the runs without a tunnel differs between rounds."""
+        spreads = {}
+        for case, metric in self.metrics():
+            cell = self.cell(case.name, metric.key, "direct")
+            if cell and metric.ratio and len(cell.values) > 1 and cell.value:
+                spreads[metric.title] = (max(cell.values) - min(cell.values)) / cell.value
+        return spreads
+
     def as_json(self):
         return [
             {
