@@ -178,18 +178,19 @@ private:
     PipePool::Lease pipe_;
     std::uint32_t ahead_ = 0;       // sent, but not taken from the sender
     std::uint8_t small_pieces_ = 0; // in a row, while splicing
-    bool awaits_start_ = false;
-    bool waits_for_piece_ = false; // what is held
-    bool announces_ = false;       // what is held goes with the first bytes
-    bool splicing_ = false;
-    bool readable_ = false; // the first event says whether it is
-    bool writable_ = true;
-    bool short_read_says_nothing_ = false;
-    bool saw_urgent_data_ = false;
-    bool comes_in_bulk_ = false; // the piece before was large
     bool must_ask_recv_ = false; // what splice() has said may be about a mark of urgent data only
-    bool saw_end_ = false;
-    bool finished_ = false;
+    // Bits, since each idle visitor has four of these.
+    bool awaits_start_ : 1 = false;
+    bool waits_for_piece_ : 1 = false; // what is held
+    bool announces_ : 1 = false;       // what is held goes with the first bytes
+    bool splicing_ : 1 = false;
+    bool readable_ : 1 = false; // the first event says whether it is
+    bool writable_ : 1 = true;
+    bool short_read_says_nothing_ : 1 = false;
+    bool saw_urgent_data_ : 1 = false;
+    bool comes_in_bulk_ : 1 = false; // the piece before was large
+    bool saw_end_ : 1 = false;
+    bool finished_ : 1 = false;
 };
 
 } // namespace tunnel

@@ -5,46 +5,62 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
-#include <utility>
 
 namespace tunnel {
 
 // What a receiver did not take when it was read. Only a blocked direction has some, and never more
-// than fits the worker's buffer.
+// than fits the worker's buffer. One pointer, since each idle visitor has four of these.
 class HeldBytes {
 public:
-    bool empty() const { return bytes_ == nullptr; }
+    bool empty() const { return block_ == nullptr; }
 
     // With what has been taken of it.
-    std::size_t size() const { return end_; }
+    std::size_t size() const { return block_ ? block_->end : 0; }
 
-    std::span<const std::byte> left() const { return {bytes_.get() + begin_, bytes_.get() + end_}; }
+    std::span<const std::byte> left() const
+    {
+        if (!block_)
+            return {};
+        return {bytes_of(*block_) + block_->begin, bytes_of(*block_) + block_->end};
+    }
 
     // Behind what is left.
     void add(std::span<const std::byte> bytes)
     {
         const std::span<const std::byte> before = left();
-        auto all = std::make_unique_for_overwrite<std::byte[]>(before.size() + bytes.size());
-        std::ranges::copy(before, all.get());
-        std::ranges::copy(bytes, all.get() + before.size());
-        begin_ = 0;
-        end_ = static_cast<std::uint32_t>(before.size() + bytes.size());
-        bytes_ = std::move(all);
+        const std::size_t size = before.size() + bytes.size();
+        std::unique_ptr<Block, Free> all(::new (::operator new(sizeof(Block) + size))
+                                             Block{0, static_cast<std::uint32_t>(size)});
+        std::ranges::copy(before, bytes_of(*all));
+        std::ranges::copy(bytes, bytes_of(*all) + before.size());
+        block_ = std::move(all);
     }
 
     // All but the last `size` of them have been taken.
     void keep_last(std::size_t size)
     {
-        begin_ = end_ - static_cast<std::uint32_t>(size);
         if (size == 0)
-            *this = HeldBytes();
+            block_.reset();
+        else
+            block_->begin = block_->end - static_cast<std::uint32_t>(size);
     }
 
 private:
-    std::unique_ptr<std::byte[]> bytes_;
-    std::uint32_t begin_ = 0;
-    std::uint32_t end_ = 0;
+    // The bytes follow it.
+    struct Block {
+        std::uint32_t begin; // of what is left
+        std::uint32_t end;
+    };
+
+    struct Free {
+        void operator()(Block* block) const { ::operator delete(block); }
+    };
+
+    static std::byte* bytes_of(Block& block) { return reinterpret_cast<std::byte*>(&block + 1); }
+
+    std::unique_ptr<Block, Free> block_; // null rather than empty
 };
 
 } // namespace tunnel

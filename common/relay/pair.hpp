@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 
 #include "common/relay/direction.hpp"
@@ -12,10 +11,13 @@
 
 namespace tunnel {
 
+// Where a pair stands in a queue of the worker.
+using QueuePlace = std::uint32_t;
+inline constexpr QueuePlace not_queued = UINT32_MAX;
+
 // Two channels, the two directions between them, and what is reported at the end.
 struct Pair {
     using Clock = std::chrono::steady_clock;
-    using Timers = std::multimap<Clock::time_point, Pair*>;
 
     Pair(Channel one, Channel other, Relay::Done when_done, PairOptions options);
 
@@ -26,21 +28,19 @@ struct Pair {
     Relay::Done done;
     Clock::time_point began;
     Clock::time_point last_byte;    // of either direction, or `began`
-    Timers::iterator timer;         // valid while `timed`
-    Timers::iterator turn;          // valid while `throttled`
     std::uint64_t group;            // see Relay::end_group()
     PairView* view;                 // null: nobody looks
     std::unique_ptr<Opener> opener; // null: the first is there
     Guard guard;             // of the first's first bytes; null: none, or it has let them pass
     int unacknowledged = 0;  // when a timer last came due: what the kernel still held
     std::uint32_t place = 0; // in the worker's list of pairs
-    const bool was_framed;   // when it began
+    QueuePlace timer = not_queued;
+    QueuePlace turn = not_queued; // queued: a direction waits for its turn under a limit
+    const bool was_framed;        // when it began
     const bool first_is_unix;
     bool lacks_keep_alive; // see PairOptions
-    bool timed = false;
-    bool throttled = false; // one direction at least waits for its turn under a limit
-    bool queued = false;    // has more to move and waits for its turn
-    bool starting = false;  // its start waits for the first piece of the answer
+    bool queued = false;   // has more to move and waits for its turn
+    bool starting = false; // its start waits for the first piece of the answer
     bool ended = false;
     bool is_load = true; // counts in Worker::load()
 
@@ -66,6 +66,8 @@ struct Pair {
         view->first_to_second.store(forth.bytes(), std::memory_order_relaxed);
         view->second_to_first.store(back.bytes(), std::memory_order_relaxed);
     }
+
+    bool is_throttled() const { return turn != not_queued; }
 
     bool half_closed() const { return forth.saw_end() || back.saw_end(); }
 };

@@ -46,13 +46,10 @@ void PairTimers::set(Pair& pair, Time now)
 // Most often it is there already: most pairs end within the first second.
 void PairTimers::put(Pair& pair, Time due)
 {
-    if (pair.timed && pair.timer->first == due)
-        return;
-    if (pair.timed)
-        timers_.erase(pair.timer);
-    pair.timed = due != Time::max();
-    if (pair.timed)
-        pair.timer = timers_.emplace(due, &pair);
+    if (due == Time::max())
+        timers_.remove(pair);
+    else if (!timers_.contains(pair) || timers_.due(pair) != due)
+        timers_.put(pair, due);
 }
 
 // Bytes that the receiver takes out of the kernel's buffers count as well: those hold megabytes,
@@ -70,10 +67,10 @@ std::optional<End> PairTimers::examine(Pair& pair, Time now)
     const int unacknowledged = std::exchange(
         pair.unacknowledged, unacknowledged_bytes(pair.first) + unacknowledged_bytes(pair.second));
     const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;
-    if (drains || pair.throttled)
+    if (drains || pair.is_throttled())
         pair.last_byte = now;
     set(pair, now);
-    if (pair.timer->first > now)
+    if (timers_.due(pair) > now)
         return std::nullopt;
     return pair.half_closed() ? End::half_close_timeout : End::idle_timeout;
 }
@@ -91,36 +88,29 @@ std::optional<End> PairTimers::examine_start(Pair& pair, Time now)
 
 void PairTimers::await_turn(Pair& pair, Time due)
 {
-    if (pair.throttled && pair.turn->first <= due)
-        return;
-    if (pair.throttled)
-        turns_.erase(pair.turn);
-    pair.turn = turns_.emplace(due, &pair);
-    pair.throttled = true;
+    if (!turns_.contains(pair) || due < turns_.due(pair))
+        turns_.put(pair, due);
 }
 
 Pair& PairTimers::take_turn()
 {
-    Pair& pair = *turns_.begin()->second;
-    turns_.erase(turns_.begin());
-    pair.throttled = false;
+    Pair& pair = turns_.first();
+    turns_.remove(pair);
     return pair;
 }
 
 void PairTimers::forget(Pair& pair)
 {
-    if (std::exchange(pair.timed, false))
-        timers_.erase(pair.timer);
-    if (std::exchange(pair.throttled, false))
-        turns_.erase(pair.turn);
+    timers_.remove(pair);
+    turns_.remove(pair);
 }
 
 PairTimers::Time PairTimers::next() const
 {
     auto next = Time::max();
-    for (const Pair::Timers* const queue : {&timers_, &turns_}) {
+    for (const PairQueue* const queue : {&timers_, &turns_}) {
         if (!queue->empty())
-            next = std::min(next, queue->begin()->first);
+            next = std::min(next, queue->first_due());
     }
     return next;
 }

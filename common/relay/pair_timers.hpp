@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "common/relay/pair.hpp"
+#include "common/relay/pair_queue.hpp"
 
 namespace tunnel {
 
@@ -21,9 +22,9 @@ public:
     void set(Pair& pair, Time now);
 
     // Whether a pair has come to its limit; then first_due() is one.
-    bool is_due(Time now) const { return !timers_.empty() && timers_.begin()->first <= now; }
+    bool is_due(Time now) const { return !timers_.empty() && timers_.first_due() <= now; }
 
-    Pair& first_due() { return *timers_.begin()->second; }
+    Pair& first_due() { return timers_.first(); }
 
     // Of that: how it is to end. nullopt: not yet, and its timer is set anew.
     std::optional<End> examine(Pair& pair, Time now);
@@ -31,7 +32,7 @@ public:
     // The pair waits for the turn of one of its directions, or of the other that comes before.
     void await_turn(Pair& pair, Time due);
 
-    bool is_turn_due(Time now) const { return !turns_.empty() && turns_.begin()->first <= now; }
+    bool is_turn_due(Time now) const { return !turns_.empty() && turns_.first_due() <= now; }
 
     // The pair whose turn is due; it waits no more.
     Pair& take_turn();
@@ -46,8 +47,8 @@ private:
     std::optional<End> examine_start(Pair& pair, Time now);
 
     const RelayOptions& options_;
-    Pair::Timers timers_;
-    Pair::Timers turns_; // of pairs that are throttled
+    PairQueue timers_{&Pair::timer};
+    PairQueue turns_{&Pair::turn}; // of pairs that are throttled
 };
 
 } // namespace tunnel

@@ -25,10 +25,10 @@ PipePool::Lease PipePool::take()
 {
     if (refused_ > 0) {
         --refused_;
-        return {nullptr, {this}};
+        return nullptr;
     }
     if (lent_ == most_)
-        return {nullptr, {this}};
+        return nullptr;
     std::unique_ptr<Pipe> pipe;
     if (free_.empty()) {
         pipe = make();
@@ -40,7 +40,7 @@ PipePool::Lease PipePool::take()
         ++lent_;
     else
         refused_ = pause_after_refusal;
-    return {pipe.release(), {this}};
+    return Lease(pipe.release());
 }
 
 std::unique_ptr<Pipe> PipePool::make()
@@ -51,6 +51,7 @@ std::unique_ptr<Pipe> PipePool::make()
     auto pipe = std::make_unique<Pipe>();
     pipe->out = Fd(ends[0]);
     pipe->in = Fd(ends[1]);
+    pipe->pool = this;
     ::fcntl(ends[1], F_SETPIPE_SZ, wanted_size);
     if (::fcntl(ends[1], F_GETPIPE_SZ) < smallest_size)
         return nullptr;
@@ -60,6 +61,7 @@ std::unique_ptr<Pipe> PipePool::make()
 void PipePool::ReturnToPool::operator()(Pipe* pipe) const
 {
     std::unique_ptr<Pipe> owned(pipe);
+    PipePool* const pool = pipe->pool;
     --pool->lent_;
     // One that holds bytes of a pair that broke must never reach another pair.
     if (owned->held == 0)

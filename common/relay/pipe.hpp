@@ -10,18 +10,20 @@
 
 namespace tunnel {
 
+class PipePool;
+
 struct Pipe {
     Fd out;               // read from here
     Fd in;                // write to here
     std::size_t held = 0; // bytes in it
+    PipePool* pool = nullptr;
 };
 
 // A bounded number of large pipes that are lent while a direction has much to move. A pipe's worth
 // is its slots, not its bytes: one of the default size takes 16 pieces, however small. For one
 // thread; must outlive its pipes.
 class PipePool {
-    struct ReturnToPool {
-        PipePool* pool;
+    struct ReturnToPool { // each direction has a lease, so it is no more than a pointer
         void operator()(Pipe* pipe) const;
     };
 

@@ -6,7 +6,7 @@ namespace tunnel {
 
 AsyncChannel::AsyncChannel(asio::io_context& io, const tcp& protocol, Channel channel)
     : socket_(io, protocol, channel.socket_.get()),
-      tls_(std::move(channel.tls_)),
+      tls_(channel.take_tls()),
       read_ahead_(channel.take_read_ahead())
 {
     channel.socket_.release();

@@ -27,46 +27,47 @@ bool hung_up(int descriptor)
 
 } // namespace
 
-Channel::Channel(Fd socket, Tls tls, std::string read_ahead)
-    : socket_(std::move(socket)), tls_(std::move(tls))
+Channel::Channel(Fd socket, Tls tls, std::string read_ahead) : socket_(std::move(socket))
 {
-    if (!read_ahead.empty())
-        read_ahead_ = std::make_unique<std::string>(std::move(read_ahead));
+    if (tls || !read_ahead.empty())
+        more_ = std::make_unique<More>(More{std::move(tls), std::move(read_ahead)});
 }
 
 ssize_t Channel::receive(std::span<std::byte> room)
 {
-    return read_ahead_ ? take_read_ahead(room) : receive_bytes(descriptor(), tls_, room);
+    Tls none;
+    return has_read_ahead() ? take_read_ahead(room)
+                            : receive_bytes(descriptor(), tls_or(none), room);
 }
 
 ssize_t Channel::take_read_ahead(std::span<std::byte> room)
 {
-    const std::size_t size = std::min(read_ahead_->size(), room.size());
-    std::memcpy(room.data(), read_ahead_->data(), size);
+    const std::size_t size = std::min(ahead(), room.size());
+    std::memcpy(room.data(), more_->read_ahead.data(), size);
     drop_read_ahead(size);
     return static_cast<ssize_t>(size);
 }
 
 void Channel::drop_read_ahead(std::size_t size)
 {
-    read_ahead_->erase(0, size);
-    if (read_ahead_->empty())
-        read_ahead_.reset();
+    more_->read_ahead.erase(0, size);
+    if (!has_read_ahead() && !is_encrypted())
+        more_.reset();
 }
 
 ssize_t Channel::peek(std::span<std::byte> room)
 {
-    ssize_t came = tls_ ? decrypt_ahead(room.size()) : 0;
+    ssize_t came = is_encrypted() ? decrypt_ahead(room.size()) : 0;
     const std::size_t size = std::min(ahead(), room.size());
     if (size > 0)
-        std::memcpy(room.data(), read_ahead_->data(), size);
-    if (!tls_ && size < room.size())
+        std::memcpy(room.data(), more_->read_ahead.data(), size);
+    if (!is_encrypted() && size < room.size())
         came =
             ::recv(descriptor(), room.data() + size, room.size() - size, MSG_PEEK | MSG_DONTWAIT);
     // The kernel reports a reset only once, so it must not be lost behind what was read ahead.
     if (size == 0 || (came < 0 && errno != EAGAIN && errno != EINTR))
         return came;
-    return static_cast<ssize_t>(size) + (tls_ ? 0 : std::max<ssize_t>(came, 0));
+    return static_cast<ssize_t>(size) + (is_encrypted() ? 0 : std::max<ssize_t>(came, 0));
 }
 
 // What the last read said, if there was any.
@@ -84,10 +85,11 @@ ssize_t Channel::decrypt_ahead(std::size_t most)
 
 ssize_t Channel::peek(std::span<std::byte> room, bool& ended)
 {
-    ended = !tls_ && hung_up(descriptor()); // asked first: then all that there is can be looked at
+    ended = !is_encrypted() &&
+            hung_up(descriptor()); // asked first: then all that there is can be looked at
     const ssize_t size = peek(room);
-    if (tls_)
-        ended = tls_.has_ended();
+    if (is_encrypted())
+        ended = tls().has_ended();
     return size;
 }
 
@@ -95,15 +97,13 @@ ssize_t Channel::peek(std::span<std::byte> room, bool& ended)
 ssize_t Channel::read_ahead(std::size_t most)
 {
     std::string bytes(most, '\0');
+    Tls none;
     const ssize_t size =
-        receive_bytes(descriptor(), tls_, std::as_writable_bytes(std::span(bytes)));
+        receive_bytes(descriptor(), tls_or(none), std::as_writable_bytes(std::span(bytes)));
     if (size <= 0)
         return size;
     bytes.resize(static_cast<std::size_t>(size));
-    if (read_ahead_)
-        read_ahead_->append(bytes);
-    else
-        read_ahead_ = std::make_unique<std::string>(std::move(bytes));
+    more().read_ahead.append(bytes);
     return size;
 }
 
@@ -111,21 +111,28 @@ void Channel::unread(std::span<const std::byte> bytes)
 {
     if (bytes.empty())
         return;
-    if (!read_ahead_)
-        read_ahead_ = std::make_unique<std::string>();
-    read_ahead_->insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    more().read_ahead.insert(0, reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 std::string Channel::take_read_ahead()
 {
-    const auto taken = std::move(read_ahead_);
-    return taken ? std::move(*taken) : std::string();
+    if (!more_)
+        return {};
+    std::string taken = std::exchange(more_->read_ahead, {});
+    if (!more_->tls)
+        more_.reset();
+    return taken;
+}
+
+Tls Channel::take_tls()
+{
+    return more_ ? std::move(more_->tls) : Tls();
 }
 
 bool Channel::hides_more_than(std::size_t seen) const
 {
     int bytes = 0;
-    if (!tls_)
+    if (!is_encrypted())
         ::ioctl(descriptor(), FIONREAD, &bytes);
     return ahead() + static_cast<std::size_t>(bytes) > seen;
 }

@@ -17,7 +17,8 @@ namespace tunnel {
 // One connected, non-blocking socket, what encrypts it, if anything does, and what was read from it
 // ahead of its use. It never waits: receive() and send() are recv(2) and send(2), what they did or
 // -1 and errno, for an encrypted connection as Tls has them. EBADF: it is closed. Small on purpose,
-// since each idle visitor has two: what a plain one does not need costs it two pointers.
+// since each idle visitor has two in each program: what a plain one does not need costs it a
+// pointer.
 class Channel {
 public:
     Channel() = default;
@@ -29,26 +30,35 @@ public:
 
     int descriptor() const { return socket_.get(); }
 
-    bool is_encrypted() const { return static_cast<bool>(tls_); }
+    bool is_encrypted() const { return more_ && more_->tls; }
 
     // Only of one that is encrypted.
-    Tls& tls() { return tls_; }
+    Tls& tls() { return more_->tls; }
 
-    const Tls& tls() const { return tls_; }
+    const Tls& tls() const { return more_->tls; }
 
     // First what was read ahead.
     ssize_t receive(std::span<std::byte> room);
 
-    ssize_t send(std::span<const std::byte> bytes) { return send_bytes(descriptor(), tls_, bytes); }
+    ssize_t send(std::span<const std::byte> bytes)
+    {
+        Tls none;
+        return send_bytes(descriptor(), tls_or(none), bytes);
+    }
 
     // As the function of that name.
     std::error_code send_at_once(std::string_view bytes)
     {
-        return tunnel::send_at_once(descriptor(), tls_, bytes);
+        Tls none;
+        return tunnel::send_at_once(descriptor(), tls_or(none), bytes);
     }
 
     // Sends the end of the stream: TLS's and TCP's. 0, or -1 and errno.
-    int end() { return end_stream(descriptor(), tls_); }
+    int end()
+    {
+        Tls none;
+        return end_stream(descriptor(), tls_or(none));
+    }
 
     // The next bytes, as receive() would give them; they stay there. What is seen of an encrypted
     // stream is decrypted, and read ahead; once there are 64 bytes no more is looked for.
@@ -60,12 +70,12 @@ public:
     // Puts back before all others what belongs to a later reader.
     void unread(std::span<const std::byte> bytes);
 
-    bool has_read_ahead() const { return read_ahead_ != nullptr; }
+    bool has_read_ahead() const { return ahead() > 0; }
 
     std::string take_read_ahead();
 
     // There are bytes for which the socket does not become readable any more.
-    bool has_pending() const { return has_read_ahead() || (tls_ && tls_.has_pending()); }
+    bool has_pending() const { return has_read_ahead() || (is_encrypted() && tls().has_pending()); }
 
     // More is there than the `seen` bytes that peek() has shown, or receive() has given: a mark of
     // urgent data hides it, as long as the bytes before it are not taken.
@@ -83,16 +93,31 @@ public:
 private:
     friend class AsyncChannel; // which is the same in another place
 
-    std::size_t ahead() const { return read_ahead_ ? read_ahead_->size() : 0; }
+    // What most have not.
+    struct More {
+        Tls tls;
+        std::string read_ahead;
+    };
+
+    Tls& tls_or(Tls& none) { return more_ ? more_->tls : none; }
+
+    More& more()
+    {
+        if (!more_)
+            more_ = std::make_unique<More>();
+        return *more_;
+    }
+
+    std::size_t ahead() const { return more_ ? more_->read_ahead.size() : 0; }
 
     ssize_t read_ahead(std::size_t most);
     ssize_t take_read_ahead(std::span<std::byte> room);
+    Tls take_tls();
     void drop_read_ahead(std::size_t size);
     ssize_t decrypt_ahead(std::size_t most);
 
     Fd socket_;
-    Tls tls_;
-    std::unique_ptr<std::string> read_ahead_; // null rather than empty
+    std::unique_ptr<More> more_; // null rather than empty
 };
 
 // The peer sees a reset ("connection reset by peer"), never an end of the stream.

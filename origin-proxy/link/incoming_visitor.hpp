@@ -59,6 +59,9 @@ public:
     bool connect_server_at_once();
     awaitable<void> connect_server();
 
+    // Null: there is none of that name.
+    std::shared_ptr<const Service> service() const { return service_; }
+
     // Whether the origin server listens on a Unix socket. Of a visitor without failure.
     bool is_unix() const { return service_->options.origin_server_address.is_unix(); }
 

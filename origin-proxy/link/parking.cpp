@@ -73,9 +73,9 @@ void Parking::missed()
     fill_up();
 }
 
-void Parking::put(Channel connection, const SessionId& session)
+void Parking::put(Channel connection)
 {
-    if (session_ && session_->id == session && waiting_.size() + dialling_ < options_.capacity)
+    if (session_ && waiting_.size() + dialling_ < options_.capacity)
         park(std::move(connection));
 }
 

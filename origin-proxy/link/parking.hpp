@@ -48,8 +48,8 @@ public:
     // A visitor was announced who found nothing parked.
     void missed();
 
-    // A connection of `session` whose stream has ended.
-    void put(Channel connection, const SessionId& session);
+    // A connection of the session that was opened last, whose stream has ended.
+    void put(Channel connection);
 
     // Descriptors are there for so many from now on.
     void set_capacity(std::size_t capacity);

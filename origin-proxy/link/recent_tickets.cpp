@@ -1,22 +1,81 @@
 #include "origin-proxy/link/recent_tickets.hpp"
 
+#include <algorithm>
+#include <functional>
+
 namespace tunnel {
 
 void RecentTickets::insert(const Ticket& ticket)
 {
-    if (!tickets_.insert(ticket).second)
+    if (contains(ticket))
         return;
-    by_age_.push_back(ticket);
-    if (by_age_.size() > capacity_) {
-        tickets_.erase(by_age_.front());
-        by_age_.pop_front();
+    std::size_t place = by_age_.size();
+    if (place < capacity_) {
+        by_age_.push_back(ticket);
+    } else {
+        place = oldest_;
+        oldest_ = (oldest_ + 1) % capacity_;
+        forget(by_age_[place]);
+        by_age_[place] = ticket;
     }
+    if (by_age_.size() * 2 > slots_.size())
+        make_slots();
+    else
+        slots_[find(ticket)] = static_cast<Slot>(place);
+}
+
+void RecentTickets::erase(const Ticket& ticket)
+{
+    if (!contains(ticket))
+        return;
+    const Slot place = slots_[find(ticket)];
+    forget(ticket);
+    by_age_[place] = Ticket(); // which nobody has: tickets are random
 }
 
 void RecentTickets::clear()
 {
-    tickets_.clear();
-    by_age_.clear();
+    by_age_ = {};
+    slots_ = {};
+    oldest_ = 0;
+}
+
+std::size_t RecentTickets::first_slot(const Ticket& ticket) const
+{
+    return std::hash<Ticket>()(ticket) & (slots_.size() - 1);
+}
+
+std::size_t RecentTickets::find(const Ticket& ticket) const
+{
+    std::size_t slot = first_slot(ticket);
+    while (slots_[slot] != free && by_age_[slots_[slot]] != ticket)
+        slot = next(slot);
+    return slot;
+}
+
+// Twice as many as before, for all tickets.
+void RecentTickets::make_slots()
+{
+    slots_.assign(std::max<std::size_t>(16, slots_.size() * 2), free);
+    for (std::size_t place = 0; place < by_age_.size(); ++place)
+        slots_[find(by_age_[place])] = static_cast<Slot>(place);
+}
+
+// Those behind it that would not be found any more, now that its slot is free, move forward.
+void RecentTickets::forget(const Ticket& ticket)
+{
+    std::size_t hole = find(ticket);
+    if (slots_[hole] == free) // erased before
+        return;
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t slot = next(hole); slots_[slot] != free; slot = next(slot)) {
+        const std::size_t wanted = first_slot(by_age_[slots_[slot]]);
+        if (((slot - wanted) & mask) >= ((slot - hole) & mask)) {
+            slots_[hole] = slots_[slot];
+            hole = slot;
+        }
+    }
+    slots_[hole] = free;
 }
 
 } // namespace tunnel

@@ -231,26 +231,31 @@ void Visits::relay(IncomingVisitor& incoming, Channel data, FramedStream stream,
     if (incoming.session().framed)
         pair_options.framed = std::move(stream);
     pair_options.opener = std::move(opener);
-    Announce announce = incoming.take_announce();
-    auto done = [this, visitor = std::move(announce.visitor), service = std::move(announce.service),
-                 began = incoming.began(), session = incoming.session().id](Flow& flow) {
-        asio::post(io_, [this, visitor, service, began, session, flow = std::move(flow)]() mutable {
-            if (flow.end == End::not_opened) {
-                on_not_opened(flow);
-                return;
-            }
-            plane_.counts.to_origin += flow.second_to_first;
-            plane_.counts.to_visitor += flow.first_to_second;
-            log_visitor_end(visitor, flow.second_to_first, flow.first_to_second,
-                            Clock::now() - began, describe(flow.end, sides_of_origin),
-                            logged_name(service));
-            if (flow.second.is_open())
-                parking_.put(std::move(flow.second), session);
-            free_slot();
+    Served served{incoming.take_announce().visitor, incoming.service(), incoming.began(),
+                  incoming.log_in()};
+    auto done = [this, served = std::move(served)](Flow& flow) mutable {
+        asio::post(io_, [this, served = std::move(served), flow = std::move(flow)]() mutable {
+            on_relay_end(served, std::move(flow));
         });
     };
     plane_.relay.hand_over(incoming.take_server(), std::move(data), std::move(done),
                            std::move(pair_options));
+}
+
+void Visits::on_relay_end(const Served& served, Flow flow)
+{
+    if (flow.end == End::not_opened) {
+        on_not_opened(flow);
+        return;
+    }
+    plane_.counts.to_origin += flow.second_to_first;
+    plane_.counts.to_visitor += flow.first_to_second;
+    log_visitor_end(served.visitor, flow.second_to_first, flow.first_to_second,
+                    Clock::now() - served.began, describe(flow.end, sides_of_origin),
+                    logged_name(served.service->options.name));
+    if (flow.second.is_open() && served.log_in == log_ins_)
+        parking_.put(std::move(flow.second));
+    free_slot();
 }
 
 void Visits::take_slot()

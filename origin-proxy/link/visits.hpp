@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "common/base/asio.hpp"
@@ -59,6 +61,15 @@ public:
     std::size_t parked() const { return parking_.size(); }
 
 private:
+    // What is remembered of a visitor that the relay serves: as little as possible, since most of
+    // them are idle.
+    struct Served {
+        std::string visitor; // "ip:port"
+        std::shared_ptr<const Service> service;
+        Clock::time_point began;
+        std::uint64_t log_in; // the number of the one in whose session it came
+    };
+
     void on_parked_announce(Announce&& announce, Channel&& connection);
     awaitable<void> start_more();
     void refuse(const Ticket& ticket, const Reason& why);
@@ -73,6 +84,7 @@ private:
     void on_not_opened(Flow& flow);
     void relay(IncomingVisitor& incoming, Channel data, FramedStream stream = {},
                std::unique_ptr<LocalOpener> opener = nullptr);
+    void on_relay_end(const Served& served, Flow flow);
     void take_slot();
     void free_slot();
 

@@ -71,7 +71,7 @@ void Actions::close_service(const std::string& meant)
 {
     const ServiceList& present = services_.registry().services();
     const std::string name = present.meant_by(meant).value_or(meant);
-    const auto is_its = [&name](const Visitor& visitor) { return *visitor.service_name == name; };
+    const auto is_its = [&name](const Visitor& visitor) { return visitor.service_name() == name; };
     // A service that is gone may still have visitors.
     const bool is_left = visitors_.served().any(is_its);
     if (present.find(name) || !is_left)

@@ -100,10 +100,11 @@ void PublicServices::publish(const RegisteredServicePointer& service, Listener l
 {
     const auto added =
         std::make_shared<PublicService>(io_.get_executor(), service, std::move(listener));
+    added->visited->service = added;
     all_[added->number] = added;
     capacity_.set_services(all_.size());
     if (events_.is_heard())
-        events_.publish("service_opened", to_line(Json{{"service", *added->name}}));
+        events_.publish("service_opened", to_line(Json{{"service", added->visited->name}}));
     visitors_.admission().accept(added);
 }
 
@@ -344,7 +345,7 @@ void PublicServices::perform(const effect::Open& wanted)
 void PublicServices::perform(const effect::Close& closed)
 {
     const ServicePointer service = find(*closed.service);
-    const std::string& name = *service->name;
+    const std::string& name = service->visited->name;
     const auto& owner = closed.service->owner;
     if (!owner || is_line(closed.report, *owner, name))
         log::info("service closed", {{"service", name}, {"reason", closed.why}});

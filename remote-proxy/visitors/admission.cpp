@@ -28,18 +28,18 @@ Beginning no_proxy_header(std::string_view first)
     return Beginning::forbidden;
 }
 
-// The local "ip:port"; empty if the visitor has left already.
-std::string arrived_at(const PublicService& service, int visitor)
+// The local address; a default one if the visitor has left already.
+tcp::endpoint arrived_at(const PublicService& service, int visitor)
 {
     const tcp::endpoint there = service.outside.endpoint();
     if (!there.address().is_unspecified())
-        return to_string(there);
+        return there;
     tcp::endpoint exact;
     auto size = static_cast<socklen_t>(exact.capacity());
     if (::getsockname(visitor, exact.data(), &size) != 0)
         return {};
     exact.resize(size);
-    return to_string(exact);
+    return exact;
 }
 
 } // namespace
@@ -135,7 +135,7 @@ bool Admission::find_room(const PublicService& service, const asio::ip::address&
         is_share_used ? room_.make_room_for(address, service.number) : room_.make_room_for(address);
     if (!given_up)
         return false;
-    tallies_.count(tallies_.no_room, given_up->address, reason.text);
+    tallies_.count(tallies_.no_room, given_up->address(), reason.text);
     hooks_.give_up(std::move(*given_up), reason);
     return true;
 }
@@ -146,9 +146,9 @@ void Admission::welcome(const ServicePointer& service, Listener::Accepted accept
         tasks_.spawn("a visitor behind a load balancer", identify(service, std::move(accepted)));
         return;
     }
-    std::string outside = arrived_at(*service, accepted.socket.get());
+    tcp::endpoint outside = arrived_at(*service, accepted.socket.get());
     const bool is_guarded = service->options.rules.foreign_header == ForeignHeader::reset;
-    admit(service, std::move(accepted), std::move(outside), is_guarded ? no_proxy_header : nullptr);
+    admit(service, std::move(accepted), outside, is_guarded ? no_proxy_header : nullptr);
 }
 
 // The load balancer first says who the visitor is.
@@ -162,13 +162,13 @@ awaitable<void> Admission::identify(ServicePointer service, Listener::Accepted a
 
     const Tells tells{left_}; // once it is not counted any more
     const Counted counted(unidentified_);
-    std::string outside = arrived_at(*service, accepted.socket.get());
+    tcp::endpoint outside = arrived_at(*service, accepted.socket.get());
     try {
         const auto addresses =
             co_await read_proxy_header(accepted.socket, Clock::now() + options_.handshake_timeout);
         if (addresses) {
             accepted.peer = addresses->visitor;
-            outside = to_string(addresses->outside);
+            outside = addresses->outside;
         }
     } catch (const std::system_error& error) {
         if (state_.stopped) // it is cancelled
@@ -188,11 +188,11 @@ awaitable<void> Admission::identify(ServicePointer service, Listener::Accepted a
     if (service->retired || state_.stopping)
         reset(accepted.socket);
     else
-        admit(service, std::move(accepted), std::move(outside), nullptr);
+        admit(service, std::move(accepted), outside, nullptr);
 }
 
 void Admission::admit(const ServicePointer& service, Listener::Accepted accepted,
-                      std::string outside, Guard guard)
+                      const tcp::endpoint& outside, Guard guard)
 {
     const auto now = Clock::now();
     auto answer = service->limits.admit(accepted.peer.address(), now);
@@ -210,14 +210,11 @@ void Admission::admit(const ServicePointer& service, Listener::Accepted accepted
         return;
     }
     ++service->counts.visitors;
-    Visitor visitor{std::move(accepted.socket), to_string(accepted.peer), now};
-    log::debug("new visitor", {{"visitor", visitor.address}, {"waiting", room_.size()}});
-    visitor.ip = accepted.peer.address();
+    Visitor visitor{std::move(accepted.socket), now, accepted.peer};
+    log::debug("new visitor", {{"visitor", visitor.address()}, {"waiting", room_.size()}});
     visitor.permit = std::move(std::get<VisitorLimits::Permit>(answer));
-    visitor.service = service;
-    visitor.service_number = service->number;
-    visitor.service_name = service->name;
-    visitor.outside = std::move(outside);
+    visitor.visited = service->visited;
+    visitor.outside = outside;
     visitor.guard = guard;
     visitor.id = ++latest_visitor_;
     records_.note_begin(visitor);

@@ -68,8 +68,8 @@ private:
                    const Reason& reason);
     void welcome(const ServicePointer& service, Listener::Accepted accepted);
     awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted, std::string outside,
-               Guard guard);
+    void admit(const ServicePointer& service, Listener::Accepted accepted,
+               const tcp::endpoint& outside, Guard guard);
 
     const RemoteOptions& options_;
     const Capacity& capacity_;

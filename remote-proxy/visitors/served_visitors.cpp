@@ -14,7 +14,7 @@ PairLimits limits_of(const Visitor& visitor)
     PairLimits limits;
     Bandwidths& up = limits.first_to_second;
     Bandwidths& down = limits.second_to_first;
-    if (const ServicePointer service = visitor.service.lock()) {
+    if (const ServicePointer service = visitor.service()) {
         add_limits(service->options.rules.bandwidth.each, up, down);
         service->bandwidth.add_to(up, down);
     }
@@ -26,39 +26,45 @@ PairLimits limits_of(const Visitor& visitor)
 void ServedVisitors::serve(Visitor visitor, Channel data, std::optional<FramedStream> framed)
 {
     PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
-    const auto known = std::make_shared<Served>(std::move(visitor));
-    pair_options.view = &known->view;
     pair_options.framed = std::move(framed);
+    Channel channel = std::move(visitor.channel);
     // Most come in the order of their numbers, so the hint is right.
-    served_.emplace_hint(served_.end(), known->visitor.id, known.get());
-    auto done = [this, known](Flow& flow) {
-        asio::post(io_, [this, known, flow = std::move(flow)]() mutable {
-            served_.erase(known->visitor.id);
-            const bool ends = flow.end == End::cut_off || flow.end == End::not_started ||
-                              flow.end == End::refused;
-            if (ends && known->view.unwanted) { // it must not come in once more
-                flow.end = End::cut_off;
-                flow.refusal = management_closed_it;
-            }
-            on_end_(std::move(known->visitor), std::move(flow));
+    const auto place = served_.try_emplace(served_.end(), visitor.id, std::move(visitor));
+    pair_options.view = &place->second.view;
+    // No more than std::function has room for without an allocation.
+    auto done = [this, place](Flow& flow) {
+        asio::post(io_, [this, place, flow = std::move(flow)]() mutable {
+            take_back(place, std::move(flow));
         });
     };
-    relay_.hand_over(std::move(known->visitor.channel), std::move(data), std::move(done),
-                     std::move(pair_options));
+    relay_.hand_over(std::move(channel), std::move(data), std::move(done), std::move(pair_options));
+}
+
+void ServedVisitors::take_back(All::iterator place, Flow flow)
+{
+    const auto node = served_.extract(place);
+    const Served& served = node.mapped();
+    const bool ends =
+        flow.end == End::cut_off || flow.end == End::not_started || flow.end == End::refused;
+    if (ends && served.view.unwanted) { // it must not come in once more
+        flow.end = End::cut_off;
+        flow.refusal = management_closed_it;
+    }
+    on_end_(std::move(node.mapped().visitor), std::move(flow));
 }
 
 bool ServedVisitors::any(const std::function<bool(const Visitor&)>& which) const
 {
-    return std::ranges::any_of(
-        served_, [&which](const auto& entry) { return which(entry.second->visitor); });
+    return std::ranges::any_of(served_,
+                               [&which](const auto& entry) { return which(entry.second.visitor); });
 }
 
 void ServedVisitors::end(const std::function<bool(const Visitor&)>& which)
 {
     bool any = false;
-    for (const auto& [id, served] : served_) {
-        if (which(served->visitor)) {
-            served->view.unwanted = true;
+    for (auto& [id, served] : served_) {
+        if (which(served.visitor)) {
+            served.view.unwanted = true;
             any = true;
         }
     }
@@ -70,7 +76,7 @@ void ServedVisitors::end_of(const std::function<bool(const Carrier&)>& which)
 {
     std::map<std::uint64_t, bool> ends; // by groups
     for (const auto& [id, served] : served_) {
-        const Carrier& carrier = served->visitor.attempt->by();
+        const Carrier& carrier = served.visitor.attempt->by();
         if (!ends.contains(carrier.group))
             ends[carrier.group] = which(carrier);
     }

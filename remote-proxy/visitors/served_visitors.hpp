@@ -18,7 +18,8 @@ public:
     // Called on the thread of the io_context. `flow` says how it ended.
     using OnEnd = std::function<void(Visitor visitor, Flow flow)>;
 
-    // `io` and `relay` must outlive it.
+    // `io` must outlive it. `relay` must have been stopped before it ends: the pairs there look at
+    // what is here.
     ServedVisitors(asio::io_context& io, Relay& relay, OnEnd on_end)
         : io_(io), relay_(relay), on_end_(std::move(on_end))
     {
@@ -44,7 +45,7 @@ public:
     void look_at(std::uint64_t after, const Look& look) const
     {
         for (auto next = served_.upper_bound(after); next != served_.end(); ++next) {
-            if (!look(next->second->visitor, next->second->view))
+            if (!look(next->second.visitor, next->second.view))
                 return;
         }
     }
@@ -57,10 +58,14 @@ private:
         PairView view{};
     };
 
+    using All = std::map<std::uint64_t, Served>; // by number
+
+    void take_back(All::iterator place, Flow flow);
+
     asio::io_context& io_;
     Relay& relay_;
     OnEnd on_end_;
-    std::map<std::uint64_t, Served*> served_; // by number; owned by the relay
+    All served_;
 };
 
 // How fast an announced visitor may be.

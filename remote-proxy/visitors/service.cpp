@@ -13,7 +13,7 @@ bool may_have(const PublicService::Server& server, const Visitor& visitor)
     const OriginId& origin = server.link->origin;
     const Carrier* const only = visitor.only_for();
     const bool takes_it = only != nullptr ? only->origin == origin : !server.link->drained;
-    return takes_it && std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+    return takes_it && !visitor.was_refused_by(origin);
 }
 
 } // namespace
@@ -24,7 +24,7 @@ PublicService::PublicService(asio::any_io_executor executor,
     : registered(std::move(its_registered)),
       options(registered->options),
       number(registered->number),
-      name(std::make_shared<const std::string>(options.name)),
+      visited(std::make_shared<VisitedService>(VisitedService{options.name, number})),
       outside(std::move(listener)),
       limits(options.rules.visitors),
       bandwidth(options.rules.bandwidth.together),
@@ -76,7 +76,7 @@ bool PublicService::has_another_for(const Visitor& visitor) const
     return std::ranges::any_of(servers, [&visitor](const Server& each) {
         const OriginId& origin = each.link->origin;
         return !each.link->drained && origin != visitor.attempt->by().origin &&
-               std::ranges::find(visitor.refused_by, origin) == visitor.refused_by.end();
+               !visitor.was_refused_by(origin);
     });
 }
 

@@ -62,7 +62,7 @@ struct PublicService {
     const std::shared_ptr<const RegisteredService> registered; // changes with the registry
     const RemoteService& options;                              // of the same
     const std::uint64_t number;                                // as well
-    const std::shared_ptr<const std::string> name;             // as well
+    const std::shared_ptr<VisitedService> visited;             // tells of it, to its visitors
     Listener outside;
     VisitorLimits limits;
     SharedLimits bandwidth;

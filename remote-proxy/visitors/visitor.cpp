@@ -6,7 +6,9 @@ void Visitor::end_attempt(AttemptEnd how)
 {
     switch (how) {
     case AttemptEnd::refused:
-        refused_by.push_back(attempt->by().origin);
+        if (!refused_by)
+            refused_by = std::make_unique<std::vector<OriginId>>();
+        refused_by->push_back(attempt->by().origin);
         early.reset(); // the origin proxy has seen its ticket
         break;
     case AttemptEnd::broken:
@@ -25,7 +27,9 @@ void Visitor::end_attempt(AttemptEnd how)
 
 Announce announcement(const Ticket& ticket, const Visitor& visitor, const RemoteService& service)
 {
-    return {ticket, visitor.address, service.offer(), visitor.outside, service.wants_header};
+    const bool is_known = visitor.outside != tcp::endpoint();
+    return {ticket, visitor.address(), service.offer(),
+            is_known ? to_string(visitor.outside) : std::string(), service.wants_header};
 }
 
 } // namespace tunnel

@@ -44,8 +44,8 @@ void VisitorLimits::Permit::leave() noexcept
     if (!present)
         return;
     --present->total;
-    if (ip_ && --(*ip_)->second == 0)
-        present->by_ip.erase(*ip_);
+    if (ip_ != nullptr && --ip_->second == 0)
+        present->by_ip.erase(Cidr(ip_->first));
 }
 
 VisitorLimits::VisitorLimits(VisitorRules rules, std::size_t capacity)
@@ -95,8 +95,8 @@ std::optional<Refusal> VisitorLimits::count_by_ip(const Cidr& ip, Clock::time_po
         note_arrival(ip, now);
     }
     if (rules_.max_connections_per_ip) {
-        permit.ip_ = present_->by_ip.try_emplace(ip, 0).first;
-        ++(*permit.ip_)->second;
+        permit.ip_ = &*present_->by_ip.try_emplace(ip, 0).first;
+        ++permit.ip_->second;
     }
     return std::nullopt;
 }

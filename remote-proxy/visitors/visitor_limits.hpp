@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -57,7 +58,8 @@ public:
         // Shared with the limits: at an end by an exception a visitor may outlive them, in a
         // handler that the io_context has not come to run.
         std::shared_ptr<Present> present_;
-        std::optional<std::map<Cidr, std::size_t>::iterator> ip_; // of those who are counted by it
+        // The entry of those who are counted by it; null: this one is not.
+        std::pair<const Cidr, std::size_t>* ip_ = nullptr;
     };
 
     // The most addresses remembered, for the limit of new visitors per second. The least recently

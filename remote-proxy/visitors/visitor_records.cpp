@@ -9,9 +9,10 @@ namespace tunnel {
 namespace {
 
 // A single service needs no name.
-std::string_view shown_name(const std::shared_ptr<const std::string>& name)
+std::string_view shown_name(const Visitor& visitor)
 {
-    return name && *name != default_service ? std::string_view(*name) : std::string_view();
+    const std::string& name = visitor.service_name();
+    return name != default_service ? std::string_view(name) : std::string_view();
 }
 
 } // namespace
@@ -20,21 +21,20 @@ void VisitorRecords::note_begin(const Visitor& visitor)
 {
     if (events_.is_heard())
         events_.publish("visitor_opened", to_line(Json{{"id", visitor.id},
-                                                       {"address", visitor.address},
-                                                       {"service", *visitor.service_name}}));
+                                                       {"address", visitor.address()},
+                                                       {"service", visitor.service_name()}}));
 }
 
 void VisitorRecords::note_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
                               const Reason& end, Blame blame)
 {
     const auto duration = Clock::now() - visitor.arrived;
-    log_visitor_end(visitor.address, up, down, duration, end, shown_name(visitor.service_name),
-                    blame);
+    log_visitor_end(visitor.address(), up, down, duration, end, shown_name(visitor), blame);
     if (!events_.is_heard())
         return;
     Json event{{"id", visitor.id},
-               {"address", visitor.address},
-               {"service", *visitor.service_name},
+               {"address", visitor.address()},
+               {"service", visitor.service_name()},
                {"origin", nullptr},
                {"bytes_to_origin", up},
                {"bytes_to_visitor", down},
@@ -51,7 +51,7 @@ void VisitorRecords::note_refusal(const PublicService& service, std::string_view
 {
     if (events_.is_heard())
         events_.publish("visitor_refused", to_line(Json{{"address", address},
-                                                        {"service", *service.name},
+                                                        {"service", service.visited->name},
                                                         {"code", name_of(reason.code)},
                                                         {"reason", reason.text},
                                                         {"limit", is_limit}}));

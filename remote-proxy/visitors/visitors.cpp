@@ -156,11 +156,11 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     OriginLink* const link = links_.find(visitor.announced_on());
     if (flow.second.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
-    const ServicePointer service = visitor.service.lock();
+    const ServicePointer service = visitor.service();
     if (flow.end == End::not_started) {
         if (link != nullptr)
             link->parked.drop_older(visitor.arrived); // when it was taken: admit()
-        log::debug("an idle connection was dead", {{"visitor", visitor.address}});
+        log::debug("an idle connection was dead", {{"visitor", visitor.address()}});
     }
     const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
@@ -178,7 +178,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         ++counts_.late;
     }
     if (flow.end == End::forbidden)
-        tallies_.count(tallies_.foreign_proxy_header, visitor.address, end.text);
+        tallies_.count(tallies_.foreign_proxy_header, visitor.address(), end.text);
     if (flow.end == End::refused) {
         if (const Reason why = reason_of(flow.refusal); !why.empty())
             end = why;
@@ -210,7 +210,7 @@ void Visitors::note_success(PublicService& service, const Visitor& visitor)
 // An origin proxy could not connect the visitor, and took none of its bytes: another may serve it.
 void Visitors::on_refusal(Visitor visitor, const Reason& why)
 {
-    const ServicePointer service = visitor.service.lock();
+    const ServicePointer service = visitor.service();
     if (service) {
         if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
@@ -218,7 +218,7 @@ void Visitors::on_refusal(Visitor visitor, const Reason& why)
     if (may_wait_again(visitor) && service->has_another_for(visitor)) {
         log::debug(
             "refused, so another origin proxy is asked",
-            {{"visitor", visitor.address}, {"code", name_of(why.code)}, {"reason", why.text}});
+            {{"visitor", visitor.address()}, {"code", name_of(why.code)}, {"reason", why.text}});
         visitor.end_attempt(AttemptEnd::refused);
         enter(*service, std::move(visitor));
         return;
@@ -237,7 +237,7 @@ void Visitors::on_broken(Visitor visitor, const Reason& why)
     } else if (std::exchange(visitor.broken_off, true) || !may_wait_again(visitor)) {
         on_refusal(std::move(visitor), why);
     } else { // the origin proxy may be leaving, which will show next
-        const ServicePointer service = visitor.service.lock();
+        const ServicePointer service = visitor.service();
         if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
         visitor.end_attempt(AttemptEnd::broken);
@@ -247,7 +247,7 @@ void Visitors::on_broken(Visitor visitor, const Reason& why)
 
 bool Visitors::may_wait_again(const Visitor& visitor) const
 {
-    const ServicePointer service = visitor.service.lock();
+    const ServicePointer service = visitor.service();
     return service && !service->retired && !state_.stopped && !room_.full() &&
            Clock::now() < visitor.arrived + options_.pairing_timeout;
 }
@@ -434,12 +434,12 @@ std::vector<VisitorStatus> Visitors::after(std::uint64_t after, std::size_t limi
     std::vector<VisitorStatus> found;
     const auto look = [&](const Visitor& visitor, const PairView* view) {
         const OriginName* const origin = visitor.origin();
-        if (visitor.id <= after || (filter.service && *filter.service != *visitor.service_name))
+        if (visitor.id <= after || (filter.service && *filter.service != visitor.service_name()))
             return;
         if (filter.origin && (origin == nullptr || !origin->answers_to(*filter.origin)))
             return;
         VisitorStatus& status =
-            found.emplace_back(VisitorStatus{visitor.id, visitor.address, *visitor.service_name,
+            found.emplace_back(VisitorStatus{visitor.id, visitor.address(), visitor.service_name(),
                                              origin == nullptr ? "" : origin->shown()});
         status.age = now - visitor.arrived;
         if (view == nullptr)

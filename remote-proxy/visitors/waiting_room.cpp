@@ -37,7 +37,7 @@ std::size_t WaitingRoom::waiting(std::uint64_t service) const
 void WaitingRoom::leave(const Seat& seat)
 {
     all_.erase(seat.slot);
-    const auto pool = pools_.find(seat.visitor.service_number);
+    const auto pool = pools_.find(seat.visitor.service_number());
     pool->second.erase(seat.service_slot);
     if (pool->second.size() == 0)
         pools_.erase(pool);
@@ -56,12 +56,12 @@ void WaitingRoom::insert(Seats& seats, Seats& from, Seats::iterator seat)
 void WaitingRoom::enter(Visitor visitor)
 {
     assert(!full());
-    const std::uint64_t service = visitor.service_number;
+    const std::uint64_t service = visitor.service_number();
     Seats fresh;
     Seat& seat = fresh.emplace_back(Seat{std::move(visitor)});
     seat.self = fresh.begin();
-    seat.slot = all_.insert(seat.visitor.ip, seat);
-    seat.service_slot = pools_[service].insert(seat.visitor.ip, seat);
+    seat.slot = all_.insert(seat.visitor.peer.address(), seat);
+    seat.service_slot = pools_[service].insert(seat.visitor.peer.address(), seat);
     insert(unannounced_[service], fresh, fresh.begin());
 }
 
@@ -97,7 +97,7 @@ void WaitingRoom::revoke_tickets(std::uint64_t announced_to)
         by_ticket_.erase(seat->ticket);
         seat->visitor.end_attempt(AttemptEnd::revoked);
         // As a rule they arrived before those who were never told, so they go back to the front.
-        Seats& queue = unannounced_[seat->visitor.service_number];
+        Seats& queue = unannounced_[seat->visitor.service_number()];
         auto place = queue.begin();
         while (place != queue.end() && place->visitor.arrived < seat->visitor.arrived)
             ++place;
@@ -159,7 +159,7 @@ std::optional<Visitor> WaitingRoom::make_room_for(const asio::ip::address& addre
         return std::nullopt;
     if (const auto told = by_ticket_.find(seat->ticket); told != by_ticket_.end())
         return take_announced(told->second);
-    const auto queue = unannounced_.find(seat->visitor.service_number);
+    const auto queue = unannounced_.find(seat->visitor.service_number());
     Seats& seats = queue->second;
     Visitor visitor = take_unannounced(seats, seat->self);
     if (seats.empty())

@@ -1,7 +1,9 @@
 // Visitors of a waiting room who are only names.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "remote-proxy/visitors/waiting_room.hpp"
@@ -10,10 +12,21 @@ namespace tunnel::test {
 
 inline constexpr Clock::time_point noon{std::chrono::hours(12)};
 
-// A visitor without a connection, who is called by his address.
-inline Visitor named(std::string name, Clock::time_point arrived = noon)
+// The name of a visitor is a letter, and the port that he comes from.
+inline tcp::endpoint place_of(std::string_view name)
 {
-    return {Fd(), std::move(name), arrived};
+    return {asio::ip::address(), static_cast<std::uint16_t>(name.front())};
+}
+
+inline std::string name_of(const Visitor& visitor)
+{
+    return {static_cast<char>(visitor.peer.port())};
+}
+
+// A visitor without a connection.
+inline Visitor named(std::string_view name, Clock::time_point arrived = noon)
+{
+    return {Fd(), arrived, place_of(name)};
 }
 
 struct Told {
@@ -26,7 +39,7 @@ inline std::vector<Told> told_by(WaitingRoom& room)
 {
     std::vector<Told> told;
     room.hand_out_tickets(0, [&](const Ticket& ticket, const Visitor& visitor) {
-        told.push_back({ticket, visitor.address});
+        told.push_back({ticket, name_of(visitor)});
         return true;
     });
     return told;

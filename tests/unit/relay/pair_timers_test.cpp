@@ -77,7 +77,7 @@ TEST_CASE("a turn comes at the earlier of two times, and once")
     CHECK_FALSE(timed.timers.is_turn_due(start + 4s - 1ns));
     REQUIRE(timed.timers.is_turn_due(start + 4s));
     CHECK(&timed.timers.take_turn() == &*timed.pair);
-    CHECK_FALSE(timed.pair->throttled);
+    CHECK_FALSE(timed.pair->is_throttled());
     CHECK_FALSE(timed.timers.is_turn_due(start + 1h));
 }
 

@@ -19,7 +19,7 @@ TEST_CASE("a ticket is good for one claim, and the claim for one visitor")
     CHECK_FALSE(room.claim(ticket, do_nothing));
     const auto visitor = claim->take();
     REQUIRE(visitor.has_value());
-    CHECK(visitor->address == "a");
+    CHECK(name_of(*visitor) == "a");
     CHECK_FALSE(claim->take());
     CHECK_FALSE(room.claim(ticket, do_nothing));
     CHECK(room.empty());
@@ -56,7 +56,7 @@ TEST_CASE("a claim that is under way survives that the tickets are revoked")
     CHECK(room.size() == 2);
     const auto visitor = claim->take();
     REQUIRE(visitor.has_value());
-    CHECK(visitor->address == "a");
+    CHECK(name_of(*visitor) == "a");
 }
 
 TEST_CASE("the oldest expires first also when a claim has outlived its control connection")
@@ -70,7 +70,7 @@ TEST_CASE("the oldest expires first also when a claim has outlived its control c
     CHECK(room.oldest_arrival() == noon);
     const auto expired = room.expire(noon);
     REQUIRE(expired.has_value());
-    CHECK(expired->address == "a");
+    CHECK(name_of(*expired) == "a");
 }
 
 TEST_CASE("whoever has claimed a visitor hears when it expires or is dismissed")
@@ -91,7 +91,7 @@ TEST_CASE("whoever has claimed a visitor hears when it expires or is dismissed")
         visitor = room.dismiss(ticket);
     }
     REQUIRE(visitor.has_value());
-    CHECK(visitor->address == "a");
+    CHECK(name_of(*visitor) == "a");
     CHECK(gone == 1);
     CHECK_FALSE(claim->take());
     CHECK(gone == 1);
@@ -124,7 +124,7 @@ TEST_CASE("a visitor that nobody has claimed is dismissed by its ticket")
     const auto told = told_by(room);
     const auto visitor = room.dismiss(told[0].ticket);
     REQUIRE(visitor.has_value());
-    CHECK(visitor->address == "a");
+    CHECK(name_of(*visitor) == "a");
     CHECK_FALSE(room.dismiss(told[0].ticket));
     CHECK(room.claim(told[1].ticket, do_nothing).has_value());
 }
@@ -135,7 +135,7 @@ TEST_CASE("a visitor is reset when the claim on it dies, and a moved claim still
     Connected pair = connected();
     Fd socket = pair.there.release();
     prepare_stream(socket.get());
-    room.enter({std::move(socket), "a", noon});
+    room.enter({std::move(socket), noon, place_of("a")});
     {
         auto first = room.claim(told_by(room)[0].ticket, do_nothing);
         REQUIRE(first.has_value());

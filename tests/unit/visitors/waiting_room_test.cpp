@@ -45,9 +45,9 @@ TEST_CASE("visitors expire by age, the oldest first, and not before their time")
     room.enter(named("c", noon + 2s));
     CHECK(room.oldest_arrival() == noon);
     CHECK_FALSE(room.expire(noon - 1ns));
-    CHECK(room.expire(noon + 1s)->address == "a");
+    CHECK(name_of(*room.expire(noon + 1s)) == "a");
     CHECK(room.oldest_arrival() == noon + 1s);
-    CHECK(room.expire(noon + 1s)->address == "b");
+    CHECK(name_of(*room.expire(noon + 1s)) == "b");
     CHECK_FALSE(room.expire(noon + 1s));
     CHECK(room.oldest_arrival() == noon + 2s);
     CHECK(names(told_by(room)) == "c");
@@ -88,7 +88,7 @@ TEST_CASE("the visitors that are left are reset with the room")
         WaitingRoom room(10);
         Fd socket = pair.there.release();
         prepare_stream(socket.get());
-        room.enter({std::move(socket), "a", noon});
+        room.enter({std::move(socket), noon, place_of("a")});
     }
     CHECK(pair.here.ending() == Ending::reset);
 }
@@ -96,17 +96,17 @@ TEST_CASE("the visitors that are left are reset with the room")
 namespace {
 
 // A visitor from this address, who is called by a name.
-Visitor from(const char* address, std::string name, std::uint64_t service = 0)
+Visitor from(const char* address, std::string_view name, std::uint64_t service = 0)
 {
-    Visitor visitor = named(std::move(name));
-    visitor.ip = asio::ip::make_address(address);
-    visitor.service_number = service;
+    Visitor visitor = named(name);
+    visitor.peer.address(asio::ip::make_address(address));
+    visitor.visited = std::make_shared<VisitedService>(VisitedService{"web", service});
     return visitor;
 }
 
 std::string name_of(const std::optional<Visitor>& visitor)
 {
-    return visitor ? visitor->address : "nobody";
+    return visitor ? test::name_of(*visitor) : "nobody";
 }
 
 std::optional<Visitor> room_for(WaitingRoom& room, const char* address,
