@@ -15,7 +15,7 @@ namespace tunnel {
 namespace {
 
 // A pair that lives for so long may live long.
-constexpr auto keep_alive_after = 1s;
+constexpr auto keep_alive_after = 250ms;
 
 // What was written to the socket and its peer has not acknowledged, tcp(7).
 int unacknowledged_bytes(const Channel& channel)

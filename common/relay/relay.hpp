@@ -104,8 +104,8 @@ struct PairOptions {
     PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
     std::optional<FramedStream> framed{};
     std::unique_ptr<Opener> opener{}; // if the first channel is still to be made
-    // The first socket has no keep_alive() yet. It gets it when the pair has lived for a second,
-    // for which most do not live.
+    // The first socket has no keep_alive() yet. It gets it when the pair has lived for a quarter of
+    // a second, for which most do not live.
     bool lacks_keep_alive = false;
     bool first_is_unix = false;
 };

@@ -59,7 +59,7 @@ TEST_CASE("bytes that were there before the pair was handed over are passed on")
     CHECK(two.here.receive_all() == "early");
 }
 
-TEST_CASE("a pair that lives for a second has keep-alive on the socket that lacked it")
+TEST_CASE("a pair that lives for a while has keep-alive on the socket that lacked it")
 {
     Relay relay(plain_relay());
     Ends ends;
@@ -86,7 +86,7 @@ TEST_CASE("a pair that lives for a second has keep-alive on the socket that lack
     CHECK(right.receive(2) == "to");
     CHECK_FALSE(is_kept_alive());
     CHECK(eventually(is_kept_alive));
-    CHECK(std::chrono::steady_clock::now() - began >= 1s);
+    CHECK(std::chrono::steady_clock::now() - began >= 250ms);
     right.send("fro");
     CHECK(left.receive(3) == "fro");
 }
