@@ -26,8 +26,8 @@ struct Seconds {
 
 // One key=value. In JSON the key has underscores and the unit, so that {"retry-in", 25ms} is
 // retry-in=0.025s in text and "retry_in_seconds":0.025 in JSON; {"up", Bytes{82}} is up=82 and
-// "up_bytes":82. Durations become seconds. A field with an empty key is left out. The text belongs
-// to whoever writes the line.
+// "up_bytes":82. Durations become seconds. A field with an empty key is left out. It only points
+// to its text, which must live until the line is written.
 struct Field {
     // Longer texts are cut: many come from peers.
     static constexpr std::size_t longest_text = 512;

@@ -10,8 +10,9 @@
 
 namespace tunnel {
 
-// What a receiver did not take when it was read. Only a blocked direction has some, and never more
-// than fits the worker's buffer. One pointer, since each idle visitor has four of these.
+// What a receiver did not take when it was read, or what is to go out first. Of the former only a
+// blocked direction has some, and never more than fits the worker's buffer. One pointer, since each
+// idle visitor has four of these.
 class HeldBytes {
 public:
     bool empty() const { return block_ == nullptr; }

@@ -42,7 +42,8 @@ struct Pair {
     bool queued = false;   // has more to move and waits for its turn
     bool starting = false; // its start waits for the first piece of the answer
     bool ended = false;
-    bool is_load = true; // counts in Worker::load()
+    bool second_hung_up = false; // its peer has closed it, or half of it
+    bool is_load = true;         // counts in Worker::load()
 
     // The second's peer has taken the stream on. Before, nothing was taken from the first socket,
     // and nothing given to it.
@@ -50,6 +51,10 @@ struct Pair {
 
     // How it ends if the second fails now.
     End second_failed() const { return has_started() ? End::second_failed : End::not_started; }
+
+    // The peer of a framed connection closes it only after both streams have ended. If it does so
+    // before, it has died, and nothing else may tell: its own stream has ended.
+    bool is_cut() const { return second_hung_up && back.ended_in_frame() && !forth.finished(); }
 
     // Closes the channels, in the way that tells the peers how it ended, but those that the answer
     // carries: the epoll instance must forget these.

@@ -5,8 +5,8 @@ namespace tunnel {
 void PairQueue::put(Pair& pair, Time due)
 {
     if (!contains(pair)) {
-        pair.*place_ = static_cast<QueuePlace>(heap_.size());
         heap_.push_back({due, &pair});
+        pair.*place_ = static_cast<QueuePlace>(heap_.size() - 1);
     }
     move_to_right_place(pair.*place_, {due, &pair});
 }

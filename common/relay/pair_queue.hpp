@@ -8,8 +8,8 @@
 
 namespace tunnel {
 
-// A heap in which each pair knows its place, so it can be moved and taken out. Nothing is allocated
-// for a pair that comes or leaves, as with a node for each: in most pairs' first second they do.
+// A heap in which each pair knows its place, so it can be moved and taken out. A pair that
+// comes or leaves costs no allocation, as a node for each would: most do so within moments.
 class PairQueue {
 public:
     using Time = Pair::Clock::time_point;

@@ -43,7 +43,7 @@ void PairTimers::set(Pair& pair, Time now)
     put(pair, due);
 }
 
-// Most often it is there already: most pairs end within the first second.
+// Most often it is there already: most pairs end before any limit.
 void PairTimers::put(Pair& pair, Time due)
 {
     if (due == Time::max())

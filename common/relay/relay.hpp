@@ -107,7 +107,7 @@ struct PairOptions {
     // The first socket has no keep_alive() yet. It gets it when the pair has lived for a quarter of
     // a second, for which most do not live.
     bool lacks_keep_alive = false;
-    bool first_is_unix = false;
+    bool first_is_unix = false; // its peer may pass descriptors, at which a read stops short
 };
 
 struct RelayOptions {
@@ -147,11 +147,11 @@ public:
     ~Relay();
 
     // Takes both channels, whose sockets must be connected, non-blocking, and prepared by
-    // prepare_stream(), a framed second one by set_stream_options() alone: if it is cut, its stream
-    // has no end, and its peer sees that without a reset. The first may be a Unix socket, which
-    // knows no reset: closing it is one only for a peer that has sent what was not read. With an
-    // opener the first is a closed channel.
-    // Safe from any thread, or with a lent one only from that. After stop() the pair ends at once.
+    // prepare_stream(), a framed second one by set_stream_options() alone: its peer sees without
+    // a reset that it is cut, since the frames that end both streams were not exchanged. The first
+    // may be a Unix socket, which knows no reset: closing it is one only for a peer that has sent
+    // what was not read. With an opener the first is a closed channel. Safe from any thread, or
+    // with a lent one only from that. After stop() the pair ends at once.
     void hand_over(Channel first, Channel second, Done done, PairOptions options = {});
 
     // Resets all pairs of this group that have been handed over; they are reported as cut off. Safe

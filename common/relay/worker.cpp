@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -136,6 +137,7 @@ void Relay::Worker::run()
     do {
         const auto count = static_cast<std::size_t>(std::max(0, wait_for_events(events)));
         work(std::span(events).first(count));
+        adopt_arrived();
     } while (!mailbox_.has_news() || !take_news());
 }
 
@@ -182,7 +184,7 @@ int Relay::Worker::look(Events& events, int limit)
 
 int Relay::Worker::wait_for_events(Events& events)
 {
-    if (!queue_.empty())
+    if (!queue_.empty() || !arrived_.empty())
         return look(events, 0);
     // Yielding lets the sender of the next piece run, which may share this core; without it
     // spinning would be what delays it.
@@ -258,6 +260,7 @@ void Relay::Worker::on_event(const epoll_event& event)
 
 void Relay::Worker::end_all()
 {
+    end_arrived([](const Pair&) { return true; }, End::stopped);
     while (!pairs_.empty())
         end(*pairs_.back(), End::stopped);
     graveyard_.clear();
@@ -268,12 +271,39 @@ bool Relay::Worker::take_news()
 {
     Mailbox::News news = mailbox_.take();
     last_event_ = now_;
-    for (auto& pair : news.arrived)
-        adopt(std::move(pair));
-    for (const Which& which : news.to_end)
+    std::ranges::move(news.arrived, std::back_inserter(arrived_));
+    for (const Which& which : news.to_end) {
+        end_arrived(which, End::cut_off);
         end_those(which);
+    }
     graveyard_.clear();
     return news.stop;
+}
+
+// As many as a round has time for, one in any case.
+void Relay::Worker::adopt_arrived()
+{
+    round_end_ = Pair::Clock::now() + round_time;
+    while (!arrived_.empty()) {
+        auto pair = std::move(arrived_.front());
+        arrived_.pop_front();
+        adopt(std::move(pair));
+        if (round_is_over())
+            break;
+    }
+    graveyard_.clear();
+}
+
+void Relay::Worker::end_arrived(const Which& which, End how)
+{
+    for (auto each = arrived_.begin(); each != arrived_.end();) {
+        if (!which(**each)) {
+            ++each;
+            continue;
+        }
+        close_and_report(**each, how);
+        each = arrived_.erase(each);
+    }
 }
 
 void Relay::Worker::adopt(std::unique_ptr<Pair> owned)
@@ -336,8 +366,10 @@ void Relay::Worker::on_pair_event(std::uint64_t data, std::uint32_t events)
     Direction& to_it = is_second ? pair.forth : pair.back;
     if (events & EPOLLPRI)
         from_it.saw_urgent_data();
-    if (events & (EPOLLRDHUP | EPOLLHUP))
+    if (events & (EPOLLRDHUP | EPOLLHUP)) {
         from_it.read_until_told();
+        pair.second_hung_up = pair.second_hung_up || is_second;
+    }
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLPRI))
         from_it.can_read();
     if (events & (EPOLLOUT | EPOLLHUP)) {
@@ -369,6 +401,10 @@ void Relay::Worker::progress(Pair& pair)
     if (!pump(pair, pair.back))
         return;
     if (pair.forth.awaits_start() && pair.back.heard_start()) {
+        if (pair.forth.has_sent_nothing()) { // nobody can start what was not announced
+            end(pair, End::second_failed);
+            return;
+        }
         pair.forth.start();
         pair.last_byte = now_; // however long the start took
         timers_.set(pair, now_);
@@ -377,6 +413,10 @@ void Relay::Worker::progress(Pair& pair)
         return;
     if (pair.forth.finished() && pair.back.finished()) {
         end(pair, End::finished);
+        return;
+    }
+    if (pair.is_cut()) {
+        end(pair, pair.second_failed());
         return;
     }
     if (pair.forth.bytes() + pair.back.bytes() != before) {

@@ -79,6 +79,8 @@ private:
     void end_those(const Which& which);
     void end_from_anywhere(Which which);
     bool take_news();
+    void adopt_arrived();
+    void end_arrived(const Which& which, End how);
     void adopt(std::unique_ptr<Pair> pair);
     bool open(Pair& pair);
     bool watch(int descriptor, std::uintptr_t tag);
@@ -116,6 +118,7 @@ private:
     std::vector<std::byte> shared_;
     Pair::Clock::time_point now_;
     Pair::Clock::time_point last_event_;
+    std::deque<std::unique_ptr<Pair>> arrived_; // not adopted yet: each may take a handshake
     std::vector<std::unique_ptr<Pair>> pairs_;
     std::deque<Pair*> queue_;    // have more to move than they were allowed at once
     std::deque<Pair*> starting_; // whose start waits for the first piece of the answer

@@ -51,7 +51,10 @@ ssize_t Channel::take_read_ahead(std::span<std::byte> room)
 void Channel::drop_read_ahead(std::size_t size)
 {
     more_->read_ahead.erase(0, size);
-    if (!has_read_ahead() && !is_encrypted())
+    if (has_read_ahead())
+        return;
+    more_->read_ahead = std::string(); // erase() keeps the memory
+    if (!is_encrypted())
         more_.reset();
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -22,14 +23,14 @@ bool set(int descriptor, std::string_view name)
                         static_cast<socklen_t>(name.size())) == 0;
 }
 
-// cubic needs a privilege where the system does not list it as allowed; reno is for everybody. A
-// privilege that is gone does not come back, so cubic is refused once and not for each visitor.
+// cubic needs a privilege where the system does not list it as allowed; reno is for everybody. What
+// was refused once is not asked for again for each visitor.
 void set_unpaced(int descriptor)
 {
-    static std::atomic<bool> takes_cubic = true;
-    if (takes_cubic && set(descriptor, "cubic"))
+    static std::atomic<bool> is_refused = false;
+    if (!is_refused && set(descriptor, "cubic"))
         return;
-    takes_cubic = false;
+    is_refused = is_refused || errno == EPERM || errno == ENOENT;
     set(descriptor, "reno");
 }
 

@@ -16,7 +16,7 @@ namespace tunnel {
 // with the first one's (RFC 8305, section 4).
 std::vector<tcp::endpoint> interleave(const std::vector<tcp::endpoint>& endpoints);
 
-// A connected socket, non-blocking; prepare_stream is for the caller to do.
+// A connected socket, non-blocking; its other options are for the caller to set.
 struct Dialled {
     Fd socket;
     tcp::endpoint peer;

@@ -31,7 +31,7 @@ void set_linger(int descriptor, bool reset_on_close)
     ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, sizeof option);
 }
 
-// Each visitor has some. inet_ntop(3), which asio uses, takes ten times as long.
+// Made for each visitor. inet_ntop(3), which asio uses, takes ten times as long.
 std::string to_string(const asio::ip::address_v4& address, std::uint16_t port)
 {
     const auto bytes = address.to_bytes();

@@ -35,11 +35,12 @@ std::string_view logged_name(std::string_view service)
 }
 
 IncomingVisitor::IncomingVisitor(DataPlane& plane, Announce announce, Session session,
-                                 std::uint64_t log_in)
+                                 std::uint64_t log_in, Clock::time_point began)
     : plane_(plane),
       announce_(std::move(announce)),
       session_(std::move(session)),
       log_in_(log_in),
+      began_(began),
       service_(plane.services.find(announce_.service))
 {
     if (!service_)
@@ -76,8 +77,8 @@ std::unique_ptr<LocalOpener> IncomingVisitor::local_opener() const
     const auto server = service_ ? service_->origin_server.on_this_machine() : std::nullopt;
     if (!server)
         return nullptr;
-    return std::make_unique<LocalOpener>(LocalOpener::Visit{announce_, session_, log_in_}, *server,
-                                         service_->origin_server.congestion(),
+    return std::make_unique<LocalOpener>(LocalOpener::Visit{announce_, session_, log_in_, began_},
+                                         *server, service_->origin_server.congestion(),
                                          service_->options.rules.proxy_protocol,
                                          plane_.counts.dials);
 }

@@ -28,7 +28,8 @@ public:
 
     // Has failed already if there is no such service. `log_in` is the number of the one in whose
     // session the visitor was announced. `plane` must outlive it.
-    IncomingVisitor(DataPlane& plane, Announce announce, Session session, std::uint64_t log_in);
+    IncomingVisitor(DataPlane& plane, Announce announce, Session session, std::uint64_t log_in,
+                    Clock::time_point began = Clock::now());
 
     const Announce& announce() const { return announce_; }
 
@@ -51,7 +52,7 @@ public:
     // called. Else the relay may connect to it.
     std::unique_ptr<LocalOpener> local_opener() const;
 
-    // What came of a connection to the origin server that others have made.
+    // Somebody else has tried the origin server, and failed so.
     void server_failed(std::error_code error);
 
     // Connects to the origin server alone: whether that has succeeded without waiting. If not, call
@@ -86,7 +87,7 @@ private:
     Announce announce_;
     Session session_;
     std::uint64_t log_in_;
-    Clock::time_point began_ = Clock::now();
+    Clock::time_point began_;
     std::shared_ptr<Service> service_;      // null: there is none of that name
     std::optional<Dial> to_server_;         // none: its name has to be looked up first
     const OnFailure* on_failure_ = nullptr; // null: it was announced on a data connection

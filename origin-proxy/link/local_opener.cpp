@@ -27,7 +27,7 @@ Channel LocalOpener::open()
             broken_ = error;
         if (error)
             return {};
-        dials_.observe(Clock::now() - began_);
+        dials_.observe(Clock::now() - visit_.began);
         return server_channel(std::move(socket), false, header_, visit_.announce);
     } catch (const std::system_error& error) {
         broken_ = error.code();

@@ -20,6 +20,7 @@ public:
         Announce announce;
         Session session;      // in which it was announced
         std::uint64_t log_in; // its number
+        Clock::time_point began;
     };
 
     LocalOpener(Visit visit, tcp::endpoint server, Congestion congestion, ProxyProtocol header,
@@ -41,7 +42,6 @@ private:
     ProxyProtocol header_;
     Histogram& dials_;
     std::error_code broken_;
-    Clock::time_point began_ = Clock::now();
 };
 
 } // namespace tunnel

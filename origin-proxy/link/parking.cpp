@@ -26,10 +26,9 @@ Park::Numbered proof_of(const Session& session, std::uint64_t number)
 
 } // namespace
 
-Parking::Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler,
-                 IdleWatch& idle, Options options, OnAnnounce on_announce)
-    : io_(io),
-      tasks_(tasks),
+Parking::Parking(TaskGroup& tasks, const DataDialler& dialler, IdleWatch& idle, Options options,
+                 OnAnnounce on_announce)
+    : tasks_(tasks),
       dialler_(dialler),
       idle_(idle),
       options_(options),
@@ -88,11 +87,11 @@ void Parking::fill_up()
     for (std::size_t missing = wanted - std::min(wanted, there); session_ && missing > 0;
          --missing) {
         ++dialling_;
-        tasks_.spawn("parking a connection", dial());
+        tasks_.spawn("parking a connection", dial(*session_));
     }
 }
 
-awaitable<void> Parking::dial()
+awaitable<void> Parking::dial(Session session)
 {
     struct Dialling {
         std::size_t& count;
@@ -100,10 +99,11 @@ awaitable<void> Parking::dial()
         ~Dialling() { --count; }
     };
 
-    const Session session = *session_;
     Channel connection;
     {
         const Dialling dialling{dialling_};
+        if (!is_open_for(session)) // it was over before this began
+            co_return;
         try {
             Park park{session.id};
             if (session.proves())
@@ -123,8 +123,13 @@ awaitable<void> Parking::dial()
             co_return;
         }
     }
-    if (session_ && session_->id == session.id)
+    if (is_open_for(session))
         park(std::move(connection));
+}
+
+bool Parking::is_open_for(const Session& session) const
+{
+    return session_ && session_->id == session.id;
 }
 
 // Until a visitor is announced on it, or it is closed by either side. No coroutine: each visitor
@@ -160,9 +165,10 @@ Parking::All::iterator Parking::erase(All::iterator place)
 }
 
 // When all others have had their turn.
-void Parking::go_on_later(std::uint64_t number)
+awaitable<void> Parking::go_on_later(std::uint64_t number)
 {
-    asio::post(io_, [this, number] { on_readable(number); });
+    co_await yield_to_others();
+    on_readable(number);
 }
 
 // The next frame, if it is there. Throws std::system_error when the connection has ended, or is not
@@ -198,7 +204,7 @@ void Parking::on_readable(std::uint64_t number)
         const auto [frame, more_may_be_there] = receive(place->second);
         if (!frame) {
             if (more_may_be_there)
-                go_on_later(number);
+                tasks_.spawn("reading a parked connection", go_on_later(number));
             else
                 wait(place);
             return;

@@ -31,9 +31,9 @@ public:
     // A visitor has been announced on a parked connection, whose next bytes are its stream's.
     using OnAnnounce = std::function<void(Announce&&, Channel&&)>;
 
-    // `io`, `tasks`, `dialler` and `idle` must outlive it.
-    Parking(asio::io_context& io, TaskGroup& tasks, const DataDialler& dialler, IdleWatch& idle,
-            Options options, OnAnnounce on_announce);
+    // `tasks`, `dialler` and `idle` must outlive it.
+    Parking(TaskGroup& tasks, const DataDialler& dialler, IdleWatch& idle, Options options,
+            OnAnnounce on_announce);
     ~Parking();
 
     // Whether to ask for it at log-in.
@@ -78,15 +78,15 @@ private:
     };
 
     void fill_up();
-    awaitable<void> dial();
+    awaitable<void> dial(Session session);
+    bool is_open_for(const Session& session) const;
     void park(Channel connection);
     void wait(All::iterator place);
-    void go_on_later(std::uint64_t number);
+    awaitable<void> go_on_later(std::uint64_t number);
     Received receive(Waiting& waiting);
     void on_readable(std::uint64_t number);
     All::iterator erase(All::iterator place);
 
-    asio::io_context& io_;
     TaskGroup& tasks_;
     const DataDialler& dialler_;
     IdleWatch& idle_;

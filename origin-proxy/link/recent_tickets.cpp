@@ -1,9 +1,30 @@
 #include "origin-proxy/link/recent_tickets.hpp"
 
 #include <algorithm>
-#include <functional>
+#include <array>
+#include <bit>
+#include <cstring>
 
 namespace tunnel {
+
+namespace {
+
+std::array<std::uint64_t, 2> halves_of(const RandomBytes& bytes)
+{
+    std::array<std::uint64_t, 2> halves{};
+    static_assert(sizeof halves == sizeof bytes);
+    std::memcpy(halves.data(), bytes.data(), sizeof halves);
+    return halves;
+}
+
+} // namespace
+
+RecentTickets::RecentTickets(std::size_t capacity)
+    : capacity_(capacity), factors_(halves_of(random_bytes()))
+{
+    for (std::uint64_t& factor : factors_)
+        factor |= 1;
+}
 
 void RecentTickets::insert(const Ticket& ticket)
 {
@@ -42,7 +63,9 @@ void RecentTickets::clear()
 
 std::size_t RecentTickets::first_slot(const Ticket& ticket) const
 {
-    return std::hash<Ticket>()(ticket) & (slots_.size() - 1);
+    const auto halves = halves_of(ticket.bytes);
+    const std::uint64_t mixed = halves[0] * factors_[0] + halves[1] * factors_[1];
+    return mixed >> (64 - std::countr_zero(slots_.size())); // its high bits depend on all of it
 }
 
 std::size_t RecentTickets::find(const Ticket& ticket) const

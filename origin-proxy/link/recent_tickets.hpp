@@ -1,6 +1,7 @@
 // The tickets of visitors who came lately.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -15,7 +16,7 @@ class RecentTickets {
 public:
     static constexpr std::size_t default_capacity = 16'384;
 
-    explicit RecentTickets(std::size_t capacity = default_capacity) : capacity_(capacity) {}
+    explicit RecentTickets(std::size_t capacity = default_capacity);
 
     // The oldest is forgotten if there are too many.
     void insert(const Ticket& ticket);
@@ -47,6 +48,8 @@ private:
     std::size_t capacity_;
     std::vector<Ticket> by_age_; // a ring once it is full
     std::size_t oldest_ = 0;
+    // The remote proxy chooses the tickets, and must not choose their slots.
+    std::array<std::uint64_t, 2> factors_;
     // A hash table whose size is a power of two, at most half full; a ticket stands in the first
     // slot that was free, from the one that its bytes name.
     std::vector<Slot> slots_;

@@ -71,8 +71,7 @@ void RemoteLink::stop_now()
 {
     if (std::exchange(state_, State::stopped) == State::stopped)
         return;
-    visits_.close();
-    visits_.end(); // nothing may be parked any more: it would not be cancelled
+    visits_.stop();
     tasks_.cancel();
 }
 

@@ -25,7 +25,7 @@ Visits::Visits(asio::io_context& io, TaskGroup& tasks, DataPlane& plane, Parking
       on_end_(std::move(on_end)),
       refuse_([this](const IncomingVisitor& incoming) { refuse_incoming(incoming); }),
       slots_(plane.slots),
-      parking_(io, tasks, plane.dialler, plane.idle, parking,
+      parking_(tasks, plane.dialler, plane.idle, parking,
                [this](Announce&& announce, Channel&& connection) {
                    on_parked_announce(std::move(announce), std::move(connection));
                })
@@ -53,6 +53,13 @@ void Visits::end()
     parking_.close();
     waiting_.clear();   // their tickets are void
     announced_.clear(); // who waits is announced again, with the same ticket
+}
+
+void Visits::stop()
+{
+    is_stopped_ = true;
+    close();
+    end();
 }
 
 void Visits::close()
@@ -216,7 +223,11 @@ void Visits::on_not_opened(Flow& flow)
     LocalOpener::Visit visit = opener.take_visit();
     served_parked_.erase(visit.announce.ticket);
     IncomingVisitor incoming(plane_, std::move(visit.announce), std::move(visit.session),
-                             visit.log_in);
+                             visit.log_in, visit.began);
+    if (is_stopped_) { // what begins now would not be cancelled
+        free_slot();
+        return;
+    }
     if (opener.broken())
         incoming.server_failed(opener.broken());
     connect_parked(std::move(incoming), std::move(flow.second));

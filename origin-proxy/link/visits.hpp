@@ -42,6 +42,9 @@ public:
     // Takes no more visitors.
     void close();
 
+    // The same, and nothing is begun any more: the tasks are about to be cancelled.
+    void stop();
+
     // A visitor is announced on the control connection. Not before begin(): there it is ignored.
     void on_announce(Announce& announce);
 
@@ -98,7 +101,8 @@ private:
     std::uint64_t log_ins_ = 0;
     Session session_;              // of the latest log-in
     std::deque<Announce> waiting_; // for a slot
-    bool starting_ = false;        // those that wait
+    bool is_stopped_ = false;
+    bool starting_ = false; // those that wait
     // A visitor whose parked connection broke is announced again on the control connection, and
     // must not be served twice.
     RecentTickets served_parked_;

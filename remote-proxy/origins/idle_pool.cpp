@@ -30,6 +30,8 @@ bool seems_alive(const Channel& connection)
 
 void IdlePool::put(Channel connection)
 {
+    if (connection.has_pending()) // a start before the next announcement would be believed
+        return;
     const auto has_room = [this] { return connections_.empty() || !room_.full(); };
     if (!has_room())
         sweep(most_swept);

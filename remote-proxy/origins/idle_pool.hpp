@@ -47,7 +47,8 @@ public:
 
     std::size_t size() const { return connections_.size(); }
 
-    // Between two streams in frames. If there is no room it is closed.
+    // Between two streams in frames. If there is no room it is closed, and if its peer has sent
+    // more than the end of the last: it owes silence.
     void put(Channel connection);
 
     // One that seems alive.

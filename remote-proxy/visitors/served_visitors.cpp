@@ -9,6 +9,9 @@
 
 namespace tunnel {
 
+namespace {
+
+// How fast an announced visitor may be.
 PairLimits limits_of(const Visitor& visitor)
 {
     PairLimits limits;
@@ -22,6 +25,8 @@ PairLimits limits_of(const Visitor& visitor)
         bandwidth->add_to(up, down);
     return limits;
 }
+
+} // namespace
 
 void ServedVisitors::serve(Visitor visitor, Channel data, std::optional<FramedStream> framed)
 {

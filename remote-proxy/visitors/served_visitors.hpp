@@ -68,7 +68,4 @@ private:
     All served_;
 };
 
-// How fast an announced visitor may be.
-PairLimits limits_of(const Visitor& visitor);
-
 } // namespace tunnel

@@ -315,8 +315,15 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 {
     if (room_.announced_to(refuse.ticket) != link.number)
         return;
-    if (auto visitor = room_.dismiss(refuse.ticket))
-        on_refusal(std::move(*visitor), {code_of(refuse), refuse.text});
+    auto visitor = room_.dismiss(refuse.ticket);
+    if (!visitor)
+        return;
+    Reason why{code_of(refuse), refuse.text};
+    // It has been served on a connection that broke, so nobody else may have its first bytes.
+    if (why.code == Code::data_connection_lost && visitor->only_for() != nullptr)
+        on_broken(std::move(*visitor), why);
+    else
+        on_refusal(std::move(*visitor), why);
 }
 
 void Visitors::revoke(const OriginLink& link)

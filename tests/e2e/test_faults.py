@@ -20,7 +20,8 @@ def fast(origin, **options):
 
 
 class KilledPrograms(unittest.TestCase):
-    """The kernel closes what a killed process leaves; a linger of zero makes it a reset."""
+    """The kernel closes what a killed process leaves. A linger of zero makes it a reset; between the
+    proxies the last frame is missing."""
 
     def kill_in_the_middle(self, name, serve, use):
         with SocketOrigin(serve) as origin, Tunnel(origin.address) as tunnel, visit(tunnel.outside) as visitor:

@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Lent adding(is_peeked_at ? 0 : input.choice()); // peeking takes the worker's buffer
     const Lent taking(input.choice());
     std::size_t pieces_before_start = input.choice() % 4;
-    // What was peeked at is dropped in a way that only TCP knows.
+    // Peeking needs a real socket.
     Chain chain(is_peeked_at ? Connection::over_tcp() : Connection(), adding, taking,
                 input.choice() + 1u);
     Pieces pieces(input);

@@ -374,6 +374,57 @@ TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
     CHECK(data.ending() != Ending::silence);
 }
 
+TEST_CASE(
+    "a server that is known and goes away is refused with its reason, and served when it is back")
+{
+    Origin origin;
+    std::optional<Server> server(std::move(origin.server));
+    const tcp::endpoint where = server->endpoint();
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    const auto check_that_it_is_served = [&] {
+        data.send(encode(announcement()) + data_frame("question") + end_frame);
+        Stream visit = server->accept();
+        CHECK(visit.receive_all() == "question");
+        visit.send("answer");
+        visit.finish();
+        const std::string answer = start_frame + data_frame("answer") + end_frame;
+        CHECK(data.receive(answer.size()) == answer);
+    };
+    check_that_it_is_served(); // whose address is looked up
+    check_that_it_is_served(); // to which the relay connects
+    server.reset();
+    data.send(encode(announcement()) + data_frame("question"));
+    CHECK(data.receive_frame<Refuse>().code == Code::origin_server_refused);
+    CHECK(data.ending() != Ending::silence);
+    server.emplace(where);
+    data = origin.parked();
+    check_that_it_is_served();
+    CHECK(eventually([&] {
+        return origin.proxy->on_its_thread(
+            [](OriginProxy& proxy) { return proxy.visitors() == 0; });
+    }));
+}
+
+TEST_CASE("a start that comes before the announcement starts nothing")
+{
+    Remote remote;
+    Stream data = remote.park();
+    Stream visitor = remote.visit();
+    visitor.send("question");
+    data.receive_frame<Announce>();
+    CHECK(data.receive(11) == data_frame("question"));
+    visitor.finish();
+    data.send(start_frame + end_frame + start_frame); // and one for the next visitor
+    CHECK(visitor.receive_all().empty());
+    // So the connection is not used again.
+    Stream next = remote.visit();
+    next.send("another question");
+    const Ticket ticket = remote.origin.control.receive_frame<Announce>().ticket;
+    Stream fresh = remote.started(ticket);
+    CHECK(fresh.receive(19) == data_frame("another question"));
+}
+
 TEST_CASE("an origin proxy that cannot park goes on with the rest")
 {
     Origin origin;

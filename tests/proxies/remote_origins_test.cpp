@@ -161,6 +161,30 @@ TEST_CASE("a visitor whose first bytes went to an origin proxy that comes back i
     check_served(visitor, data);
 }
 
+TEST_CASE(
+    "a visitor that was served on a connection that broke is not shown to another origin proxy")
+{
+    Remote remote({service("web")});
+    Origin roof(remote, remote.roof, true);
+    roof.opened("web");
+    Stream parked = Stream::connect(remote.proxy.proxy().control_endpoint());
+    parked.send(magic_bytes() + encode(roof.park(0)));
+    CHECK(eventually([&] {
+        return remote.proxy.on_its_thread([](RemoteProxy& proxy) { return proxy.parked() == 1; });
+    }));
+    Stream visitor = Stream::connect(remote.outside("web"));
+    visitor.send("question");
+    parked.receive_frame<Announce>();
+    CHECK(parked.receive(11) == data_frame("question"));
+    Origin cellar(remote, remote.cellar, true);
+    cellar.opened("web");
+    parked.reset(); // its server took the question, and reset
+    const Ticket ticket = roof.control.receive_frame<Announce>().ticket;
+    roof.control.send(Refuse{ticket, "its data connection broke", Code::data_connection_lost});
+    CHECK(visitor.ending() == Ending::reset);
+    CHECK_FALSE(cellar.control.readable_within(50ms));
+}
+
 TEST_CASE("an origin proxy that opens all it can leaves descriptors for others, and for visitors")
 {
     const PortRange range = free_ports(60);

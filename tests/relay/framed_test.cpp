@@ -211,6 +211,37 @@ TEST_CASE("what announces a stream goes out at once, with the first bytes if the
     CHECK(pair.peer.receive(rest.size()) == rest);
 }
 
+TEST_CASE("a start before the announcement starts nothing, and holds nothing back without bound")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay, true, start_frame, "announced",
+                         [](Stream& visitor) { visitor.send("question"); });
+    Flow flow = pair.end();
+    CHECK(flow.end == End::second_failed);
+    CHECK_FALSE(flow.second.is_open());
+    CHECK(pair.left.ending() == Ending::reset);
+}
+
+TEST_CASE("a peer that closes a framed connection before both streams have ended has cut them")
+{
+    Relay relay(plain_relay());
+    Beside pair = beside(relay);
+    pair.left.send("question");
+    CHECK(pair.peer.receive(11) == data_frame("question"));
+    SUBCASE("after its own stream")
+    {
+        pair.peer.send(data_frame("answer") + end_frame);
+        CHECK(pair.left.receive_all() == "answer");
+        pair.peer.finish();
+    }
+    SUBCASE("together with the end of its own stream")
+    {
+        pair.peer.send(end_frame);
+        pair.peer.finish();
+    }
+    CHECK(pair.end().end == End::second_failed);
+}
+
 TEST_CASE("a connection on which nothing was announced can be used for another visitor")
 {
     Relay relay(plain_relay());

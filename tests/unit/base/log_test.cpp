@@ -41,6 +41,19 @@ TEST_CASE("a line of text has time, level, message and fields")
     CHECK(text("m", {}, Level::debug) == "2024-01-02T03:04:05.067Z debug m");
 }
 
+TEST_CASE("each line has its own time, also of another second, day or year")
+{
+    const auto time_of = [](std::chrono::system_clock::time_point time) {
+        const std::string line = render(Format::text, time, Level::info, "m", {}, false);
+        return line.substr(0, line.find(' '));
+    };
+    CHECK(time_of(moment) == "2024-01-02T03:04:05.067Z");
+    CHECK(time_of(moment + 5ms) == "2024-01-02T03:04:05.072Z");
+    CHECK(time_of(moment + 1s) == "2024-01-02T03:04:06.067Z");
+    CHECK(time_of(moment + 24h * 365) == "2025-01-01T03:04:05.067Z");
+    CHECK(time_of(moment) == "2024-01-02T03:04:05.067Z");
+}
+
 TEST_CASE("a line of JSON has the same in the same order")
 {
     CHECK(json("visitor left", {{"peer", "192.0.2.1:80"}, {"bytes", 1234}, {"duration", 1500ms}}) ==
