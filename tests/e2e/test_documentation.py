@@ -107,7 +107,7 @@ class Pages(unittest.TestCase):
         text = documents.read("README.md")
         shown = re.search(r"^\| case \|.*$", text, re.M)[0].strip("| ").split(" | ")
         rows = documents.table_rows(text, "case")
-        self.assertEqual(len(rows), 6)
+        self.assertEqual(len(rows), 8)
         for row in rows:
             for column, figure in list(zip(shown, row))[1:]:
                 self.assertEqual(figure.strip("*"), of_case[row[0]][column].strip("*"), f"{row[0]}, {column}")
