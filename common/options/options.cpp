@@ -118,9 +118,9 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
     // An unprivileged user is granted 64 such pipes in all before the kernel makes them small
     // (fs.pipe-user-pages-soft), and two proxies may run on one machine.
     constexpr std::size_t most_pipes = 24;
-    const std::size_t pipes =
-        std::max<std::size_t>(std::min(most_pipes, descriptor_limit / 64) / options.relay_threads,
-                              descriptor_limit >= 256);
+    const bool one_each = descriptor_limit / 32 >= options.relay_threads;
+    const std::size_t pipes = std::max<std::size_t>(
+        std::min(most_pipes, descriptor_limit / 64) / options.relay_threads, one_each ? 1 : 0);
     RelayOptions relay;
     relay.workers = options.relay_threads;
     relay.lent_thread = true;

@@ -48,7 +48,7 @@ private:
     std::size_t capacity_;
     std::vector<Ticket> by_age_; // a ring once it is full
     std::size_t oldest_ = 0;
-    // The remote proxy chooses the tickets, and must not choose their slots.
+    // The remote proxy chooses the tickets, and must not be able to crowd them into a few slots.
     std::array<std::uint64_t, 2> factors_;
     // A hash table whose size is a power of two, at most half full; a ticket stands in the first
     // slot that was free, from the one that its bytes name.

@@ -73,12 +73,12 @@ void Visits::on_announce(Announce& announce)
     if (connection_ == nullptr || !slots_.is_open()) // its visitor waits for the next origin proxy
         return;
     Reason objection;
-    if (!plane_.services.find(announce.service))
+    if (is_known(announce.ticket)) // first: another objection would let others serve it again
+        objection = {Code::data_connection_lost, "its data connection broke"};
+    else if (!plane_.services.find(announce.service))
         objection = no_such_service();
     else if (waiting_.size() >= most_waiting)
         objection = {Code::too_many, "the origin proxy has too many visitors"};
-    else if (is_known(announce.ticket))
-        objection = {Code::data_connection_lost, "its data connection broke"};
     if (!objection.empty()) {
         refuse(announce.ticket, objection);
         return;

@@ -319,7 +319,7 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
     if (!visitor)
         return;
     Reason why{code_of(refuse), refuse.text};
-    // It has been served on a connection that broke, so nobody else may have its first bytes.
+    // It may have been served on a connection that broke, so nobody else may have its first bytes.
     if (why.code == Code::data_connection_lost && visitor->only_for() != nullptr)
         on_broken(std::move(*visitor), why);
     else

@@ -406,6 +406,23 @@ TEST_CASE(
     }));
 }
 
+TEST_CASE("that a visitor was served is said of it, whatever else speaks against serving it again")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    Stream data = origin.parked();
+    Announce announce = announcement();
+    data.send(encode(announce) + data_frame("question"));
+    Stream server = origin.server.accept();
+    CHECK(server.receive(8) == "question");
+    data.reset();
+    announce.service = "withdrawn";
+    origin.control->send(announce);
+    const auto refuse = origin.control->receive_frame<Refuse>();
+    CHECK(refuse.ticket == announce.ticket);
+    CHECK(refuse.code == Code::data_connection_lost);
+}
+
 TEST_CASE("a start that comes before the announcement starts nothing")
 {
     Remote remote;
