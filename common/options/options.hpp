@@ -21,8 +21,8 @@
 
 namespace tunnel {
 
-// As many as there are cores, at most 8: a thread of the relay moves more than most networks do, and
-// each needs some of the pipes that a user may have.
+// As many as there are cores, at most 8: a thread of the relay moves more than most networks do,
+// and each needs some of the pipes that a user may have.
 std::uint32_t default_relay_threads();
 
 // What both programs have.
