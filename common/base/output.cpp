@@ -17,9 +17,11 @@ namespace {
 // A thread that has nothing to write ends after this time: an idle program has none.
 constexpr auto thread_outlasts_work = std::chrono::seconds(10);
 
-// Lines that come within this time after others are written together: waking the thread costs the
-// caller more than the line itself.
-constexpr auto gathering = std::chrono::milliseconds(10);
+// A line seldom comes alone.
+constexpr auto gathering = std::chrono::milliseconds(2);
+
+// After a write the thread looks again by itself: waking it costs the caller more than the line.
+constexpr auto between_writes = std::chrono::milliseconds(10);
 
 // A queue that grew in a burst gives its memory back.
 constexpr std::size_t kept_capacity = 16 * 1024;
@@ -161,9 +163,10 @@ void Output::run()
                 add(due);
         }
         if (!pending_.empty()) {
+            wanted_.wait_for(lock, gathering, [this] { return ending_; });
             write_pending(lock);
             last_written = Clock::now();
-            wanted_.wait_for(lock, gathering, [this] { return ending_; });
+            wanted_.wait_for(lock, between_writes, [this] { return ending_; });
             continue;
         }
         if (woken_)
