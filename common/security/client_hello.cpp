@@ -2,9 +2,14 @@
 
 #include <algorithm>
 
+#include <openssl/ssl.h>
+
 namespace tunnel {
 
 namespace {
+
+// No client knows half as many.
+constexpr std::size_t most_groups = 100;
 
 std::size_t two_bytes(std::span<const std::uint8_t> bytes)
 {
@@ -32,6 +37,14 @@ std::vector<std::string_view> offered_identities(std::span<const std::uint8_t> e
         rest = rest.subspan(size + size_of_age);
     }
     return identities;
+}
+
+bool has_too_many_groups(ssl_st* ssl)
+{
+    const unsigned char* groups = nullptr;
+    std::size_t size = 0;
+    return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &size) == 1 &&
+           size > 2 + 2 * most_groups;
 }
 
 } // namespace tunnel

@@ -29,10 +29,6 @@ constexpr std::size_t most_with_certificates =
 // Ours offers one. Each that is offered has to be looked for.
 constexpr int most_identities = 8;
 
-// Of key exchanges that a client knows. OpenSSL looks through all of them for each key that comes
-// with the hello; no client knows half as many.
-constexpr std::size_t most_groups = 100;
-
 // What most likely went wrong, for mistakes in options that show in a handshake; OpenSSL's words
 // for all others. The peer may be an origin proxy or a client of the management interface.
 std::string words_for_acceptor(unsigned long error)
@@ -134,10 +130,7 @@ int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESS
 // Before OpenSSL looks into a ClientHello.
 int look_at_hello(SSL* ssl, int* alert, void*)
 {
-    const unsigned char* groups = nullptr;
-    std::size_t size = 0;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_groups, &groups, &size) != 1 ||
-        size <= 2 + 2 * most_groups)
+    if (!has_too_many_groups(ssl))
         return handshake_of(ssl).on_hello(*alert);
     *alert = SSL_AD_ILLEGAL_PARAMETER;
     return SSL_CLIENT_HELLO_ERROR;

@@ -4,17 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "common/security/pem.hpp"
+
 struct ssl_ctx_st; // OpenSSL's SSL_CTX
 
 namespace tunnel {
-
-// Files with PEM in them.
-struct CertificateFiles {
-    std::string certificate; // with the chain up to the authority, the server's own first
-    std::string key;
-
-    bool given() const { return !certificate.empty() || !key.empty(); }
-};
 
 // What is offered or accepted on new connections. Replacing it does not affect existing ones.
 class TlsContext {

@@ -26,7 +26,7 @@ bool RecordGuard::take(std::span<const std::byte> bytes)
             on_header();
         }
         const std::size_t size = std::min<std::size_t>(body_left_, bytes.size());
-        if (!handshake_done_ && header_[0] == handshake_record)
+        if (!handshake_done_ && !is_tls_1_2_ && header_[0] == handshake_record)
             look_at_messages(bytes.first(size));
         bytes = bytes.subspan(size);
         body_left_ = static_cast<std::uint16_t>(body_left_ - size);
@@ -55,6 +55,10 @@ void RecordGuard::on_header()
     ++records_;
     if (!handshake_done_ && records_ > most_handshake_records)
         objection_ = Objection::many_handshake_records;
+    // OpenSSL would take memory for a hello of 128 KiB as soon as its header has come, and then
+    // refuse it.
+    if (handshake_done_ && is_tls_1_2_ && header_[0] == handshake_record)
+        objection_ = Objection::renegotiation;
 }
 
 // Messages may be cut into records at any place (RFC 8446, section 5.1).
@@ -111,6 +115,8 @@ std::string_view RecordGuard::objection() const
         return "too many records in a TLS handshake";
     case Objection::many_without_data:
         return "too many TLS records without data";
+    case Objection::renegotiation:
+        return "a second TLS handshake on the same connection";
     }
     return {};
 }

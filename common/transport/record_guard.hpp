@@ -41,6 +41,12 @@ public:
     // the connection has to end; objection() says why.
     bool take(std::span<const std::byte> bytes);
 
+    // The hello that has come is one of TLS 1.2, whose later messages may be encrypted in records
+    // of the same kind as those in clear, so they cannot be looked into. OpenSSL takes short ones
+    // only. A handshake record behind the handshake is objected to from then on: it would begin
+    // another.
+    void agreed_on_tls_1_2() { is_tls_1_2_ = true; }
+
     void handshake_done();
 
     // OpenSSL has given data. It does so after each record that has any, so all other records that
@@ -62,6 +68,7 @@ private:
         long_handshake,
         many_handshake_records,
         many_without_data,
+        renegotiation,
     };
 
     static constexpr std::size_t record_header_size = 5;
@@ -86,6 +93,7 @@ private:
     std::uint8_t message_header_held_ = 0;
     Objection objection_ = Objection::none;
     bool handshake_done_ = false;
+    bool is_tls_1_2_ = false;
 };
 
 } // namespace tunnel

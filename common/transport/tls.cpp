@@ -175,6 +175,10 @@ RecordSocket& Tls::records() const
 
 void Tls::update_keys()
 {
+    if (SSL_version(ssl_.get()) < TLS1_3_VERSION) {
+        records().sent_under_key = 0; // or each send() would come here
+        return;
+    }
     ERR_clear_error();
     if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1) // else a record is half sent
         records().sent_under_key = 0;

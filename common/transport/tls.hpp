@@ -16,8 +16,9 @@ namespace tunnel {
 class RecordGuard;
 struct RecordSocket;
 
-// A TLS 1.3 connection over a non-blocking TCP socket, which it uses but does not own; or nothing,
-// for a connection that is not encrypted. One thread at a time may use it.
+// A connection of TLS 1.3, or of 1.2 with a visitor, over a non-blocking TCP socket, which it uses
+// but does not own; or nothing, for a connection that is not encrypted. One thread at a time may
+// use it.
 //
 // receive() and send() are recv(2) and send(2): what they did, or -1 and errno. EAGAIN means that
 // the socket has to become ready first. The end of the TCP stream alone is ECONNRESET, since
@@ -67,7 +68,9 @@ public:
     int end();
 
     // New keys for what is sent from here on, as RFC 8446 wants it of a connection that carries
-    // very much (section 5.5). send() does it by itself in time.
+    // very much (section 5.5). send() does it by itself in time. TLS 1.2 could only shake hands
+    // anew, which is refused here, so its keys stay: no nonce comes twice, but beyond 2^24.5
+    // records an attacker's chances to tell what was sent from noise are no longer below 2^-57.
     void update_keys();
 
 private:
