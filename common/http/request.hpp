@@ -1,4 +1,4 @@
-// A request to the management interface.
+// A request to the management interface, or to the HTTP address of the remote proxy.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,10 @@ struct Request {
     bool expects_continue = false; // the client waits for 100 before it sends the body
     bool keep_alive = true;        // another request may follow
     std::string body{};
+    // Its path and query as they came; "/" for the empty path of a whole URL.
+    std::string target{};
+    // What the Host header says, which `host` is not if the target is a whole URL.
+    std::optional<std::string> host_header{};
 };
 
 } // namespace tunnel

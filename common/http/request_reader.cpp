@@ -3,6 +3,7 @@
 #include "common/http/request_reader.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <boost/beast/http/parser.hpp>
@@ -88,6 +89,15 @@ bool is_number(boost::beast::string_view text)
     return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// As far as it is there, the first line. Who speaks another protocol need not wait for an answer
+// until a head would have come.
+bool names_http(std::string_view head)
+{
+    const std::size_t end = head.find("\r\n");
+    return end == std::string_view::npos ||
+           head.substr(0, end).find(" HTTP/") != std::string_view::npos;
+}
+
 // Some parsers still take a line that begins with a space as a continuation of the one before.
 bool has_folded_line(std::string_view head)
 {
@@ -139,14 +149,18 @@ RequestReader::Progress RequestReader::read()
             return progress_;
         parser_ = std::make_unique<Parser>();
         parser_->of_beast.header_limit(static_cast<std::uint32_t>(limits_.head + 1));
-        parser_->of_beast.body_limit(limits_.body);
+        // Not none: Beast takes that for 0.
+        parser_->of_beast.body_limit(limits_.heads_only ? std::numeric_limits<std::uint64_t>::max()
+                                                        : limits_.body);
         parser_->of_beast.eager(false);
         progress_ = Progress::head;
     }
     if (progress_ == Progress::head && !read_head())
         return progress_;
-    while (progress_ == Progress::body && read_body())
+    while (progress_ == Progress::body && !limits_.heads_only && read_body())
         ;
+    if (progress_ == Progress::body && limits_.heads_only)
+        pending_.clear();
     return progress_;
 }
 
@@ -174,7 +188,7 @@ bool RequestReader::read_head()
     // Beast gets the whole head at once, so that it does not matter how its bytes came.
     const std::string_view window = std::string_view(pending_).substr(0, limits_.head);
     const std::size_t end = window.find(end_of_head);
-    if (!is_text(window.substr(0, end))) {
+    if (!is_text(window.substr(0, end)) || !names_http(window)) {
         fail({400, "this is no request of HTTP/1.1"});
         return false;
     }
@@ -198,33 +212,44 @@ bool RequestReader::read_head()
     }
     const auto& message = parser.get();
     request_.method = method_of(message.method());
-    auto target =
-        parse_request_target(std::string_view(message.target().data(), message.target().size()));
-    if (target && target->authority && !is_host(*target->authority))
-        target.reset();
-    if (!target || (target->is_whole_server && request_.method != Method::options)) {
-        fail({400, "the target of a request is a path here, such as /ping, and what is encoded is "
-                   "well so"});
+    request_.is_http_1_0 = message.version() < 11;
+    request_.host.reset();
+    if (message.count(http::field::host) > 0)
+        request_.host_header = request_.host = text(message[http::field::host]);
+    if (!take_target({message.target().data(), message.target().size()})) {
+        fail({400, "the target of a request is a path, such as /ping, and what is encoded is well "
+                   "so"});
         return false;
     }
-    request_.is_whole_server = target->is_whole_server;
-    request_.is_http_1_0 = message.version() < 11;
-    request_.segments = std::move(target->segments);
-    request_.query = std::move(target->query);
-    if (target->authority) // RFC 9112 3.2.2: it counts, and the header does not
-        request_.host = std::move(target->authority);
-    else if (message.count(http::field::host) > 0)
-        request_.host = text(message[http::field::host]);
-    else
-        request_.host.reset();
     request_.authorization = text(message[http::field::authorization]);
     request_.content_type = text(message[http::field::content_type]);
-    request_.has_body = parser.content_length().value_or(0) > 0;
+    request_.has_body = parser.chunked() || parser.content_length().value_or(0) > 0;
     request_.expects_continue =
         request_.has_body && !request_.is_http_1_0 && message.count(http::field::expect) > 0;
     request_.keep_alive = message.keep_alive();
     parser.eager(true);
     progress_ = parser.is_done() ? Progress::whole : Progress::body;
+    return true;
+}
+
+// Whether it is one that can be understood.
+bool RequestReader::take_target(std::string_view text)
+{
+    auto parts = split_request_target(text);
+    if (!parts || (parts->authority && !is_host(*parts->authority)) ||
+        (parts->is_whole_server && request_.method != Method::options))
+        return false;
+    request_.is_whole_server = parts->is_whole_server;
+    request_.target = std::move(parts->path_and_query);
+    if (parts->authority) // RFC 9112 3.2.2: it counts, and the header does not
+        request_.host = std::move(parts->authority);
+    if (limits_.heads_only || request_.is_whole_server)
+        return true;
+    auto target = parse_target(request_.target);
+    if (!target)
+        return false;
+    request_.segments = std::move(target->segments);
+    request_.query = std::move(target->query);
     return true;
 }
 
@@ -285,6 +310,9 @@ std::optional<Problem> RequestReader::objection_to_length() const
         return std::nullopt;
     if (message.version() < 11)
         return Problem{400, "there is no Transfer-Encoding in HTTP/1.0"};
+    const auto coding = message[http::field::transfer_encoding];
+    if (limits_.heads_only && codings == 1 && boost::beast::iequals(coding, "chunked"))
+        return std::nullopt;
     // RFC 9112, 6.3, lets a server ask for it. Beast's parser runs into an assertion of its own at
     // trailers that name a Transfer-Encoding, and no client of this needs chunks.
     return Problem{411, "send the body with a Content-Length instead of a Transfer-Encoding"};

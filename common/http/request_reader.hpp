@@ -20,6 +20,10 @@ public:
         std::size_t head = 8 * 1024; // bytes
         std::size_t headers = 64;
         std::size_t body = 1024 * 1024; // bytes
+        // For whoever answers each head and closes after one that has a body: that is not read,
+        // whatever its size or coding, and nothing behind it; nor is the target decoded, so there
+        // are no segments and no query.
+        bool heads_only = false;
     };
 
     enum class Progress : std::uint8_t {
@@ -63,6 +67,7 @@ private:
     bool skip_empty_lines();
     bool read_head();
     bool read_body();
+    bool take_target(std::string_view text);
     std::optional<Problem> objection(std::string_view head) const;
     std::optional<Problem> objection_to_length() const;
     Progress fail(Problem problem);

@@ -14,8 +14,9 @@ struct StatusText {
     std::string_view words;
 };
 
-constexpr std::array<StatusText, 23> status_texts{{{200, "OK"},
+constexpr std::array<StatusText, 24> status_texts{{{200, "OK"},
                                                    {204, "No Content"},
+                                                   {308, "Permanent Redirect"},
                                                    {400, "Bad Request"},
                                                    {401, "Unauthorized"},
                                                    {403, "Forbidden"},

@@ -1,4 +1,4 @@
-// An answer of the management interface.
+// An answer to a request.
 #pragma once
 
 #include <cstdint>

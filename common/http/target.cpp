@@ -37,6 +37,13 @@ bool is_visible(char c)
     return c > ' ' && c < '\x7f';
 }
 
+// As they are written in a request.
+bool is_path_and_query(std::string_view text)
+{
+    return text.starts_with('/') && text.find('#') == std::string_view::npos &&
+           std::ranges::all_of(text, is_visible);
+}
+
 } // namespace
 
 std::optional<std::string> decode_segment(std::string_view segment)
@@ -79,8 +86,7 @@ std::string encode_segment(std::string_view text)
 
 std::optional<Target> parse_target(std::string_view text)
 {
-    if (!text.starts_with('/') || text.find('#') != std::string_view::npos ||
-        !std::ranges::all_of(text, is_visible))
+    if (!is_path_and_query(text))
         return std::nullopt;
     Target target;
     // Its values are decoded when they are asked for.
@@ -101,27 +107,26 @@ std::optional<Target> parse_target(std::string_view text)
     }
 }
 
-std::optional<Target> parse_request_target(std::string_view text)
+std::optional<TargetParts> split_request_target(std::string_view text)
 {
+    TargetParts parts;
     if (text == "*") {
-        Target target;
-        target.is_whole_server = true;
-        return target;
+        parts.is_whole_server = true;
+        return parts;
     }
     const auto rest = behind_scheme(text);
-    if (!rest)
-        return parse_target(text);
-    const std::size_t end = std::min(rest->find_first_of("/?#"), rest->size());
-    const std::string_view authority = rest->substr(0, end);
-    if (authority.empty() || authority.find('@') != std::string_view::npos)
+    const std::size_t end = rest ? std::min(rest->find_first_of("/?#"), rest->size()) : 0;
+    if (rest) {
+        parts.authority = rest->substr(0, end);
+        if (parts.authority->empty() || parts.authority->find('@') != std::string::npos)
+            return std::nullopt;
+    }
+    parts.path_and_query = rest ? rest->substr(end) : text;
+    if (rest && !parts.path_and_query.starts_with('/'))
+        parts.path_and_query.insert(parts.path_and_query.begin(), '/');
+    if (!is_path_and_query(parts.path_and_query))
         return std::nullopt;
-    std::string path(rest->substr(end));
-    if (!path.starts_with('/'))
-        path.insert(path.begin(), '/');
-    auto target = parse_target(path);
-    if (target)
-        target->authority = authority;
-    return target;
+    return parts;
 }
 
 std::optional<std::string> query_value(std::string_view query, std::string_view name)
