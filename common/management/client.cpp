@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include <sys/socket.h>
+
+#include "common/base/limit.hpp"
 
 namespace tunnel {
 
@@ -21,41 +22,6 @@ constexpr std::size_t most_ignored = 1024 * 1024;
 constexpr std::size_t most_written = 64 * 1024;
 
 using Descriptor = asio::posix::stream_descriptor;
-
-// Cancels what waits for the descriptor when the time is up, unless it has been destroyed before.
-class Limit {
-public:
-    Limit(Descriptor& socket, Clock::time_point limit)
-        : target_(std::make_shared<Descriptor*>(&socket)), timer_(socket.get_executor(), limit)
-    {
-        timer_.async_wait([target = target_](std::error_code error) {
-            // The timer may have fired before it was cancelled.
-            if (error || *target == nullptr)
-                return;
-            std::error_code ignored;
-            (*target)->cancel(ignored);
-            *target = nullptr;
-        });
-    }
-
-    Limit(const Limit&) = delete;
-    Limit& operator=(const Limit&) = delete;
-
-    ~Limit() { *target_ = nullptr; }
-
-    // What the operation has ended with.
-    void check(std::error_code error) const
-    {
-        if (*target_ == nullptr)
-            throw std::system_error(make_error_code(std::errc::timed_out));
-        if (error)
-            throw std::system_error(error);
-    }
-
-private:
-    std::shared_ptr<Descriptor*> target_; // null: it has cancelled
-    Timer timer_;
-};
 
 // Of the peer's end; that of no address for one at a Unix socket.
 asio::ip::address address_of(int descriptor)
