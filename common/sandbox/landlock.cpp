@@ -199,6 +199,8 @@ std::error_code restrict_files(const SandboxNeeds& needs)
             rules.allow_reading("/etc");
         if (needs.system_authorities)
             allow_authorities(rules);
+        if (!needs.readable.empty())
+            rules.allow_reading(needs.readable);
         if (!needs.removed.empty())
             rules.allow_removing(needs.removed);
         if (!needs.replaced.empty())

@@ -24,6 +24,8 @@ struct SandboxNeeds {
     std::filesystem::path replaced{};
     // Ports below 1024 are opened later, as far as this user may at the start.
     bool low_ports = false;
+    // A folder of files to read, if any, and what comes to be below it.
+    std::filesystem::path readable{};
     // The certificates of the authorities that the system trusts are read.
     bool system_authorities = false;
 };

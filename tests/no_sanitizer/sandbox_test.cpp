@@ -319,6 +319,30 @@ TEST_CASE("only what is needed can be read inside the sandbox")
           0);
 }
 
+TEST_CASE("a folder that is to be readable is, step by step from a descriptor of it")
+{
+    if (cannot("landlock", has_landlock()) || cannot("seccomp", has_seccomp()))
+        return;
+    const Folder folder;
+    const Folder other;
+    const auto elsewhere = other.file("elsewhere");
+    std::filesystem::create_directory(folder.path / "below");
+    const auto file = folder.file("below/file");
+    const Fd root(::open(folder.path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const auto read_below = [&root] {
+        const Fd below(
+            ::openat(root.get(), "below", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        const Fd opened(::openat(below.get(), "file",
+                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        return failure(opened.get());
+    };
+    const SandboxNeeds needs{.readable = folder.path};
+    CHECK(inside(read_below, needs) == 0);
+    CHECK(inside(read_below) == EACCES);
+    CHECK(inside([&] { return open_to_read(elsewhere); }, needs) == EACCES);
+    CHECK(inside([&] { return failure(::unlink(file.c_str())); }, needs) == EPERM);
+}
+
 TEST_CASE("no capability is left inside the sandbox, and none can be gained")
 {
     if (cannot("no_new_privs", true))
