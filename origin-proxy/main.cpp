@@ -110,9 +110,9 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto reader = start_file_reader(io, options, arguments, dialer.get());
     if (user)
         tunnel::become(*user, false, options.common.management.socket_file());
-    tunnel::enter_sandbox(
-        options.common.sandbox,
-        {options.common.management.socket_file(), {}, false, options.trusts_system_authorities()});
+    tunnel::enter_sandbox(options.common.sandbox,
+                          {.removed = options.common.management.socket_file(),
+                           .system_authorities = options.trusts_system_authorities()});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);

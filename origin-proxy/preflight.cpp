@@ -12,8 +12,8 @@ void check_start(const OriginOptions& options)
     preflight.attempt([&options] { trusted_remotes(options); });
     preflight.look_at_common_options(io);
     preflight.become_user(false);
-    preflight.enter_sandbox(
-        {options.common.management.socket_file(), {}, false, options.trusts_system_authorities()});
+    preflight.enter_sandbox({.removed = options.common.management.socket_file(),
+                             .system_authorities = options.trusts_system_authorities()});
     preflight.finish();
 }
 

@@ -105,6 +105,14 @@ std::string_view name_of(Code code)
         return "no_proxy_header";
     case Code::foreign_proxy_header:
         return "foreign_proxy_header";
+    case Code::unknown_host:
+        return "unknown_host";
+    case Code::no_host:
+        return "no_host";
+    case Code::bad_hello:
+        return "bad_hello";
+    case Code::bad_request:
+        return "bad_request";
     case Code::late:
         return "late";
     case Code::origin_refused:
@@ -149,6 +157,12 @@ std::string_view name_of(Code code)
         return "removed";
     case Code::too_many_changes:
         return "too_many_changes";
+    case Code::host_taken:
+        return "host_taken";
+    case Code::host_not_allowed:
+        return "host_not_allowed";
+    case Code::no_certificate:
+        return "no_certificate";
     case Code::goodbye:
         return "goodbye";
     case Code::reconnecting:

@@ -34,6 +34,10 @@ enum class Code : std::uint8_t {
     no_room,
     no_proxy_header,
     foreign_proxy_header,
+    unknown_host,
+    no_host,
+    bad_hello,
+    bad_request,
     // A visitor is let in, and not served.
     late,
     origin_refused,
@@ -59,6 +63,9 @@ enum class Code : std::uint8_t {
     cannot_listen,
     removed,
     too_many_changes,
+    host_taken,
+    host_not_allowed,
+    no_certificate,
     // A control connection is lost, or cannot be made.
     goodbye,
     reconnecting,

@@ -89,14 +89,6 @@ void refuse_choice(std::string_view text, const std::vector<std::string>& names)
                 did_you_mean(text, names));
 }
 
-void read_kind(std::string_view text)
-{
-    if (text == "udp")
-        throw std::invalid_argument("\"udp\" is not yet there, expected tcp");
-    if (text != "tcp")
-        refuse_text(text, "tcp");
-}
-
 std::string AddressRange::name_at(std::size_t place, const std::string& name) const
 {
     return is_range ? fmt::format("{}[{}]", name, place) : name;

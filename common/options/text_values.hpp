@@ -74,9 +74,6 @@ std::string_view name_of(const Choices<Value, count>& choices, Value value)
         ->first;
 }
 
-// Of a service, which is "tcp" as yet. Throws std::invalid_argument for all else.
-void read_kind(std::string_view text);
-
 // Ports side by side, and the host in front of them.
 struct AddressRange {
     Address first;

@@ -43,6 +43,8 @@ enum class Tag : std::uint8_t {
     header = 20, // 1: of the PROXY protocol's v1
     name = 23,
     code = 24,
+    kind = 25, // of a service
+    host = 26, // may stand more than once
 };
 
 // What is a number on the wire, in as many bytes as it has.
@@ -72,6 +74,16 @@ public:
     void optional_number(Tag tag, std::uint64_t value)
     {
         if (value != 0)
+            number(tag, value);
+    }
+
+    // The first enumerator is left out.
+    template <class T>
+    requires std::is_enum_v<T>
+
+    void optional_enumerator(Tag tag, T value)
+    {
+        if (value != T())
             number(tag, value);
     }
 
@@ -167,6 +179,15 @@ public:
     }
 
     void optional_number(Tag tag, std::uint64_t& value)
+    {
+        if (has(tag))
+            number(tag, value);
+    }
+
+    template <class T>
+    requires std::is_enum_v<T>
+
+    void optional_enumerator(Tag tag, T& value)
     {
         if (has(tag))
             number(tag, value);

@@ -111,6 +111,8 @@ void list_fields(auto& fields, Is<Offer> auto& offer)
 {
     fields.optional_text(Tag::outside_address, offer.outside_address);
     fields.optional_number(Tag::number, offer.number);
+    fields.optional_enumerator(Tag::kind, offer.names.kind);
+    fields.texts(Tag::host, offer.names.hosts);
     fields.text(Tag::service, offer.service);
 }
 

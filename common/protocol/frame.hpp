@@ -14,6 +14,7 @@
 
 #include "common/base/code.hpp"
 #include "common/base/ids.hpp"
+#include "common/transport/service_kind.hpp"
 
 namespace tunnel {
 
@@ -41,6 +42,9 @@ inline constexpr std::string_view health_checks = "health-checks";
 
 // A feature of a log-in: an announcement may ask for a header of the PROXY protocol.
 inline constexpr std::string_view visitor_headers = "visitor-headers";
+
+// A feature of a log-in and of its welcome: services may have names on a port that they share.
+inline constexpr std::string_view names = "names";
 
 } // namespace feature
 
@@ -267,6 +271,8 @@ struct Offer {
     std::string outside_address{};
     // Of this control connection, and never again there; 0: of an older program, which has none.
     std::uint64_t number = 0;
+    // In the place of an address, where both have the feature.
+    PublicNames names{};
 
     friend bool operator==(const Offer&, const Offer&) = default;
 };
@@ -276,18 +282,21 @@ struct Opened {
     static constexpr FrameKind kind = FrameKind::opened;
 
     std::string service;
-    std::string outside_address; // "ip:port"
+    std::string outside_address; // "ip:port", or as to_text() has names
     std::uint64_t number = 0;    // of the offer that it is about
 
     friend bool operator==(const Opened&, const Opened&) = default;
 };
 
 enum class DeclineReason : std::uint8_t {
-    not_allowed = 1,   // to this origin proxy, or to nobody
-    in_use = 2,        // by another origin proxy that answers; an opened follows once it is not
-    cannot_listen = 3, // at that address
-    too_many = 4,      // services of one origin proxy
-    removed = 5,       // was open, and is no longer
+    not_allowed = 1,      // to this origin proxy, or to nobody
+    in_use = 2,           // by another origin proxy that answers; an opened follows once it is not
+    cannot_listen = 3,    // at that address
+    too_many = 4,         // services of one origin proxy
+    removed = 5,          // was open, and is no longer
+    host_taken = 6,       // by another service, or kept for the one that had it
+    host_not_allowed = 7, // to this origin proxy
+    no_certificate = 8,   // for a name that is to be served by https
 };
 
 // Remote proxy: there are no visitors of this service for the origin proxy.

@@ -36,6 +36,12 @@ Code code_of(DeclineReason reason)
         return Code::too_many;
     case DeclineReason::removed:
         return Code::removed;
+    case DeclineReason::host_taken:
+        return Code::host_taken;
+    case DeclineReason::host_not_allowed:
+        return Code::host_not_allowed;
+    case DeclineReason::no_certificate:
+        return Code::no_certificate;
     }
     return Code::failed;
 }

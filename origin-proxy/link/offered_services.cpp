@@ -31,8 +31,11 @@ void OfferedServices::begin(ControlConnection& connection, const Welcome& welcom
     takes_health_ =
         std::ranges::find(welcome.features, feature::health_checks) != welcome.features.end();
     if (services_.offered()) {
-        for (const Frame& offer : offers_.offer_all())
+        const bool knows_names =
+            std::ranges::find(welcome.features, feature::names) != welcome.features.end();
+        for (const Frame& offer : offers_.offer_all(knows_names))
             connection_->post(offer);
+        warn_of_left_out();
         if (on_open_)
             tasks_.spawn("waiting for services", wait_until_open(log_ins_));
     } else if (on_open_) {
@@ -66,6 +69,7 @@ void OfferedServices::announce_changes()
         return;
     for (const Frame& change : offers_.catch_up())
         connection_->post(change);
+    warn_of_left_out();
     answered_.notify(); // perhaps each of those that are left has been answered
     check_servers();
 }
@@ -82,6 +86,13 @@ void OfferedServices::check_servers()
              }))
         log::warn("no health checks, since the remote proxy is too old to be told of them",
                   {{"remote", remote_}});
+}
+
+void OfferedServices::warn_of_left_out() const
+{
+    for (const std::string& name : offers_.left_out())
+        log::warn("a service is not offered, since the remote proxy is too old to route by name",
+                  {{"service", name}, {"remote", remote_}});
 }
 
 std::vector<Opened> OfferedServices::opened() const

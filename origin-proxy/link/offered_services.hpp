@@ -56,6 +56,7 @@ public:
     std::vector<HealthChecks::Known> health() const { return checks_.known(); }
 
 private:
+    void warn_of_left_out() const;
     awaitable<void> wait_until_open(std::uint64_t log_in);
     void report_health(const Service& service, const std::string& why);
 

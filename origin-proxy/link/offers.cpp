@@ -24,14 +24,22 @@ std::string_view hint_for(DeclineReason reason)
         return "offer fewer services, or let the remote proxy take more";
     case DeclineReason::removed:
         return "configure it at the remote proxy again, or stop offering it";
+    case DeclineReason::host_taken:
+        return "it opens when the name is free; or choose another";
+    case DeclineReason::host_not_allowed:
+        return "choose a name below the remote proxy's --domain, or see allow-hosts there";
+    case DeclineReason::no_certificate:
+        return "put a certificate for it into the remote proxy's --certificates, or use tls:// if "
+               "the origin server speaks TLS itself";
     }
     return "see the log of the remote proxy"; // a reason of a later version
 }
 
 } // namespace
 
-std::vector<Frame> Offers::offer_all()
+std::vector<Frame> Offers::offer_all(bool knows_names)
 {
+    knows_names_ = knows_names;
     offered_.clear();
     return catch_up();
 }
@@ -44,14 +52,18 @@ std::vector<Frame> Offers::catch_up()
     auto before = std::exchange(offered_, {});
     for (const std::string& name : services_.names()) {
         const OriginService& options = services_.find(name)->options;
+        if (options.names.given() && !knows_names_)
+            continue;
         auto old = before.extract(name);
-        if (!old.empty() && old.mapped().wanted == options.outside_address) {
+        if (!old.empty() && old.mapped().wanted == options.outside_address &&
+            old.mapped().names == options.names) {
             offered_.insert(std::move(old));
             continue;
         }
         if (!old.empty())
             withdrawn.push_back(Withdraw{name});
-        Entry& fresh = offered_.emplace(name, Entry{options.outside_address}).first->second;
+        Entry& fresh =
+            offered_.emplace(name, Entry{options.outside_address, options.names}).first->second;
         offered.push_back(offer_of(options, fresh));
     }
     for (const auto& [name, entry] : before)
@@ -64,7 +76,8 @@ Offer Offers::offer_of(const OriginService& options, Entry& entry)
 {
     entry.offer = ++latest_offer_;
     const auto& outside = options.outside_address;
-    return {options.name, outside ? to_string(*outside) : std::string(), entry.offer};
+    return {options.name, outside ? to_string(*outside) : std::string(), entry.offer,
+            options.names};
 }
 
 // Null: the service has been withdrawn meanwhile, or offered anew and another answer comes.
@@ -99,6 +112,16 @@ void Offers::on_declined(const Declined& declined)
                {"hint", hint_for(declined.reason)},
                {"remote", remote_}});
     entry->state = State::declined;
+}
+
+std::vector<std::string> Offers::left_out() const
+{
+    std::vector<std::string> names;
+    for (const std::string& name : services_.names()) {
+        if (services_.find(name)->options.names.given() && !knows_names_)
+            names.push_back(name);
+    }
+    return names;
 }
 
 bool Offers::answered() const

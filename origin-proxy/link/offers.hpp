@@ -19,14 +19,18 @@ public:
     // `all` must live as long. `remote` is what the log calls the remote proxy.
     Offers(const Services& all, std::string remote) : services_(all), remote_(std::move(remote)) {}
 
-    // For a new control connection: an offer of each service, none of which is answered yet.
-    std::vector<Frame> offer_all();
+    // For a new control connection: an offer of each service, none of which is answered yet. Those
+    // with names are not offered to a remote proxy that does not know any (`knows_names`).
+    std::vector<Frame> offer_all(bool knows_names);
 
     // What to send, in this order, so that the remote proxy knows what has changed since.
     std::vector<Frame> catch_up();
 
     void on_opened(const Opened& opened);
     void on_declined(const Declined& declined);
+
+    // Services with names that a remote proxy of an older version was not offered.
+    std::vector<std::string> left_out() const;
 
     // Whether every offer has been answered.
     bool answered() const;
@@ -39,6 +43,7 @@ private:
 
     struct Entry {
         std::optional<Address> wanted{}; // where visitors are to connect to
+        PublicNames names{};             // as well
         State state = State::offered;
         std::string outside_address{}; // while it is open
         std::uint64_t offer = 0;       // the number of the latest
@@ -51,6 +56,7 @@ private:
     std::string remote_;
     std::map<std::string, Entry, std::less<>> offered_;
     std::uint64_t latest_offer_ = 0;
+    bool knows_names_ = true; // the remote proxy
 };
 
 } // namespace tunnel

@@ -238,6 +238,7 @@ LogIn RemoteLink::log_in() const
         log_in.features.emplace_back(feature::services);
     log_in.features.emplace_back(feature::health_checks);
     log_in.features.emplace_back(feature::visitor_headers);
+    log_in.features.emplace_back(feature::names);
     return log_in;
 }
 

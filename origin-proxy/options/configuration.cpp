@@ -1,19 +1,22 @@
 #include "origin-proxy/options/configuration.hpp"
 
+#include <stdexcept>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "common/options/overlaps.hpp"
 #include "common/options/table_reader.hpp"
 #include "common/options/value_readers.hpp"
+#include "origin-proxy/options/parse_service.hpp"
 
 namespace tunnel {
 
 namespace {
 
-constexpr const char* outside_addr = "outside-addr";
-
-OriginServiceTable read_service(const Setting& setting, const OriginOptions& options,
-                                Problems& problems)
+// Of one of the tables. `listening` gets its port, if it has one of its own.
+void read_service(const Setting& setting, OriginOptions& options, std::vector<Listening>& listening,
+                  Problems& problems)
 {
     OriginServiceTable table;
     table.service.name = setting.key;
@@ -22,11 +25,24 @@ OriginServiceTable read_service(const Setting& setting, const OriginOptions& opt
     TableReader reader(setting, called, problems);
     reader.read(describe(table));
     reader.finish();
-    if (table.servers && table.outside) {
-        if (const std::string wrong = mismatch(*table.servers, *table.outside); !wrong.empty())
-            problems.add(setting.place, fmt::format("{} {}", called, wrong));
+    if (!table.servers)
+        return;
+    Outside outside;
+    try {
+        outside = table.outside.combined();
+    } catch (const std::invalid_argument& error) {
+        problems.add(setting.place, fmt::format("{} {}", called, error.what()));
     }
-    return table;
+    if (const std::string wrong = mismatch(*table.servers, outside.addresses, outside.names);
+        !wrong.empty())
+        problems.add(setting.place, fmt::format("{} {}", called, wrong));
+    if (outside.addresses) {
+        const Setting* const key = setting.find(outside_key);
+        listening.push_back(
+            {called, (key ? key : setting.find(outside_addr_key))->place, *outside.addresses});
+    }
+    table.service.names = std::move(outside.names);
+    add_services(table.service, *table.servers, outside.addresses, options.services);
 }
 
 } // namespace
@@ -37,13 +53,9 @@ OptionList describe(OriginServiceTable& table)
         {"origin-server-addr",
          as_text("HOST:PORT[-PORT]|unix:PATH",
                  [&table](const std::string& text) { table.servers = read_servers(text); }),
-         "The server to make reachable", Trait::required},
-        {outside_addr,
-         as_text("HOST:PORT[-PORT]",
-                 [&table](const std::string& text) { table.outside = read_address_range(text); }),
-         "Where visitors connect to, on the remote proxy's machine"}};
+         "The server to make reachable", Trait::required}};
+    append(all, describe(table.outside));
     append(all, describe(table.service.rules));
-    append(all, {{"kind", as_text("KIND", read_kind, "tcp"), "What visitors speak"}});
     for (Option& each : all)
         each.traits = each.traits | Trait::reloads;
     return all;
@@ -53,18 +65,14 @@ void read_services(const Setting& services, OriginOptions& options, Problems& pr
 {
     std::vector<Listening> listening;
     for_each_table(services, problems, [&](const Setting& setting) {
-        const OriginServiceTable table = read_service(setting, options, problems);
-        if (!table.servers)
-            return;
-        if (table.outside)
-            listening.push_back(
-                {"services." + setting.key, setting.find(outside_addr)->place, *table.outside});
-        add_services(table.service, *table.servers, table.outside, options.services);
+        read_service(setting, options, listening, problems);
     });
     look_for_overlaps(listening, problems);
     if (options.services.size() > most_services)
         problems.add(services.place, fmt::format("there are {} services, expected {} at most",
                                                  options.services.size(), most_services));
+    else if (const std::string wrong = contradiction(options.services); !wrong.empty())
+        problems.add(services.place, wrong);
 }
 
 } // namespace tunnel

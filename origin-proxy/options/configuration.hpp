@@ -5,6 +5,7 @@
 
 #include "common/options/document.hpp"
 #include "common/options/option.hpp"
+#include "common/options/outside.hpp"
 #include "origin-proxy/options/options.hpp"
 #include "origin-proxy/options/servers.hpp"
 
@@ -14,7 +15,7 @@ namespace tunnel {
 struct OriginServiceTable {
     OriginService service{}; // but for its addresses
     std::optional<Servers> servers{};
-    std::optional<AddressRange> outside{};
+    OutsideKeys outside{};
 };
 
 OptionList describe(OriginServiceTable& table);

@@ -1,13 +1,15 @@
 #include "origin-proxy/options/parse_service.hpp"
 
+#include <map>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/log.hpp"
 #include "common/options/key_names.hpp"
-#include "common/options/text_values.hpp"
+#include "common/options/outside.hpp"
 #include "origin-proxy/options/servers.hpp"
 
 namespace tunnel {
@@ -17,6 +19,22 @@ namespace {
 [[noreturn]] void refuse(std::string_view text, const std::string& why)
 {
     throw std::invalid_argument(fmt::format("\"{}\" {}", log::escape(text), why));
+}
+
+// TLS has one end for each name, whichever of the two kinds that is.
+std::string contradiction_of_names(const std::vector<OriginService>& services)
+{
+    std::map<std::pair<bool, std::string_view>, std::string_view> taken;
+    for (const OriginService& each : services) {
+        for (const std::string& host : each.names.hosts) {
+            const bool is_tls = each.names.kind != ServiceKind::http;
+            const auto [before, is_new] = taken.try_emplace({is_tls, host}, each.name);
+            if (!is_new && !host.empty())
+                return fmt::format("the services {} and {} have the same host {}", before->second,
+                                   each.name, host);
+        }
+    }
+    return {};
 }
 
 } // namespace
@@ -36,16 +54,19 @@ std::vector<OriginService> parse_service(std::string_view text)
     // A path may have one of its own.
     const std::size_t at = names_unix_socket(places) ? places.rfind('@') : places.find('@');
     const Servers inside = read_servers(places.substr(0, at));
-    std::optional<AddressRange> outside;
+    Outside outside;
     if (at != std::string_view::npos) {
         const std::string_view where = places.substr(at + 1);
         const bool is_port = where.find(':') == std::string_view::npos;
-        outside = read_address_range(is_port ? fmt::format(":{}", where) : std::string(where));
-        if (const std::string wrong = mismatch(inside, *outside); !wrong.empty())
+        outside = read_outside(is_port ? fmt::format(":{}", where) : std::string(where));
+        if (const std::string wrong = mismatch(inside, outside.addresses, outside.names);
+            !wrong.empty())
             refuse(text, wrong);
     }
     std::vector<OriginService> services;
-    add_services({std::string(name), {}}, inside, outside, services);
+    OriginService common{std::string(name), {}};
+    common.names = std::move(outside.names);
+    add_services(common, inside, outside.addresses, services);
     return services;
 }
 
@@ -59,7 +80,7 @@ std::string contradiction(const std::vector<OriginService>& services)
         if (!names.insert(each.name).second)
             return fmt::format("there are two services {}", each.name);
     }
-    return {};
+    return contradiction_of_names(services);
 }
 
 } // namespace tunnel

@@ -16,6 +16,8 @@ Servers read_servers(std::string_view text)
     return {{}, range};
 }
 
+namespace {
+
 std::string mismatch(const Servers& servers, const AddressRange& outside)
 {
     if (!servers.unix_path.empty() && outside.is_range)
@@ -26,6 +28,16 @@ std::string mismatch(const Servers& servers, const AddressRange& outside)
         return fmt::format("has {} ports outside for {} of the origin server, expected as many",
                            outside.size, servers.range.size);
     return {};
+}
+
+} // namespace
+
+std::string mismatch(const Servers& servers, const std::optional<AddressRange>& outside,
+                     const PublicNames& names)
+{
+    if (names.given() && servers.range.is_range)
+        return "has a range of ports for names that lead to one server, expected one port";
+    return outside ? mismatch(servers, *outside) : std::string();
 }
 
 void add_services(const OriginService& common, const Servers& servers,

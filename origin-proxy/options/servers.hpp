@@ -32,7 +32,9 @@ Servers read_servers(std::string_view text);
 
 // Why the ports outside are not those of these servers, each of which has one: "has a range of
 // ports on one side only"; empty: they are.
-std::string mismatch(const Servers& servers, const AddressRange& outside);
+// of a service with names, that there are several: it is one.
+std::string mismatch(const Servers& servers, const std::optional<AddressRange>& outside,
+                     const PublicNames& names);
 
 // Adds a service for each server, with everything else as in `common`: NAME, or NAME[0] and so on
 // in a range.

@@ -6,6 +6,7 @@
 
 #include "common/transport/address.hpp"
 #include "common/transport/server_address.hpp"
+#include "common/transport/service_kind.hpp"
 #include "origin-proxy/options/service_rules.hpp"
 
 namespace tunnel {
@@ -15,6 +16,7 @@ struct OriginService {
     ServerAddress origin_server_address;
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
+    PublicNames names{}; // in the place of that address
     ServingRules rules{};
 
     friend bool operator==(const OriginService&, const OriginService&) = default;

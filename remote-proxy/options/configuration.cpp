@@ -17,7 +17,7 @@ namespace tunnel {
 
 namespace {
 
-constexpr const char* outside_addr = "outside-addr";
+constexpr const char* outside_addr = "outside-addr"; // the flag
 
 constexpr Choices<Balance, 3> balances{
     {{"least", Balance::least}, {"round-robin", Balance::round_robin}, {"first", Balance::first}}};
@@ -36,6 +36,43 @@ void check_origin(const std::string& name, const std::vector<std::string>& known
                                   : fmt::format("did you mean {}?", meant)));
 }
 
+// What the table makes: one service, or one for each of its ports.
+void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptions& options,
+                  std::vector<Listening>& listening, Problems& problems)
+{
+    const std::string called = "services." + setting.key;
+    Outside outside;
+    try {
+        outside = table.outside.combined();
+    } catch (const std::invalid_argument& error) {
+        problems.add(setting.place, fmt::format("{} {}", called, error.what()));
+        return;
+    }
+    table.service.name = setting.key;
+    if (outside.names.given()) {
+        table.service.names = std::move(outside.names);
+        options.services.push_back(std::move(table.service));
+        return;
+    }
+    const Setting* const newer = setting.find(outside_key);
+    const Setting* const address = newer != nullptr ? newer : setting.find(outside_addr_key);
+    if (address == nullptr) {
+        problems.add(setting.place,
+                     fmt::format("{} does not say where visitors come: expected outside = "
+                                 "\"HOST:PORT\" or \"https://NAME\"",
+                                 called));
+        return;
+    }
+    if (!outside.addresses) // was said
+        return;
+    listening.push_back({called, address->place, *outside.addresses});
+    for (std::size_t place = 0; place < outside.addresses->size; ++place) {
+        RemoteService& added = options.services.emplace_back(table.service);
+        added.name = outside.addresses->name_at(place, setting.key);
+        added.outside_address = outside.addresses->at(place);
+    }
+}
+
 } // namespace
 
 OptionList describe(RemoteServiceTable& table,
@@ -46,17 +83,12 @@ OptionList describe(RemoteServiceTable& table,
         check(name);
         service.origins.push_back(name);
     };
-    OptionList all{
-        {outside_addr,
-         as_text("HOST:PORT[-PORT]",
-                 [&table](const std::string& text) { table.outside = read_address_range(text); }),
-         "Where visitors connect to", Trait::required},
-        {"origins", as_list("NAME", read_origin), "The origin proxies that may serve it"},
-        {"balance", as_choice(service.balance, balances),
-         "Which origin proxy gets the next visitor"},
-        {"required", as_switch(service.required),
-         "The program is not ready before an origin proxy serves it"},
-        {"kind", as_text("KIND", read_kind, "tcp"), "What visitors speak"}};
+    OptionList all = describe(table.outside);
+    append(all, {{"origins", as_list("NAME", read_origin), "The origin proxies that may serve it"},
+                 {"balance", as_choice(service.balance, balances),
+                  "Which origin proxy gets the next visitor"},
+                 {"required", as_switch(service.required),
+                  "The program is not ready before an origin proxy serves it"}});
     append(all, describe(service.rules));
     for (Option& each : all)
         each.traits = each.traits | Trait::reloads;
@@ -68,6 +100,10 @@ std::vector<Listening> program_addresses(const RemoteOptions& options)
     std::vector<Listening> all{{"control-addr", {}, {options.control_address}}};
     if (options.outside_address)
         all.push_back({outside_addr, {}, {*options.outside_address}});
+    for (const Address& each : options.fronts.https)
+        all.push_back({"https-addr", {}, {each}});
+    for (const Address& each : options.fronts.http)
+        all.push_back({"http-addr", {}, {each}});
     return all;
 }
 
@@ -80,6 +116,7 @@ std::vector<std::string> read_origins(const Setting& origins, RemoteOptions& opt
         read_origins(origins, in, problems, options.bandwidth_per_origin[std::string()]);
     options.trust.origins = std::move(all.secrets);
     options.allow_ports.merge(all.allow_ports);
+    options.allow_hosts.merge(all.allow_hosts);
     options.bandwidth_per_origin.merge(all.bandwidth);
     return std::move(all.names);
 }
@@ -96,18 +133,10 @@ void read_services(const Setting& tables, const std::vector<std::string>& origin
         TableReader reader(setting, "services." + setting.key, problems);
         reader.read(describe(table, check));
         reader.finish();
-        const Setting* const address = setting.find(outside_addr);
-        if (address == nullptr) // was said
-            return;
         if (setting.key == default_service && has_default)
             problems.add(setting.place, "the service default is that of outside-addr, expected "
                                         "another name");
-        listening.push_back({"services." + setting.key, address->place, table.outside});
-        for (std::size_t place = 0; place < table.outside.size; ++place) {
-            RemoteService& added = options.services.emplace_back(table.service);
-            added.name = table.outside.name_at(place, setting.key);
-            added.outside_address = table.outside.at(place);
-        }
+        add_services(setting, table, options, listening, problems);
     });
     look_for_overlaps(listening, problems);
 }

@@ -7,6 +7,7 @@
 
 #include "common/options/document.hpp"
 #include "common/options/option.hpp"
+#include "common/options/outside.hpp"
 #include "common/options/overlaps.hpp"
 #include "remote-proxy/options/options.hpp"
 
@@ -19,7 +20,7 @@ std::vector<Listening> program_addresses(const RemoteOptions& options);
 // What a table [services.NAME] says.
 struct RemoteServiceTable {
     RemoteService service; // but for its name and address
-    AddressRange outside;
+    OutsideKeys outside{};
 };
 
 // The keys of such a table. `check_origin` throws std::invalid_argument if no origin proxy can have

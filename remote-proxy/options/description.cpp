@@ -36,7 +36,8 @@ OptionList address_options(RemoteOptions& options)
             {"allow-ports", as_each("PORT[-PORT]", add_ports),
              "Ports at which origin proxies, if they have a secret or certificate, may open "
              "services of their own",
-             common}};
+             common},
+            describe_allowed_hosts(options.allow_hosts[std::string()])};
 }
 
 OptionList trust_options(TrustOptions& options)
@@ -56,6 +57,7 @@ OptionList all_options(RemoteOptions& options)
 {
     OptionList all;
     append(all, "Addresses and services", address_options(options));
+    append(all, describe(options.fronts));
     append(all, "Visitors",
            {{"pairing-timeout", as_duration(options.pairing_timeout),
              "Reset a visitor that was not connected to the origin server for this long; also how "

@@ -13,17 +13,32 @@
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/options/configuration.hpp"
 #include "remote-proxy/options/description.hpp"
+#include "remote-proxy/options/whole_names.hpp"
 
 namespace tunnel {
 
 namespace {
 
+// Origin proxies may have services with names of their own.
+bool lets_claim_names(const RemoteOptions& options)
+{
+    return !options.fronts.https.empty() &&
+           (!options.fronts.domain.empty() ||
+            std::ranges::any_of(options.allow_hosts,
+                                [](const auto& entry) { return !entry.second.empty(); }));
+}
+
 // What is wrong with the services; empty: nothing.
-std::string wrong_services(const CommandLine& line, const RemoteOptions& options)
+std::string wrong_services(const CommandLine& line, RemoteOptions& options)
 {
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
-        !line.has("services") && !options.common.management.address)
-        return "--outside-addr, --service, --allow-ports or --management-addr is required";
+        !lets_claim_names(options) && !line.has("services") && !options.common.management.address)
+        return "--outside-addr, --service, --allow-ports, --https-addr with --domain, or "
+               "--management-addr is required";
+    if (std::string wrong = contradiction(options.fronts); !wrong.empty())
+        return wrong;
+    if (std::string wrong = complete_names(options); !wrong.empty())
+        return wrong;
     if (!options.state_file.empty() && !options.common.management.address)
         return "--state-file keeps what the management interface changes: give --management-addr "
                "too";
@@ -37,8 +52,10 @@ std::string wrong_services(const CommandLine& line, const RemoteOptions& options
             return fmt::format("--service: there are two of the name {}", service.name);
     }
     std::vector<Listening> listening = program_addresses(options);
-    for (const RemoteService& service : options.services)
-        listening.push_back({"--service " + service.name, {}, {service.outside_address}});
+    for (const RemoteService& service : options.services) {
+        if (!service.names.given())
+            listening.push_back({"--service " + service.name, {}, {service.outside_address}});
+    }
     Problems overlaps;
     look_for_overlaps(listening, overlaps);
     return overlaps.empty() ? std::string() : overlaps.first();
@@ -72,6 +89,10 @@ std::vector<std::string> rights_without_effect(const RemoteOptions& options)
     constexpr std::string_view way_out = "give both proxies --secret-file, or this one "
                                          "--tls-client-ca";
     std::vector<std::string> doubts;
+    if (lets_claim_names(options))
+        doubts.push_back(fmt::format("--domain and --allow-hosts have no effect without a secret "
+                                     "or certificates, and no origin proxy may choose a name: {}",
+                                     way_out));
     if (!options.allow_ports.empty())
         doubts.push_back(fmt::format("--allow-ports has no effect without a secret or "
                                      "certificates, and no origin proxy may open a service: {}",

@@ -10,6 +10,7 @@
 
 #include "common/options/options.hpp"
 #include "common/options/trust_options.hpp"
+#include "remote-proxy/options/front_options.hpp"
 #include "remote-proxy/options/service_options.hpp"
 
 namespace tunnel {
@@ -24,6 +25,8 @@ struct RemoteOptions {
     // On which ports an origin proxy may open services of its own, by its name; "" is for those who
     // are not named here.
     std::map<std::string, PortRanges> allow_ports;
+    FrontOptions fronts;
+    AllowedHosts allow_hosts;
     milliseconds pairing_timeout = std::chrono::seconds(10);
     std::uint32_t max_waiting = 4096;
     ServiceRules rules; // of each service that does not say otherwise

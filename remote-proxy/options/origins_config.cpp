@@ -45,9 +45,13 @@ public:
         const auto read_ports = [this, name](const std::string& text) {
             all_.allow_ports[name].push_back(read_port_range(text));
         };
+        Option hosts = describe_allowed_hosts(all_.allow_hosts[name]);
+        hosts.help = "Names that it may give its services; *.example.com stands for all names "
+                     "below example.com";
         append(keys, {{"secret-file", files, "Files with secrets, one in each"},
                       {"allow-ports", as_list("PORT[-PORT]", read_ports),
-                       "Ports at which it may open services of its own"}});
+                       "Ports at which it may open services of its own"},
+                      std::move(hosts)});
         append(keys, describe_for_one_origin(rates));
         for (Option& each : keys)
             each.traits = each.traits | Trait::reloads;
@@ -84,6 +88,8 @@ private:
         reader.finish();
         if (in_ != OriginsIn::secrets_file)
             all_.bandwidth.emplace(name, rates);
+        if (table.find("allow-hosts") == nullptr) // those of all hold
+            all_.allow_hosts.erase(name);
         const std::size_t count = all_.secrets.size() - before;
         if (!has_proof(table, keys) && in_ != OriginsIn::configuration_with_certificates)
             problems_.add(table.place, fmt::format("{} has no secret", called));

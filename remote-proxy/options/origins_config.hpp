@@ -9,6 +9,7 @@
 #include "common/options/option.hpp"
 #include "common/options/trust_options.hpp"
 #include "common/relay/bandwidth.hpp"
+#include "remote-proxy/options/front_options.hpp"
 #include "remote-proxy/options/service_options.hpp"
 
 namespace tunnel {
@@ -17,6 +18,7 @@ struct OriginsTable {
     std::vector<std::string> names;
     std::vector<OriginSecret> secrets;
     std::map<std::string, PortRanges> allow_ports;
+    AllowedHosts allow_hosts;
     std::map<std::string, Rates> bandwidth;
 };
 

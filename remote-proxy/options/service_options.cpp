@@ -8,7 +8,7 @@
 
 #include "common/base/log.hpp"
 #include "common/options/key_names.hpp"
-#include "common/options/text_values.hpp"
+#include "common/options/outside.hpp"
 #include "common/transport/address_hint.hpp"
 
 namespace tunnel {
@@ -66,10 +66,23 @@ RemoteService parse_remote_service(std::string_view text)
     const std::string_view name = text.substr(0, sign);
     if (!is_service_name(name))
         wrong(plain_name_syntax);
-    const auto address = parse_address(text.substr(sign + 1));
+    const std::string_view where = text.substr(sign + 1);
+    RemoteService service{std::string(name), {}};
+    if (where.find("://") != std::string_view::npos) {
+        Outside outside = read_outside(where);
+        service.names = std::move(outside.names);
+        if (outside.addresses && outside.addresses->is_range)
+            wrong("it has several ports, and a table of the configuration file makes a service for "
+                  "each");
+        if (outside.addresses)
+            service.outside_address = outside.addresses->first;
+        return service;
+    }
+    const auto address = parse_address(where);
     if (!address)
-        wrong(behind_the_sign(text.substr(sign + 1)));
-    return {std::string(name), *address};
+        wrong(behind_the_sign(where));
+    service.outside_address = *address;
+    return service;
 }
 
 } // namespace tunnel

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/transport/address.hpp"
+#include "common/transport/service_kind.hpp"
 #include "remote-proxy/options/service_rules.hpp"
 
 namespace tunnel {
@@ -24,7 +25,7 @@ enum class Balance : std::uint8_t {
 
 struct RemoteService {
     std::string name;
-    Address outside_address;
+    Address outside_address; // of one with names only if it is a tunnel, which has its own front
     std::vector<std::string>
         origins{}; // names of those who may serve it; empty: all who are trusted
     Balance balance = Balance::least;
@@ -33,7 +34,9 @@ struct RemoteService {
     bool is_exclusive = false; // one origin proxy has it at a time
     std::string offered_as{};  // the origin proxies' name for it; empty: the same
     bool wants_header =
-        false; // of the PROXY protocol, of origin proxies that send none by themselves
+        false;           // of the PROXY protocol, of origin proxies that send none by themselves
+    PublicNames names{}; // whole ones
+    PublicNames asked_for{}; // as its origin proxy has written them
 
     // What origin proxies call it.
     const std::string& offer() const { return offered_as.empty() ? name : offered_as; }
@@ -58,7 +61,7 @@ struct PortRange {
 };
 
 // How a service of the remote proxy is written on the command line.
-inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT";
+inline constexpr std::string_view remote_service_syntax = "NAME=[HOST]:PORT|NAME=KIND://HOST";
 
 // Throws std::invalid_argument that says what is wrong.
 RemoteService parse_remote_service(std::string_view text);

@@ -23,7 +23,7 @@ std::vector<Frame> plain(std::vector<Frame> frames)
 
 // Both have been offered.
 struct Table {
-    Table() { offers.offer_all(); }
+    Table() { offers.offer_all(true); }
 
     std::vector<Frame> change(const std::vector<OriginService>& wanted)
     {
@@ -51,7 +51,8 @@ TEST_CASE("several remote proxies are told for themselves")
 {
     Table table;
     Offers other(table.table, "b.example:9001");
-    CHECK((plain(other.offer_all()) == std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
+    CHECK((plain(other.offer_all(true)) ==
+           std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
     table.offers.on_opened({"web", "192.0.2.1:80"});
     table.offers.on_opened({"mail", "192.0.2.1:25"});
     CHECK(table.offers.answered());
@@ -105,7 +106,7 @@ TEST_CASE("a new control connection is offered all, and has answered none")
     Table table;
     table.offers.on_opened({"web", "192.0.2.1:80"});
     table.offers.on_opened({"mail", "192.0.2.1:25"});
-    CHECK(table.offers.offer_all().size() == 2);
+    CHECK(table.offers.offer_all(true).size() == 2);
     CHECK_FALSE(table.offers.answered());
     CHECK(table.offers.opened().empty());
 }
@@ -115,8 +116,8 @@ TEST_CASE("every offer has a number of its own, and what is said of an earlier o
     Table table;
     Offers& offers = table.offers;
     const auto number_of = [](const Frame& frame) { return std::get<Offer>(frame).number; };
-    const auto first = offers.offer_all();
-    const auto second = offers.offer_all();
+    const auto first = offers.offer_all(true);
+    const auto second = offers.offer_all(true);
     CHECK(number_of(first[0]) < number_of(first[1]));
     CHECK(number_of(first[1]) < number_of(second[0]));
     offers.on_opened({"web", "192.0.2.1:80", number_of(first[0])});

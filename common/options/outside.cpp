@@ -1,0 +1,145 @@
+#include "common/options/outside.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "common/options/value_readers.hpp"
+#include "common/transport/host_name.hpp"
+
+namespace tunnel {
+
+namespace {
+
+constexpr std::string_view behind_kind = "://";
+
+std::uint16_t usual_port(ServiceKind kind)
+{
+    return kind == ServiceKind::http ? 80 : 443;
+}
+
+// What stands behind "https://".
+std::string read_host_of(ServiceKind kind, std::string_view text)
+{
+    if (text.ends_with('/'))
+        text.remove_suffix(1);
+    if (text.empty()) // a random label
+        return {};
+    if (text.find('/') != std::string_view::npos)
+        throw std::invalid_argument(
+            fmt::format("\"{}\" has a path, and a service has all paths of its name: leave out "
+                        "what follows the name",
+                        text));
+    if (text.front() == '[')
+        throw std::invalid_argument(objection_to_host(text));
+    if (text.find(':') != std::string_view::npos)
+        throw std::invalid_argument(
+            fmt::format("\"{}\" has a port, and the remote proxy's --{}-addr says which it is: "
+                        "leave it out",
+                        text, kind == ServiceKind::http ? "http" : "https"));
+    return read_host(text);
+}
+
+} // namespace
+
+std::string read_host(std::string_view text)
+{
+    auto host = canonical_host_pattern(text);
+    if (!host)
+        throw std::invalid_argument(objection_to_host(text));
+    return std::move(*host);
+}
+
+ServiceKind read_kind(std::string_view text)
+{
+    if (text == "udp")
+        throw std::invalid_argument("\"udp\" is not yet there, expected tcp, tls or https");
+    return read_choice(service_kinds, text);
+}
+
+Outside read_outside(std::string_view text)
+{
+    const std::size_t mark = text.find(behind_kind);
+    if (mark == std::string_view::npos)
+        return {read_address_range(text), {}};
+    const ServiceKind kind = read_kind(text.substr(0, mark));
+    const std::string_view rest = text.substr(mark + behind_kind.size());
+    if (kind == ServiceKind::tcp)
+        return {read_address_range(rest), {}};
+    return {std::nullopt, {kind, {read_host_of(kind, rest)}}};
+}
+
+Outside OutsideKeys::combined() const
+{
+    Outside all = outside.value_or(Outside());
+    if (all.addresses && (kind.value_or(ServiceKind::tcp) != ServiceKind::tcp || !hosts.empty()))
+        throw std::invalid_argument("has a port of its own and names: give outside or hosts");
+    if (all.names.given() && kind && *kind != all.names.kind)
+        throw std::invalid_argument(fmt::format("is of the kind {} and outside says {}: give one",
+                                                name_of(*kind), name_of(all.names.kind)));
+    if (!all.names.given())
+        all.names.kind = kind.value_or(ServiceKind::tcp);
+    all.names.hosts.insert(all.names.hosts.end(), hosts.begin(), hosts.end());
+    if (const std::string wrong = contradiction(all.names); !wrong.empty())
+        throw std::invalid_argument(wrong);
+    return all;
+}
+
+OptionList describe(OutsideKeys& keys)
+{
+    const auto take = [&keys](const std::string& text) {
+        if (keys.outside)
+            throw std::invalid_argument("outside and outside-addr are the same: give one");
+        keys.outside = read_outside(text);
+    };
+    const auto take_host = [&keys](const std::string& text) {
+        keys.hosts.push_back(read_host(text));
+    };
+    ValueReader kind = as_text(
+        "KIND", [&keys](const std::string& text) { keys.kind = read_kind(text); },
+        name_of(ServiceKind::tcp));
+    for (const auto& [name, each] : service_kinds)
+        kind.choices.emplace_back(name);
+    return {{outside_key, as_text(outside_syntax, take),
+             "Where visitors connect to: a port, or https://NAME or tls://NAME on a port that "
+             "services share"},
+            {outside_addr_key, as_text(outside_syntax, take), "The same"},
+            {"kind", kind,
+             "What visitors speak. tls: it ends at the origin server; https: it ends at the "
+             "remote proxy"},
+            {"hosts", as_list("NAME", take_host),
+             "The names under which visitors find it, where the kind is not tcp"}};
+}
+
+std::string contradiction(const PublicNames& names)
+{
+    if (!names.given())
+        return names.hosts.empty() ? std::string()
+                                   : "has hosts and is of the kind tcp, expected kind = \"https\" "
+                                     "or \"tls\"";
+    if (names.hosts.empty())
+        return fmt::format("is of the kind {} and has no hosts, expected hosts = [\"NAME\"]",
+                           name_of(names.kind));
+    if (names.hosts.size() > most_hosts)
+        return fmt::format("has {} hosts, expected {} at most", names.hosts.size(), most_hosts);
+    for (auto each = names.hosts.begin(); each != names.hosts.end(); ++each) {
+        if (std::find(names.hosts.begin(), each, *each) != each)
+            return fmt::format("has the host {} twice", each->empty() ? "\"\"" : *each);
+    }
+    return {};
+}
+
+std::string to_text(const PublicNames& names, std::uint16_t port)
+{
+    std::string text;
+    for (const std::string& host : names.hosts) {
+        text += fmt::format("{}{}{}{}", text.empty() ? "" : ",", name_of(names.kind), behind_kind,
+                            host);
+        if (port != 0 && port != usual_port(names.kind))
+            text += fmt::format(":{}", port);
+    }
+    return text;
+}
+
+} // namespace tunnel
