@@ -11,6 +11,9 @@ namespace {
 // Connections that have not said who they are. A good one says so within a round trip.
 constexpr std::size_t most_handshakes = 1024;
 
+// Connections at fronts. A silent one costs little, and waits for some seconds.
+constexpr std::size_t most_looks = 4096;
+
 } // namespace
 
 std::size_t Capacity::usable() const
@@ -25,16 +28,23 @@ std::size_t Capacity::handshakes() const
     return std::clamp<std::size_t>(usable() / 4, 4, most_handshakes);
 }
 
+std::size_t Capacity::looks() const
+{
+    return std::clamp<std::size_t>(usable() / 4, 4, most_looks);
+}
+
 // A visitor takes two descriptors, its own and its data connection's. More of them than can be
 // served would leave none for the data connections, and then nobody would be served.
 std::size_t Capacity::visitors() const
 {
     // One of each is among the descriptors that are not usable.
     const std::size_t more_links = std::max<std::size_t>(links_.size(), 1) - 1;
-    const std::size_t more_services = std::max<std::size_t>(services_, 1) - 1;
+    const std::size_t more_services = std::max<std::size_t>(listeners_, 1) - 1;
     // Each link may park one, however many others there are.
     const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
-    const std::size_t taken = handshakes() + parked + more_links + more_services;
+    const bool has_fronts = !options_.fronts.https.empty() || !options_.fronts.http.empty();
+    const std::size_t looked_at = has_fronts ? looks() : 0;
+    const std::size_t taken = handshakes() + parked + more_links + more_services + looked_at;
     const std::size_t left = usable() - std::min(usable(), taken);
     return std::max<std::size_t>(1, left / 2);
 }

@@ -16,8 +16,12 @@ public:
     {
     }
 
-    // There are so many services now.
-    void set_services(std::size_t count) { services_ = count; }
+    // There are so many services now, and so many addresses for their visitors.
+    void set_services(std::size_t count, std::size_t listeners)
+    {
+        services_ = count;
+        listeners_ = listeners;
+    }
 
     // Descriptors that are left for connections and listeners.
     std::size_t usable() const;
@@ -25,10 +29,14 @@ public:
     // Of connections that have not said yet what they are.
     std::size_t handshakes() const;
 
+    // Of visitors of fronts who have not said which service they want.
+    std::size_t looks() const;
+
     // Of visitors with their data connections, beside the links and services that there are now.
     std::size_t visitors() const;
 
-    // Of services. Each takes a descriptor, and most of those are for visitors.
+    // Of services with addresses of their own. Each takes a descriptor, and most of those are for
+    // visitors.
     std::size_t services() const { return usable() / 4; }
 
     // There is no other service from which visitors could be kept.
@@ -38,6 +46,7 @@ private:
     const RemoteOptions& options_;
     const OriginLinks& links_;
     std::size_t services_ = 0;
+    std::size_t listeners_ = 0;
 };
 
 } // namespace tunnel

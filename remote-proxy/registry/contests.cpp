@@ -14,7 +14,7 @@ namespace {
 std::string used_by(const RegisteredService& service, const RegisteredOrigin& holder)
 {
     return fmt::format("service \"{}\" ({}) is in use by {} at {}", service.options.offer(),
-                       to_string(service.where), holder.name->shown(), holder.address);
+                       service.outside(), holder.name->shown(), holder.address);
 }
 
 } // namespace
@@ -57,6 +57,26 @@ Contested kept_port(const RegisteredService& service, Clock::time_point until)
     return {thing_of_port(service), 0, until,
             fmt::format("port {} is kept for {}, which may come back", service.where.port(),
                         service.owner->shown())};
+}
+
+std::string thing_of_host(const std::string& host)
+{
+    return "host " + host;
+}
+
+Contested contested_host(const RegisteredService& service, const std::string& host,
+                         const RegisteredOrigin& holder)
+{
+    return {thing_of_host(host), holder.link, std::nullopt,
+            used_by(service, holder) + ": choose another name", DeclineReason::host_taken};
+}
+
+Contested kept_host(const RegisteredService& service, const std::string& host,
+                    Clock::time_point until)
+{
+    return {thing_of_host(host), 0, until,
+            fmt::format("{} is kept for {}, which may come back", host, service.owner->shown()),
+            DeclineReason::host_taken};
 }
 
 Contests::State Contests::enter(const Contender& who, std::string_view thing, std::uint64_t holder,

@@ -34,6 +34,7 @@ struct Contested {
     std::uint64_t holder = 0;               // the number of its link
     std::optional<Clock::time_point> until; // with no holder: how long that may come back
     std::string words;                      // for the one that wants it
+    DeclineReason reason = DeclineReason::in_use;
 
     // Nobody needs to be asked or waited for to know it.
     bool is_hopeless() const { return holder == 0 && !until; }
@@ -50,6 +51,14 @@ Contested contested_port(const RegisteredService& service, const RegisteredOrigi
 // The port, which is kept for the owner of a service who may come back until then.
 Contested kept_port(const RegisteredService& service, Clock::time_point until);
 
+// The name, which another service has.
+Contested contested_host(const RegisteredService& service, const std::string& host,
+                         const RegisteredOrigin& holder);
+
+// The name, which is kept for the owner of a service who may come back until then.
+Contested kept_host(const RegisteredService& service, const std::string& host,
+                    Clock::time_point until);
+
 // For the log of the one that comes second.
 std::string in_use(const RegisteredService& service, const RegisteredOrigin& holder,
                    const OriginName& wanted_by);
@@ -57,6 +66,7 @@ std::string in_use(const RegisteredService& service, const RegisteredOrigin& hol
 // What can be contested of a service.
 std::string thing_of_name(const RegisteredService& service);
 std::string thing_of_port(const RegisteredService& service);
+std::string thing_of_host(const std::string& host);
 
 // Which offers wait for which thing, a name or a port, and what is known of its holder. A holder
 // is asked whether it is still there while anybody waits for what it has; an offer is answered

@@ -26,6 +26,10 @@ struct Listen {
     PortRanges any_of{};
 };
 
+// A service with names comes, which needs no listener of its own. Answered by
+// OfferAnswers::listening() with the address of the first front.
+struct Route {};
+
 // Take connections at the service's address. Answered by OfferAnswers::opened() or cannot_listen().
 struct Open {
     RegisteredServicePointer service;
@@ -80,8 +84,8 @@ struct Drop {
 
 } // namespace effect
 
-using Effect =
-    std::variant<effect::Listen, effect::Open, effect::Serve, effect::Close, effect::Tell,
-                 effect::ReportHealth, effect::ReportTooOld, effect::Ask, effect::Drop>;
+using Effect = std::variant<effect::Listen, effect::Route, effect::Open, effect::Serve,
+                            effect::Close, effect::Tell, effect::ReportHealth, effect::ReportTooOld,
+                            effect::Ask, effect::Drop>;
 
 } // namespace tunnel

@@ -43,7 +43,12 @@ void Holders::become_free(const RegisteredService& service)
 {
     if (contests_.size() == 0)
         return;
-    for (std::string thing : {thing_of_name(service), thing_of_port(service)}) {
+    std::vector<std::string> things{thing_of_name(service)};
+    if (service.has_address())
+        things.push_back(thing_of_port(service));
+    for (const std::string& host : service.options.names.hosts)
+        things.push_back(thing_of_host(host));
+    for (std::string& thing : things) {
         if (!contests_.over(thing).empty())
             freed_.push_back(std::move(thing));
     }

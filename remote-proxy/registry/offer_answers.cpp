@@ -30,6 +30,7 @@ void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_poi
     }
     RegisteredOrigin::Offered& offered = origin->offers[offer.service];
     offered.outside_address = offer.outside_address;
+    offered.names = offer.names;
     offered.number = offer.number;
     consider({link, offer.service}, true, now);
 }
@@ -50,7 +51,7 @@ void OfferAnswers::listen_again(std::uint64_t link, Clock::time_point now)
             next = offers.begin();
         const auto& declined = next->second.declined;
         if (declined != DeclineReason::cannot_listen && declined != DeclineReason::too_many &&
-            declined != DeclineReason::in_use)
+            declined != DeclineReason::in_use && declined != DeclineReason::host_taken)
             continue;
         origin->listened_last = next->first;
         registry_.consider_soon({link, next->first});
@@ -154,7 +155,7 @@ std::optional<OfferAnswers::Verdict> OfferAnswers::answer(const RegisteredOrigin
     const std::string& name = offered.who.offer;
     if (const RegisteredServicePointer service = service_of_offer(origin, name))
         registry_.detach(service, origin, now);
-    return Opened{name, to_string(served->where)};
+    return Opened{name, served->outside()};
 }
 
 // The same, but for tunnels.
@@ -172,10 +173,14 @@ std::optional<OfferAnswers::Verdict> OfferAnswers::answer_by_rules(const Registe
         listen_for(origin, *opens, now);
         return std::nullopt;
     }
+    if (const auto* const opens = std::get_if<OpensNames>(&decision)) {
+        route_for(origin, *opens, now);
+        return std::nullopt;
+    }
     const auto& service = std::get<RegisteredServicePointer>(decision);
     if (!try_serving(service, origin))
         return std::nullopt;
-    return Opened{name, to_string(service->where)};
+    return Opened{name, service->outside()};
 }
 
 // False: its address is to be opened first.
@@ -211,7 +216,25 @@ void OfferAnswers::listen_for(const RegisteredOrigin& origin, const OpensService
     }
     considered_->opening = nullptr;
     considered_->address = opens.address;
+    considered_->names = {};
     registry_.want(effect::Listen{registry_.rules().endpoint_of(opens.address), std::move(any_of)});
+}
+
+// No address has to be opened, so that nothing can fail.
+void OfferAnswers::route_for(const RegisteredOrigin& origin, const OpensNames& opens,
+                             Clock::time_point now)
+{
+    if (registry_.is_stopping())
+        fail(std::make_error_code(std::errc::operation_canceled),
+             "the remote proxy is shutting down");
+    for (const RegisteredServicePointer& each : opens.gives_way)
+        registry_.close(each, "its origin proxy is gone, and another service has its name", now);
+    if (opens.former)
+        registry_.close(opens.former, "its origin proxy wants other names", now, origin.link);
+    considered_->opening = nullptr;
+    considered_->address = {};
+    considered_->names = opens.names;
+    registry_.want(effect::Route{});
 }
 
 RegisteredServicePointer OfferAnswers::listening(const tcp::endpoint& where, Clock::time_point now)
@@ -225,6 +248,9 @@ RegisteredServicePointer OfferAnswers::listening(const tcp::endpoint& where, Clo
                               considered_->address};
         options.rules = registry_.rules().rules;
         options.offered_as = name;
+        options.names = considered_->names;
+        if (options.names.given())
+            options.asked_for = origin.offers.at(name).names;
         return registry_.add(std::move(options), where, origin.name);
     } catch (const std::system_error& error) {
         decline(error, now);
@@ -276,7 +302,7 @@ void OfferAnswers::conclude(Verdict verdict, Clock::time_point now)
             registry_.ask(contested->holder, now);
             return; // it is answered when it is known whether the holder is still there
         }
-        verdict = Declined{name, DeclineReason::in_use, std::string(contested->words)};
+        verdict = Declined{name, contested->reason, std::string(contested->words)};
     } else {
         registry_.holders().leave(done.who);
     }

@@ -46,9 +46,9 @@ public:
 
     bool has_later() const { return reconsidered_ || registry_.holders().has_freed(); }
 
-    // There is a listener, as the latest effect::Listen asked for. The service that it is for, null
-    // if it is of no use; go_on() when there is that service, and what is to be done before is
-    // done.
+    // There is a listener, as the latest effect::Listen or effect::Route asked for. The service
+    // that it is for, null if it is of no use; go_on() when there is that service, and what is to
+    // be done before is done.
     RegisteredServicePointer listening(const tcp::endpoint& where, Clock::time_point now);
     void go_on(Clock::time_point now);
 
@@ -67,6 +67,7 @@ private:
         bool asks = false;                  // the origin proxy waits for an answer
         RegisteredServicePointer opening{}; // what effect::Open was for; null: effect::Listen was
         Address address{};                  // for this one
+        PublicNames names{};                // effect::Route was for these
         std::vector<RegisteredServicePointer> tunnels{}; // to it
         std::size_t next = 0;                            // of them
         const RegisteredService* served = nullptr;       // the first of them that it serves
@@ -79,6 +80,7 @@ private:
     bool try_serving(const RegisteredServicePointer& service, const RegisteredOrigin& origin);
     void listen_for(const RegisteredOrigin& origin, const OpensService& opens,
                     Clock::time_point now);
+    void route_for(const RegisteredOrigin& origin, const OpensNames& opens, Clock::time_point now);
     RegisteredServicePointer service_of_offer(const RegisteredOrigin& origin,
                                               const std::string& name) const;
     void decline(const std::system_error& error, Clock::time_point now);

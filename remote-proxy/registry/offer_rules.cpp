@@ -9,6 +9,7 @@
 #include "common/base/error.hpp"
 #include "common/options/key_names.hpp"
 #include "common/transport/socket.hpp"
+#include "remote-proxy/options/whole_names.hpp"
 
 namespace tunnel {
 
@@ -39,17 +40,27 @@ bool contains(const PortRanges& ranges, std::uint16_t port)
 // To serving a service that there is.
 std::optional<Declined> objection_to_serving(const RegisteredService& service,
                                              const std::string& credential,
-                                             const std::string& wanted)
+                                             const RegisteredOrigin::Offered& offer,
+                                             const NameRules& rules)
 {
     const std::string& name = service.options.name;
+    const std::string& wanted = offer.outside_address;
     if (!service.allows(credential))
         return Declined{name, DeclineReason::not_allowed,
                         fmt::format("service \"{}\" is not for this origin proxy", name)};
-    if (wanted.empty())
+    if (wanted.empty() && !offer.names.given())
+        return std::nullopt;
+    const PublicNames& names = service.options.names;
+    const auto is_its = [&names, &rules](const std::string& host) {
+        return std::ranges::find(names.hosts, whole_host(host, rules.domain)) != names.hosts.end();
+    };
+    if (names.given() && wanted.empty() && offer.names.kind == names.kind &&
+        std::ranges::all_of(offer.names.hosts, is_its))
         return std::nullopt;
     const auto address = parse_address(wanted);
     const bool fits =
-        address && (address->port == 0 || address->port == service.where.port()) &&
+        address && !names.given() &&
+        (address->port == 0 || address->port == service.where.port()) &&
         (address->host.empty() || address->host == service.where.address().to_string() ||
          address->host == service.options.outside_address.host);
     if (fits)
@@ -57,7 +68,7 @@ std::optional<Declined> objection_to_serving(const RegisteredService& service,
     return Declined{name, DeclineReason::not_allowed,
                     fmt::format("service \"{}\" is at {} here, and not where the origin proxy "
                                 "wants it: leave its address out",
-                                name, to_string(service.where))};
+                                name, service.outside())};
 }
 
 // To opening one that there is not.
@@ -112,7 +123,7 @@ void must_leave_room(const ServiceList& services, const OfferRules& rules,
     const auto is_its = [&credential](const RegisteredServicePointer& service) {
         return service->owner->credential() == credential;
     };
-    const std::size_t open = services.size() - opens.gives_way.size();
+    const std::size_t open = services.with_address() - opens.gives_way.size();
     const std::size_t own =
         services.count_of_owner(credential) -
         static_cast<std::size_t>(std::ranges::count_if(opens.gives_way, is_its));
@@ -144,36 +155,31 @@ tcp::endpoint OfferRules::endpoint_of(const Address& wanted) const
     return {is_name ? own_address : address, wanted.port};
 }
 
-// Where nobody has to prove anything only one may serve, since anybody could take part.
-const RegisteredOrigin* holder_before(const RegisteredService& service,
-                                      const RegisteredOrigins& origins, std::uint64_t link,
-                                      bool is_anybody)
-{
-    if (!service.options.is_exclusive && !is_anybody && !service.owner)
-        return nullptr;
-    const auto other =
-        std::ranges::find_if(service.links, [link](std::uint64_t each) { return each != link; });
-    return other == service.links.end() ? nullptr : &origins.at(*other);
-}
-
 OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins& origins,
                            const OfferRules& rules, const RegisteredOrigin& origin,
                            const std::string& name, Clock::time_point now)
 {
     if (!is_service_name(name))
         return Declined{name, DeclineReason::not_allowed, std::string(plain_name_syntax)};
-    const std::string& wanted = origin.offers.at(name).outside_address;
-    const bool may_open = !wanted.empty() && rules.lets_open(origin.credential);
+    const RegisteredOrigin::Offered& offer = origin.offers.at(name);
+    const std::string& wanted = offer.outside_address;
+    const bool has_names = offer.names.given();
+    const bool may_open =
+        has_names ? !rules.trusts_anyone : !wanted.empty() && rules.lets_open(origin.credential);
     const RegisteredServicePointer named = services.find(name);
     // One that is for others does not keep this one from having one of its own, elsewhere.
     if (named && (named->allows(origin.credential) || !may_open)) {
-        if (auto objection = objection_to_serving(*named, origin.credential, wanted))
+        if (auto objection = objection_to_serving(*named, origin.credential, offer, rules.names))
             return *objection;
         if (const auto* const holder =
                 holder_before(*named, origins, origin.link, origin.is_anybody()))
             return contested_service(*named, *holder, *origin.name);
         return named;
     }
+    if (has_names)
+        return std::visit(
+            [](auto&& each) { return OfferDecision(std::move(each)); },
+            decide_names(services, origins, rules.names, origin, name, rules.trusts_anyone, now));
     if (auto objection = objection_to_opening(rules, origin.credential, name, wanted))
         return *objection;
     OpensService opens{parse_address(wanted).value(), services.opened_by(*origin.name, name)};

@@ -11,6 +11,7 @@
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/registry/contests.hpp"
+#include "remote-proxy/registry/name_rules.hpp"
 #include "remote-proxy/registry/registered_origin.hpp"
 #include "remote-proxy/registry/service_list.hpp"
 
@@ -31,6 +32,7 @@ struct OfferRules {
     tcp::endpoint endpoint_of(const Address& wanted) const;
 
     std::map<std::string, PortRanges> allow_ports{}; // as in RemoteOptions
+    NameRules names{};
     std::string own_host{};          // of the outside address in the options; empty: all
     asio::ip::address own_address{}; // what that is
     bool trusts_anyone = false;      // there is nothing that an origin proxy has to prove
@@ -50,18 +52,13 @@ struct OpensService {
 };
 
 // It serves the service that is there; or opens one; or neither.
-using OfferDecision = std::variant<RegisteredServicePointer, OpensService, Declined, Contested>;
+using OfferDecision =
+    std::variant<RegisteredServicePointer, OpensService, OpensNames, Declined, Contested>;
 
 // No I/O. Tunnels are left out. Throws std::system_error if the offer can never have that address,
 // or if there are too many services.
 OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins& origins,
                            const OfferRules& rules, const RegisteredOrigin& origin,
                            const std::string& name, Clock::time_point now);
-
-// The one that has a service already, where only one may have it. Null: the origin proxy of this
-// link may serve it; 0 is for one that is not logged in yet.
-const RegisteredOrigin* holder_before(const RegisteredService& service,
-                                      const RegisteredOrigins& origins, std::uint64_t link,
-                                      bool is_anybody);
 
 } // namespace tunnel

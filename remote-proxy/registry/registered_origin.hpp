@@ -18,6 +18,7 @@ struct RegisteredOrigin {
     // What it has offered, and what it was told of it last.
     struct Offered {
         std::string outside_address;             // that it asked for, or empty
+        PublicNames names{};                     // as well
         std::uint64_t number = 0;                // of its latest offer
         std::optional<DeclineReason> declined{}; // else it is open
         std::string told{};                      // the frame that said so, without the number

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/options/outside.hpp"
+#include "common/transport/socket.hpp"
 #include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/origins/origin_name.hpp"
 #include "remote-proxy/registry/service_source.hpp"
@@ -33,6 +35,15 @@ struct RegisteredService {
                        : ServiceSource::options;
     }
 
+    // It takes connections at its own address; else it shares one with others.
+    bool has_address() const { return !options.names.given() || tunnel; }
+
+    // Where its visitors come, for people and programs: "ip:port", or its names.
+    std::string outside() const
+    {
+        return options.names.given() ? to_text(options.names, where.port()) : to_string(where);
+    }
+
     // Whether an origin proxy with this credential may serve it.
     bool allows(std::string_view credential) const { return may_serve(options, credential); }
 
@@ -43,7 +54,7 @@ struct RegisteredService {
 
     std::uint64_t number; // of this run of the remote proxy; the number of no other service
     RemoteService options;
-    tcp::endpoint where; // its outside address
+    tcp::endpoint where; // its outside address; with names that of the first front
     // The origin proxy that has opened it, whether that is here or has gone. Null: nobody has.
     std::shared_ptr<const OriginName> owner{};
     std::optional<PublicTunnel> tunnel{}; // the management interface asked for it

@@ -325,6 +325,8 @@ void Registry::change(const RegisteredServicePointer& service, RemoteService opt
                       Clock::time_point now, std::optional<PublicTunnel> tunnel)
 {
     const std::string former = service->options.offer();
+    if (service->options.names != options.names)
+        services_.rename(service, options.names);
     service->options = std::move(options);
     if (!tunnel)
         return;

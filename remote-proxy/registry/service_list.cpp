@@ -19,6 +19,12 @@ std::vector<std::string> keys_of(const OriginName& origin, const std::string& na
     return {fmt::format("{}/{}", origin.family(), name), full, full + "#2"};
 }
 
+// Tunnels with names have addresses of their own, too.
+bool is_at_address(const RemoteService& options)
+{
+    return !options.names.given() || options.outside_address.port != 0;
+}
+
 template <class Condition>
 std::vector<RegisteredServicePointer> services_where(const ServiceList& all, Condition condition)
 {
@@ -77,7 +83,8 @@ std::vector<RegisteredServicePointer> ServiceList::tunnels_to(const OriginName& 
 
 std::vector<RegisteredServicePointer> ServiceList::at(const tcp::endpoint& where) const
 {
-    return services_where(*this, [&](const auto& each) { return overlap(each.where, where); });
+    return services_where(
+        *this, [&](const auto& each) { return each.has_address() && overlap(each.where, where); });
 }
 
 std::size_t ServiceList::count_of_owner(const std::string& credential) const
@@ -111,8 +118,40 @@ std::vector<PresentService> ServiceList::present() const
     for (const auto& [name, service] : all_)
         present.push_back({name, service->source(), service->options.offer(),
                            service->owner ? service->owner->credential() : std::string(),
-                           service->options.outside_address, service->where});
+                           service->options.outside_address, service->where,
+                           service->options.names});
     return present;
+}
+
+RegisteredServicePointer ServiceList::with_host(const std::string& host) const
+{
+    const auto found = hosts_.find(host);
+    return found == hosts_.end() ? nullptr : found->second;
+}
+
+// Of a service without an address of its own. The names of tunnels are those at their addresses.
+void ServiceList::index(const RegisteredServicePointer& service)
+{
+    if (is_at_address(service->options))
+        return;
+    for (const std::string& host : service->options.names.hosts)
+        hosts_[host] = service;
+}
+
+void ServiceList::drop_index(const RegisteredService& service)
+{
+    for (const std::string& host : service.options.names.hosts) {
+        if (const auto found = hosts_.find(host);
+            found != hosts_.end() && found->second.get() == &service)
+            hosts_.erase(found);
+    }
+}
+
+void ServiceList::rename(const RegisteredServicePointer& service, PublicNames names)
+{
+    drop_index(*service);
+    service->options.names = std::move(names);
+    index(service);
 }
 
 RegisteredServicePointer ServiceList::add(RemoteService options, const tcp::endpoint& where)
@@ -120,11 +159,15 @@ RegisteredServicePointer ServiceList::add(RemoteService options, const tcp::endp
     auto service = std::make_shared<RegisteredService>(
         RegisteredService{++latest_, std::move(options), where});
     all_[service->options.name] = service;
+    index(service);
+    with_address_ += is_at_address(service->options) ? 1 : 0;
     return service;
 }
 
 void ServiceList::remove(const RegisteredService& service)
 {
+    drop_index(service);
+    with_address_ -= is_at_address(service.options) ? 1 : 0;
     all_.erase(service.options.name);
     ++removed_;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/base/asio.hpp"
@@ -25,6 +26,9 @@ public:
 
     std::size_t size() const { return all_.size(); }
 
+    // Those that take connections at addresses of their own.
+    std::size_t with_address() const { return with_address_; }
+
     // Null: there is none.
     RegisteredServicePointer find(const std::string& name) const;
 
@@ -41,6 +45,9 @@ public:
     // Tunnels to what this origin proxy offers under this name.
     std::vector<RegisteredServicePointer> tunnels_to(const OriginName& origin,
                                                      const std::string& offer) const;
+
+    // The one that shares a front and has this very name or pattern there. Null: nobody has.
+    RegisteredServicePointer with_host(const std::string& host) const;
 
     // Those that share the address or a part of it.
     std::vector<RegisteredServicePointer> at(const tcp::endpoint& where) const;
@@ -62,9 +69,17 @@ public:
     RegisteredServicePointer add(RemoteService options, const tcp::endpoint& where);
     void remove(const RegisteredService& service);
 
+    // Its names are others from now on.
+    void rename(const RegisteredServicePointer& service, PublicNames names);
+
 private:
+    void index(const RegisteredServicePointer& service);
+    void drop_index(const RegisteredService& service);
+
     Map all_;
+    std::unordered_map<std::string, RegisteredServicePointer> hosts_;
     std::uint64_t latest_ = 0;
+    std::size_t with_address_ = 0;
     std::uint64_t removed_ = 0;
 };
 

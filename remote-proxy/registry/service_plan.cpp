@@ -61,13 +61,31 @@ bool may_be_served_by(const WantedService& service, const std::string& origin)
            std::ranges::find(service.origins, origin) != service.origins.end();
 }
 
+// One with names listens nowhere, so that other names are no reason to close it.
+bool may_stay(const PresentService& service, const WantedService& wanted)
+{
+    return service.address == wanted.address && service.names.given() == wanted.names.given();
+}
+
+bool takes_host_of(const PresentService& service, const std::set<std::string_view>& hosts)
+{
+    return std::ranges::any_of(service.names.hosts,
+                               [&hosts](const std::string& host) { return hosts.contains(host); });
+}
+
+// Where those listen that come, and their names.
+struct Coming {
+    Places places{};
+    std::set<std::string_view> hosts{};
+};
+
 // Why it closes; empty: it does not.
 std::string_view why_closed(const PresentService& service, From replaced, const ByName& wanted,
-                            const Places& coming)
+                            const Coming& coming)
 {
     if (service.from == replaced) {
         const WantedService* const same = named(wanted, service.name);
-        if (same != nullptr && same->address == service.address)
+        if (same != nullptr && may_stay(service, *same))
             return {};
         if (replaced == From::management)
             return management_closed_it;
@@ -77,8 +95,11 @@ std::string_view why_closed(const PresentService& service, From replaced, const 
     if (replaced != From::options)
         return {};
     if (service.from == From::management)
-        return coming.overlap_with(service.where) ? "the options name a service at its address"
-                                                  : std::string_view();
+        return coming.places.overlap_with(service.where)
+                   ? "the options name a service at its address"
+                   : std::string_view();
+    if (takes_host_of(service, coming.hosts))
+        return "the options name a service with its name";
     const WantedService* const same = named(wanted, service.offer);
     return same != nullptr && may_be_served_by(*same, service.owner)
                ? "the options name one that is called so"
@@ -100,25 +121,31 @@ ServicePlan plan_services(const std::vector<PresentService>& present, From repla
     }
     ServicePlan plan;
     std::vector<std::size_t> coming;
-    Places taken;
+    Coming taken;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         const auto same = here.find(wanted[i].name);
-        if (same != here.end() && same->second->address == wanted[i].address) {
+        if (replaced == From::options) // names of tunnels are those at their own addresses
+            taken.hosts.insert(wanted[i].names.hosts.begin(), wanted[i].names.hosts.end());
+        if (same != here.end() && may_stay(*same->second, wanted[i])) {
             plan.staying.push_back(i);
         } else {
             coming.push_back(i);
-            taken.add(wanted[i].where);
+            if (wanted[i].has_address())
+                taken.places.add(wanted[i].where);
         }
     }
     Places given_up;
     for (const PresentService& each : present) {
         if (const auto why = why_closed(each, replaced, by_name, taken); !why.empty()) {
             plan.closing.push_back({each.name, why});
-            given_up.add(each.where);
+            if (each.has_address())
+                given_up.add(each.where);
         }
     }
     for (const std::size_t i : coming)
-        (given_up.overlap_with(wanted[i].where) ? plan.afterwards : plan.at_once).push_back(i);
+        (wanted[i].has_address() && given_up.overlap_with(wanted[i].where) ? plan.afterwards
+                                                                           : plan.at_once)
+            .push_back(i);
     return plan;
 }
 

@@ -24,6 +24,9 @@ struct PresentService {
     std::string owner{};   // the credential of the origin proxy that has opened it
     Address address{};     // as it was asked for
     tcp::endpoint where{}; // where it listens
+    PublicNames names{};
+
+    bool has_address() const { return !names.given() || from == ServiceSource::management; }
 };
 
 // A service that there is to be.
@@ -32,6 +35,10 @@ struct WantedService {
     Address address{};
     tcp::endpoint where{};              // the same, looked up
     std::vector<std::string> origins{}; // who alone may serve it; empty: anybody
+    PublicNames names{};
+
+    // One with names listens nowhere, unless it is a tunnel.
+    bool has_address() const { return !names.given() || address.port != 0; }
 };
 
 struct ServicePlan {

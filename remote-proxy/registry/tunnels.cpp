@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "common/base/log.hpp"
+#include "common/transport/host_name.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/options/service_options.hpp"
 
@@ -103,11 +104,24 @@ bool can_be_listened_at(const asio::ip::address& address, std::string_view text)
     return text.find('%') == std::string_view::npos && !v6.is_link_local() && !v6.is_v4_mapped();
 }
 
+// Of one that is there and is not empty.
+std::string host_of(const Entry& entry)
+{
+    const std::string text = entry.text(glob_key, false);
+    if (text.empty())
+        return text;
+    auto host = canonical_host_pattern(text);
+    if (!host)
+        entry.fail(
+            fmt::format("has a {} that means nothing here: {}", glob_key, objection_to_host(text)));
+    return std::move(*host);
+}
+
 PublicTunnel tunnel_of(const Entry& entry)
 {
     PublicTunnel tunnel;
     tunnel.proxy_protocol = entry.flag(proxy_protocol_key);
-    tunnel.hostname_glob = entry.text(glob_key, false);
+    tunnel.hostname_glob = host_of(entry);
     tunnel.listen_port = entry.port(port_key);
     tunnel.service = entry.text(service_key);
     if (!is_service_name(tunnel.service))
@@ -142,7 +156,8 @@ bool overlap(const tcp::endpoint& one, const tcp::endpoint& other)
 
 std::string PublicTunnel::key() const
 {
-    return to_string(endpoint());
+    return has_host() ? fmt::format("{}/{}", to_string(endpoint()), hostname_glob)
+                      : to_string(endpoint());
 }
 
 Json parse_json(std::string_view text)
@@ -181,27 +196,16 @@ std::vector<PublicTunnel> parse_tunnels(const Json& list)
     if (list.size() > most_tunnels)
         throw SteeringError(not_such_a_list, fmt::format("more than {} tunnels", most_tunnels));
     std::vector<PublicTunnel> tunnels;
-    std::set<tcp::endpoint> taken;
+    std::set<std::string> taken;
     for (const Json& each : list) {
         const Entry entry(each, tunnels.size() + 1);
         tunnels.push_back(tunnel_of(entry));
-        if (!taken.insert(tunnels.back().endpoint()).second)
-            entry.fail("has the address and port of another one, which would need routing by "
-                       "host name; that is not built yet: give each a port of its own",
-                       501);
+        if (!taken.insert(tunnels.back().key()).second)
+            entry.fail(fmt::format("has the address, port and {} of another one: give each a port "
+                                   "or a name of its own",
+                                   glob_key));
     }
     return tunnels;
-}
-
-void refuse_host_names(const std::vector<PublicTunnel>& tunnels)
-{
-    for (const PublicTunnel& each : tunnels) {
-        if (!each.hostname_glob.empty() && each.hostname_glob != "*")
-            throw SteeringError(
-                501, fmt::format("the tunnel at {} has the {} \"{}\", and routing by host name is "
-                                 "not built yet: leave it out, or give it as \"*\"",
-                                 each.key(), glob_key, log::escape(each.hostname_glob)));
-    }
 }
 
 Json to_json(const std::vector<PublicTunnel>& tunnels)

@@ -17,15 +17,18 @@ namespace tunnel {
 struct PublicTunnel {
     bool proxy_protocol = false; // the origin server wants a header, v1
     asio::ip::address listen_address{};
-    std::string hostname_glob{}; // "" or "*", every name, unless an older program kept it
+    std::string hostname_glob{}; // "" or "*", every name, or as canonical_host_pattern() has it
     std::uint16_t listen_port = 0;
     std::string service{}; // what the origin proxy calls it
     std::string client{};  // name of the origin proxy
 
     tcp::endpoint endpoint() const { return {listen_address, listen_port}; }
 
-    // "ip:port", the name of the service that it is. No origin proxy can offer one that is called
-    // so.
+    // Visitors of other names go elsewhere.
+    bool has_host() const { return !hostname_glob.empty() && hostname_glob != "*"; }
+
+    // "ip:port", or "ip:port/glob", the name of the service that it is. No origin proxy can offer
+    // one that is called so.
     std::string key() const;
 
     friend bool operator==(const PublicTunnel&, const PublicTunnel&) = default;
@@ -58,13 +61,9 @@ private:
     Rest rest_;
 };
 
-// Throws SteeringError: 422 if it is no list of tunnels, 400 if an address is none, 501 if two have
-// the same. What is wrong is said with where it stands in the list.
+// Throws SteeringError: 422 if it is no list of tunnels, or if two have the same address and host
+// name, 400 if an address is none. What is wrong is said with where it stands in the list.
 std::vector<PublicTunnel> parse_tunnels(const Json& list);
-
-// Throws SteeringError 501 if one is for some host names only: nothing is routed by them yet, so
-// all visitors would come through.
-void refuse_host_names(const std::vector<PublicTunnel>& tunnels);
 
 // As they are written.
 Json to_json(const std::vector<PublicTunnel>& tunnels);
