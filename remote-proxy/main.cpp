@@ -33,13 +33,15 @@ void warn_of_dangers(const tunnel::RemoteProxy& proxy)
 tunnel::ReadyLine ready_line(const tunnel::RemoteProxy& proxy)
 {
     tunnel::ReadyLine line{{{"control", tunnel::to_string(proxy.control_endpoint())}}, {}};
-    const auto all = proxy.outside_endpoints();
-    for (const auto& [name, endpoint] : all) {
+    for (const auto& [name, endpoint] : proxy.fronts())
+        line.facts.emplace_back(name, tunnel::to_string(endpoint));
+    const auto all = proxy.outside_addresses();
+    for (const auto& [name, outside] : all) {
         const bool only = all.size() == 1 && name == tunnel::default_service;
         if (only)
-            line.facts.emplace_back("outside", tunnel::to_string(endpoint));
+            line.facts.emplace_back("outside", outside);
         else
-            line.services.emplace_back(name, tunnel::to_string(endpoint));
+            line.services.emplace_back(name, outside);
     }
     return line;
 }
@@ -54,7 +56,7 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
         io, options.common.sandbox,
         tunnel::FileReader::Named{
             [&](int) { own = tunnel::reread_options(arguments.count, arguments.words, own); },
-            [&] { return tunnel::files_to_read_again(own.common); }});
+            [&] { return tunnel::files_of(own); }});
 }
 
 // `options` are those of the last reload, then.
@@ -78,8 +80,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         state.emplace(options.state_file).lock();
         kept = tunnel::read_configured(options.common.values, [&] { return state->read(); });
     }
-    const std::string seen_at_start =
-        tunnel::fingerprint(tunnel::files_to_read_again(options.common));
+    const std::string seen_at_start = tunnel::fingerprint(tunnel::files_of(options));
     const auto reader = start_file_reader(io, options, arguments);
     if (user)
         tunnel::become(*user, tunnel::opens_low_ports(options),
@@ -88,7 +89,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         state->must_be_replaceable();
     tunnel::enter_sandbox(options.common.sandbox,
                           {options.common.management.socket_file(), options.state_file,
-                           tunnel::opens_low_ports(options)});
+                           tunnel::opens_low_ports(options), options.fronts.acme_webroot});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);

@@ -7,6 +7,7 @@
 #include "common/base/log.hpp"
 #include "common/commands/preflight.hpp"
 #include "common/options/option_values.hpp"
+#include "common/security/served_certificates.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/management/state_file.hpp"
 #include "remote-proxy/options/configuration.hpp"
@@ -24,12 +25,37 @@ std::vector<ListenAddress> addresses_of(const RemoteOptions& options)
     const auto& management = options.common.management.address;
     if (management && management->path.empty())
         all.push_back({"management-addr", management->address});
-    for (const RemoteService& each : options.services)
+    for (const RemoteService& each : options.services) {
+        if (each.names.given())
+            continue;
         all.push_back({fmt::format("service {}", each.name), each.outside_address});
+    }
     return all;
 }
 
+// A service of the options is there without one too, but has no visitors.
+void must_have_certificates(const RemoteService& service, const ServedCertificates& served)
+{
+    if (service.names.kind != ServiceKind::https)
+        return;
+    for (const std::string& host : service.names.hosts) {
+        if (!served.covers(host))
+            throw WrongConfiguration(
+                fmt::format("service {}: there is no certificate for {} in the folders of "
+                            "--certificates",
+                            service.name, host));
+    }
+}
+
 } // namespace
+
+std::vector<std::filesystem::path> files_of(const RemoteOptions& options)
+{
+    auto all = files_to_read_again(options.common);
+    for (auto& each : certificate_files(options.fronts.certificates))
+        all.push_back(std::move(each));
+    return all;
+}
 
 void must_not_collide(asio::io_context& io, const RemoteOptions& options)
 {
@@ -68,19 +94,32 @@ void check_start(const RemoteOptions& options)
     if (options.outside_address)
         look_at("--outside-addr", *options.outside_address);
     std::string latest_host = options.control_address.host;
+    for (const Address& each : options.fronts.https)
+        look_at("--https-addr", each);
+    for (const Address& each : options.fronts.http)
+        look_at("--http-addr", each);
     for (const RemoteService& each : options.services) {
+        if (each.names.given())
+            continue;
         if (each.outside_address.host != latest_host) // else there may be a thousand
             look_at("service " + each.name, each.outside_address);
         latest_host = each.outside_address.host;
     }
     preflight.look_at_common_options(io);
+    if (!options.fronts.certificates.empty())
+        preflight.attempt([&] {
+            const auto served = ServedCertificates::load(options.fronts.certificates,
+                                                         std::make_shared<TicketKeys>());
+            for (const RemoteService& each : options.services)
+                must_have_certificates(each, *served);
+        });
     if (!options.state_file.empty())
         preflight.attempt([&] { StateFile(options.state_file).read(); });
     preflight.become_user(opens_low_ports(options));
     if (!options.state_file.empty())
         preflight.attempt([&] { StateFile(options.state_file).must_be_replaceable(); });
-    preflight.enter_sandbox(
-        {options.common.management.socket_file(), options.state_file, opens_low_ports(options)});
+    preflight.enter_sandbox({options.common.management.socket_file(), options.state_file,
+                             opens_low_ports(options), options.fronts.acme_webroot});
     preflight.finish();
 }
 

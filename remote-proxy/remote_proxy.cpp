@@ -37,6 +37,10 @@ RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& optio
                             [&options] { return TrustedOrigins(options.trust); }))
 {
     for (RemoteService& service : services_of(options)) {
+        if (service.names.given()) {
+            outside.emplace_back(std::move(service), std::nullopt);
+            continue;
+        }
         const bool is_default = options.outside_address && service.name == default_service;
         Listener listener =
             listen_for(is_default ? "--outside-addr" : "service " + service.name, [&] {
@@ -45,6 +49,8 @@ RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& optio
             });
         outside.emplace_back(std::move(service), std::move(listener));
     }
+    reception =
+        read_configured(options.common.values, [&] { return prepare_reception(io, options); });
 }
 
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
@@ -60,10 +66,13 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       alarm_(io.get_executor()),
       tallies_(alarm_),
       capacity_(options_, links_),
-      visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
-                 relay_, tasks_}),
-      services_(
-          {io_, options_, trust_, capacity_, links_, visitors_, tallies_, alarm_, events_, tasks_}),
+      visitors_(
+          {io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_, relay_}),
+      reception_(
+          {io_, options_, capacity_, state_, tallies_, alarm_, tasks_, visitors_.admission()},
+          std::move(prepared.reception)),
+      services_({io_, options_, trust_, capacity_, links_, visitors_, reception_.fronts(), tallies_,
+                 alarm_, events_, tasks_}),
       tunnels_({options_, state_, capacity_, links_, services_, tallies_}),
       actions_({links_, services_, tunnels_, visitors_}),
       control_port_(
@@ -78,10 +87,17 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       loop_(io, relay_, options.common.spin),
       tasks_(io.get_executor())
 {
-    for (const RemoteService& service : services_of(options))
-        services_.endpoint(service.outside_address); // looked up again, but nobody waits yet
-    for (auto& [service, listener] : prepared.outside)
-        services_.add({std::move(service)}, std::move(listener));
+    relay_.watch_also(reception_.descriptor(), [this] { reception_.work(); });
+    reception_.start();
+    services_.ask_for_certificates(
+        [this](std::string_view host) { return reception_.has_certificate(host); });
+    Fronts& fronts = reception_.fronts();
+    for (auto& [service, listener] : prepared.outside) {
+        if (listener)
+            fronts.endpoint(service.outside_address); // looked up again, but nobody waits yet
+        services_.add({std::move(service)},
+                      listener ? fronts.listen(std::move(*listener)) : nullptr);
+    }
     options_.services.clear(); // a second copy of each
 }
 
@@ -104,11 +120,22 @@ tcp::endpoint RemoteProxy::outside_endpoint() const
     return services_.registry().services().find(std::string(default_service))->where;
 }
 
-std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::outside_endpoints() const
+std::vector<std::pair<std::string, std::string>> RemoteProxy::outside_addresses() const
+{
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const auto& [name, service] : services_.registry().services())
+        all.emplace_back(name, service->outside());
+    return all;
+}
+
+std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::fronts() const
 {
     std::vector<std::pair<std::string, tcp::endpoint>> all;
-    for (const auto& [name, service] : services_.registry().services())
-        all.emplace_back(name, service->where);
+    for (const FrontPointer& each : reception_.fronts().all()) {
+        if (each->kind != Front::Kind::own)
+            all.emplace_back(each->kind == Front::Kind::tls ? "https" : "http",
+                             each->listener.endpoint());
+    }
     return all;
 }
 
@@ -155,6 +182,7 @@ void RemoteProxy::stop_now()
     services_.close_addresses();
     control_port_.shut();
     tallies_.flush(std::nullopt);
+    reception_.stop();
     relay_.stop();
     for (OriginLink* const link : links_)
         link->parked.clear();
@@ -173,7 +201,11 @@ void RemoteProxy::reload(const RemoteOptions& fresh)
         throw std::runtime_error("the options name nobody any more who may log in, so that anybody "
                                  "could: restart the program to run it without a secret; to keep "
                                  "everybody out, name a secret that nobody has");
+    auto certificates = read_configured(fresh.common.values, [&] {
+        return reception_.read_certificates(fresh.fronts.certificates);
+    });
     change_services(fresh);
+    reception_.show(std::move(certificates));
     const std::vector<NamedSecret> gone = trust_.missing_in(trust);
     trust_ = std::move(trust);
     log::info("reloaded");
@@ -200,6 +232,7 @@ std::optional<Clock::time_point> RemoteProxy::next_deadline()
     consider(control_port_.next_deadline());
     consider(tallies_.due());
     consider(services_.next_deadline());
+    consider(reception_.next_deadline());
     return next;
 }
 
@@ -211,6 +244,7 @@ awaitable<void> RemoteProxy::keep_time()
         control_port_.expire(now);
         visitors_.expire(now);
         services_.expire(now);
+        reception_.expire(now);
         tallies_.flush(now);
         const auto next = next_deadline().value_or(Clock::time_point::max());
         co_await alarm_.wait_until(next);
@@ -236,6 +270,9 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     options_.outside_address = fresh.outside_address;
     options_.rules = fresh.rules;
     options_.allow_ports = fresh.allow_ports;
+    options_.allow_hosts = fresh.allow_hosts;
+    options_.fronts.domain = fresh.fronts.domain;
+    options_.fronts.certificates = fresh.fronts.certificates;
     options_.trust = fresh.trust;
     options_.common.grace_period = fresh.common.grace_period;
 }

@@ -18,6 +18,7 @@
 #include "common/transport/listener.hpp"
 #include "remote-proxy/control/control_port.hpp"
 #include "remote-proxy/control/log_ins.hpp"
+#include "remote-proxy/fronts/reception.hpp"
 #include "remote-proxy/management/actions.hpp"
 #include "remote-proxy/management/managed.hpp"
 #include "remote-proxy/options/options.hpp"
@@ -43,8 +44,9 @@ public:
         Prepared(asio::io_context& io, const RemoteOptions& options);
 
         Listener control;
-        std::vector<std::pair<RemoteService, Listener>> outside;
+        std::vector<std::pair<RemoteService, std::optional<Listener>>> outside; // none: has names
         TrustedOrigins trust;
+        Reception::Prepared reception{};
     };
 
     RemoteProxy(asio::io_context& io, const RemoteOptions& options, Prepared prepared);
@@ -84,8 +86,11 @@ public:
     // Of the service `default`.
     tcp::endpoint outside_endpoint() const;
 
-    // Names of the services that there are, and where their visitors come.
-    std::vector<std::pair<std::string, tcp::endpoint>> outside_endpoints() const;
+    // Names of the services that there are, and where their visitors come: "ip:port", or names.
+    std::vector<std::pair<std::string, std::string>> outside_addresses() const;
+
+    // Of the addresses that services share, with the options that name them.
+    std::vector<std::pair<std::string, tcp::endpoint>> fronts() const;
 
     // ---- For the management interface
 
@@ -136,6 +141,7 @@ private:
 
     Capacity capacity_;
     Visitors visitors_;
+    Reception reception_;
     PublicServices services_;
     TunnelSet tunnels_;
     Actions actions_;

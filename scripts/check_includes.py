@@ -23,7 +23,7 @@ COMMON = """
 # The rooms of each program, lowest first: each may include those before it and all of common/. What lies in the
 # program's own folder puts them together, and may include all of them. Neither program includes the other.
 PROGRAMS = {
-    "remote-proxy": "options trust origins registry visitors services control management",
+    "remote-proxy": "options trust origins registry visitors fronts services control management",
     "origin-proxy": "options servers link management",
 }
 # Headers outside the rooms, for tools that are built against the library from outside; nothing here includes them.

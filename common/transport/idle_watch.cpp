@@ -40,6 +40,12 @@ IdleWatch::Wait IdleWatch::await(int descriptor, std::function<void()> on_readab
     return latest_;
 }
 
+void IdleWatch::leave(Wait wait, int descriptor)
+{
+    forget(wait);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
 // An event may be of a wait that a callback before it has forgotten.
 void IdleWatch::work()
 {

@@ -27,6 +27,9 @@ public:
     // The callback is not called any more. Before the descriptor is closed.
     void forget(Wait wait) { waits_.erase(wait); }
 
+    // The same for one that is open and not watched from here on.
+    void leave(Wait wait, int descriptor);
+
     // Calls back for some of those that are ready, a few at a time since others have their turn
     // between. Callbacks may call all of this.
     void work();

@@ -206,9 +206,11 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
     if (link.offers_services)
         welcome.features.emplace_back(feature::services);
     else if (service)
-        welcome.outside_address = to_string(service->where);
+        welcome.outside_address = service->outside();
     if (std::ranges::find(log_in.features, feature::health_checks) != log_in.features.end())
         welcome.features.emplace_back(feature::health_checks);
+    if (std::ranges::find(log_in.features, feature::names) != log_in.features.end())
+        welcome.features.emplace_back(feature::names);
     link.connection.post(welcome);
     ++log_ins_;
     if (events_.is_heard())

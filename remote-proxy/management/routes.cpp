@@ -121,7 +121,6 @@ public:
     Response put_tunnels(const Request& request)
     {
         std::vector<PublicTunnel> wanted = parse_tunnels(parse_json(request.body));
-        refuse_host_names(wanted);
         try {
             proxy().actions().set_tunnels(wanted);
         } catch (const SteeringError& error) {

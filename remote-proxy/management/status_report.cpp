@@ -32,10 +32,10 @@ RemoteStatus status_of(const StatusSources& of)
                                            : registered->source() == ServiceSource::options;
         RemoteStatus::Service& its = status.services.emplace_back(RemoteStatus::Service{
             name, service->limits.present(), service->servers.size(), expected, service->counts});
-        its.outside = to_string(service->outside.endpoint());
+        its.outside = registered->outside();
         its.from = registered->source();
         its.drained = registered->drained;
-        its.is_open = service->outside.is_open();
+        its.is_open = of.services.is_open(*service);
         its.absence = registered->absence;
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());

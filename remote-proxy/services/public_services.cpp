@@ -24,6 +24,18 @@ std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
     return ports;
 }
 
+// 50 bits, which nobody guesses, in letters and digits that cannot be taken for others.
+std::string random_label()
+{
+    constexpr std::string_view characters = "abcdefghjkmnpqrstuvwxyz23456789-";
+    constexpr std::size_t size = 10;
+    const RandomBytes random = random_bytes();
+    std::string label;
+    for (std::size_t i = 0; i < size; ++i)
+        label += characters[random[i] % (characters.size() - 1)];
+    return label;
+}
+
 void log_tunnel(std::string_view what, const PublicTunnel& tunnel)
 {
     log::info(what,
@@ -45,19 +57,18 @@ std::vector<RemoteService> services_of(const RemoteOptions& options)
 }
 
 PublicServices::PublicServices(Uses uses)
-    : io_(uses.io),
-      options_(uses.options),
+    : options_(uses.options),
       trust_(uses.trust),
       capacity_(uses.capacity),
       links_(uses.links),
       visitors_(uses.visitors),
+      fronts_(uses.fronts),
       tallies_(uses.tallies),
       alarm_(uses.alarm),
       events_(uses.events),
       tasks_(uses.tasks),
-      hosts_(io_),
       answers_(registry_),
-      holder_settled_(io_.get_executor())
+      holder_settled_(uses.io.get_executor())
 {
     registry_.change_rules(offer_rules());
 }
@@ -67,8 +78,15 @@ OfferRules PublicServices::offer_rules()
     OfferRules rules;
     rules.allow_ports = options_.allow_ports;
     rules.own_host = options_.outside_address.value_or(Address()).host;
-    rules.own_address = hosts_.endpoint({rules.own_host, 0}).address();
+    rules.own_address = fronts_.endpoint({rules.own_host, 0}).address();
     rules.trusts_anyone = trust_.trusts_anyone();
+    rules.names.allow_hosts = options_.allow_hosts;
+    rules.names.domain = options_.fronts.domain;
+    rules.names.where = shared_address();
+    rules.names.has_front = !options_.fronts.https.empty();
+    rules.names.has_certificate = has_certificate_;
+    rules.names.random_label = random_label;
+    rules.names.kept_for = options_.pairing_timeout;
     rules.has_management = options_.common.management.address.has_value();
     rules.rules = options_.rules;
     rules.most_services = capacity_.services();
@@ -91,30 +109,58 @@ ServicePointer PublicServices::find(const RegisteredService& service) const
     return found == all_.end() ? nullptr : found->second;
 }
 
-Listener PublicServices::listen_at(const tcp::endpoint& where)
+void PublicServices::ask_for_certificates(
+    std::function<bool(std::string_view host)> has_certificate)
 {
-    return {io_, where, options_.common.congestion, Hop::edge};
+    has_certificate_ = std::move(has_certificate);
+    registry_.change_rules(offer_rules());
 }
 
-void PublicServices::publish(const RegisteredServicePointer& service, Listener listener)
+bool PublicServices::is_shared_address(const tcp::endpoint& where) const
 {
-    const auto added =
-        std::make_shared<PublicService>(io_.get_executor(), service, std::move(listener));
+    return std::ranges::any_of(fronts_.all(), [&where](const FrontPointer& each) {
+        return each->kind != Front::Kind::own && overlap(each->listener.endpoint(), where);
+    });
+}
+
+tcp::endpoint PublicServices::shared_address() const
+{
+    return fronts_.first(Front::Kind::tls).value_or(tcp::endpoint());
+}
+
+// Null: it shares those that stay. Throws std::system_error that names the address.
+FrontPointer PublicServices::front_for(const RemoteService& service)
+{
+    const bool is_tunnel = service.names.given() && service.outside_address.port != 0;
+    if (service.names.given() && !is_tunnel)
+        return nullptr;
+    return fronts_.listen(fronts_.endpoint(service.outside_address), !service.offered_as.empty());
+}
+
+void PublicServices::publish(const RegisteredServicePointer& service, const FrontPointer& front)
+{
+    const auto added = std::make_shared<PublicService>(service);
     added->visited->service = added;
     all_[added->number] = added;
-    capacity_.set_services(all_.size());
+    fronts_.add(added, front);
+    capacity_.set_services(all_.size(), fronts_.listeners());
     if (events_.is_heard())
         events_.publish("service_opened", to_line(Json{{"service", added->visited->name}}));
-    visitors_.admission().accept(added);
 }
 
-void PublicServices::add(Wanted wanted, Listener listener)
+void PublicServices::add(Wanted wanted)
+{
+    const FrontPointer front = front_for(wanted.options);
+    add(std::move(wanted), front);
+}
+
+void PublicServices::add(Wanted wanted, const FrontPointer& front)
 {
     if (wanted.tunnel)
         log_tunnel("tunnel opened", *wanted.tunnel);
-    const tcp::endpoint where = listener.endpoint();
+    const tcp::endpoint where = front ? front->listener.endpoint() : shared_address();
     publish(registry_.add(std::move(wanted.options), where, nullptr, std::move(wanted.tunnel)),
-            std::move(listener));
+            front);
 }
 
 // The address of a tunnel stays open, and visitors who wait and were not announced to anybody yet
@@ -126,21 +172,28 @@ void PublicServices::change(Wanted wanted)
         return;
     if (wanted.tunnel)
         log_tunnel("tunnel changed", *wanted.tunnel);
-    find(*service)->apply(wanted.options.rules);
+    const ServicePointer its = find(*service);
+    its->apply(wanted.options.rules);
+    const PublicNames before = service->options.names;
     registry_.change(service, std::move(wanted.options), Clock::now(), std::move(wanted.tunnel));
+    if (service->options.names != before)
+        fronts_.rename(its, before);
 }
 
 std::vector<PublicServices::Missing> PublicServices::replace(ServiceSource source,
                                                              std::vector<Wanted> wanted)
 {
     std::vector<WantedService> services;
-    for (const auto& [options, tunnel] : wanted)
+    for (const auto& [options, tunnel] : wanted) {
+        const bool is_shared = options.names.given() && !tunnel;
         services.push_back({options.name, options.outside_address,
-                            endpoint(options.outside_address), options.origins});
+                            is_shared ? tcp::endpoint() : fronts_.endpoint(options.outside_address),
+                            options.origins, options.names});
+    }
     const ServicePlan plan = plan_services(registry_.services().present(), source, services);
-    std::vector<std::pair<std::size_t, Listener>> coming;
+    std::vector<std::pair<std::size_t, FrontPointer>> coming;
     for (const std::size_t i : plan.at_once)
-        coming.emplace_back(i, listen_at(services[i].where));
+        coming.emplace_back(i, front_for(wanted[i].options));
     // From here on nothing fails but what was to be closed first.
     if (source == ServiceSource::management) {
         std::vector<PublicTunnel> tunnels;
@@ -157,13 +210,13 @@ std::vector<PublicServices::Missing> PublicServices::replace(ServiceSource sourc
     }
     for (const std::size_t i : plan.staying)
         change(std::move(wanted[i]));
-    for (auto& [i, listener] : coming)
-        add(std::move(wanted[i]), std::move(listener));
+    for (const auto& [i, front] : coming)
+        add(std::move(wanted[i]), front);
     std::vector<Missing> missing;
     for (const std::size_t i : plan.afterwards) {
         try {
-            Listener listener = listen_at(services[i].where);
-            add(std::move(wanted[i]), std::move(listener));
+            const FrontPointer front = front_for(wanted[i].options);
+            add(std::move(wanted[i]), front);
         } catch (const std::system_error& error) {
             missing.push_back({services[i].name, error});
             if (const auto& tunnel = wanted[i].tunnel)
@@ -190,15 +243,13 @@ void PublicServices::set_drained(const RegisteredServicePointer& service, bool d
 {
     const ServicePointer its = find(*service);
     if (drained) {
-        // Whoever has connected already came before.
-        visitors_.admission().accept_connected(its);
-        its->outside.shut();
+        fronts_.shut(*its);
         registry_.shut(*service);
         registry_.drain(*service);
         return;
     }
     if (service->is_served && !registry_.is_stopping()) {
-        its->outside.open();
+        fronts_.open(*its);
         registry_.opened(*service);
     }
     registry_.resume(service);
@@ -208,8 +259,7 @@ void PublicServices::set_drained(const RegisteredServicePointer& service, bool d
 void PublicServices::close_addresses()
 {
     registry_.stop();
-    for (const auto& [number, service] : all_)
-        service->outside.close();
+    fronts_.close_all();
 }
 
 // ---- Offers
@@ -276,10 +326,10 @@ void PublicServices::expire(Clock::time_point now)
         const ServicePointer service = find(*each);
         if (!service)
             continue;
-        if (service->outside.is_open())
+        if (fronts_.is_open(*service))
             log::warn("no origin proxy came back: refusing visitors",
-                      {{"outside", to_string(each->where)}});
-        service->outside.shut();
+                      {{"outside", each->outside()}});
+        fronts_.shut(*service);
         registry_.shut(*each);
         if (visitors_.end_waiting_for_deserted(*service)) // else the next turn goes on
             registry_.end_outage(each, now);
@@ -297,22 +347,32 @@ std::optional<Clock::time_point> PublicServices::next_deadline() const
 
 void PublicServices::perform(const effect::Listen& wanted)
 {
-    std::optional<Listener> listener;
+    FrontPointer front;
     try {
-        listener.emplace(wanted.any_of.empty() ? listen_at(wanted.where) : listen_at_any(wanted));
+        front = wanted.any_of.empty() ? fronts_.listen(wanted.where, false) : listen_at_any(wanted);
     } catch (const std::system_error& error) {
         return answers_.cannot_listen(error, Clock::now());
     }
-    const auto service = answers_.listening(listener->endpoint(), Clock::now());
+    const auto service = answers_.listening(front->listener.endpoint(), Clock::now());
     if (!service)
         return;
     perform_all();
-    publish(service, std::move(*listener));
+    publish(service, front);
+    answers_.go_on(Clock::now());
+}
+
+void PublicServices::perform(const effect::Route&)
+{
+    const auto service = answers_.listening(shared_address(), Clock::now());
+    if (!service)
+        return;
+    perform_all();
+    publish(service, nullptr);
     answers_.go_on(Clock::now());
 }
 
 // Throws what the last attempt has failed with.
-Listener PublicServices::listen_at_any(const effect::Listen& wanted)
+FrontPointer PublicServices::listen_at_any(const effect::Listen& wanted)
 {
     constexpr std::size_t most_tried = 256;
     const std::vector<std::uint16_t> ports = ports_in(wanted.any_of);
@@ -320,7 +380,8 @@ Listener PublicServices::listen_at_any(const effect::Listen& wanted)
     const std::size_t start = random[0] << 8 | random[1];
     for (std::size_t i = 0;; ++i) {
         try {
-            return listen_at({wanted.where.address(), ports[(start + i) % ports.size()]});
+            return fronts_.listen({wanted.where.address(), ports[(start + i) % ports.size()]},
+                                  false);
         } catch (const std::system_error&) {
             if (i + 1 >= std::min(ports.size(), most_tried))
                 throw;
@@ -332,7 +393,7 @@ void PublicServices::perform(const effect::Open& wanted)
 {
     RegisteredService& service = *wanted.service;
     try {
-        find(service)->outside.open();
+        fronts_.open(*find(service));
     } catch (const std::system_error& error) {
         if (service.tunnel)
             log::error("a tunnel cannot be opened",
@@ -350,11 +411,10 @@ void PublicServices::perform(const effect::Close& closed)
     if (!owner || is_line(closed.report, *owner, name))
         log::info("service closed", {{"service", name}, {"reason", closed.why}});
     service->retired = true;
-    service->outside.close();
-    service->opened.notify();
+    fronts_.close(*service);
     service->servers.clear();
     all_.erase(service->number);
-    capacity_.set_services(all_.size());
+    capacity_.set_services(all_.size(), fronts_.listeners());
     if (events_.is_heard())
         events_.publish("service_closed", to_line(Json{{"service", name}, {"reason", closed.why}}));
     visitors_.end_waiting_for_closed(*service, closed.why);
@@ -383,7 +443,6 @@ void PublicServices::perform(const effect::Serve& served)
     }
     if (!registered.is_served)
         return;
-    service->opened.notify();
     visitors_.announce(*service);
 }
 
@@ -477,7 +536,7 @@ void PublicServices::attach(const RegisteredService& service, const OriginLink& 
 {
     const RegisteredServicePointer its = registered(service.options.name);
     if (registry_.must_open(*its, link.number)) {
-        find(*its)->outside.open();
+        fronts_.open(*find(*its));
         registry_.opened(*its);
     }
     registry_.attach(its, link.number);

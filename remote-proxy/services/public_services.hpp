@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -15,8 +17,7 @@
 #include "common/base/task_group.hpp"
 #include "common/management/events.hpp"
 #include "common/protocol/frame.hpp"
-#include "common/transport/listen_hosts.hpp"
-#include "common/transport/listener.hpp"
+#include "remote-proxy/fronts/fronts.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
@@ -43,6 +44,7 @@ public:
         Capacity& capacity;
         OriginLinks& links;
         Visitors& visitors;
+        Fronts& fronts;
         Tallies& tallies;
         Alarm& alarm;
         EventHub& events;
@@ -65,6 +67,15 @@ public:
 
     const Registry& registry() const { return registry_; }
 
+    // Whether visitors can connect to it.
+    bool is_open(const PublicService& service) const { return fronts_.is_open(service); }
+
+    // Whether an address that services share is there, or overlaps.
+    bool is_shared_address(const tcp::endpoint& where) const;
+
+    // Whether there is a certificate for what a pattern of names stands for. To be set once.
+    void ask_for_certificates(std::function<bool(std::string_view host)> has_certificate);
+
     SavedState& saved() { return registry_.saved(); }
 
     const SavedState& saved() const { return registry_.saved(); }
@@ -74,14 +85,12 @@ public:
 
     // ---- Services
 
-    // Hosts are looked up as ListenHosts does.
-    tcp::endpoint endpoint(const Address& address) { return hosts_.endpoint(address); }
+    // Begins to take visitors as soon as an origin proxy serves it. `front` is its own; null: it
+    // shares those that stay.
+    void add(Wanted wanted, const FrontPointer& front);
 
-    // Throws std::system_error that names the address.
-    Listener listen(const Address& address) { return listen_at(endpoint(address)); }
-
-    // Begins to take visitors as soon as an origin proxy serves it.
-    void add(Wanted wanted, Listener listener);
+    // The same, at its address, which is opened first. Throws std::system_error that names it.
+    void add(Wanted wanted);
 
     // Replaces all services of one source, the options or the management interface. Those of the
     // same name and address stay, and visitors who are served go on in any case. Throws
@@ -150,9 +159,10 @@ public:
 private:
     RegisteredServicePointer registered(const std::string& name) const;
     void change(Wanted wanted);
-    void publish(const RegisteredServicePointer& service, Listener listener);
-    Listener listen_at(const tcp::endpoint& where);
-    Listener listen_at_any(const effect::Listen& wanted);
+    void publish(const RegisteredServicePointer& service, const FrontPointer& front);
+    FrontPointer front_for(const RemoteService& service);
+    FrontPointer listen_at_any(const effect::Listen& wanted);
+    tcp::endpoint shared_address() const;
     OfferRules offer_rules();
 
     void perform_effects();
@@ -161,6 +171,7 @@ private:
 
     void perform_all();
     void perform(const effect::Listen& wanted);
+    void perform(const effect::Route& wanted);
     void perform(const effect::Open& wanted);
     void perform(const effect::Serve& served);
     void perform(const effect::Close& closed);
@@ -171,25 +182,25 @@ private:
     void perform(const effect::Drop& dropped);
     bool is_line(Report report, const OriginName& origin, const std::string& service);
 
-    asio::io_context& io_;
     const RemoteOptions& options_;
     const TrustedOrigins& trust_;
     Capacity& capacity_;
     OriginLinks& links_;
     Visitors& visitors_;
+    Fronts& fronts_;
     Tallies& tallies_;
     Alarm& alarm_;
     EventHub& events_;
     TaskGroup& tasks_;
 
-    ListenHosts hosts_;
     Registry registry_;
     OfferAnswers answers_;
     std::map<std::uint64_t, ServicePointer> all_; // by their numbers
     std::size_t performing_ = 0;                  // effects
     bool goes_on_ = false;                        // a task is considering offers
-    std::size_t waiting_log_ins_ = 0;             // until a holder has answered
-    Signal holder_settled_;                       // it has answered, or is gone
+    std::function<bool(std::string_view host)> has_certificate_;
+    std::size_t waiting_log_ins_ = 0; // until a holder has answered
+    Signal holder_settled_;           // it has answered, or is gone
 };
 
 } // namespace tunnel

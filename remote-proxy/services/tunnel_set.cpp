@@ -57,6 +57,8 @@ PublicServices::Wanted TunnelSet::service_of(const PublicTunnel& tunnel) const
     service.origins = {tunnel.client};
     service.offered_as = tunnel.service;
     service.wants_header = tunnel.proxy_protocol;
+    if (tunnel.has_host())
+        service.names = {ServiceKind::tls, {tunnel.hostname_glob}};
     return {std::move(service), tunnel};
 }
 
@@ -67,7 +69,8 @@ void TunnelSet::must_fit(const std::vector<PublicTunnel>& wanted) const
     const std::vector<PublicTunnel>& known = services_.saved().tunnels;
     for (const PublicTunnel& each : wanted) {
         for (const auto& [name, service] : present) {
-            if (!service->tunnel && overlap(service->where, each.endpoint()))
+            if (!service->tunnel && service->has_address() &&
+                overlap(service->where, each.endpoint()))
                 throw SteeringError(
                     409, fmt::format("{} is the address of the service \"{}\", which {}; that can "
                                      "be drained, but not be given another meaning here",
@@ -75,6 +78,10 @@ void TunnelSet::must_fit(const std::vector<PublicTunnel>& wanted) const
                                      service->owner ? "an origin proxy has opened"
                                                     : "the options name"));
         }
+        if (services_.is_shared_address(each.endpoint()))
+            throw SteeringError(409, fmt::format("{} is an address that services with names share: "
+                                                 "give the tunnels another",
+                                                 each.key()));
         if (std::ranges::find(known, each) != known.end())
             continue; // its origin proxy may be away
         const std::vector<OriginLink*> links = links_.named(each.client);
@@ -146,7 +153,7 @@ void TunnelSet::open_missing()
             break;
         }
         try {
-            services_.add(service_of(each), services_.listen(address_of(each)));
+            services_.add(service_of(each));
         } catch (const std::system_error& error) {
             tallies_.count(tallies_.missing_tunnels, each.key(), error.what());
         }

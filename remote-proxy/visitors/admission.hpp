@@ -1,17 +1,17 @@
-// From the outside address into the remote proxy.
+// From the outside into the remote proxy.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <optional>
+#include <string_view>
 
 #include "common/base/asio.hpp"
-#include "common/base/task_group.hpp"
-#include "common/transport/listener.hpp"
+#include "common/base/counted.hpp"
+#include "common/transport/channel.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
-#include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/service.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
 #include "remote-proxy/visitors/visitor_records.hpp"
@@ -19,18 +19,15 @@
 
 namespace tunnel {
 
-// Accepts visitors, asks those of a load balancer who they are, and decides who is let in: by the
-// service's limits, and as long as there is room.
+// Decides who is let in: by the service's limits, and as long as there is room.
 class Admission {
 public:
     // Owned by others; all must outlive this.
     struct Uses {
         const RemoteOptions& options;
         const Capacity& capacity;
-        const RunState& state;
         Tallies& tallies;
         VisitorRecords& records;
-        TaskGroup& tasks;
         WaitingRoom& room;
         Signal& left; // a visitor has left
     };
@@ -42,41 +39,50 @@ public:
         std::function<void(Visitor visitor, const Reason& why)> give_up;
     };
 
+    // A connection whose service is known.
+    struct Arrival {
+        Channel channel;
+        tcp::endpoint peer;    // the visitor
+        tcp::endpoint outside; // where it arrived; default: unknown
+        Guard guard = nullptr; // checks its first bytes
+    };
+
     Admission(Uses uses, Hooks hooks);
 
-    // Accepts the service's visitors until it is retired.
-    void accept(const ServicePointer& service);
-
-    // Accepts visitors who have connected already, without waiting for more.
-    void accept_connected(const ServicePointer& service);
-
-    // Visitors whose PROXY header has not arrived yet.
-    std::size_t unidentified() const { return unidentified_; }
-
-private:
-    static constexpr int accept_batch = 64; // then others have a turn
-
-    awaitable<void> accept_visitors(ServicePointer service);
-    awaitable<bool> make_room(PublicService& service);
-
+    // There are as many visitors as there are descriptors for.
     bool is_full() const
     {
         return unidentified_ + room_.size() + hooks_.served() >= capacity_.visitors();
     }
 
+    // Whether the service's limits let a visitor from there in. nullopt: they do not, and that is
+    // noted.
+    std::optional<VisitorLimits::Permit> permit(PublicService& service, const tcp::endpoint& peer);
+
+    // Lets the visitor in, or resets it for want of room.
+    void admit(const ServicePointer& service, Arrival arrival, VisitorLimits::Permit permit);
+
+    // Resets a connection for which there are no descriptors. Null: of no service that is known.
+    void turn_away(const PublicService* service, Fd socket, const tcp::endpoint& peer);
+
+    // A visitor is here while it lives whose PROXY header has not arrived yet.
+    Counted count_unidentified() { return Counted(unidentified_); }
+
+    std::size_t unidentified() const { return unidentified_; }
+
+    VisitorRecords& records() { return records_; }
+
+    // A visitor has left.
+    Signal& left() { return left_; }
+
+private:
     bool find_room(const PublicService& service, const asio::ip::address& address,
                    const Reason& reason);
-    void welcome(const ServicePointer& service, Listener::Accepted accepted);
-    awaitable<void> identify(ServicePointer service, Listener::Accepted accepted);
-    void admit(const ServicePointer& service, Listener::Accepted accepted,
-               const tcp::endpoint& outside, Guard guard);
 
     const RemoteOptions& options_;
     const Capacity& capacity_;
-    const RunState& state_;
     Tallies& tallies_;
     VisitorRecords& records_;
-    TaskGroup& tasks_;
     WaitingRoom& room_;
     Signal& left_;
     const Hooks hooks_;

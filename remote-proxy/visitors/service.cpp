@@ -18,17 +18,13 @@ bool may_have(const PublicService::Server& server, const Visitor& visitor)
 
 } // namespace
 
-PublicService::PublicService(asio::any_io_executor executor,
-                             std::shared_ptr<const RegisteredService> its_registered,
-                             Listener listener)
+PublicService::PublicService(std::shared_ptr<const RegisteredService> its_registered)
     : registered(std::move(its_registered)),
       options(registered->options),
       number(registered->number),
       visited(std::make_shared<VisitedService>(VisitedService{options.name, number})),
-      outside(std::move(listener)),
       limits(options.rules.visitors),
-      bandwidth(options.rules.bandwidth.together),
-      opened(std::move(executor))
+      bandwidth(options.rules.bandwidth.together)
 {
 }
 

@@ -1,4 +1,4 @@
-// A service at the remote proxy: its outside address, and the origin proxies that serve it.
+// A service at the remote proxy, and the origin proxies that serve it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
-#include "common/transport/listener.hpp"
 #include "remote-proxy/origins/origin_link.hpp"
 #include "remote-proxy/registry/registered_service.hpp"
 #include "remote-proxy/visitors/counts.hpp"
@@ -31,8 +30,7 @@ struct PublicService {
     // For so long after a refusal the others are preferred.
     static constexpr Clock::duration avoided_for = std::chrono::seconds(10);
 
-    PublicService(asio::any_io_executor executor,
-                  std::shared_ptr<const RegisteredService> its_registered, Listener listener);
+    explicit PublicService(std::shared_ptr<const RegisteredService> its_registered);
 
     // These rules will be those of the options.
     void apply(const ServiceRules& rules);
@@ -63,13 +61,10 @@ struct PublicService {
     const RemoteService& options;                              // of the same
     const std::uint64_t number;                                // as well
     const std::shared_ptr<VisitedService> visited;             // tells of it, to its visitors
-    Listener outside;
     VisitorLimits limits;
     SharedLimits bandwidth;
     std::vector<Server> servers; // in the order of their arrival
     std::uint64_t next_turn = 1;
-    std::optional<Clock::time_point> full_since{}; // since when visitors cannot be accepted
-    Signal opened;
     ServiceCounts counts{};
     bool retired = false; // no more visitors, ever
 };

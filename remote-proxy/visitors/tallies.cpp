@@ -33,12 +33,13 @@ void Tallies::flush(std::optional<Clock::time_point> now)
         tally->flush(now);
 }
 
-std::array<Tally*, 9 + refusal_kinds> Tallies::all()
+std::array<Tally*, 11 + refusal_kinds> Tallies::all()
 {
-    std::array<Tally*, 9 + refusal_kinds> tallies{
+    std::array<Tally*, 11 + refusal_kinds> tallies{
         &strangers,       &rejections, &no_room,  &no_proxy_header, &foreign_proxy_header,
-        &accept_failures, &ignored,    &restless, &missing_tunnels};
-    std::ranges::transform(refusals, tallies.begin() + 9, [](Tally& tally) { return &tally; });
+        &accept_failures, &ignored,    &restless, &missing_tunnels, &not_routed,
+        &bad_requests};
+    std::ranges::transform(refusals, tallies.begin() + 11, [](Tally& tally) { return &tally; });
     return tallies;
 }
 

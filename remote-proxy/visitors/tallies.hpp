@@ -47,6 +47,8 @@ public:
     Tally no_proxy_header{"reset a connection of a load balancer", Code::no_proxy_header};
     Tally foreign_proxy_header{"reset a visitor who began with a header of the PROXY protocol",
                                Code::foreign_proxy_header};
+    Tally not_routed{"refused a visitor of an address that services share", Code::unknown_host};
+    Tally bad_requests{"answered a visitor of the HTTP address with an error", Code::bad_request};
     Tally restless{"services of an origin proxy change too often for a line each",
                    Code::too_many_changes};
     Tally missing_tunnels{"a tunnel cannot be opened, and is tried again", Code::cannot_listen};
@@ -58,7 +60,7 @@ public:
         Tally{"refused a visitor", Code::too_many_new_per_ip}};
 
 private:
-    std::array<Tally*, 9 + refusal_kinds> all();
+    std::array<Tally*, 11 + refusal_kinds> all();
 
     Alarm* alarm_;
 };

@@ -46,15 +46,19 @@ void VisitorRecords::note_end(const Visitor& visitor, std::uint64_t up, std::uin
     events_.publish("visitor_closed", to_line(event));
 }
 
-void VisitorRecords::note_refusal(const PublicService& service, std::string_view address,
+void VisitorRecords::note_refusal(const PublicService* service, std::string_view address,
                                   const Reason& reason, bool is_limit)
 {
-    if (events_.is_heard())
-        events_.publish("visitor_refused", to_line(Json{{"address", address},
-                                                        {"service", service.visited->name},
-                                                        {"code", name_of(reason.code)},
-                                                        {"reason", reason.text},
-                                                        {"limit", is_limit}}));
+    if (!events_.is_heard())
+        return;
+    Json event{{"address", address},
+               {"service", nullptr},
+               {"code", name_of(reason.code)},
+               {"reason", reason.text},
+               {"limit", is_limit}};
+    if (service != nullptr)
+        event["service"] = service->visited->name;
+    events_.publish("visitor_refused", to_line(event));
 }
 
 } // namespace tunnel

@@ -24,7 +24,8 @@ public:
                   Blame blame);
 
     // For a visitor that was not let in; `is_limit`: by a rule of the service, or for want of room.
-    void note_refusal(const PublicService& service, std::string_view address, const Reason& reason,
+    // Null: it is not known for which service it came.
+    void note_refusal(const PublicService* service, std::string_view address, const Reason& reason,
                       bool is_limit);
 
 private:

@@ -72,7 +72,7 @@ Visitors::Visitors(Uses uses)
                   on_relay_end(std::move(visitor), std::move(flow));
               }),
       admission_(
-          {options_, uses.capacity, state_, tallies_, records_, uses.tasks, room_, visitor_left_},
+          {options_, uses.capacity, tallies_, records_, room_, visitor_left_},
           {[this] { return served_.size(); },
            [this](const ServicePointer& service, Visitor visitor) {
                begin(*service, std::move(visitor));

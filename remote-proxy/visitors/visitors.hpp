@@ -50,7 +50,6 @@ public:
         Alarm& alarm;
         EventHub& events;
         Relay& relay;
-        TaskGroup& tasks;
     };
 
     explicit Visitors(Uses uses);

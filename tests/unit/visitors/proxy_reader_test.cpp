@@ -4,7 +4,7 @@
 
 #include "common/base/error.hpp"
 #include "common/base/task_group.hpp"
-#include "remote-proxy/visitors/proxy_reader.hpp"
+#include "remote-proxy/fronts/proxy_reader.hpp"
 #include "tests/support/stream.hpp"
 #include "tests/unit/io.hpp"
 

@@ -1,4 +1,4 @@
-#include "remote-proxy/visitors/proxy_reader.hpp"
+#include "remote-proxy/fronts/proxy_reader.hpp"
 
 #include <array>
 #include <cerrno>

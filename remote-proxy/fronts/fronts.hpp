@@ -1,0 +1,95 @@
+// The outside addresses of the remote proxy.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "common/base/asio.hpp"
+#include "common/transport/listen_hosts.hpp"
+#include "remote-proxy/fronts/front.hpp"
+#include "remote-proxy/options/options.hpp"
+
+namespace tunnel {
+
+// Owns them, and knows which service is reached where.
+class Fronts {
+public:
+    using OnFront = std::function<void(const FrontPointer&)>;
+
+    // `options` must outlive it. `on_new` is called for each that has its first service, or stays:
+    // its visitors are to be accepted until it is retired. `on_shut` is called when visitors are
+    // about to be refused: those who have connected already came before.
+    Fronts(asio::io_context& io, const RemoteOptions& options, OnFront on_new, OnFront on_shut);
+
+    // Hosts are looked up as ListenHosts does.
+    tcp::endpoint endpoint(const Address& address) { return hosts_.endpoint(address); }
+
+    // A front for a service of its own; the one of tunnels at this very address if `is_shared`.
+    // Throws std::system_error that names the address.
+    FrontPointer listen(const tcp::endpoint& where, bool is_shared);
+
+    // The same, with a listener that is there.
+    FrontPointer listen(Listener listener);
+
+    // One that stays. It takes visitors at once.
+    void add(Front::Kind kind, Listener listener);
+
+    // The service is reached at its own front, or, null, by its names at all those of its kind.
+    void add(const ServicePointer& service, const FrontPointer& own);
+
+    // Its names have changed from these.
+    void rename(const ServicePointer& service, const PublicNames& before);
+
+    // Visitors can connect to the service. Throws std::system_error if its address cannot be
+    // opened.
+    void open(const PublicService& service);
+
+    // They cannot; its address stays this program's.
+    void shut(const PublicService& service);
+
+    void close(const PublicService& service);
+
+    bool is_open(const PublicService& service) const;
+
+    // No address takes visitors again.
+    void close_all();
+
+    // The address of the first that stays, of this kind. nullopt: there is none.
+    std::optional<tcp::endpoint> first(Front::Kind kind) const;
+
+    // The service that visitors find under this name where they speak TLS. Null: there is none.
+    const PublicService* find_tls(std::string_view host) const;
+
+    // Descriptors that are taken.
+    std::size_t listeners() const { return all_.size(); }
+
+    const std::vector<FrontPointer>& all() const { return all_; }
+
+private:
+    struct Place {
+        ServicePointer service;
+        FrontPointer own; // null: it shares those that stay
+        bool is_open = false;
+    };
+
+    bool has_open_service(const Front& front) const;
+    std::vector<FrontPointer> fronts_of(const Place& place) const;
+    void put(const Place& place);
+    void remove(const Place& place, const PublicNames& names);
+
+    asio::io_context& io_;
+    const RemoteOptions& options_;
+    const OnFront on_new_;
+    const OnFront on_shut_;
+    ListenHosts hosts_;
+    std::vector<FrontPointer> all_;
+    std::map<tcp::endpoint, std::weak_ptr<Front>> shared_; // of tunnels
+    std::map<std::uint64_t, Place> places_;                // by the services' numbers
+};
+
+} // namespace tunnel

@@ -1,0 +1,122 @@
+// All that stands between the outside addresses and the services.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/base/alarm.hpp"
+#include "common/base/asio.hpp"
+#include "common/base/task_group.hpp"
+#include "common/security/served_certificates.hpp"
+#include "common/transport/listener.hpp"
+#include "remote-proxy/fronts/acceptor.hpp"
+#include "remote-proxy/fronts/acme_webroot.hpp"
+#include "remote-proxy/fronts/fronts.hpp"
+#include "remote-proxy/fronts/http_visitors.hpp"
+#include "remote-proxy/fronts/tls_visitors.hpp"
+#include "remote-proxy/options/options.hpp"
+#include "remote-proxy/origins/capacity.hpp"
+#include "remote-proxy/visitors/admission.hpp"
+#include "remote-proxy/visitors/run_state.hpp"
+#include "remote-proxy/visitors/tallies.hpp"
+
+namespace tunnel {
+
+// Puts the parts together: accepting, and finding out which service is meant.
+class Reception {
+public:
+    // Owned by others; all must outlive this.
+    struct Uses {
+        asio::io_context& io;
+        const RemoteOptions& options;
+        const Capacity& capacity;
+        const RunState& state;
+        Tallies& tallies;
+        Alarm& alarm;
+        TaskGroup& tasks;
+        Admission& admission;
+    };
+
+    // What has to be there before the sandbox is entered.
+    struct Prepared {
+        std::vector<std::pair<Front::Kind, Listener>> listeners{};
+        std::shared_ptr<TicketKeys> tickets{};                    // null: no TLS ends here
+        std::shared_ptr<const ServedCertificates> certificates{}; // as well
+        std::unique_ptr<AcmeWebroot> webroot{};                   // null: there is none
+    };
+
+    Reception(Uses uses, Prepared prepared);
+
+    // The addresses that stay take visitors.
+    void start();
+
+    Fronts& fronts() { return fronts_; }
+
+    const Fronts& fronts() const { return fronts_; }
+
+    // Reads them anew. Throws std::runtime_error that names the file.
+    std::shared_ptr<const ServedCertificates>
+    read_certificates(const std::vector<std::string>& folders) const;
+
+    void show(std::shared_ptr<const ServedCertificates> certificates)
+    {
+        tls_.show(std::move(certificates));
+    }
+
+    // Whether there is one for all that a pattern of names stands for.
+    bool has_certificate(std::string_view host) const
+    {
+        return tls_.certificates() != nullptr && tls_.certificates()->covers(host);
+    }
+
+    // Calls back for what has come. While descriptor() is readable.
+    void work() { tls_.work(); }
+
+    int descriptor() const { return tls_.descriptor(); }
+
+    void expire(Clock::time_point now) { tls_.expire(now); }
+
+    std::optional<Clock::time_point> next_deadline() const { return tls_.next_deadline(); }
+
+    // Resets all who have not found their service.
+    void stop() { tls_.stop(); }
+
+    const FrontCounts& tls_counts() const { return tls_.counts(); }
+
+    const HttpCounts& http_counts() const { return http_.counts(); }
+
+private:
+    // Those at the HTTP address.
+    class AtHttp final : public NamedVisitors {
+    public:
+        explicit AtHttp(HttpVisitors& visitors) : visitors_(visitors) {}
+
+        void take(const FrontPointer&, Fd socket, const tcp::endpoint& peer,
+                  const tcp::endpoint&) override
+        {
+            visitors_.serve(std::move(socket), peer);
+        }
+
+    private:
+        HttpVisitors& visitors_;
+    };
+
+    HostKnown find(std::string_view host) const;
+
+    std::shared_ptr<TicketKeys> tickets_;
+    std::unique_ptr<AcmeWebroot> webroot_;
+    std::vector<std::pair<Front::Kind, Listener>> staying_; // until start()
+    Fronts fronts_;
+    TlsVisitors tls_;
+    HttpVisitors http_;
+    AtHttp at_http_;
+    Acceptor acceptor_;
+};
+
+// Binds the addresses that stay, and reads the certificates. Throws std::system_error or
+// std::runtime_error that names what cannot be had.
+Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions& options);
+
+} // namespace tunnel
