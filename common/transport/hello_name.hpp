@@ -11,8 +11,8 @@
 
 namespace tunnel {
 
-// A hello with its header of 4 bytes; none is taken that is longer. One with a post-quantum key
-// share and a session ticket has some 4 KiB.
+// A hello with its header of 4 bytes; none is taken that is longer. A browser's with a post-quantum
+// key share has 1.9 KB, and may have a session ticket besides.
 inline constexpr std::size_t largest_hello_message = 16 * 1024;
 
 // Some split their hello to get past filters.
