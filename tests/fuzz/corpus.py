@@ -2,6 +2,7 @@
 """Writes the seeds of the fuzz targets into tests/fuzz/corpus; found inputs that lie there are left alone."""
 
 import pathlib
+import re
 import struct
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
@@ -87,6 +88,35 @@ def proxied(command, family, body):
 ENDS_V4 = bytes((192, 0, 2, 1, 198, 51, 100, 7)) + struct.pack(">HH", 50000, 443)
 ENDS_V6 = (b"\x20\1\x0d\xb8" + bytes(11) + b"\1") * 2 + struct.pack(">HH", 50000, 443)
 MAPPED_V6 = (bytes(10) + b"\xff\xff\xc0\0\2\1") + ENDS_V6[16:]
+
+RECORDED_HELLOS = {
+    client: bytes.fromhex("".join(re.findall("[0-9a-f]+", text)))
+    for client, text in re.findall(r'RecordedHello\{\s*"([^"]+)",\s*"[^"]*",((?:\s*"[0-9a-f]+")+)\}',
+                                   (CORPUS.parent.parent / "support/recorded_hellos.hpp").read_text())
+}
+
+
+def extension(kind, body):
+    return struct.pack(">HH", kind, len(body)) + body
+
+
+def name_list(*names):
+    entries = b"".join(struct.pack(">BH", kind, len(name)) + name for kind, name in names)
+    return struct.pack(">H", len(entries)) + entries
+
+
+def hello_message(body):
+    return struct.pack(">BBH", 1, 0, len(body)) + body
+
+
+def tls_record(body, kind=22):
+    return struct.pack(">BHH", kind, 0x301, len(body)) + body
+
+
+HELLO_BODY = b"\3\3" + RANDOM * 2 + b"\x20" + RANDOM * 2 + b"\0\4\x13\1\xc0\x2f\1\0"
+HELLO_EXTENSIONS = extension(0, name_list((0, b"a.example")))
+HELLO_MESSAGE = hello_message(HELLO_BODY + struct.pack(">H", len(HELLO_EXTENSIONS)) + HELLO_EXTENSIONS)
+HELLO = tls_record(HELLO_MESSAGE)
 
 SECRET = b"q3vU0mWcXz8Kd1JtR5yLhB7sNfPa2GoEi6TwVxYk9Qe"
 OTHER_SECRET = SECRET[::-1]
@@ -279,6 +309,25 @@ SEEDS = {
         "cut": FRAMES["welcome"][:-1] + UNEVEN,
         "larger-than-a-first-frame": frame(OF_THE_FUTURE, b"x" * 4094) + WHOLE,
         "too-many-unknown": frame(OF_THE_FUTURE) * 17 + FRAMES["start"] + UNEVEN,
+    },
+    # Behind the stream, or the part of a hello: which of them it is, and how it is cut into records.
+    "hello_name": {
+        **{client: hello + b"\0" for client, hello in RECORDED_HELLOS.items()},
+        "stream": HELLO + b"\0", "cut": HELLO[:-1] + b"\0", "with-more": HELLO + b"\x17\3\3\0\1x" + b"\0",
+        "in-two-records": tls_record(HELLO_MESSAGE[:20]) + tls_record(HELLO_MESSAGE[20:]) + b"\0",
+        "another-record-within": tls_record(HELLO_MESSAGE[:20]) + tls_record(b"\1\0", 21) + b"\0",
+        "empty-record-within": tls_record(HELLO_MESSAGE[:20]) + tls_record(b"") + b"\0",
+        "too-many-records": b"".join(tls_record(bytes([each])) for each in HELLO_MESSAGE) + b"\0",
+        "too-large": b"\x16\3\1\x40\0\1\0\x3f\xfd" + b"\0", "ssl-2": b"\x80\x2e\1\0\2\0\x15\0\0\0\x10" + b"\0",
+        "http": b"GET / HTTP/1.1\r\n" + b"\0", "http-2": b"PRI * HTTP/2.0\r\n" + b"\0", "ssh": b"SSH-2.0-x\r\n" + b"\0",
+        "message": HELLO[9:] + b"\1", "message-without-extensions": HELLO_BODY + b"\1",
+        "message-in-records": RECORDED_HELLOS["firefox"][9:] + b"\xf9",
+        "extensions": extension(0, name_list((0, b"a.example"))) + extension(16, b"\0\3\2h2") + b"\2",
+        "two-server-names": extension(0, name_list((0, b"a.b"))) * 2 + b"\2",
+        "name": name_list((0, b"App.Example.com.")) + b"\3", "ip": name_list((0, b"192.0.2.1")) + b"\3",
+        "name-of-another-type": name_list((1, b"x"), (0, b"a.b")) + b"\3", "zero": name_list((0, b"a.b\0c.d")) + b"\3",
+        "two-names": name_list((0, b"a.b"), (0, b"c.d")) + b"\3", "no-names": name_list() + b"\3",
+        "long-name": name_list((0, b"a" * 60 + b".b" * 97)) + b"\xff", "empty-name": name_list((0, b"")) + b"\3",
     },
     # Behind the pieces: whether the handshake is over.
     "record_guard": {
