@@ -377,6 +377,24 @@ SEEDS = {
         "raw-in-a-small-buffer": STREAMS["raw"] + UNEVEN + b"\1\x20\1",
         "more-than-the-receiver-takes": frame(DATA, b"x" * 9000) + frame(END) + WHOLE + b"\0\xff\0",
     },
+    "http_answer": {
+        name: bytes_ + pieces
+        for name, bytes_, pieces in (
+            ("redirect", b"GET /a?b HTTP/1.1\r\nHost: app.example.com\r\n\r\n", WHOLE),
+            ("two", b"HEAD /a HTTP/1.1\r\nHost: App.example.com.:80\r\n\r\n" * 2, UNEVEN),
+            ("post", b"POST / HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 9\r\n\r\nabc", UNEVEN),
+            ("chunked", b"PUT //evil HTTP/1.1\r\nHost: app.example.com\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        b"1\r\na\r\n0\r\n\r\n", BYTE_BY_BYTE),
+            ("whole-url", b"GET http://app.example.com?b HTTP/1.1\r\nHost: app.example.com\r\n\r\n", WHOLE),
+            ("another-host", b"GET http://app.example.com/ HTTP/1.1\r\nHost: evil\r\n\r\n", WHOLE),
+            ("encoded", b"GET /%0d%0aA:%20b HTTP/1.1\r\nHost: app.example.com\r\n\r\n", UNEVEN),
+            ("challenge", b"GET /.well-known/acme-challenge/a-b_C9 HTTP/1.1\r\nHost: [::1]\r\n\r\n", WHOLE),
+            ("no-token", b"GET /.well-known/acme-challenge/../x HTTP/1.0\r\n\r\n", WHOLE),
+            ("nobody", b"GET / HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n", BYTE_BY_BYTE),
+            ("tls", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", WHOLE),
+            ("another-protocol", b"SSH-2.0-OpenSSH_9.2\r\n", BYTE_BY_BYTE),
+        )
+    },
     "management_answer": {
         name: bytes_ + pieces
         for name, bytes_, pieces in (

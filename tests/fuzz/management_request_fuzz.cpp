@@ -18,7 +18,8 @@ bool equal(const Request& one, const Request& other)
            one.authorization == other.authorization && one.content_type == other.content_type &&
            one.has_body == other.has_body && one.expects_continue == other.expects_continue &&
            one.keep_alive == other.keep_alive && one.body == other.body &&
-           one.is_whole_server == other.is_whole_server && one.is_http_1_0 == other.is_http_1_0;
+           one.is_whole_server == other.is_whole_server && one.is_http_1_0 == other.is_http_1_0 &&
+           one.target == other.target && one.host_header == other.host_header;
 }
 
 void check(const Request& request)
