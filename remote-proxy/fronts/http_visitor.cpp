@@ -13,7 +13,7 @@ namespace tunnel {
 
 namespace {
 
-constexpr std::size_t most_drained = 64 * 1024; // bytes
+constexpr std::size_t most_thrown_away = 64 * 1024; // bytes
 
 } // namespace
 
@@ -65,7 +65,7 @@ awaitable<void> HttpVisitor::finish(std::span<char> room, Clock::time_point limi
 {
     const Limit within(socket_, limit);
     ::shutdown(socket_.native_handle(), SHUT_WR);
-    for (std::size_t left = most_drained; left > 0;) {
+    for (std::size_t left = most_thrown_away; left > 0;) {
         const ssize_t size =
             ::recv(socket_.native_handle(), room.data(), std::min(left, room.size()), 0);
         if (size == 0 || (size < 0 && errno != EAGAIN))
