@@ -3,11 +3,12 @@
 #include <barrier>
 #include <cerrno>
 #include <cstddef>
-#include <sys/socket.h>
 #include <thread>
 #include <vector>
 
 #include "tests/bench/cases.hpp"
+#include "tests/bench/connection.hpp"
+#include "tests/bench/protocol.hpp"
 #include "tests/bench/socket.hpp"
 #include "tests/bench/stream.hpp"
 
@@ -25,6 +26,8 @@ class Bulk {
 public:
     explicit Bulk(const Load& load)
         : load_(load),
+          way_(way_to_raw(load.protocol)),
+          tls_(load.protocol == Protocol::https ? client_tls() : nullptr),
           ready_(static_cast<std::ptrdiff_t>(load.visitors) + 1),
           start_(static_cast<std::ptrdiff_t>(load.visitors) + 1)
     {
@@ -53,33 +56,49 @@ public:
 private:
     void stream()
     {
-        const char service = static_cast<char>(load_.up ? Service::sink : Service::source);
-        char ready = 0;
-        const Fd socket = connect_blocking(load_.target, patience);
-        const bool open = socket.is_open() && send_all(socket.get(), {&service, 1}) &&
-                          receive_all(socket.get(), {&ready, 1});
+        Connection connection(connect_blocking(load_.target, patience));
+        const bool open = connection.is_open() && ask(connection);
         if (!open)
             errors_.add("open: " + why_it_ended());
         ready_.arrive_and_wait(); // also without a connection: the others wait for all
         start_.arrive_and_wait();
         if (!open)
             return;
-        if (load_.up ? !send(socket.get()) : !receive(socket.get()))
+        if (load_.up ? !send(connection) : !receive(connection))
             errors_.add(why_it_ended());
     }
 
+    // For the service; answers whether it is ready.
+    bool ask(Connection& connection) const
+    {
+        if (tls_ && !connection.become_client(*tls_))
+            return false;
+        if (!connection.send_all(way_.request))
+            return false;
+        for (std::string answer; !answer.ends_with(way_.answer_end);) {
+            char byte = 0; // no more than one: what follows is the service's
+            if (!connection.receive_all({&byte, 1}))
+                return false;
+            answer += byte;
+        }
+        const char service = static_cast<char>(load_.up ? Service::sink : Service::source);
+        char ready = 0;
+        return connection.send_all({&service, 1}) && connection.receive_all({&ready, 1}) &&
+               ready == service;
+    }
+
     // What counts is what arrived, by the time that the server says so.
-    bool send(int socket)
+    bool send(Connection& connection)
     {
         std::uint64_t arrived = 0;
-        if (!write_blocks(socket, [this] { return is_over(); }) ||
-            !receive_all(socket, {reinterpret_cast<char*>(&arrived), sizeof arrived}))
+        if (!write_blocks(connection, [this] { return is_over(); }) ||
+            !connection.receive_all({reinterpret_cast<char*>(&arrived), sizeof arrived}))
             return false;
         bytes_ += arrived;
         return true;
     }
 
-    bool receive(int socket)
+    bool receive(Connection& connection)
     {
         const char go = 'g';
         std::uint64_t bytes = 0;
@@ -88,10 +107,10 @@ private:
             if (stopped || !is_over())
                 return;
             const char stop = 's';
-            stopped = send_all(socket, {&stop, 1});
+            stopped = connection.send_all({&stop, 1});
         };
         const bool complete =
-            send_all(socket, {&go, 1}) && read_blocks(socket, bytes, stop_in_time);
+            connection.send_all({&go, 1}) && read_blocks(connection, bytes, stop_in_time);
         bytes_ += bytes;
         return complete;
     }
@@ -99,6 +118,8 @@ private:
     bool is_over() const { return Clock::now() >= end_; }
 
     const Load& load_;
+    Exchange way_;
+    TlsContext tls_; // null without TLS; outlives the streams
     Errors errors_;
     std::barrier<> ready_;
     std::barrier<> start_;

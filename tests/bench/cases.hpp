@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/protocol.hpp"
 #include "tests/bench/result.hpp"
 
 namespace bench {
@@ -13,6 +14,7 @@ namespace bench {
 struct Load {
     sockaddr_in target{};
     std::uint16_t ports = 1; // new connections go to that of the target and those after it, in turn
+    Protocol protocol = Protocol::raw; // connect, round trips and bulk know others
     Clock::duration duration = std::chrono::seconds(1);
     std::uint64_t visitors = 1;
     int at_once = 1;
@@ -23,7 +25,8 @@ struct Load {
 // As many new connections as go in `duration`, at most `visitors`, `at_once` of them at a time.
 nlohmann::json run_connect(const Load& load);
 
-// `visitors` that each send `size` bytes and wait for as many, again and again.
+// `visitors` that each send `size` bytes and wait for as many, again and again; in HTTPS a request
+// with a short answer.
 nlohmann::json run_round_trips(const Load& load);
 
 // `visitors` that send, or receive, what goes.

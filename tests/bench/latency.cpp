@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/bench/cases.hpp"
@@ -18,11 +17,14 @@ constexpr std::chrono::seconds patience{5};
 
 class RoundTrips {
 public:
-    RoundTrips(const Load& load, std::vector<Fd> visitors, Errors& errors)
-        : load_(load), errors_(errors), epoll_(::epoll_create1(0)), message_(load.size, 'x')
+    RoundTrips(const Load& load, std::vector<Connection> visitors, Errors& errors)
+        : load_(load),
+          errors_(errors),
+          epoll_(::epoll_create1(0)),
+          exchange_(next_exchange(load.protocol, load.size))
     {
-        for (Fd& visitor : visitors)
-            pairs_.push_back({.socket = std::move(visitor)});
+        for (Connection& visitor : visitors)
+            pairs_.push_back({.connection = std::move(visitor)});
     }
 
     nlohmann::json run()
@@ -31,7 +33,7 @@ public:
         end_ = begin_ + load_.duration;
         for (std::size_t i = 0; i < pairs_.size(); ++i) {
             epoll_event event{.events = EPOLLIN, .data = {.u64 = i}};
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[i].socket.get(), &event);
+            ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pairs_[i].connection.fd(), &event);
             ask(pairs_[i]);
         }
         std::array<epoll_event, 256> events{};
@@ -51,28 +53,32 @@ public:
 
 private:
     struct Pair {
-        Fd socket;
-        std::size_t received = 0;
+        Connection connection;
+        std::string answer = {};
         Clock::time_point asked{};
     };
 
     void ask(Pair& pair)
     {
-        pair.received = 0;
+        pair.answer.clear();
         pair.asked = Clock::now();
         ++waiting_;
-        if (::send(pair.socket.get(), message_.data(), message_.size(), MSG_NOSIGNAL) !=
-            static_cast<ssize_t>(message_.size()))
+        if (pair.connection.send(exchange_.request) !=
+            static_cast<ssize_t>(exchange_.request.size()))
             drop(pair, "send: " + last_error());
     }
 
     void turn(Pair& pair)
     {
-        const ssize_t received = ::recv(pair.socket.get(), buffer_.data(), buffer_.size(), 0);
-        if (received <= 0)
-            return drop(pair, received == 0 ? "closed in the middle" : last_error());
-        pair.received += static_cast<std::size_t>(received);
-        if (pair.received < load_.size)
+        do {
+            const ssize_t received = pair.connection.receive(buffer_);
+            if (received < 0 && errno == EAGAIN)
+                break; // no more than part of a TLS record
+            if (received <= 0)
+                return drop(pair, received == 0 ? "closed in the middle" : last_error());
+            pair.answer.append(buffer_.data(), static_cast<std::size_t>(received));
+        } while (pair.connection.may_hold_more());
+        if (!pair.answer.ends_with(exchange_.answer_end))
             return;
         const auto now = Clock::now();
         --waiting_;
@@ -86,13 +92,13 @@ private:
     {
         errors_.add(why);
         --waiting_;
-        pair.socket = Fd();
+        pair.connection = Connection();
     }
 
     const Load& load_;
     Errors& errors_;
     Fd epoll_;
-    std::string message_;
+    Exchange exchange_;
     std::vector<Pair> pairs_;
     std::vector<double> times_;
     std::array<char, 64 * 1024> buffer_{};
@@ -101,22 +107,31 @@ private:
     std::uint64_t waiting_ = 0;
 };
 
+TlsContext tls_of(const Load& load)
+{
+    return load.protocol == Protocol::https ? client_tls() : nullptr;
+}
+
 } // namespace
 
 nlohmann::json run_connect(const Load& load)
 {
     Errors errors;
+    const TlsContext tls = tls_of(load);
     std::vector<double> times;
     const auto begin = Clock::now();
     auto last = begin;
     open_visitors({.target = load.target,
                    .ports = load.ports,
+                   .protocol = load.protocol,
+                   .tls = tls.get(),
+                   .keep = false,
                    .at_once = load.at_once,
                    .count = load.visitors,
                    .duration = load.duration},
-                  errors, [&](Fd visitor, Clock::duration first_byte) {
-                      visitor = Fd();
-                      times.push_back(microseconds(first_byte));
+                  errors, [&](Connection visitor, Clock::duration answered) {
+                      visitor = Connection();
+                      times.push_back(microseconds(answered));
                       last = Clock::now();
                   });
     nlohmann::json result;
@@ -131,7 +146,8 @@ nlohmann::json run_connect(const Load& load)
 nlohmann::json run_round_trips(const Load& load)
 {
     Errors errors;
-    auto visitors = open_many(load.target, load.visitors, errors);
+    const TlsContext tls = tls_of(load);
+    auto visitors = open_many(load.target, load.visitors, load.protocol, tls.get(), errors);
     nlohmann::json result = RoundTrips(load, std::move(visitors), errors).run();
     result["errors"] = errors.json();
     return result;
@@ -140,7 +156,7 @@ nlohmann::json run_round_trips(const Load& load)
 nlohmann::json run_idle(const Load& load)
 {
     Errors errors;
-    const auto visitors = open_many(load.target, load.visitors, errors);
+    const auto visitors = open_many(load.target, load.visitors, Protocol::raw, nullptr, errors);
     nlohmann::json result{{"held", visitors.size()}, {"errors", errors.json()}};
     std::printf("%s\n", result.dump().c_str());
     std::fflush(stdout);

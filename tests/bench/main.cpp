@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "tests/bench/cases.hpp"
 #include "tests/bench/server.hpp"
@@ -14,7 +16,14 @@ struct Flags {
     std::string target;
     double seconds = 1;
     std::string direction = "up";
+    std::string protocol = "raw";
     bench::Load load;
+};
+
+const std::map<std::string, bench::Protocol> protocols{
+    {"raw", bench::Protocol::raw},
+    {"hello", bench::Protocol::hello},
+    {"https", bench::Protocol::https},
 };
 
 using Case = std::function<nlohmann::json(const bench::Load&)>;
@@ -36,10 +45,13 @@ void add_case(CLI::App& run, Flags& flags, const std::string& name, const std::s
     command->add_option("--at-once", flags.load.at_once, "How many of them at a time");
     command->add_option("--size", flags.load.size, "Bytes of a message")
         ->check(CLI::Range(1, 4096));
+    command->add_option("--protocol", flags.protocol, "What comes before the case's own bytes")
+        ->check(CLI::IsMember(protocols));
     command->add_option("--direction", flags.direction)->check(CLI::IsMember({"up", "down"}));
     command->callback([&flags, measure, prints_itself] {
         flags.load.target = bench::parse_target(flags.target);
         flags.load.up = flags.direction == "up";
+        flags.load.protocol = protocols.at(flags.protocol);
         flags.load.duration = std::chrono::duration_cast<bench::Clock::duration>(
             std::chrono::duration<double>(flags.seconds));
         const nlohmann::json result = measure(flags.load);
@@ -56,9 +68,11 @@ int main(int argc, char** argv)
     CLI::App app("Load for TCP tunnels", "tunnel-bench");
     app.require_subcommand(1);
     std::string listen = "127.0.0.1:0";
+    std::string certificate;
     CLI::App* serve = app.add_subcommand("serve", "Be the origin server for every case");
     serve->add_option("--listen", listen, "HOST:PORT");
-    serve->callback([&listen] { bench::serve(bench::parse_target(listen)); });
+    serve->add_option("--certificate", certificate, "PEM with its key, for visitors who speak TLS");
+    serve->callback([&] { bench::serve(bench::parse_target(listen), certificate); });
 
     Flags flags;
     CLI::App* run = app.add_subcommand("run", "Measure one case");

@@ -12,70 +12,74 @@
 #include <unordered_map>
 #include <utility>
 
-#include "tests/bench/socket.hpp"
+#include "tests/bench/connection.hpp"
+#include "tests/bench/hello.hpp"
+#include "tests/bench/protocol.hpp"
 #include "tests/bench/stream.hpp"
 
 namespace bench {
 namespace {
 
 constexpr std::chrono::seconds patience{20};
+constexpr std::size_t longest_head = 16 * 1024;
 
-void sink(int socket)
+void sink(Connection& visitor)
 {
     std::uint64_t bytes = 0;
     const char ready = static_cast<char>(Service::sink);
-    if (send_all(socket, {&ready, 1}) && read_blocks(socket, bytes, [] {}))
-        send_all(socket, {reinterpret_cast<const char*>(&bytes), sizeof bytes});
+    if (visitor.send_all({&ready, 1}) && read_blocks(visitor, bytes, [] {}))
+        visitor.send_all({reinterpret_cast<const char*>(&bytes), sizeof bytes});
 }
 
-void source(int socket)
+void source(Connection& visitor)
 {
     const char ready = static_cast<char>(Service::source);
     char go = 0;
-    if (!send_all(socket, {&ready, 1}) || !receive_all(socket, {&go, 1}))
-        return;
-    write_blocks(socket, [socket] {
-        char stop = 0;
-        return ::recv(socket, &stop, 1, MSG_DONTWAIT) >= 0;
-    });
+    if (visitor.send_all({&ready, 1}) && visitor.receive_all({&go, 1}))
+        write_blocks(visitor, [&visitor] { return visitor.take_byte_if_ready(); });
 }
 
-void respond(int socket)
+void respond(Connection& visitor)
 {
     std::string request;
     std::array<char, 64 * 1024> piece;
     ssize_t received = 0;
-    while ((received = ::recv(socket, piece.data(), piece.size(), 0)) > 0)
+    while ((received = visitor.receive(piece)) > 0)
         request.append(piece.data(), static_cast<std::size_t>(received));
     if (received == 0)
-        send_all(socket, stream_of(digest(request), response_size));
+        visitor.send_all(stream_of(digest(request), response_size));
 }
 
 // What moves much data has a thread of its own with blocking calls, as most servers would; echo is
 // one loop, since 8,000 threads would be measured instead of the tunnel.
-void serve_in_thread(Fd visitor, Service service)
+void serve_in_thread(Connection visitor, Service service)
 {
-    set_blocking(visitor.get(), patience);
-    std::thread([visitor = std::move(visitor), service] {
+    set_blocking(visitor.fd(), patience);
+    std::thread([visitor = std::move(visitor), service]() mutable {
         if (service == Service::sink)
-            sink(visitor.get());
+            sink(visitor);
         else if (service == Service::source)
-            source(visitor.get());
+            source(visitor);
         else
-            respond(visitor.get());
+            respond(visitor);
     }).detach();
 }
 
 struct Visitor {
-    Fd socket;
-    bool known = false;   // which service it wants
+    enum class Stage { first_byte, hello, http, echo };
+
+    Connection connection;
+    Stage stage = Stage::first_byte;
     bool blocked = false; // it does not read; nor is it read from then
     std::string unsent;
+    bool after_hello = false; // there is more to read, of which epoll may know nothing
+    std::string head;         // of a ClientHello or a request, as far as it is here
 };
 
 class Server {
 public:
-    explicit Server(Fd listener) : listener_(std::move(listener)), epoll_(::epoll_create1(0))
+    Server(Fd listener, TlsContext tls)
+        : listener_(std::move(listener)), tls_(std::move(tls)), epoll_(::epoll_create1(0))
     {
         watch(listener_.get(), EPOLLIN, EPOLL_CTL_ADD);
     }
@@ -110,7 +114,7 @@ private:
             if (fd < 0)
                 return;
             set_nodelay(fd);
-            visitors_[fd].socket = Fd(fd);
+            visitors_[fd].connection = Connection(Fd(fd));
             watch(fd, EPOLLIN, EPOLL_CTL_ADD);
         }
     }
@@ -118,38 +122,111 @@ private:
     // False: this visitor is done.
     bool turn(Visitor& visitor)
     {
-        const int fd = visitor.socket.get();
+        if (visitor.blocked && !send(visitor, std::exchange(visitor.unsent, {})))
+            return false;
         if (visitor.blocked)
-            return send(visitor, std::exchange(visitor.unsent, {}));
-        // A byte first: what follows may belong to a thread.
-        const ssize_t received = ::recv(fd, buffer_.data(), visitor.known ? buffer_.size() : 1, 0);
-        if (received <= 0)
-            return received < 0 && errno == EAGAIN;
-        const auto service = static_cast<Service>(buffer_[0]);
-        if (!visitor.known && service != Service::echo) {
-            ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-            serve_in_thread(std::move(visitor.socket), service);
+            return true;
+        for (;;) {
+            const ssize_t received = visitor.connection.receive({buffer_.data(), want(visitor)});
+            if (received <= 0)
+                return received < 0 && errno == EAGAIN;
+            if (!take(visitor, {buffer_.data(), static_cast<std::size_t>(received)}))
+                return false;
+            // Behind a hello more is here already, or TLS has to begin.
+            const bool more = visitor.connection.may_hold_more() || visitor.after_hello;
+            visitor.after_hello = false;
+            if (visitor.blocked || !more)
+                return true;
+        }
+    }
+
+    // Never more than the stage's own bytes: what follows may belong to a thread.
+    std::size_t want(const Visitor& visitor) const
+    {
+        if (visitor.stage == Visitor::Stage::first_byte)
+            return 1;
+        if (visitor.stage == Visitor::Stage::hello)
+            return prepared_hello().size() - visitor.head.size();
+        return buffer_.size();
+    }
+
+    bool take(Visitor& visitor, std::string_view bytes)
+    {
+        switch (visitor.stage) {
+        case Visitor::Stage::first_byte:
+            return choose(visitor, bytes);
+        case Visitor::Stage::hello:
+            return take_hello(visitor, bytes);
+        case Visitor::Stage::http:
+            return take_request(visitor, bytes);
+        case Visitor::Stage::echo:
+            break;
+        }
+        return send(visitor, bytes);
+    }
+
+    bool choose(Visitor& visitor, std::string_view byte)
+    {
+        const auto service = static_cast<Service>(byte[0]);
+        if (service == Service::echo) {
+            visitor.stage = Visitor::Stage::echo;
+            return send(visitor, byte);
+        }
+        if (service == Service::hello || service == Service::http) {
+            visitor.stage =
+                service == Service::hello ? Visitor::Stage::hello : Visitor::Stage::http;
+            visitor.head = byte;
+            return true;
+        }
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, visitor.connection.fd(), nullptr);
+        serve_in_thread(std::move(visitor.connection), service);
+        return false;
+    }
+
+    // The prepared one is left out; any other begins TLS.
+    bool take_hello(Visitor& visitor, std::string_view bytes)
+    {
+        visitor.head += bytes;
+        if (prepared_hello().starts_with(visitor.head)) {
+            if (visitor.head.size() < prepared_hello().size())
+                return true;
+        } else if (!tls_ || visitor.connection.is_tls() ||
+                   !visitor.connection.become_server(*tls_, visitor.head)) {
             return false;
         }
-        visitor.known = true;
-        return send(visitor, {buffer_.data(), static_cast<std::size_t>(received)});
+        visitor.head.clear();
+        visitor.stage = Visitor::Stage::first_byte;
+        visitor.after_hello = true;
+        return true;
+    }
+
+    bool take_request(Visitor& visitor, std::string_view bytes)
+    {
+        visitor.head += bytes;
+        if (!visitor.head.ends_with(end_of_head))
+            return visitor.head.size() < longest_head;
+        const HttpAnswer answer = answer_to(visitor.head);
+        visitor.head.clear();
+        if (answer.is_raw)
+            visitor.stage = Visitor::Stage::first_byte;
+        return send(visitor, answer.bytes) && !answer.ends;
     }
 
     bool send(Visitor& visitor, std::string_view bytes)
     {
-        const int fd = visitor.socket.get();
-        const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = visitor.connection.send(bytes);
         if (sent < 0 && errno != EAGAIN)
             return false;
         const bool was_blocked = visitor.blocked;
         visitor.unsent = bytes.substr(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
         visitor.blocked = !visitor.unsent.empty();
         if (visitor.blocked != was_blocked)
-            watch(fd, visitor.blocked ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+            watch(visitor.connection.fd(), visitor.blocked ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
         return true;
     }
 
     Fd listener_;
+    TlsContext tls_; // null: nobody may speak it
     Fd epoll_;
     std::unordered_map<int, Visitor> visitors_;
     std::array<char, 64 * 1024> buffer_{};
@@ -157,10 +234,11 @@ private:
 
 } // namespace
 
-void serve(const sockaddr_in& where)
+void serve(const sockaddr_in& where, const std::string& certificate)
 {
     sockaddr_in bound{};
-    Server server(listen_on(where, bound));
+    TlsContext tls = certificate.empty() ? nullptr : server_tls(certificate);
+    Server server(listen_on(where, bound), std::move(tls));
     std::printf("listening %d\n", ntohs(bound.sin_port));
     std::fflush(stdout);
     server.run();

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <string>
 
 namespace bench {
 
-// Prints the address it listens at; does not return.
-void serve(const sockaddr_in& where);
+// Prints the address it listens at; does not return. `certificate`: a file with one and its key, or
+// empty, and then nobody may speak TLS.
+void serve(const sockaddr_in& where, const std::string& certificate);
 
 } // namespace bench

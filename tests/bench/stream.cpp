@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <sys/socket.h>
 #include <vector>
-
-#include "tests/bench/socket.hpp"
 
 namespace bench {
 namespace {
@@ -41,23 +38,23 @@ std::uint64_t digest(std::span<const char> bytes)
     return value;
 }
 
-bool write_blocks(int socket, const std::function<bool()>& is_last)
+bool write_blocks(Connection& connection, const std::function<bool()>& is_last)
 {
     std::vector<char> block(block_size);
     while (block[0] == 0) {
         block[0] = is_last() ? 1 : 0;
-        if (!send_all(socket, block))
+        if (!connection.send_all(block))
             return false;
     }
     return true;
 }
 
-bool read_blocks(int socket, std::uint64_t& bytes, const std::function<void()>& on_read)
+bool read_blocks(Connection& connection, std::uint64_t& bytes, const std::function<void()>& on_read)
 {
     std::vector<char> block(block_size);
     std::size_t filled = 0;
     for (;;) {
-        const ssize_t received = ::recv(socket, block.data() + filled, block_size - filled, 0);
+        const ssize_t received = connection.receive({block.data() + filled, block_size - filled});
         if (received == 0)
             errno = 0;
         if (received <= 0)

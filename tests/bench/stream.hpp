@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+#include "tests/bench/connection.hpp"
+
 namespace bench {
 
 // The first byte a visitor sends chooses what the origin server does with it, so that one server
@@ -16,6 +18,8 @@ enum class Service : char {
     sink = 'u',    // 'u' goes back, then blocks are read up to the last; their size goes back
     source = 'd',  // 'd' goes back, then blocks come until the visitor says stop
     respond = 'h', // reads to the end, then sends 300 kB that only a reader of every byte knows
+    http = 'G',    // GET requests are answered, see protocol.hpp
+    hello = 0x16,  // TLS; but a prepared ClientHello is left out, and the next byte chooses
 };
 
 inline constexpr std::size_t request_size = 100'000;
@@ -31,7 +35,8 @@ std::uint64_t digest(std::span<const char> bytes);
 // Both block until done, one call per 128 KiB; false with errno set, 0 for an early end.
 // on_piece is called before each write, and answers whether this block is to be the last; or after
 // each read.
-bool write_blocks(int socket, const std::function<bool()>& is_last);
-bool read_blocks(int socket, std::uint64_t& bytes, const std::function<void()>& on_read);
+bool write_blocks(Connection& connection, const std::function<bool()>& is_last);
+bool read_blocks(Connection& connection, std::uint64_t& bytes,
+                 const std::function<void()>& on_read);
 
 } // namespace bench
