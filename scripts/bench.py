@@ -23,7 +23,9 @@ sys.dont_write_bytecode = True
 
 import cases as bench_cases  # noqa: E402  found through the path above
 import contenders as bench_contenders  # noqa: E402
+import fronts as bench_fronts  # noqa: E402
 import machine  # noqa: E402
+import tunnels as bench_tunnels  # noqa: E402
 from report import LOADED, Report  # noqa: E402
 
 
@@ -74,13 +76,18 @@ def choose_contenders(options):
         raise SystemExit(f"--flags: there is no build named {', '.join(unknown)}")
     ours = [bench_contenders.ours(name, folder, flags.get(name, "")) for name, folder in builds.items()]
     ours += [bench_contenders.ours(f"{name}-tls", folder, flags.get(name, ""), encrypted=True) for name, folder in builds.items()]
-    everybody = ours + bench_contenders.peers()
+    fronts = [
+        bench_fronts.ours(name, folder, flags.get(name, ""), kind) for kind in ("tls", "https") for name, folder in builds.items()
+    ]
+    first = next(iter(builds))
+    behind = bench_contenders.tunnel(builds[first], flags.get(first, ""))
+    everybody = ours + bench_tunnels.peers() + fronts + bench_fronts.peers(behind)
     wanted = set(filter(None, options.only.split(",")))
     missing = wanted - {contender.name for contender in everybody} - {"direct"}
     if missing:
         raise SystemExit(f"--only: not found: {', '.join(sorted(missing))}")
     chosen = [contender for contender in everybody if not wanted or contender.name in wanted]
-    return [bench_contenders.direct(), *chosen], list(builds)
+    return [bench_contenders.direct(), *chosen], [contender.name for contender in ours[: len(builds)] + fronts]
 
 
 def choose_cases(options):
@@ -94,7 +101,8 @@ def choose_cases(options):
 class Benchmark:
     def __init__(self, options, contenders, cases, load, folder):
         self.options, self.contenders, self.cases, self.load, self.folder = options, contenders, cases, load, folder
-        self.origin = bench_contenders.Program([load, "serve"], folder, "origin")
+        certificate = str(bench_contenders.certificates(folder) / "both.pem")
+        self.origin = bench_contenders.Program([load, "serve", "--certificate", certificate], folder, "origin")
         self.samples = []
         self.patience = 60 * options.patience
 
@@ -103,7 +111,8 @@ class Benchmark:
         start = lambda contender: contender.start(self.folder, port)  # noqa: E731
         for round_ in range(self.options.rounds):
             for place, case in enumerate(self.cases):
-                order = [contender for contender in self.contenders if not (case.fresh and contender.name == "direct")]
+                order = [contender for contender in self.contenders if case.family in contender.families]
+                order = [contender for contender in order if not (case.fresh and contender.name == "direct")]
                 turn = (round_ + place) % len(order)
                 for contender in order[turn:] + order[:turn]:
                     self._run_quietly(case, contender, round_, start)
@@ -119,7 +128,7 @@ class Benchmark:
             if sample.failure or sample.foreign < LOADED:
                 break
         self.samples.append(best)
-        print(f"{round_ + 1}/{self.options.rounds}  {case.name:<12} {contender.name:<10} {self._summary(case, best)}", flush=True)
+        print(f"{round_ + 1}/{self.options.rounds}  {case.name:<18} {contender.name:<13} {self._summary(case, best)}", flush=True)
 
     def _wait_for_quiet(self):
         while self.patience > 0:
@@ -141,7 +150,7 @@ class Benchmark:
 
     def _own_pids(self):
         programs = [self.origin] + [program for contender in self.contenders for program in contender.programs]
-        return {os.getpid(), *(program.pid for program in programs)}
+        return {os.getpid(), *(pid for program in programs for pid in program.pids())}
 
     def stop(self):
         for contender in self.contenders:

@@ -29,6 +29,7 @@ class Case:
     metrics: list
     work: str  # the key that says how much was done
     tolerated: float = 0.0  # errors for each unit of work that do not make the run a failed one
+    family: str = "tunnels"  # which contenders take part
     fresh: bool = False  # memory that earlier cases left behind would hide what this one takes
 
 
@@ -54,32 +55,38 @@ def _time(key, title):
 def all_cases(quick):
     seconds = 0.5 if quick else 1.0
     cases = []
-    for at_once in (1, 16, 128):
-        arguments = ["connect", "--at-once", at_once, "--seconds", seconds, "--visitors", 40000]
-        title = f"new connections, {at_once} at once"
+
+    def connect(name, title, at_once, protocol="raw", family="tunnels", first="first byte"):
+        arguments = ["connect", "--at-once", at_once, "--seconds", seconds, "--visitors", 40000, "--protocol", protocol]
         metrics = [
             _rate(title),
-            _time("first_byte_p50_us", f"{title}: first byte p50"),
-            _time("first_byte_p99_us", f"{title}: first byte p99"),
+            _time("first_byte_p50_us", f"{title}: {first} p50"),
+            _time("first_byte_p99_us", f"{title}: {first} p99"),
         ]
-        cases.append(Case(f"connect-{at_once}", arguments, metrics, "connections", tolerated=0.01))
+        cases.append(Case(name, arguments, metrics, "connections", tolerated=0.01, family=family))
 
-    def round_trips(name, title, pairs, size, metrics):
-        arguments = ["round-trips", "--visitors", pairs, "--size", size, "--seconds", seconds]
-        cases.append(Case(name, arguments, metrics(title), "round_trips"))
+    for at_once in (1, 16, 128):
+        connect(f"connect-{at_once}", f"new connections, {at_once} at once", at_once)
+
+    def round_trips(name, title, pairs, size, metrics, protocol="raw", family="tunnels"):
+        arguments = ["round-trips", "--visitors", pairs, "--size", size, "--seconds", seconds, "--protocol", protocol]
+        cases.append(Case(name, arguments, metrics(title), "round_trips", family=family))
 
     times = lambda title: [_time("round_trip_p50_us", f"{title}: p50"), _time("round_trip_p99_us", f"{title}: p99")]
     round_trips("pingpong", "1-byte round trip", 1, 1, times)
     round_trips("small", "64 clients x 512 B", 64, 512, lambda title: [_rate(title), *times(title)])
-    for streams in (1, 8):
+
+    def bulk(name, title, streams, protocol="raw", family="tunnels"):
         for direction in ("up", "down"):
-            title = f"bulk, {streams} stream{'s' * (streams > 1)} {direction}"
-            arguments = ["bulk", "--visitors", streams, "--direction", direction, "--seconds", 1.2 * seconds]
+            arguments = ["bulk", "--visitors", streams, "--direction", direction, "--seconds", 1.2 * seconds, "--protocol", protocol]
             metrics = [
-                Metric("gb_per_second", title, "GB/s", True),
-                Metric("cpu_per_gb", f"{title}: CPU of the tunnel", "s/GB", False, ratio=False),
+                Metric("gb_per_second", f"{title} {direction}", "GB/s", True),
+                Metric("cpu_per_gb", f"{title} {direction}: CPU of the tunnel", "s/GB", False, ratio=False),
             ]
-            cases.append(Case(f"bulk-{streams}-{direction}", arguments, metrics, "bytes"))
+            cases.append(Case(f"{name}-{direction}", arguments, metrics, "bytes", family=family))
+
+    bulk("bulk-1", "bulk, 1 stream", 1)
+    bulk("bulk-8", "bulk, 8 streams", 8)
     for visitors in (2000,) if quick else (2000, 8000):
         title = f"{visitors:,} idle visitors"
         metrics = [
@@ -95,6 +102,16 @@ def all_cases(quick):
     for pairs in (1, 64, 1024) if quick else (1, 4, 16, 64, 256, 1024, 4096):
         metrics = lambda title: [_rate(title), _time("round_trip_p99_us", f"{title}: p99")]
         round_trips(f"growth-{pairs}", f"{pairs:,} pair{'s' * (pairs > 1)} x 512 B", pairs, 512, metrics)
+
+    # A prepared ClientHello and an echo: the routing alone. TLS between the ends costs the same for all.
+    for at_once in (1, 16, 128):
+        connect(f"sni-connect-{at_once}", f"new connections with a ClientHello, {at_once} at once", at_once, "hello", "sni")
+    connect("sni-handshake-16", "TLS handshakes with the origin server, 16 at once", 16, "https", "sni", "answer")
+    bulk("sni-bulk-8", "bulk behind a ClientHello, 8 streams", 8, "hello", "sni")
+    for at_once in (1, 16):
+        connect(f"https-connect-{at_once}", f"HTTPS, a handshake for each request, {at_once} at once", at_once, "https", "https", "answer")
+    round_trips("https-requests", "HTTPS, 16 clients that stay", 16, 1, lambda title: [_rate(title), *times(title)], "https", "https")
+    bulk("https-bulk-8", "bulk in HTTPS, 8 streams", 8, "https", "https")
     return cases
 
 

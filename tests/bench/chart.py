@@ -19,6 +19,12 @@ PANELS = [
     ("pingpong", "round_trip_p50_us", "1-byte round trip\ntime, 1 = without tunnel, less is better"),
     ("connect-1", "first_byte_p50_us", "New connection to first byte\ntime, 1 = without tunnel, less is better"),
     ("connect-16", "per_second", "New connections, 16 at once\nper second, 1 = without tunnel"),
+    ("sni-connect-16", "per_second", "By SNI: new connections, 16 at once\nper second, 1 = without tunnel"),
+    ("sni-bulk-8-down", "gb_per_second", "By SNI: bulk, 8 streams down\nspeed, 1 = without tunnel"),
+    ("https-connect-16", "per_second", "HTTPS: handshakes with a request, 16 at once\nper second, 1 = without tunnel"),
+    ("https-requests", "per_second", "HTTPS: 16 clients that stay\nrequests/s, 1 = without tunnel"),
+    ("https-bulk-8-up", "gb_per_second", "HTTPS: bulk, 8 streams up\nspeed, 1 = without tunnel"),
+    ("https-bulk-8-down", "gb_per_second", "HTTPS: bulk, 8 streams down\nspeed, 1 = without tunnel"),
     ("idle-8000", "kib_per_visitor", "8,000 idle visitors\nKiB of memory for each, less is better"),
     ("idle-2000", "kib_per_visitor", "2,000 idle visitors\nKiB of memory for each, less is better"),
 ]
@@ -41,13 +47,14 @@ def draw(report, project, path, caption):
     with pyplot.rc_context(settings | {"axes.edgecolor": "#d0d7de", "xtick.color": INK, "ytick.color": INK}):
         columns = min(2, len(panels))
         rows = -(-len(panels) // columns)
-        height = 0.75 + 0.27 * len(tunnels)
+        most = max(len(_present(report, panel, tunnels)) for panel in panels if panel) if any(panels) else len(tunnels)
+        height = 0.75 + 0.27 * most
         figure, axes = pyplot.subplots(rows, columns, figsize=(5.2 * columns, max(height, 1.9) * rows + 0.5), squeeze=False)
         figure.patch.set_facecolor("white")
         flat = list(axes.flat)
         for axis, panel in zip(flat, panels):
             if panel:
-                _bars(axis, report, panel, tunnels, colors, project)
+                _bars(axis, report, panel, _present(report, panel, tunnels), colors, project, most)
         for axis in flat[len(panels) :]:
             axis.set_visible(False)
         if len(growth) > 1:
@@ -66,6 +73,11 @@ def _shown(report, panel, name):
     return cell.shown if cell else None
 
 
+def _present(report, panel, names):
+    """Those who take part in the panel's case."""
+    return [name for name in names if report.cell(panel[0], panel[1], name)]
+
+
 def _plain(axis, title):
     axis.set_title(title, fontsize=9, loc="left", color=INK)
     for side in ("top", "right"):
@@ -73,7 +85,7 @@ def _plain(axis, title):
     axis.tick_params(labelsize=8, length=0)
 
 
-def _bars(axis, report, panel, tunnels, colors, project):
+def _bars(axis, report, panel, tunnels, colors, project, most):
     _plain(axis, panel[2])
     values = [_shown(report, panel, name) for name in tunnels]
     widest = max(value for value in values if value is not None) or 1
@@ -89,7 +101,7 @@ def _bars(axis, report, panel, tunnels, colors, project):
     axis.set_yticks(range(len(tunnels)), tunnels)
     for label, name in zip(axis.get_yticklabels(), tunnels):
         label.set_fontweight("bold" if name in project else "normal")
-    axis.invert_yaxis()
+    axis.set_ylim(most - 0.5, -0.6)  # bars of the same height everywhere
     axis.set_xlim(0, max(widest * 1.14, 1.05 if relative else 0))
     axis.xaxis.set_visible(False)
     axis.spines["bottom"].set_visible(False)

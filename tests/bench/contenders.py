@@ -1,6 +1,7 @@
-"""The tunnels that are compared: how each is configured, started and ended."""
+"""What is compared: how it is started and ended; and this project's own tunnel."""
 
 import ctypes
+import functools
 import os
 import pathlib
 import random
@@ -10,10 +11,15 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
+import machine
+
 HOST = "127.0.0.1"
+NAME = "bench.example"  # that visitors ask for who speak TLS
+ALL_FAMILIES = ("tunnels", "sni", "https")
 START_LIMIT = 15.0
 
 
@@ -34,22 +40,32 @@ def free_port():
     raise Failed("no free port")
 
 
-def _prepare_child():
+def _prepare_child(last_signal):
     # Ends with us even if we are killed; and with as many descriptors as 8,000 visitors need.
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(1, last_signal)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Program:
-    def __init__(self, argv, folder, name):
+    """`last_signal`: what it gets if we are killed; one that has children must be able to end them."""
+
+    def __init__(self, argv, folder, name, last_signal=signal.SIGKILL):
         self.name = name
         self.log = pathlib.Path(folder, f"{name}.log")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=folder, preexec_fn=_prepare_child
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                preexec_fn=functools.partial(_prepare_child, last_signal),
             )
         self.pid = self._process.pid
+
+    def pids(self):
+        return [self.pid, *machine.children(self.pid)]
 
     def running(self):
         return self._process.poll() is None
@@ -81,18 +97,24 @@ class Program:
 
 
 class Contender:
-    """One way from a visitor to the origin server; programs run from start() to stop()."""
+    """One way from a visitor to the origin server; programs run from start() to stop().
 
-    def __init__(self, name, version, launch):
+    `families`: of the cases it takes part in. `tls`: only who speaks TLS gets in.
+    """
+
+    def __init__(self, name, version, launch, families=("tunnels",), tls=False):
         self.name = name
         self.version = version
+        self.families = families
+        self._tls = tls
         self._launch = launch  # (contender, origin port) -> outside port
         self.folder = None
+        self.shared = None  # what certificates() made
         self.programs = []
         self.port = None
 
-    def run(self, argv, name):
-        self.programs.append(Program([str(word) for word in argv], self.folder, name))
+    def run(self, argv, name, last_signal=signal.SIGKILL):
+        self.programs.append(Program([str(word) for word in argv], self.folder, name, last_signal))
         return self.programs[-1]
 
     def write(self, name, text):
@@ -101,18 +123,19 @@ class Contender:
         return path
 
     def pids(self):
-        return [program.pid for program in self.programs]
+        return [pid for program in self.programs for pid in program.pids()]
 
     def start(self, folder, origin):
-        """Does nothing if it runs. Ready means that a byte went there and back."""
+        """Does nothing if it runs. Ready means that an answer came from the origin server."""
         if self.port and all(program.running() for program in self.programs):
             return
         self.stop()
+        self.shared = certificates(folder)
         self.folder = pathlib.Path(folder, self.name)
         self.folder.mkdir(exist_ok=True)
         try:
             port = self._launch(self, origin)
-            self._wait_for_echo(port)
+            self._wait_for_answer(port)
         except OSError as error:
             self.stop()
             raise Failed(str(error)) from error
@@ -127,24 +150,38 @@ class Contender:
         self.programs = []
         self.port = None
 
-    def _wait_for_echo(self, port):
+    def _wait_for_answer(self, port):
+        ask = _ask_in_tls if self._tls else _ask
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             for program in self.programs:
                 if not program.running():
                     raise Failed(f"{program.name} ended: {program.last_words()}")
             try:
-                with socket.create_connection((HOST, port), 1) as visitor:
-                    visitor.sendall(b"e")
-                    if visitor.recv(1) == b"e":
-                        return
+                if ask(port):
+                    return
             except OSError:
                 pass
             time.sleep(0.05)
         raise Failed("no byte came through")
 
 
-def _version(program, *flags):
+def _ask(port):
+    with socket.create_connection((HOST, port), 1) as visitor:
+        visitor.sendall(b"e")
+        return visitor.recv(1) == b"e"
+
+
+def _ask_in_tls(port):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection((HOST, port), 1) as outer, context.wrap_socket(outer, server_hostname=NAME) as visitor:
+        visitor.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+        return visitor.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def version_of(program, *flags):
     output = subprocess.run([program, *flags], capture_output=True, text=True, timeout=5)
     text = (output.stdout + output.stderr).strip()
     number = re.search(r"\b\d+\.\d+\.\d+\b\S*", text)
@@ -159,10 +196,11 @@ def _commit(folder):
 
 
 def direct():
-    return Contender("direct", "", lambda _, origin: origin)
+    return Contender("direct", "", lambda _, origin: origin, ALL_FAMILIES)
 
 
-def ours(name, build, flags="", encrypted=False):
+def tunnel(build, flags="", encrypted=False):
+    """Starts this project's two programs, for (contender, origin port); returns the outside port."""
     build = pathlib.Path(build).resolve()
     remote, origin_proxy = (build / program / program for program in ("remote-proxy", "origin-proxy"))
     for program in (remote, origin_proxy):
@@ -170,143 +208,50 @@ def ours(name, build, flags="", encrypted=False):
             raise SystemExit(f"{program} is not there: build it first, or choose another folder with --build")
 
     def launch(self, origin):
-        extra = shlex.split(flags)
-        if encrypted:
-            secret = self.write("secret", subprocess.check_output([remote, "gen-secret"], text=True))
-            secret.chmod(0o600)
-            extra += ["--secret-file", str(secret)]
+        extra = shlex.split(flags) + (secret(self, build) if encrypted else [])
         outside = self.run([remote, "--control-addr", f"{HOST}:0", "--outside-addr", f"{HOST}:0", *extra], "remote-proxy")
         control, port = outside.wait_for(r"ready control=\S+?:(\d+) outside=\S+?:(\d+)").groups()
         inside = [origin_proxy, "--remote-proxy-addr", f"{HOST}:{control}", "--origin-server-addr", f"{HOST}:{origin}"]
         self.run([*inside, *extra], "origin-proxy").wait_for("ready remote=")
         return int(port)
 
-    version = " ".join(filter(None, [_version(remote, "--version"), _commit(build.parent), flags]))
-    return Contender(name, version, launch)
+    return launch
 
 
-def _haproxy(path, encrypted=False):
-    settings = """\
-global
-    nbthread 2
-    maxconn 9000
-    maxpipes 500
-defaults
-    mode tcp
-    option splice-auto
-    backlog 4096
-    timeout connect 5s
-    timeout client 5m
-    timeout server 5m
-listen hop
-    bind {host}:{port} {bind}
-    server next {host}:{next} {server}
-"""
-
-    def launch(self, origin):
-        outside, middle = free_port(), free_port()
-        accept = dial = ""
-        if encrypted:
-            certificate = _certificate(self)
-            accept = f"ssl crt {certificate} ssl-min-ver TLSv1.3"
-            dial = f"ssl ca-file {certificate} verify required ssl-min-ver TLSv1.3"
-        for name, port, following in (("inner", middle, origin), ("outer", outside, middle)):
-            inner = name == "inner"
-            words = {"bind": accept if inner else "", "server": "" if inner else dial}
-            config = self.write(f"{name}.cfg", settings.format(host=HOST, port=port, next=following, **words))
-            self.run([path, "-db", "-f", config], name)
-        return outside
-
-    return Contender("haproxy-tls" if encrypted else "haproxy", _version(path, "-v"), launch)
+def ours(name, build, flags="", encrypted=False):
+    # A port of one's own is what routing by SNI is measured against.
+    families = ["tunnels"] if encrypted else ["tunnels", "sni"]
+    return Contender(name, version_of_build(build, flags), tunnel(build, flags, encrypted), families)
 
 
-def _certificate(contender):
-    """A file with a certificate and its key, made for this run."""
-    key, certificate = (pathlib.Path(contender.folder, name) for name in ("key.pem", "certificate.pem"))
+def secret(contender, build):
+    """The flags of a fresh one."""
+    file = contender.write("secret", subprocess.check_output([build / "remote-proxy/remote-proxy", "gen-secret"], text=True))
+    file.chmod(0o600)
+    return ["--secret-file", str(file)]
+
+
+def version_of_build(build, flags):
+    build = pathlib.Path(build).resolve()
+    return " ".join(filter(None, [version_of(build / "remote-proxy/remote-proxy", "--version"), _commit(build.parent), flags]))
+
+
+def certificates(folder):
+    """A folder with a certificate NAME.crt, its key NAME.key, and both.pem with both; made once for each run."""
+    certificates = pathlib.Path(folder, "certificates")
+    if certificates.exists():
+        return certificates
+    certificates.mkdir()
+    key, certificate = (certificates / f"{NAME}{suffix}" for suffix in (".key", ".crt"))
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
-         "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}", "-keyout", key, "-out", certificate],
+         "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:{HOST}", "-keyout", key, "-out", certificate],
         check=True, capture_output=True,
     )
-    return contender.write("both.pem", certificate.read_text() + key.read_text())
+    pathlib.Path(certificates, "both.pem").write_text(certificate.read_text() + key.read_text())
+    return certificates
 
 
-def _rathole(path, encrypted=False):
-    def launch(self, origin):
-        control, outside = free_port(), free_port()
-        server = f'[server]\nbind_addr = "{HOST}:{control}"\ndefault_token = "benchmark"\n'
-        server += f'[server.services.bench]\nbind_addr = "{HOST}:{outside}"\n'
-        client = f'[client]\nremote_addr = "{HOST}:{control}"\ndefault_token = "benchmark"\n'
-        client += f'[client.services.bench]\nlocal_addr = "{HOST}:{origin}"\n'
-        if encrypted:
-            keys = subprocess.check_output([path, "--genkey"], text=True).split()
-            private, public = keys[keys.index("Private") + 2], keys[keys.index("Public") + 2]
-            server += f'[server.transport]\ntype = "noise"\n[server.transport.noise]\nlocal_private_key = "{private}"\n'
-            client += f'[client.transport]\ntype = "noise"\n[client.transport.noise]\nremote_public_key = "{public}"\n'
-        self.run([path, "--server", self.write("server.toml", server)], "server")
-        self.run([path, "--client", self.write("client.toml", client)], "client")
-        return outside
-
-    return Contender("rathole-noise" if encrypted else "rathole", _version(path, "--version"), launch)
-
-
-def _bore(path):
-    def launch(self, origin):
-        outside = free_port()
-        self.run([path, "server", "--min-port", outside, "--max-port", outside], "server").wait_for("listening")
-        self.run([path, "local", origin, "--to", HOST, "--port", outside], "client")
-        return outside
-
-    return Contender("bore", _version(path, "--version"), launch)
-
-
-def _frp(frpc, encrypted=False):
-    frps = _find("frps")
-    if not frps:
-        return None
-
-    def launch(self, origin):
-        control, outside = free_port(), free_port()
-        tls = "true" if encrypted else "false"
-        client = f'serverAddr = "{HOST}"\nserverPort = {control}\ntransport.tls.enable = {tls}\n'
-        client += f'[[proxies]]\nname = "bench"\ntype = "tcp"\nlocalIP = "{HOST}"\nlocalPort = {origin}\n'
-        client += f"remotePort = {outside}\n"
-        server = f'bindAddr = "{HOST}"\nproxyBindAddr = "{HOST}"\nbindPort = {control}\n'
-        # The client gives up if nobody listens yet.
-        self.run([frps, "-c", self.write("server.toml", server)], "server").wait_for("started successfully")
-        self.run([frpc, "-c", self.write("client.toml", client)], "client")
-        return outside
-
-    return Contender("frp-tls" if encrypted else "frp", _version(frpc, "--version"), launch)
-
-
-def _chisel(path):
-    def launch(self, origin):
-        control, outside = free_port(), free_port()
-        self.run([path, "server", "--host", HOST, "--port", control, "--reverse"], "server")
-        way = f"R:{HOST}:{outside}:{HOST}:{origin}"
-        self.run([path, "client", f"http://{HOST}:{control}", way], "client")
-        return outside
-
-    return Contender("chisel", _version(path, "--version"), launch)
-
-
-def _find(program):
+def find(program):
     cargo = os.path.expanduser("~/.cargo/bin")
     return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), cargo, "/usr/sbin"]))
-
-
-def peers():
-    """Those that are installed, and after them those that encrypt what passes between their ends."""
-    known = {"haproxy": _haproxy, "rathole": _rathole, "bore": _bore, "frpc": _frp, "chisel": _chisel}
-    paths = {program: _find(program) for program in known}
-    found = [make(paths[program]) for program, make in known.items() if paths[program]]
-    for program in ("haproxy", "rathole", "frpc"):
-        if paths[program] and (program != "rathole" or _has_noise(paths[program])):
-            found.append(known[program](paths[program], encrypted=True))
-    return [contender for contender in found if contender]
-
-
-def _has_noise(rathole):
-    asked = subprocess.run([rathole, "--version"], capture_output=True, text=True, timeout=5)
-    return "noise" in asked.stdout + asked.stderr

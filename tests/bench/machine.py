@@ -13,6 +13,14 @@ def _fields(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
+def children(pid):
+    """Of this process; none if it has ended."""
+    try:
+        return [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
 def cpu_seconds(pids):
     """CPU time of these processes so far, with the threads that have ended."""
     total = 0

@@ -4,6 +4,22 @@ import statistics
 
 LOADED = 0.15  # cores of foreign work from which a figure carries a star
 
+# What stands above the table of each family of cases.
+FAMILIES = {
+    "tunnels": [],
+    "sni": [
+        "By SNI: visitors whose first bytes are a ClientHello. TLS ends at the origin server; or nobody does TLS, where",
+        "the ClientHello is a prepared one. One whose name ends with -sni is led by the name in it, as sniproxy is;",
+        "all but this project's are in front of its tunnel. The others have a port of their own:",
+        "",
+    ],
+    "https": [
+        "HTTPS: TLS 1.3 ends at this project's front, or at another in front of its tunnel; without a tunnel, at the",
+        "origin server. nginx-http reads the requests, the others pass on bytes:",
+        "",
+    ],
+}
+
 
 class Cell:
     """One figure of one contender over all rounds."""
@@ -100,12 +116,11 @@ class Report:
             "or, where a unit stands in the first column, the figure itself. The best tunnel is **bold**,",
             "and so is the best of those that encrypt, whose names end with -tls or -noise.",
             "",
-            *self._table(notes, ratios=True),
-            "",
+            *self._tables(notes, ratios=True),
+            *self._beside_own_port(),
             "The same in absolute figures:",
             "",
-            *self._table(notes, ratios=False),
-            "",
+            *self._tables(notes, ratios=False),
             f"\\* other programs used more than {LOADED} cores meanwhile.",
             "",
             *(f"{place}. {name}, {', '.join(where)}: {what}" for place, ((name, what), where) in enumerate(notes.items(), 1)),
@@ -114,15 +129,43 @@ class Report:
         ]
         return "\n".join(lines) + "\n"
 
-    def _table(self, notes, ratios):
-        rows = ["| case | better | " + " | ".join(self.names) + " |", "| --- | --- |" + " ---: |" * len(self.names)]
+    def _beside_own_port(self):
+        """By SNI, times the port of its own of the same build in the same round."""
+        lines = []
+        for name in self.names:
+            port = name.removesuffix("-sni")
+            for case, metric in self.metrics():
+                if port == name or case.family != "sni" or not metric.more_is_better:
+                    continue
+                values, ports = (self._by_round(case.name, metric.key, of) for of in (name, port))
+                ratios = [values[round_] / ports[round_] for round_ in values if ports.get(round_)]
+                if ratios:
+                    lines.append(f"- {metric.title}: {number(statistics.median(ratios))} ({name} / {port})")
+        return ["By SNI, times the same programs with a port of its own in the same round:", "", *lines, ""] if lines else []
+
+    def _by_round(self, case, key, name):
+        return {s.round: s.values[key] for s in self._of(case, name) if not s.failure and key in s.values}
+
+    def _tables(self, notes, ratios):
+        lines = []
+        for family, about in FAMILIES.items():
+            cases = {case.name for case in self.cases if case.family == family}
+            names = [name for name in self.names if any(case in cases and name == of for case, _, of in self.cells)]
+            if names:
+                lines += [*(about if ratios else []), *self._table(family, names, notes, ratios), ""]
+        return lines
+
+    def _table(self, family, names, notes, ratios):
+        rows = ["| case | better | " + " | ".join(names) + " |", "| --- | --- |" + " ---: |" * len(names)]
         for case, metric in self.metrics():
+            if case.family != family:
+                continue
             if not ratios and not metric.ratio:
                 continue  # the first table has it
             title = metric.title if metric.ratio and ratios or not metric.unit else f"{metric.title}, {metric.unit}"
             row = [title, "more" if metric.more_is_better else "less"]
             best = {kind: self._best(case, metric, ratios, kind) for kind in (True, False)}
-            row += [self._text(case, metric, name, ratios, best[encrypts(name)], notes) for name in self.names]
+            row += [self._text(case, metric, name, ratios, best[encrypts(name)], notes) for name in names]
             rows.append("| " + " | ".join(row) + " |")
         return rows
 
