@@ -20,11 +20,15 @@ namespace {
 // not asked for a certificate.
 constexpr std::size_t most_of_visitor = 2 * RecordGuard::largest_hello + 8 * 1024;
 
-void look_for_alerts(const SSL* ssl, int what, int)
+// Between any two messages, in whichever direction.
+void watch_handshake(const SSL* ssl, int what, int)
 {
     auto* const handshake = static_cast<VisitorHandshake*>(SSL_get_app_data(ssl));
-    if (handshake != nullptr && (what & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT)
+    if (handshake == nullptr)
+        return;
+    if ((what & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT)
         handshake->note_alert();
+    handshake->note_version(SSL_version(ssl));
 }
 
 } // namespace
@@ -40,7 +44,7 @@ VisitorHandshake::VisitorHandshake(ssl_ctx_st* context, int descriptor, std::str
     SSL* const ssl = tls_.get();
     SSL_set_bio(ssl, socket, socket);
     SSL_set_app_data(ssl, this);
-    SSL_set_info_callback(ssl, look_for_alerts);
+    SSL_set_info_callback(ssl, watch_handshake);
     SSL_set_accept_state(ssl);
     bind_tickets_to(ssl, name);
 }
@@ -53,8 +57,6 @@ VisitorHandshake::Step VisitorHandshake::go_on()
     const int result = SSL_do_handshake(ssl);
     const int system = errno;
     const int reason = SSL_get_error(ssl, result);
-    if (SSL_version(ssl) == TLS1_2_VERSION) // until a hello has come it is the newest
-        tls_.guard().agreed_on_tls_1_2();
     switch (reason) {
     case SSL_ERROR_NONE:
         tls_.guard().handshake_done();
@@ -69,6 +71,13 @@ VisitorHandshake::Step VisitorHandshake::go_on()
         note_failure(reason, system);
         return Step::failed;
     }
+}
+
+// Until a hello has come it is the newest.
+void VisitorHandshake::note_version(int version)
+{
+    if (version == TLS1_2_VERSION)
+        tls_.guard().agreed_on_tls_1_2();
 }
 
 void VisitorHandshake::note_failure(int reason, int system)

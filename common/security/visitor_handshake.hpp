@@ -48,6 +48,8 @@ public:
     // For the library's callback.
     void note_alert() { has_alerted_ = true; }
 
+    void note_version(int version);
+
 private:
     void note_failure(int reason, int system);
 

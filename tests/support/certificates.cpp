@@ -34,10 +34,17 @@ std::string pem(const Write& write)
     return {text, static_cast<std::size_t>(size)};
 }
 
+EVP_PKEY* make_key(KeyKind kind)
+{
+    if (kind == KeyKind::rsa)
+        return EVP_RSA_gen(2048);
+    return EVP_EC_gen(kind == KeyKind::p_384 ? "P-384" : "P-256");
+}
+
 } // namespace
 
 Certificate::Certificate(const CertificateOf& of, const Certificate* issuer)
-    : private_key_(EVP_EC_gen("P-256"), EVP_PKEY_free), x509_(X509_new(), X509_free)
+    : private_key_(make_key(of.kind), EVP_PKEY_free), x509_(X509_new(), X509_free)
 {
     static long serial = 1;
     X509* const made = x509_.get();

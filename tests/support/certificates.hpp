@@ -1,6 +1,7 @@
 // Certificates that are made for one test, and files with them.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,11 +13,14 @@ struct x509_st;     // OpenSSL's X509
 
 namespace tunnel::test {
 
+enum class KeyKind : std::uint8_t { p_256, p_384, rsa };
+
 struct CertificateOf {
     std::string common_name{};
     std::string alternative{}; // as in openssl.cnf: "DNS:example.org,IP:127.0.0.1"
     long valid_for = 3600;     // seconds from now; in the past: it has expired
     bool authority = false;
+    KeyKind kind = KeyKind::p_256;
 };
 
 class Certificate {

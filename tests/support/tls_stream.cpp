@@ -79,7 +79,22 @@ TlsStream::TlsStream(Stream stream, TlsEnd end, TlsPeer peer)
         SSL_CTX_use_certificate_chain_file(context, peer_->certificate.certificate.c_str());
         SSL_CTX_use_PrivateKey_file(context, peer_->certificate.key.c_str(), SSL_FILETYPE_PEM);
     }
+    if (peer_->only_tls_1_1) {
+        SSL_CTX_set_security_level(context, 0);
+        SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+        SSL_CTX_set_max_proto_version(context, TLS1_1_VERSION);
+    }
+    if (!peer_->protocols.empty())
+        SSL_CTX_set_alpn_protos(context,
+                                reinterpret_cast<const unsigned char*>(peer_->protocols.data()),
+                                static_cast<unsigned>(peer_->protocols.size()));
+    if (peer_->signatures != nullptr)
+        SSL_CTX_set1_sigalgs_list(context, peer_->signatures);
     ssl_.reset(SSL_new(context));
+    if (!peer_->server_name.empty())
+        SSL_set_tlsext_host_name(ssl_.get(), peer_->server_name.c_str());
+    if (peer_->session)
+        SSL_set_session(ssl_.get(), peer_->session.get());
     SSL_set_app_data(ssl_.get(), peer_.get());
     SSL_set_fd(ssl_.get(), stream_.descriptor());
     ERR_clear_error();
@@ -177,6 +192,33 @@ Key TlsStream::exporter(std::string_view label) const
 bool TlsStream::with_key() const
 {
     return SSL_session_reused(ssl_.get()) == 1;
+}
+
+std::shared_ptr<ssl_session_st> TlsStream::session() const
+{
+    return {SSL_get1_session(ssl_.get()), SSL_SESSION_free};
+}
+
+std::string TlsStream::peer_name() const
+{
+    std::array<char, 256> name{};
+    X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(ssl_.get())),
+                              NID_commonName, name.data(), static_cast<int>(name.size()));
+    return name.data();
+}
+
+std::string TlsStream::protocol() const
+{
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
+bool TlsStream::renegotiate()
+{
+    ERR_clear_error();
+    return SSL_renegotiate(ssl_.get()) == 1 && SSL_do_handshake(ssl_.get()) == 1;
 }
 
 void TlsStream::update_keys()

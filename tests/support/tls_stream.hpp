@@ -10,8 +10,9 @@
 #include "common/security/handshake.hpp"
 #include "tests/support/stream.hpp"
 
-struct ssl_st;     // OpenSSL's SSL
-struct ssl_ctx_st; // OpenSSL's SSL_CTX
+struct ssl_st;         // OpenSSL's SSL
+struct ssl_ctx_st;     // OpenSSL's SSL_CTX
+struct ssl_session_st; // OpenSSL's SSL_SESSION
 
 namespace tunnel::test {
 
@@ -24,6 +25,12 @@ struct TlsPeer {
     CertificateFiles certificate{};
     bool only_tls_1_2 = false;
     const char* groups = nullptr; // of key exchanges; null: what fresh_exchange says
+    // What a browser has beside.
+    bool only_tls_1_1 = false;
+    std::string server_name{};
+    std::string_view protocols{};              // as they are in a hello
+    const char* signatures = nullptr;          // as for SSL_CTX_set1_sigalgs_list()
+    std::shared_ptr<ssl_session_st> session{}; // to be resumed
 };
 
 class TlsStream {
@@ -62,7 +69,22 @@ public:
 
     Key exporter(std::string_view label) const;
 
+    // With a pre-shared key or a ticket.
     bool with_key() const;
+
+    // What can be resumed, once all that the other end sends with its handshake has been received.
+    std::shared_ptr<ssl_session_st> session() const;
+
+    // The common name in the other end's certificate.
+    std::string peer_name() const;
+
+    // The chosen one; empty: none.
+    std::string protocol() const;
+
+    // Asks for another handshake, which TLS 1.3 does not know; answers what came of it.
+    bool renegotiate();
+
+    ssl_st* get() { return ssl_.get(); }
 
     // Sends a record that holds a key update and nothing else.
     void update_keys();

@@ -196,8 +196,9 @@ TEST_CASE("files that are no certificate, or no key of it, are refused by their 
     };
     const TemporaryFile empty;
     CHECK(words(one.files(), {}).empty());
-    CHECK(words({one.files().certificate, other.files().key}, {}).find("key values mismatch") !=
-          std::string::npos);
+    CHECK(words({one.files().certificate, other.files().key}, {}) ==
+          "the key in " + other.files().key + " is not of the certificate in " +
+              one.files().certificate);
     CHECK(words({empty.path(), one.files().key}, {}).find(empty.path()) != std::string::npos);
     CHECK(words({one.files().certificate, empty.path()}, {}).find(empty.path()) !=
           std::string::npos);

@@ -204,3 +204,30 @@ TEST_CASE("what is split into pieces of any size is judged as the whole")
         CHECK(taken_of(in_time, std::string_view(bytes).substr(0, 3000), piece) == 3000);
     }
 }
+
+TEST_CASE("once TLS 1.2 is agreed on, encrypted messages are not taken for long ones in clear")
+{
+    const std::string hello = record(handshake, message(500));
+    const std::string rest = record(handshake, message(60)) + record(change_cipher_spec, "\x01") +
+                             record(handshake, std::string(40, '\xff')); // a Finished
+    for (const bool agreed : {true, false}) {
+        CAPTURE(agreed);
+        RecordGuard guard(plenty);
+        CHECK(takes(guard, hello));
+        if (agreed)
+            guard.agreed_on_tls_1_2();
+        CHECK(takes(guard, rest) == agreed);
+    }
+}
+
+TEST_CASE("TLS 1.2 begins no second handshake")
+{
+    RecordGuard guard(plenty);
+    CHECK(takes(guard, record(handshake, message(500))));
+    guard.agreed_on_tls_1_2();
+    guard.handshake_done();
+    CHECK(takes(guard, record(application_data, 100)));
+    guard.data_came();
+    CHECK_FALSE(takes(guard, record(handshake, 40)));
+    CHECK(guard.objection() == "a second TLS handshake on the same connection");
+}
