@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/log.hpp"
 #include "common/options/value_readers.hpp"
 #include "common/transport/host_name.hpp"
 
@@ -30,14 +31,14 @@ std::string read_host_of(ServiceKind kind, std::string_view text)
         throw std::invalid_argument(
             fmt::format("\"{}\" has a path, and a service has all paths of its name: leave out "
                         "what follows the name",
-                        text));
+                        log::escape(text)));
     if (text.front() == '[')
         throw std::invalid_argument(objection_to_host(text));
     if (text.find(':') != std::string_view::npos)
         throw std::invalid_argument(
             fmt::format("\"{}\" has a port, and the remote proxy's --{}-addr says which it is: "
                         "leave it out",
-                        text, kind == ServiceKind::http ? "http" : "https"));
+                        log::escape(text), kind == ServiceKind::http ? "http" : "https"));
     return read_host(text);
 }
 

@@ -16,8 +16,8 @@ struct OriginService {
     ServerAddress origin_server_address;
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
-    PublicNames names{}; // in the place of that address
     ServingRules rules{};
+    PublicNames names{}; // in the place of the outside address
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

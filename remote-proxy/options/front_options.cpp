@@ -32,7 +32,7 @@ std::string read_domain(std::string_view text)
         throw std::invalid_argument(
             fmt::format("\"{}\" has a star, and each service puts its own label in front: "
                         "expected the name behind it",
-                        text));
+                        domain));
     return domain;
 }
 

@@ -61,7 +61,7 @@ void check(const RemoteOptions& options)
     if (options.outside_address)
         check(*options.outside_address);
     require(options.outside_address || !options.services.empty() || !options.allow_ports.empty() ||
-                options.common.management.address,
+                !options.fronts.https.empty() || options.common.management.address,
             "there is something to serve, or may be");
     require(is_from(milliseconds(1), options.pairing_timeout), "pairing takes time");
     require(options.max_waiting >= 1 && options.max_waiting <= 12'000, "some may wait");

@@ -40,6 +40,7 @@ void check(const RemoteOptions& options)
     check_names(options.services);
     for (const RemoteService& each : options.services) {
         check(each.outside_address);
+        require(contradiction(each.names).empty(), "the names of a service fit its kind");
         require(each.rules.visitors.max_connections.value_or(1) > 0, "some may come");
     }
     for (const auto& [name, ranges] : options.allow_ports) {
@@ -66,6 +67,7 @@ void check(const OriginOptions& options)
         check(each.origin_server_address);
         if (each.outside_address)
             check(*each.outside_address);
+        require(contradiction(each.names).empty(), "the names of a service fit its kind");
     }
 }
 

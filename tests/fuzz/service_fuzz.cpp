@@ -5,6 +5,7 @@
 
 #include <sys/un.h>
 
+#include "common/options/outside.hpp"
 #include "origin-proxy/options/parse_service.hpp"
 #include "origin-proxy/options/servers.hpp"
 #include "tests/fuzz/input.hpp"
@@ -19,6 +20,8 @@ std::string printed(const OriginService& service)
     std::string text = service.name + "=" + to_string(service.origin_server_address);
     if (service.outside_address)
         text += "@" + to_string(*service.outside_address);
+    if (service.names.given())
+        text += "@" + to_text(service.names, 0);
     return text;
 }
 

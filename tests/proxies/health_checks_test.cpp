@@ -350,7 +350,7 @@ struct Two {
     }();
     RunningRemote remote{options};
     tcp::endpoint outside = remote.on_its_thread(
-        [](RemoteProxy& proxy) { return proxy.outside_endpoints().front().second; });
+        [](RemoteProxy& proxy) { return numeric_endpoint(proxy.outside_addresses().front().second); });
     Named roof{remote, roof_secret};
     Named cellar{remote, cellar_secret};
 };

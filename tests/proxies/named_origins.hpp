@@ -45,10 +45,10 @@ struct Remote {
 
     tcp::endpoint outside(const std::string& name)
     {
-        for (const auto& [each, endpoint] :
-             proxy.on_its_thread([](RemoteProxy& remote) { return remote.outside_endpoints(); })) {
+        for (const auto& [each, address] :
+             proxy.on_its_thread([](RemoteProxy& remote) { return remote.outside_addresses(); })) {
             if (each == name)
-                return endpoint;
+                return numeric_endpoint(address);
         }
         throw std::runtime_error("no service " + name);
     }

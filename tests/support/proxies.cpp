@@ -6,6 +6,12 @@ using namespace std::chrono_literals;
 
 namespace tunnel::test {
 
+tcp::endpoint numeric_endpoint(const std::string& address)
+{
+    const Address parsed = parse_address(address).value();
+    return {asio::ip::make_address(parsed.host), parsed.port};
+}
+
 RemoteOptions remote_options()
 {
     RemoteOptions options;
