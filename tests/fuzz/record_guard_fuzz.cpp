@@ -14,9 +14,11 @@ struct Judged {
     friend bool operator==(const Judged&, const Judged&) = default;
 };
 
-RecordGuard made_for(bool handshake)
+RecordGuard made_for(bool handshake, bool tls_1_2)
 {
     RecordGuard guard(20'000);
+    if (tls_1_2)
+        guard.agreed_on_tls_1_2();
     if (!handshake)
         guard.handshake_done();
     return guard;
@@ -39,14 +41,16 @@ bool takes(RecordGuard& guard, std::string_view bytes)
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
     Input input(data, size);
-    const bool handshake = input.choice() % 2 == 0;
+    const auto kind = input.choice();
+    const bool handshake = kind % 2 == 0;
+    const bool tls_1_2 = kind % 4 >= 2;
     Pieces pieces(input);
-    RecordGuard one_by_one = made_for(handshake);
+    RecordGuard one_by_one = made_for(handshake, tls_1_2);
     for (const char& byte : pieces.rest()) {
         if (!takes(one_by_one, {&byte, 1}))
             break;
     }
-    RecordGuard in_pieces = made_for(handshake);
+    RecordGuard in_pieces = made_for(handshake, tls_1_2);
     while (!pieces.rest().empty() && takes(in_pieces, pieces.next()))
         ;
     // By which byte it is too many depends on where the pieces end.

@@ -93,8 +93,11 @@ TlsStream::TlsStream(Stream stream, TlsEnd end, TlsPeer peer)
     ssl_.reset(SSL_new(context));
     if (!peer_->server_name.empty())
         SSL_set_tlsext_host_name(ssl_.get(), peer_->server_name.c_str());
-    if (peer_->session)
-        SSL_set_session(ssl_.get(), peer_->session.get());
+    // A copy: the end of a connection without a close_notify spoils what it has.
+    const std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> session(
+        peer_->session ? SSL_SESSION_dup(peer_->session.get()) : nullptr, SSL_SESSION_free);
+    if (session)
+        SSL_set_session(ssl_.get(), session.get());
     SSL_set_app_data(ssl_.get(), peer_.get());
     SSL_set_fd(ssl_.get(), stream_.descriptor());
     ERR_clear_error();
@@ -196,7 +199,7 @@ bool TlsStream::with_key() const
 
 std::shared_ptr<ssl_session_st> TlsStream::session() const
 {
-    return {SSL_get1_session(ssl_.get()), SSL_SESSION_free};
+    return {SSL_SESSION_dup(SSL_get_session(ssl_.get())), SSL_SESSION_free};
 }
 
 std::string TlsStream::peer_name() const

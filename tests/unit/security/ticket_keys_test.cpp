@@ -13,10 +13,12 @@ namespace {
 
 // A front that visitors come to again.
 struct Front {
+    explicit Front(bool only_tls_1_2) : tls_1_2(only_tls_1_2) {}
+
     asio::io_context io;
     VisitorHandshakes handshakes{io, 1};
     CertificateStore store;
-    bool tls_1_2 = false;
+    bool tls_1_2;
 
     struct Seen {
         std::shared_ptr<ssl_session_st> session;
@@ -44,7 +46,7 @@ TEST_CASE("a session is resumed at its name, also after a reload, and at no othe
 {
     for (const bool tls_1_2 : {false, true}) {
         CAPTURE(tls_1_2);
-        Front front{.tls_1_2 = tls_1_2};
+        Front front(tls_1_2);
         front.store.add("wildcard", "DNS:*.example.com,DNS:example.com");
         front.store.add("other", "DNS:other.example.com");
         auto served = front.store.load();
@@ -67,7 +69,7 @@ TEST_CASE("a ticket is good for an hour, renewed for another, and not good after
     Clock::Steered clock;
     for (const bool tls_1_2 : {false, true}) {
         CAPTURE(tls_1_2);
-        Front front{.tls_1_2 = tls_1_2};
+        Front front(tls_1_2);
         front.store.add("app", "DNS:app.example.com");
         const auto served = front.store.load();
         const auto come = [&](const std::shared_ptr<ssl_session_st>& with) {
