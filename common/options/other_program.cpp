@@ -8,7 +8,8 @@ namespace {
 
 // With a space around each. A test compares them with what the programs describe.
 constexpr std::string_view remote_keys =
-    " accept-proxy-from allow allow-ports control-addr deny foreign-proxy-header max-connections "
+    " accept-proxy-from acme-webroot allow allow-hosts allow-ports certificates control-addr deny "
+    "domain foreign-proxy-header http-addr https-addr max-connections "
     "max-connections-per-ip max-new-per-second-per-ip max-waiting origins outside-addr "
     "pairing-timeout secrets-file state-file tls-client-ca trusted ";
 constexpr std::string_view origin_keys =

@@ -17,7 +17,7 @@ constexpr std::size_t most_fronts = 16;
 
 ValueReader as_addresses(std::vector<Address>& addresses)
 {
-    return as_each("[HOST]:PORT", [&addresses](std::string_view text) {
+    return as_each("HOST:PORT", [&addresses](std::string_view text) {
         if (addresses.size() >= most_fronts)
             throw std::invalid_argument(
                 fmt::format("there are more than {} of these addresses", most_fronts));

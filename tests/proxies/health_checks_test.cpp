@@ -349,8 +349,9 @@ struct Two {
         return all;
     }();
     RunningRemote remote{options};
-    tcp::endpoint outside = remote.on_its_thread(
-        [](RemoteProxy& proxy) { return numeric_endpoint(proxy.outside_addresses().front().second); });
+    tcp::endpoint outside = remote.on_its_thread([](RemoteProxy& proxy) {
+        return numeric_endpoint(proxy.outside_addresses().front().second);
+    });
     Named roof{remote, roof_secret};
     Named cellar{remote, cellar_secret};
 };

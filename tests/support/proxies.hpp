@@ -14,10 +14,10 @@
 
 namespace tunnel::test {
 
-// 127.0.0.1 and a port that the kernel chooses; seconds where the programs have minutes.
-// "127.0.0.1:80" as it is said of a service.
+// "127.0.0.1:80", as it is said of a service.
 tcp::endpoint numeric_endpoint(const std::string& address);
 
+// 127.0.0.1 and a port that the kernel chooses; seconds where the programs have minutes.
 RemoteOptions remote_options();
 OriginOptions origin_options(const tcp::endpoint& remote, const tcp::endpoint& origin_server);
 

@@ -95,7 +95,7 @@ TEST_CASE("what is wrong with an origin proxy is told with its line, and never w
     };
     check("port = 7\n", 5,
           "'port' of origins.cellar has no meaning, expected secret, secrets, "
-          "secret-file, allow-ports, max-bandwidth-up, max-bandwidth-down");
+          "secret-file, allow-ports, allow-hosts, max-bandwidth-up, max-bandwidth-down");
     check("secrat = \"hunter2\"\n", 5, "'secrat' of origins.cellar has no meaning, did you mean");
     check("[origins.roof]\n", 5, "origins.roof has no secret");
     check("[origins.roof]\nsecrets = []\n", 5, "origins.roof has no secret");

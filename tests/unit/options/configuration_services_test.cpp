@@ -145,7 +145,7 @@ TEST_CASE("what is wrong with a service of the remote proxy is told with its lin
     check("max-connections = 0", 4, "max-connections of services.a: \"0\" is not a number from 1");
     check("max-connection = 1", 4,
           "'max-connection' of services.a has no meaning, did you mean max-connections?");
-    check("port = 1", 4, "'port' of services.a has no meaning, expected outside-addr, origins, ");
+    check("port = 1", 4, "'port' of services.a has no meaning, expected outside, outside-addr, ");
     check("origins = [\"\"]", 4, "origins of services.a: \"\" is not the name of an origin proxy");
     check("origins = [[]]", 4, "origins of services.a is a list, expected");
     check("allow = \"all\"", 4, "allow of services.a: \"all\" is not a network");
@@ -154,7 +154,7 @@ TEST_CASE("what is wrong with a service of the remote proxy is told with its lin
           "foreign-proxy-header of services.a: \"no\" is not data or reset");
     check("kind = \"udp\"", 4, "kind of services.a: \"udp\" is not yet there, expected tcp");
     check("kind = \"sctp\"", 4, "kind of services.a: \"sctp\" is not tcp");
-    check("[services.b]", 4, "services.b has no outside-addr");
+    check("[services.b]", 4, "services.b does not say where visitors come");
     check("[services]\nb = 1", 5, "'b' is a number, expected a table [services.NAME]");
     check("[services.\"a b\"]", 4, "a name has 1 to 64 letters, digits, dots, dashes");
     for (const auto address : {"9000", "h", "h:1-", "h:-2", "h:2-1", "h:0-5", "h:65000-65536"})

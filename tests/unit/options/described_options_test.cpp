@@ -56,11 +56,15 @@ Program program_of(const OriginOptions&)
 const std::map<std::string, std::map<std::string, std::string>>& companions()
 {
     static const std::map<std::string, std::string> management{{"management-addr", "127.0.0.1:9"}};
+    static const std::map<std::string, std::string> front{{"https-addr", ":9"}};
     static const std::map<std::string, std::map<std::string, std::string>> all{
         {"tls-cert", {{"tls-key", "k"}}},
         {"tls-key", {{"tls-cert", "c"}}},
         {"tls-client-ca", {{"tls-cert", "c"}, {"tls-key", "k"}}},
         {"state-file", management},
+        {"domain", front},
+        {"certificates", front},
+        {"acme-webroot", {{"http-addr", ":9"}}},
         {"management-token-file", management},
         {"management-read-token-file", management},
         {"management-tls-cert", {{"management-addr", "127.0.0.1:9"}, {"management-tls-key", "k"}}},
@@ -82,8 +86,11 @@ std::string some_value(const Option& option)
         {"HOST:PORT|unix:PATH", "unix:/s"},
         {"HOST:PORT[-PORT]|unix:PATH", "unix:/s"},
         {"unix:PATH|HOST:PORT", "unix:/tmp/s"},
-        {"NAME=[HOST]:PORT", "a=:7"},
-        {"NAME=HOST:PORT[@[HOST:]PORT]", "a=:7@8"},
+        {"NAME=[HOST]:PORT|NAME=KIND://HOST", "a=:7"},
+        {"HOST:PORT[-PORT]|KIND://NAME", "localhost:7"},
+        {"HOST", "a.example"},
+        {"FOLDER", "folder"},
+        {"NAME=HOST:PORT[@[HOST:]PORT|@KIND://HOST]", "a=:7@8"},
         {"PORT[-PORT]", "7-9"},
         {"N", "7"},
         {"NAME", "off"},
@@ -240,6 +247,17 @@ void check_options()
     }
 }
 
+// What has to stand beside a key that says where visitors of a service come.
+const std::string* beside_outside(const std::string& table, const std::string& key)
+{
+    static const std::map<std::string, std::string> all{{"outside", ""},
+                                                        {"outside-addr", ""},
+                                                        {"kind", "hosts = [\"a.example\"]\n"},
+                                                        {"hosts", "kind = \"tls\"\n"}};
+    const auto found = table == "services" ? all.find(key) : all.end();
+    return found == all.end() ? nullptr : &found->second;
+}
+
 // Whether a file with this in the table is right, and what is said of it.
 template <class Options>
 Configured<Options> with_table(const Program& program, const std::string& table,
@@ -250,6 +268,8 @@ Configured<Options> with_table(const Program& program, const std::string& table,
         if (name != "outside-addr" && (name != "origin-server-addr" || table != "services"))
             all += fmt::format("{} = \"{}\"\n", name, value);
     }
+    if (program.name == remote_proxy_name)
+        all += "https-addr = \":6\"\n";
     const std::string services = table == "services" || program.name == origin_proxy_name
                                      ? ""
                                      : "[services.y]\noutside-addr = \":4\"\n";
@@ -275,7 +295,9 @@ void check_tables()
             const std::string companion = key.name == "tls-cert"  ? "tls-key = \"k\"\n"
                                           : key.name == "tls-key" ? "tls-cert = \"c\"\n"
                                                                   : "";
-            const std::string text = (is_needed ? "" : needed) + as_given + companion;
+            std::string text = (is_needed ? "" : needed) + as_given + companion;
+            if (const std::string* const others = beside_outside(table.name, key.name))
+                text = (program.name == origin_proxy_name ? needed : "") + *others + as_given;
             const auto result = with_table<Options>(program, table.name, text);
             if (key.is(Trait::flag_only)) {
                 CHECK(result.says("has no meaning"));

@@ -60,7 +60,7 @@ TEST_CASE("tunnels are read and written in threshold's form")
     CHECK(tunnels[0].hostname_glob == "");
     CHECK(tunnels[0].key() == "127.0.0.1:9000");
     CHECK(tunnels[1].proxy_protocol);
-    CHECK(tunnels[1].key() == "[::1]:1");
+    CHECK(tunnels[1].key() == "[::1]:1/*.example.com");
     CHECK(tunnels[1].service == "games[2]");
     CHECK(parse_tunnels(to_json(tunnels)) == tunnels);
     CHECK(to_line(to_json({tunnels[0]})) ==
@@ -89,7 +89,10 @@ TEST_CASE("what is no list of tunnels is refused with the place and the reason")
     CHECK(refused_with("ListenHostnameGlob", "7").first == 422);
     for (const char* const address : {"\"\"", "\"localhost\"", "\"127.0.0.1:80\"", "\"1.2.3\""})
         CHECK(refused_with("ListenAddress", address).first == 400);
-    CHECK(refused(fmt::format("[{},{}]", good, good)).first == 501);
+    CHECK(refused(fmt::format("[{},{}]", good, good)).first == 422);
+    for (const char* const glob :
+         {"\"a*.example\"", "\"*.*.b\"", "\"192.0.2.1\"", "\"b\xc3\xbc.example\""})
+        CHECK(refused_with("ListenHostnameGlob", glob).first == 422);
     CHECK(refused(nested(9)).second == "tunnel 1 is no object");
     CHECK(refused(nested(10)).second == "the JSON is nested too deeply");
     CHECK(refused(nested(100'000)).second == "the JSON is nested too deeply");
