@@ -46,6 +46,16 @@ tunnel::ReadyLine ready_line(const tunnel::RemoteProxy& proxy)
     return line;
 }
 
+// To origin proxies, to those who manage the program, and to visitors.
+std::vector<std::string> shown_certificates(const tunnel::RemoteOptions& options,
+                                            const tunnel::ServedCertificates* served)
+{
+    std::vector<std::string> all = tunnel::certificates_shown(options);
+    if (served != nullptr)
+        all.insert(all.end(), served->files().begin(), served->files().end());
+    return all;
+}
+
 // It has its own copy of the options, and what the files say is read into that.
 std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
                                                       const tunnel::RemoteOptions& options,
@@ -67,7 +77,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::must_not_collide(io, options);
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
-    loaded->take_certificates(tunnel::certificates_shown(options));
+    loaded->take_certificates(
+        shown_certificates(options, prepared.reception.certificates.get()));
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,
@@ -113,7 +124,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             });
             report.changes = tunnel::finish_reload(options.common, fresh.common);
             options = std::move(fresh);
-            loaded->take_certificates(tunnel::certificates_shown(options));
+            loaded->take_certificates(shown_certificates(options, proxy.certificates()));
             if (management)
                 management->server.change(std::move(trust));
             if (proxy.saved_state().tunnels.size() != tunnels) // one has given way

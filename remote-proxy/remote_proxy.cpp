@@ -111,8 +111,8 @@ std::vector<VisitorStatus> RemoteProxy::visitors_after(std::uint64_t after, std:
 
 RemoteStatus RemoteProxy::status() const
 {
-    return status_of({state_, links_, capacity_, visitors_, services_, tallies_, control_port_,
-                      log_ins_, relay_});
+    return status_of({state_, links_, capacity_, visitors_, reception_, services_, tallies_,
+                      control_port_, log_ins_, relay_});
 }
 
 tcp::endpoint RemoteProxy::outside_endpoint() const

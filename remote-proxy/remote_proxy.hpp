@@ -69,6 +69,9 @@ public:
     // then nothing has changed.
     void reload(const RemoteOptions& fresh);
 
+    // Those of the names whose TLS ends here. Null: there are none.
+    const ServedCertificates* certificates() const { return reception_.certificates(); }
+
     // Anyone who reaches the control address may become the origin proxy.
     bool trusts_anyone() const { return trust_.trusts_anyone(); }
 

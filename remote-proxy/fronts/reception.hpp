@@ -65,6 +65,9 @@ public:
         tls_.show(std::move(certificates));
     }
 
+    // Null: there are none.
+    const ServedCertificates* certificates() const { return tls_.certificates(); }
+
     // Whether there is one for all that a pattern of names stands for.
     bool has_certificate(std::string_view host) const
     {

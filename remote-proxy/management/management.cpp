@@ -40,6 +40,19 @@ void add_services(const std::vector<RemoteStatus::Service>& services, Metrics& m
                   origins);
 }
 
+void add_fronts(const std::vector<RemoteStatus::AtFront>& fronts, Metrics& metrics)
+{
+    if (fronts.empty())
+        return;
+    std::vector<Sample> samples;
+    for (const auto& [front, result, count] : fronts)
+        samples.emplace_back(
+            count, Labels{{"front", std::string(front)}, {"result", std::string(result)}});
+    metrics.counter("tunnel_front_visitors_total",
+                    "Visitors of addresses that services share, by what became of them there.",
+                    samples);
+}
+
 void add_origins(const RemoteStatus& status, Metrics& metrics)
 {
     metrics.gauge("tunnel_origin_proxies", "Origin proxies that are logged in.",
@@ -84,6 +97,7 @@ Response readiness(const RemoteStatus& status)
 void add_metrics(const RemoteStatus& status, Metrics& metrics)
 {
     add_services(status.services, metrics);
+    add_fronts(status.at_fronts, metrics);
     metrics.gauge("tunnel_visitor_capacity", "Visitors for whom there are descriptors.",
                   {Sample(status.visitor_capacity)});
     metrics.gauge("tunnel_visitors_waiting", "Visitors who wait for a data connection.",

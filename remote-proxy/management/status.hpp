@@ -54,7 +54,15 @@ struct RemoteStatus {
         std::uint64_t count;
     };
 
+    // What became of visitors of addresses that services share.
+    struct AtFront {
+        std::string_view front; // "https" or "http"
+        std::string_view result;
+        std::uint64_t count;
+    };
+
     bool stopping = false;
+    std::vector<AtFront> at_fronts{}; // empty: there are no such addresses
     std::vector<Service> services{};
     std::vector<Origin> origins{};
     std::vector<Refused> visitors_refused{};

@@ -15,6 +15,26 @@ RemoteStatus::Refused refused(const Tally& tally)
     return {tally.code(), tally.total()};
 }
 
+std::vector<RemoteStatus::AtFront> at_fronts(const Reception& reception)
+{
+    std::vector<RemoteStatus::AtFront> all;
+    if (reception.fronts().first(Front::Kind::tls)) {
+        const FrontCounts& counts = reception.tls_counts();
+        all.push_back({"https", "passed_on", counts.passed_on});
+        for (std::size_t i = 0; i < FrontCounts::reasons.size(); ++i)
+            all.push_back({"https", name_of(FrontCounts::reasons[i]), counts.by_reason[i]});
+    }
+    if (reception.fronts().first(Front::Kind::http)) {
+        const HttpCounts& counts = reception.http_counts();
+        all.insert(all.end(), {{"http", "acme", counts.acme},
+                               {"http", "redirected", counts.redirected},
+                               {"http", name_of(Code::unknown_host), counts.unknown_host},
+                               {"http", name_of(Code::bad_request), counts.bad_request},
+                               {"http", name_of(Code::timeout), counts.timeout}});
+    }
+    return all;
+}
+
 } // namespace
 
 RemoteStatus status_of(const StatusSources& of)
@@ -22,6 +42,7 @@ RemoteStatus status_of(const StatusSources& of)
     const RemoteCounts& counts = of.visitors.counts();
     RemoteStatus status;
     status.stopping = of.state.stopping;
+    status.at_fronts = at_fronts(of.reception);
     const ServiceList& services = of.services.registry().services();
     const bool any_required = std::ranges::any_of(
         services, [](const auto& entry) { return entry.second->options.required; });

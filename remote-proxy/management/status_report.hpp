@@ -3,6 +3,7 @@
 #include "common/relay/relay.hpp"
 #include "remote-proxy/control/control_port.hpp"
 #include "remote-proxy/control/log_ins.hpp"
+#include "remote-proxy/fronts/reception.hpp"
 #include "remote-proxy/management/status.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/origins/origin_links.hpp"
@@ -19,6 +20,7 @@ struct StatusSources {
     const OriginLinks& links;
     const Capacity& capacity;
     const Visitors& visitors;
+    const Reception& reception;
     const PublicServices& services;
     const Tallies& tallies;
     const ControlPort& control_port;

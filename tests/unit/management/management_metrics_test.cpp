@@ -36,6 +36,7 @@ RemoteStatus served_status()
     status.origins.push_back({"cellar", 1500us});
     status.visitors_refused = {{Code::denied, 3}, {Code::late, 4}};
     status.control_refused = {{Code::stranger, 5}};
+    status.at_fronts = {{"https", "passed_on", 11}, {"http", "redirected", 12}};
     status.relay_loads = {2, 0};
     status.counts.log_ins = 6;
     status.counts.no_proof = 8;
@@ -140,6 +141,8 @@ TEST_CASE("the remote proxy tells its services, visitors, origin proxies and ref
           "tunnel_service_origin_proxies{service=\"web\"} 1",
           "tunnel_visitors_refused_total{reason=\"denied\"} 3",
           "tunnel_visitors_refused_total{reason=\"late\"} 4",
+          "tunnel_front_visitors_total{front=\"https\",result=\"passed_on\"} 11",
+          "tunnel_front_visitors_total{front=\"http\",result=\"redirected\"} 12",
           "tunnel_origin_proxies 1",
           "tunnel_control_round_trip_seconds{origin=\"cellar\"} 0.0015",
           "tunnel_log_ins_total 6",
