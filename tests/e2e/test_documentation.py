@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -269,6 +271,10 @@ class CommandLines(unittest.TestCase):
         for name in ("secret", "S"):
             write_secret(os.path.join(self.folder, name))
         make_certificates(os.path.join(self.folder, "certs"), "example.com")
+        for folder in ("etc/remote-proxy/certificates", "etc/letsencrypt/live", "var/lib/acme",
+                       "var/lib/lego/certificates"):
+            os.makedirs(os.path.join(self.folder, folder))
+        os.chmod(self.folder, 0o755)  # for the user of --user
         with open(os.path.join(self.folder, "secrets.toml"), "w", encoding="utf-8") as file:
             file.write('[origins.alice]\nsecret-file = "secret"\n')
         os.chmod(file.name, 0o600)
@@ -381,6 +387,38 @@ class Readme(unittest.TestCase):
         """Where the services of an origin proxy are open."""
         ready = started.wait_line(r"^ready remote=\S+(.*)$", stream="stdout")[1]
         return {name: parse_address(address) for name, address in re.findall(r" (\S+)=(\S+)", ready)}
+
+    def test_many_names_on_one_port_are_reached(self):
+        write_secret(os.path.join(self.folder, "secret"))
+        made = make_certificates(os.path.join(self.folder, "made"), "app.tunnel.localhost", "db.tunnel.localhost")
+        certificates = os.path.join(self.folder, "live", "app")
+        os.makedirs(certificates)
+        shutil.copy(made.server, os.path.join(certificates, "fullchain.pem"))
+        shutil.copy(made.server_key, os.path.join(certificates, "privkey.pem"))
+        self.serve("8000", b"app")
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(made.server, made.server_key)
+
+        def say_within_tls(connection):
+            with own.wrap_socket(connection, server_side=True) as wrapped:
+                wrapped.sendall(b"db")
+                wrapped.unwrap()
+
+        server = SocketOrigin(say_within_tls)
+        self.enterContext(server)
+        self.ports["5432"] = server.address[1]
+        remote, origin = self.lines_of(self.set_up("Many names on port 443."))
+        self.start(remote.replace("/etc/letsencrypt/live", "live")).wait_line("^ready ", stream="stdout")
+        self.start(origin).wait_line("^ready .* app=https://app.* db=tls://db", stream="stdout")
+        trusting = ssl.create_default_context(cafile=made.ca)
+        for name in ("app", "db"):
+            with socket.create_connection((HOST, int(self.port("443"))), 20) as visitor, \
+                    trusting.wrap_socket(visitor, server_hostname=f"{name}.tunnel.localhost") as wrapped:
+                self.assertEqual(wrapped.recv(100), name.encode())
+        asked = run([need("curl"), "--silent", "--noproxy", "*", "--output", os.devnull, "--write-out", "%{redirect_url}",
+                     "--resolve", f"app.tunnel.localhost:{self.port('80')}:{HOST}",
+                     f"http://app.tunnel.localhost:{self.port('80')}/page?1"])
+        self.assertEqual(asked.stdout, f"https://app.tunnel.localhost:{self.port('443')}/page?1")
 
     def test_several_servers_of_one_machine_are_reached(self):
         write_secret(os.path.join(self.folder, "secret"))

@@ -26,7 +26,7 @@ SOURCES = {"remote-proxy": ("remote-proxy/management/routes.cpp", "common/manage
 # Nothing but another network or a broken system leads to these, since a drained service keeps its port; and the 503 comes
 # while the program stops, which has a test of its own.
 NOT_PROVOKED = {("remote-proxy", "post", "/v1/services/{name}/resume"): {400, 409, 500},
-                ("remote-proxy", "put", "/tunnels"): {403, 500, 503}}
+                ("remote-proxy", "put", "/tunnels"): {403, 500, 501, 503}}
 
 
 def as_json_schema(node):
@@ -237,7 +237,7 @@ class Played(ManagedByHand):
         play(413, "put", "/tunnels", " " * (1 << 20) + "[]")
         play(415, "put", "/tunnels", [one], content_type="text/plain")
         play(422, "put", "/tunnels", [{**one, "ListenPort": "9000"}])
-        play(501, "put", "/tunnels", [one, one])
+        play(422, "put", "/tunnels", [one, one])
         play.note("put", "/tunnels", self.api.raw(
             b"PUT /tunnels HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"))
@@ -335,7 +335,7 @@ class Played(ManagedByHand):
         values = {"ListenPort": ["9000", 0, 1, 65535, -1, 65536, 1.5, None, True, [9000]],
                   "HaProxyProxyProtocol": [True, "true", 1, None, {}],
                   "ListenAddress": [HOST, "::1", "", "localhost", None, 7, [HOST], "1" * 256, "1" * 257],
-                  "ListenHostnameGlob": ["", "*", None, 7, "*" * 256, "*" * 257],
+                  "ListenHostnameGlob": ["", "*", "*.a.b", "A.b.", "a*", "a..b", ".", None, 7, "*" * 256, "*" * 257],
                   "BackEndService": ["web", "another", "", None, 7, "no name", "a\nb", "a" * 257],
                   "ClientIdentifier": ["cellar", "", None, 7, "é" * 128, "a" * 256, "a" * 257],
                   "ListenHostname": ["a key of nobody"]}
