@@ -148,7 +148,7 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
 {
     const PublicNames& wanted = origin.offers.at(name).names;
     if (auto objection = objection_to_names(rules, origin, wanted, trusts_anyone))
-        return Declined{name, DeclineReason::host_not_allowed, std::move(*objection)};
+        return Declined{name, DeclineReason::not_allowed, std::move(*objection)};
     if (services.size() >= most_services_with_names)
         return Declined{name, DeclineReason::too_many,
                         fmt::format("{} services are here already", services.size())};

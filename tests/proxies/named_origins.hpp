@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <concepts>
 #include <random>
 
 #include <fmt/format.h>
 
+#include "common/options/outside.hpp"
 #include "tests/support/stream_frames.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/trusted.hpp"
@@ -41,6 +43,28 @@ struct Remote {
               return all;
           }())
     {
+    }
+
+    // Without services, and with what `change` makes of the options.
+    template <std::invocable<RemoteOptions&> Change>
+    explicit Remote(const Change& change)
+        : options([&] {
+              RemoteOptions all = remote_options();
+              all.trust.secrets_file = file.path();
+              all.trust.encryption = Encryption::off;
+              all.outside_address = std::nullopt;
+              change(all);
+              return all;
+          }())
+    {
+    }
+
+    // The first address that services share.
+    tcp::endpoint front()
+    {
+        return proxy.on_its_thread([](RemoteProxy& remote) { return remote.fronts(); })
+            .front()
+            .second;
     }
 
     tcp::endpoint outside(const std::string& name)
@@ -88,6 +112,24 @@ struct Origin : ProvingOrigin {
     void offer(const std::string& name, const std::string& outside = {})
     {
         control.send(Offer{name, outside});
+    }
+
+    void offer_names(const std::string& name, PublicNames names)
+    {
+        control.send(Offer{name, {}, 0, std::move(names)});
+    }
+
+    // By "https://app", say.
+    Opened routed(const std::string& name, const std::string& outside)
+    {
+        offer_names(name, read_outside(outside).names);
+        return control.receive_frame<Opened>();
+    }
+
+    Declined not_routed(const std::string& name, const std::string& outside)
+    {
+        offer_names(name, read_outside(outside).names);
+        return control.receive_frame<Declined>();
     }
 
     Opened opened(const std::string& name, const std::string& outside = {})

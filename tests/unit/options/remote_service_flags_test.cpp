@@ -60,8 +60,10 @@ TEST_CASE("a foreign header of the PROXY protocol is data or a reset")
 
 TEST_CASE("something to serve is required")
 {
-    complains({}, "--outside-addr, --service, --allow-ports, --https-addr with --domain, or "
-                  "--management-addr is required");
+    complains(
+        {},
+        "--outside-addr, --service, --allow-ports, --https-addr with --domain or --allow-hosts, "
+        "or --management-addr is required");
 }
 
 TEST_CASE("what is wrong with a service or a range of the remote proxy is told")
