@@ -41,6 +41,21 @@ struct VisitorHandshakes::Shared {
 
 // One thread, and those it shakes hands with.
 class VisitorHandshakes::Worker {
+    // A visitor that is shaken hands with.
+    struct Waiting {
+        asio::posix::stream_descriptor socket;
+        std::error_code ended{}; // by other reasons than its own
+
+        void end(std::error_code why)
+        {
+            std::error_code ignored;
+            ended = why;
+            socket.cancel(ignored); // what waits for it goes on, and sees `ended`
+        }
+    };
+
+    friend struct VisitorHandshakes::Underway;
+
 public:
     struct Visit {
         std::shared_ptr<Shared> shared;
@@ -48,6 +63,7 @@ public:
         std::string name;
         Clock::time_point deadline;
         Done done;
+        Handle handle;
         asio::executor_work_guard<asio::io_context::executor_type> io_is_needed;
 
         void report(Result result)
@@ -83,6 +99,8 @@ public:
         });
     }
 
+    void cancel(const Handle& handle);
+
     // Does not wait for it.
     void stop()
     {
@@ -94,18 +112,8 @@ public:
     }
 
 private:
-    // A visitor that is shaken hands with.
-    struct Waiting {
-        asio::posix::stream_descriptor socket;
-        std::error_code ended{}; // by other reasons than its own
-
-        void end(std::error_code why)
-        {
-            std::error_code ignored;
-            ended = why;
-            socket.cancel(ignored); // what waits for it goes on, and sees `ended`
-        }
-    };
+    // As long as it lives the visitor can be cancelled.
+    class Visible;
 
     // As long as it lives it is among those that stop() ends, and its time is limited.
     class Place {
@@ -139,36 +147,7 @@ private:
         Timer timer_;
     };
 
-    awaitable<void> serve(Fd socket, Visit visit)
-    {
-        Result result;
-        try {
-            ssl_ctx_st* const context = visit.certificates->context_for(visit.name);
-            if (context == nullptr)
-                fail(make_error_code(Errc::handshake_failed), "there is no certificate for it");
-            VisitorHandshake handshake(context, socket.get(), visit.name);
-            Waiting waiting{asio::posix::stream_descriptor(io_, socket.get())};
-            socket.release(); // that one's
-            const Place place(*this, waiting, visit.deadline);
-            const bool is_done = co_await shake(handshake, waiting);
-            socket = Fd(waiting.socket.release());
-            result.error = waiting.ended ? waiting.ended : handshake.error();
-            result.why = handshake.why();
-            if (is_done)
-                result.channel = Channel(std::move(socket), handshake.take());
-            else if (handshake.has_alerted())
-                close_after_alert(socket);
-        } catch (const std::system_error& error) {
-            result.error = error.code();
-            result.why = error.what();
-        } catch (const std::bad_alloc&) {
-            result.error = make_error_code(std::errc::not_enough_memory);
-        }
-        reset(socket);
-        load_.fetch_sub(1, std::memory_order_relaxed);
-        visit.certificates.reset();
-        visit.report(std::move(result));
-    }
+    awaitable<void> serve(Fd socket, Visit visit);
 
     // False: it has failed or ended.
     static awaitable<bool> shake(VisitorHandshake& handshake, Waiting& waiting)
@@ -194,6 +173,73 @@ private:
     std::thread thread_; // last: starts when all the rest is there
 };
 
+// Of the worker's thread, but for `worker`.
+struct VisitorHandshakes::Underway {
+    Worker* worker = nullptr; // null: it never began
+    Worker::Waiting* waiting = nullptr;
+    bool is_cancelled = false; // before it waited
+};
+
+class VisitorHandshakes::Worker::Visible {
+public:
+    Visible(Underway& underway, Waiting& waiting) : underway_(underway)
+    {
+        underway_.waiting = &waiting;
+        if (underway_.is_cancelled)
+            waiting.ended = asio::error::operation_aborted;
+    }
+
+    Visible(const Visible&) = delete;
+    Visible& operator=(const Visible&) = delete;
+
+    ~Visible() { underway_.waiting = nullptr; }
+
+private:
+    Underway& underway_;
+};
+
+void VisitorHandshakes::Worker::cancel(const Handle& handle)
+{
+    asio::post(io_, [handle] {
+        if (handle->waiting != nullptr)
+            handle->waiting->end(asio::error::operation_aborted);
+        else
+            handle->is_cancelled = true;
+    });
+}
+
+awaitable<void> VisitorHandshakes::Worker::serve(Fd socket, Visit visit)
+{
+    Result result;
+    try {
+        ssl_ctx_st* const context = visit.certificates->context_for(visit.name);
+        if (context == nullptr)
+            fail(make_error_code(Errc::handshake_failed), "there is no certificate for it");
+        VisitorHandshake handshake(context, socket.get(), visit.name);
+        Waiting waiting{asio::posix::stream_descriptor(io_, socket.get())};
+        socket.release(); // that one's
+        const Place place(*this, waiting, visit.deadline);
+        const Visible visible(*visit.handle, waiting);
+        const bool is_done = co_await shake(handshake, waiting);
+        socket = Fd(waiting.socket.release());
+        result.error = waiting.ended ? waiting.ended : handshake.error();
+        result.why = handshake.why();
+        if (is_done)
+            result.channel = Channel(std::move(socket), handshake.take());
+        else if (handshake.has_alerted())
+            close_after_alert(socket);
+    } catch (const std::system_error& error) {
+        result.error = error.code();
+        result.why = error.what();
+    } catch (const std::bad_alloc&) {
+        result.error = make_error_code(std::errc::not_enough_memory);
+    }
+    reset(socket);
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    visit.certificates.reset();
+    visit.report(std::move(result));
+}
+
 VisitorHandshakes::VisitorHandshakes(asio::io_context& io, unsigned threads)
     : shared_(std::make_shared<Shared>(Shared{io})), threads_(std::max(threads, 1U))
 {
@@ -217,19 +263,21 @@ void VisitorHandshakes::start_workers()
     }
 }
 
-void VisitorHandshakes::begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
-                              const std::string& name, Clock::time_point deadline, Done done)
+VisitorHandshakes::Handle
+VisitorHandshakes::begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
+                         const std::string& name, Clock::time_point deadline, Done done)
 {
     ++shared_->size;
-    Worker::Visit visit{shared_,  std::move(certificates), name,
-                        deadline, std::move(done),         asio::make_work_guard(shared_->io)};
+    const auto handle = std::make_shared<Underway>();
+    Worker::Visit visit{shared_, std::move(certificates),           name, deadline, std::move(done),
+                        handle,  asio::make_work_guard(shared_->io)};
     Result failed;
     try {
         if (!stopped_) {
             start_workers();
-            (*std::ranges::min_element(workers_, {}, &Worker::load))
-                ->begin(std::move(socket), std::move(visit));
-            return;
+            handle->worker = std::ranges::min_element(workers_, {}, &Worker::load)->get();
+            handle->worker->begin(std::move(socket), std::move(visit));
+            return handle;
         }
         failed.error = asio::error::operation_aborted;
     } catch (const std::system_error& error) {
@@ -238,6 +286,13 @@ void VisitorHandshakes::begin(Fd socket, std::shared_ptr<const ServedCertificate
     }
     reset(socket);
     visit.report(std::move(failed));
+    return handle;
+}
+
+void VisitorHandshakes::cancel(const Handle& handle)
+{
+    if (handle->worker != nullptr && !stopped_)
+        handle->worker->cancel(handle);
 }
 
 std::size_t VisitorHandshakes::size() const

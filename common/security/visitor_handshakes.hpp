@@ -28,6 +28,10 @@ public:
 
     using Done = std::function<void(Result)>;
 
+    // One that is under way, for cancel().
+    struct Underway;
+    using Handle = std::shared_ptr<Underway>;
+
     // The threads start with the first handshake.
     VisitorHandshakes(asio::io_context& io, unsigned threads);
 
@@ -41,8 +45,11 @@ public:
     // calls `done` later from `io`, once: also after stop(), with operation_aborted, if `io` still
     // runs then. The socket is prepared as the relay wants it. At the deadline, and after every
     // failure, it is closed, with a reset unless the visitor has been told by an alert.
-    void begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
-               const std::string& name, Clock::time_point deadline, Done done);
+    Handle begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
+                 const std::string& name, Clock::time_point deadline, Done done);
+
+    // Ends it with operation_aborted, unless it has ended already. `done` is called in any case.
+    void cancel(const Handle& handle);
 
     // Those whose `done` has not been called. The caller bounds it.
     std::size_t size() const;

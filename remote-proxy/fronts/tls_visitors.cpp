@@ -152,34 +152,32 @@ void TlsVisitors::shake_hands(const ServicePointer& service, Newcomer newcomer,
                       fmt::format("there is no certificate for {}",
                                   name.empty() ? "a visitor who names no host" : name),
                       text_of(unrecognized_name), service.get());
-    if (handshakes_.size() >= uses_.capacity.looks())
-        return refuse(std::move(newcomer), Code::no_room, "too many handshakes are under way", {},
-                      service.get());
     auto permit = uses_.admission.permit(*service, newcomer.peer);
     if (!permit)
         return reset(newcomer.socket);
-
-    // std::function wants to be copied.
-    struct Underway {
-        Newcomer newcomer;
-        VisitorLimits::Permit permit;
-    };
-
-    Fd socket = std::move(newcomer.socket);
     const auto deadline = newcomer.since + uses_.options.handshake_timeout;
-    const auto underway =
-        std::make_shared<Underway>(Underway{std::move(newcomer), std::move(*permit)});
-    handshakes_.begin(std::move(socket), certificates_, name, deadline,
-                      [this, service, underway](VisitorHandshakes::Result result) {
-                          Newcomer& back = underway->newcomer;
-                          if (result.channel.is_open())
-                              return admit(service, std::move(back), std::move(result.channel),
-                                           std::move(underway->permit));
-                          const bool is_late = result.error == std::errc::timed_out;
-                          refuse(std::move(back), is_late ? Code::timeout : Code::handshake_failed,
-                                 result.why.empty() ? result.error.message() : result.why, {},
-                                 service.get());
+    // std::function wants to be copied.
+    const auto kept = std::make_shared<VisitorLimits::Permit>(std::move(*permit));
+    handshakes_.begin(std::move(newcomer), certificates_, name, deadline, uses_.capacity.looks(),
+                      [this, service, kept](Newcomer back, VisitorHandshakes::Result result,
+                                            bool was_pushed_out) {
+                          finish(service, std::move(back), std::move(result), std::move(*kept),
+                                 was_pushed_out);
                       });
+}
+
+void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
+                         VisitorHandshakes::Result result, VisitorLimits::Permit permit,
+                         bool was_pushed_out)
+{
+    if (result.channel.is_open())
+        return admit(service, std::move(newcomer), std::move(result.channel), std::move(permit));
+    if (was_pushed_out)
+        return refuse(std::move(newcomer), Code::no_room, "too many handshakes are under way", {},
+                      service.get());
+    const bool is_late = result.error == std::errc::timed_out;
+    refuse(std::move(newcomer), is_late ? Code::timeout : Code::handshake_failed,
+           result.why.empty() ? result.error.message() : result.why, {}, service.get());
 }
 
 void TlsVisitors::admit(const ServicePointer& service, Newcomer newcomer, Channel channel,

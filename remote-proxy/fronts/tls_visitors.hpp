@@ -11,11 +11,11 @@
 #include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
 #include "common/security/served_certificates.hpp"
-#include "common/security/visitor_handshakes.hpp"
 #include "common/transport/hello_name.hpp"
 #include "remote-proxy/fronts/acceptor.hpp"
 #include "remote-proxy/fronts/front_counts.hpp"
 #include "remote-proxy/fronts/fronts.hpp"
+#include "remote-proxy/fronts/handshake_pool.hpp"
 #include "remote-proxy/fronts/hello_pool.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
@@ -78,6 +78,8 @@ private:
     std::size_t look(Newcomer& newcomer, std::size_t waited_for);
     void route(Newcomer newcomer, const HelloName& hello);
     void shake_hands(const ServicePointer& service, Newcomer newcomer, const std::string& name);
+    void finish(const ServicePointer& service, Newcomer newcomer, VisitorHandshakes::Result result,
+                VisitorLimits::Permit permit, bool was_pushed_out);
     void admit(const ServicePointer& service, Newcomer newcomer, Channel channel,
                VisitorLimits::Permit permit);
     void refuse(Newcomer newcomer, NoHello why);
@@ -86,7 +88,7 @@ private:
 
     const Uses uses_;
     HelloPool pool_;
-    VisitorHandshakes handshakes_;
+    HandshakePool handshakes_;
     std::shared_ptr<const ServedCertificates> certificates_;
     FrontCounts counts_;
 };

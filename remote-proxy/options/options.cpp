@@ -80,6 +80,22 @@ std::vector<std::string> services_for_nobody(const RemoteOptions& options)
     return doubts;
 }
 
+// Who comes to an address that services share is asked before it is known which one is meant.
+std::vector<std::string> rules_without_effect(const RemoteOptions& options)
+{
+    std::vector<std::string> doubts;
+    for (const RemoteService& each : options.services) {
+        if (each.names.given() &&
+            (each.rules.accept_proxy_from != options.rules.accept_proxy_from ||
+             each.rules.foreign_header != options.rules.foreign_header))
+            doubts.push_back(fmt::format(
+                "accept-proxy-from and foreign-proxy-header of services.{} have no effect, since "
+                "it shares an address with others: give them for all services",
+                each.name));
+    }
+    return doubts;
+}
+
 // Rights that only somebody with a secret or certificate could have, where nobody is asked for one.
 std::vector<std::string> rights_without_effect(const RemoteOptions& options)
 {
@@ -114,7 +130,12 @@ void read_into(RemoteOptions& options, const std::function<void(CommandLine&)>& 
     options.trust.accepts = true;
     CommandLine line(describe(options), options.common, options.trust);
     line.check([&line, &options] { return wrong_services(line, options); });
-    line.doubt([&options] { return rights_without_effect(options); });
+    line.doubt([&options] {
+        auto doubts = rights_without_effect(options);
+        for (std::string& each : rules_without_effect(options))
+            doubts.push_back(std::move(each));
+        return doubts;
+    });
     read(line);
     if (!line.has("service")) // tables have rules of their own
         return;
