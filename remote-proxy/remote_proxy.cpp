@@ -88,7 +88,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       tasks_(io.get_executor())
 {
     relay_.watch_also(reception_.descriptor(), [this] { reception_.work(); });
-    reception_.start();
+    capacity_.set_services(0, reception_.fronts().listeners());
     services_.ask_for_certificates(
         [this](std::string_view host) { return reception_.has_certificate(host); });
     Fronts& fronts = reception_.fronts();
@@ -141,6 +141,7 @@ std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::fronts() const
 
 void RemoteProxy::start()
 {
+    reception_.start();
     control_port_.start();
     tasks_.spawn("keeping time", keep_time());
 }

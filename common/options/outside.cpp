@@ -134,7 +134,10 @@ std::string contradiction(const PublicNames& names)
 std::string to_text(const PublicNames& names, std::uint16_t port)
 {
     std::string text;
+    constexpr std::size_t longest = 900; // a frame cuts longer ones
     for (const std::string& host : names.hosts) {
+        if (text.size() + host.size() > longest)
+            break;
         text += fmt::format("{}{}{}{}", text.empty() ? "" : ",", name_of(names.kind), behind_kind,
                             host);
         if (port != 0 && port != usual_port(names.kind))

@@ -51,7 +51,7 @@ inline constexpr const char* outside_addr_key = "outside-addr"; // older
 std::string contradiction(const PublicNames& names);
 
 // "https://app.example.com", or with the port where that is not the one of the kind; of several
-// names with commas between. For people and programs.
+// names with commas between, as many as there is room for. For people and programs.
 std::string to_text(const PublicNames& names, std::uint16_t port);
 
 } // namespace tunnel

@@ -146,6 +146,12 @@ std::optional<TicketKeys::Found> TicketKeys::find(std::span<const std::uint8_t, 
     return std::nullopt;
 }
 
+void TicketKeys::expire()
+{
+    const std::lock_guard lock(mutex_);
+    rotate(Clock::now());
+}
+
 // Those whose time is over go, so that they cannot be stolen any more.
 void TicketKeys::rotate(Clock::time_point now)
 {

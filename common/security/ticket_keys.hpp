@@ -57,6 +57,9 @@ public:
     // What a ticket was made with; nullopt: it is too old, or none of ours.
     std::optional<Found> find(std::span<const std::uint8_t, name_size> name);
 
+    // Forgets those whose time is over; else that is done when one is used.
+    void expire();
+
     // For the library's callback.
     const evp_cipher_st* cipher() const { return cipher_.get(); }
 

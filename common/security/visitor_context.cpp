@@ -68,10 +68,13 @@ int look_at_visitor_hello(SSL* ssl, int* alert, void*)
 {
     const unsigned char* bytes = nullptr;
     std::size_t size = 0;
-    if (!has_too_many_groups(ssl) &&
-        (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &bytes, &size) != 1 ||
-         offered_identities({bytes, size}, most_tickets + 1).size() <= most_tickets))
-        return SSL_CLIENT_HELLO_SUCCESS;
+    try {
+        if (!has_too_many_groups(ssl) &&
+            (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &bytes, &size) != 1 ||
+             offered_identities({bytes, size}, most_tickets + 1).size() <= most_tickets))
+            return SSL_CLIENT_HELLO_SUCCESS;
+    } catch (const std::bad_alloc&) { // which must not go through the library
+    }
     *alert = SSL_AD_ILLEGAL_PARAMETER;
     return SSL_CLIENT_HELLO_ERROR;
 }

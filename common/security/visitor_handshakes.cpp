@@ -120,9 +120,9 @@ private:
     public:
         Place(Worker& worker, Waiting& waiting, Clock::time_point deadline)
             : all_(worker.waiting_),
-              entry_(all_.insert(all_.end(), &waiting)),
               target_(std::make_shared<Waiting*>(&waiting)),
-              timer_(worker.io_, deadline)
+              timer_(worker.io_, deadline),
+              entry_(all_.insert(all_.end(), &waiting)) // the last, since what fails leaves none
         {
             timer_.async_wait([target = target_](std::error_code error) {
                 // The timer may have fired before it was cancelled.
@@ -142,9 +142,9 @@ private:
 
     private:
         std::list<Waiting*>& all_;
-        std::list<Waiting*>::iterator entry_;
         std::shared_ptr<Waiting*> target_;
         Timer timer_;
+        std::list<Waiting*>::iterator entry_;
     };
 
     awaitable<void> serve(Fd socket, Visit visit);

@@ -31,8 +31,7 @@ struct Servers {
 Servers read_servers(std::string_view text);
 
 // Why the ports outside are not those of these servers, each of which has one: "has a range of
-// ports on one side only"; empty: they are.
-// of a service with names, that there are several: it is one.
+// ports on one side only"; empty: they are. A service with names has one server.
 std::string mismatch(const Servers& servers, const std::optional<AddressRange>& outside,
                      const PublicNames& names);
 

@@ -64,7 +64,7 @@ awaitable<void> Acceptor::accept_visitors(FrontPointer front)
             co_await front->changed.wait();
             continue;
         }
-        if (!uses_.admission.is_full()) {
+        if (has_room(*front)) {
             front->full_since.reset();
         } else {
             const bool everyone_heard = co_await make_room(*front);
@@ -74,7 +74,7 @@ awaitable<void> Acceptor::accept_visitors(FrontPointer front)
             }
         }
         co_await listener.wait();
-        for (int i = 0; i < accept_batch && listener.is_open() && !uses_.admission.is_full(); ++i) {
+        for (int i = 0; i < accept_batch && listener.is_open() && has_room(*front); ++i) {
             std::error_code error;
             auto accepted = listener.accept(error);
             if (accepted) {
@@ -87,6 +87,12 @@ awaitable<void> Acceptor::accept_visitors(FrontPointer front)
             }
         }
     }
+}
+
+// Those of the HTTP address have places of their own.
+bool Acceptor::has_room(const Front& front) const
+{
+    return front.kind == Front::Kind::http || !uses_.admission.is_full();
 }
 
 // Leaves visitors in the kernel's queue until another leaves, but not for ever. Returns whether
@@ -177,11 +183,12 @@ awaitable<void> Acceptor::identify(FrontPointer front, Listener::Accepted accept
 void Acceptor::pass_on(const FrontPointer& front, Listener::Accepted accepted,
                        const tcp::endpoint& outside, Guard guard)
 {
-    if (front->kind == Front::Kind::http)
-        return uses_.http.take(front, std::move(accepted.socket), accepted.peer, outside);
     const ServicePointer* const only = front->only();
-    if (only == nullptr)
-        return uses_.tls.take(front, std::move(accepted.socket), accepted.peer, outside);
+    if (front->kind != Front::Kind::own || only == nullptr) {
+        NamedVisitors& named = front->kind == Front::Kind::http ? uses_.http : uses_.tls;
+        return named.take(
+            {std::move(accepted.socket), accepted.peer, outside, guard, front, Clock::now()});
+    }
     const ServicePointer service = *only;
     auto permit = uses_.admission.permit(*service, accepted.peer);
     if (permit)

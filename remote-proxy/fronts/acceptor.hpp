@@ -5,6 +5,7 @@
 #include "common/base/task_group.hpp"
 #include "common/transport/listener.hpp"
 #include "remote-proxy/fronts/front.hpp"
+#include "remote-proxy/fronts/newcomer.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/visitors/admission.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
@@ -20,9 +21,7 @@ public:
     NamedVisitors& operator=(const NamedVisitors&) = delete;
     virtual ~NamedVisitors() = default;
 
-    // `outside` is where it arrived.
-    virtual void take(const FrontPointer& front, Fd socket, const tcp::endpoint& peer,
-                      const tcp::endpoint& outside) = 0;
+    virtual void take(Newcomer newcomer) = 0;
 };
 
 // Asks those of a load balancer who they are, and passes all on: to the only service of the front,
@@ -50,6 +49,8 @@ public:
 
 private:
     static constexpr int accept_batch = 64; // then others have a turn
+
+    bool has_room(const Front& front) const;
 
     awaitable<void> accept_visitors(FrontPointer front);
     awaitable<bool> make_room(Front& front);

@@ -53,10 +53,18 @@ FrontPointer Fronts::listen(Listener listener)
 
 void Fronts::add(Front::Kind kind, Listener listener)
 {
-    const auto added = std::make_shared<Front>(io_.get_executor(), kind, std::move(listener));
-    added->listener.open();
-    all_.push_back(added);
-    on_new_(added);
+    all_.push_back(std::make_shared<Front>(io_.get_executor(), kind, std::move(listener)));
+}
+
+void Fronts::start()
+{
+    std::vector<FrontPointer> staying;
+    std::ranges::copy_if(all_, std::back_inserter(staying),
+                         [](const auto& each) { return each->kind != Front::Kind::own; });
+    for (const FrontPointer& each : staying)
+        each->listener.open();
+    for (const FrontPointer& each : staying)
+        on_new_(each);
 }
 
 std::vector<FrontPointer> Fronts::fronts_of(const Place& place) const
@@ -125,13 +133,13 @@ bool Fronts::has_open_service(const Front& front) const
     });
 }
 
-void Fronts::shut(const PublicService& service)
+void Fronts::shut(const PublicService& service, bool are_let_in)
 {
     const auto found = places_.find(service.number);
     if (found == places_.end() || !found->second.is_open)
         return;
     const FrontPointer own = found->second.own;
-    if (own && own->only() != nullptr)
+    if (are_let_in && own && own->only() != nullptr)
         on_shut_(own);
     found->second.is_open = false;
     if (own && !has_open_service(*own))
@@ -172,6 +180,8 @@ void Fronts::close_all()
         each->listener.close();
         each->changed.notify();
     }
+    for (auto& [number, place] : places_)
+        place.is_open = false;
 }
 
 const PublicService* Fronts::find_tls(std::string_view host) const

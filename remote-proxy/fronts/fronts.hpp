@@ -36,8 +36,11 @@ public:
     // The same, with a listener that is there.
     FrontPointer listen(Listener listener);
 
-    // One that stays. It takes visitors at once.
+    // One that stays, and takes visitors from start() on.
     void add(Front::Kind kind, Listener listener);
+
+    // Those that stay take visitors. Throws std::system_error.
+    void start();
 
     // The service is reached at its own front, or, null, by its names at all those of its kind.
     void add(const ServicePointer& service, const FrontPointer& own);
@@ -49,8 +52,9 @@ public:
     // opened.
     void open(const PublicService& service);
 
-    // They cannot; its address stays this program's.
-    void shut(const PublicService& service);
+    // They cannot; its address stays this program's. Those who have connected already are let in
+    // if `are_let_in`, else reset.
+    void shut(const PublicService& service, bool are_let_in);
 
     void close(const PublicService& service);
 

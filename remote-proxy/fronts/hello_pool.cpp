@@ -35,29 +35,53 @@ void HelloPool::wait(Newcomer newcomer, std::size_t bytes, std::size_t most)
 void HelloPool::watch(std::list<Waiting>::iterator place, std::size_t bytes)
 {
     const Fd& socket = place->newcomer.socket;
+    place->bytes = bytes;
     be_readable_from(socket, bytes);
     try {
-        place->wait = watch_.await(socket.get(), [this, place, bytes] { look(place, bytes); });
+        place->wait = watch_.await(socket.get(), [this, place] { look(place); });
     } catch (const std::system_error&) { // no memory for it
         hooks_.pushed_out(take(place));
     }
 }
 
-void HelloPool::look(std::list<Waiting>::iterator place, std::size_t bytes)
+void HelloPool::look(std::list<Waiting>::iterator place)
 {
     Newcomer& newcomer = place->newcomer;
     watch_.leave(place->wait, newcomer.socket.get());
     be_readable_from(newcomer.socket, 1);
-    const std::size_t more = hooks_.on_more(newcomer, bytes);
+    const std::size_t waited_for = place->bytes;
+    const std::size_t more = hooks_.on_more(newcomer, waited_for);
+    if (more > 0 && more == waited_for) { // watching it would call back at once
+        place->look_at = Clock::now() + patience;
+        later_.push_back(place);
+        return;
+    }
     if (more > 0)
         return watch(place, more);
     by_address_.erase(place->slot);
     waiting_.erase(place);
 }
 
+void HelloPool::look_again(Clock::time_point now)
+{
+    for (std::size_t left = later_.size(); left > 0 && *later_.front()->look_at <= now; --left) {
+        const auto place = later_.front();
+        later_.pop_front();
+        place->look_at.reset();
+        look(place);
+    }
+}
+
+std::optional<Clock::time_point> HelloPool::next_look() const
+{
+    return later_.empty() ? std::nullopt : later_.front()->look_at;
+}
+
 Newcomer HelloPool::take(std::list<Waiting>::iterator place)
 {
     watch_.leave(place->wait, place->newcomer.socket.get());
+    if (place->look_at)
+        std::erase(later_, place);
     by_address_.erase(place->slot);
     Newcomer taken = std::move(place->newcomer);
     waiting_.erase(place);

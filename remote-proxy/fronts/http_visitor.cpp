@@ -24,6 +24,7 @@ HttpVisitor::HttpVisitor(const asio::any_io_executor& executor, Fd socket,
     socket.release();
     socket_.non_blocking(true);
     send_without_delay(socket_.native_handle());
+    allow_clean_close(socket_.native_handle()); // what a listener accepts resets
 }
 
 awaitable<std::string_view> HttpVisitor::read(std::span<char> room, Clock::time_point limit)

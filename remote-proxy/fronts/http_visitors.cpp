@@ -120,6 +120,8 @@ awaitable<bool> HttpVisitors::exchange(Place& place, RequestReader& reader, int 
 {
     HttpVisitor& visitor = place.visitor;
     const auto answer = co_await next_answer(visitor, reader, count);
+    if (!answer && count > 1) // the one before may still be under way
+        co_await visitor.finish(buffer_, Clock::now() + limits_.farewell);
     if (!answer)
         co_return false;
     note(visitor, *answer);

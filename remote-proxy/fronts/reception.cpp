@@ -12,9 +12,21 @@ namespace {
 constexpr std::uint16_t https = 443;
 
 // As visitors reach it.
-std::uint16_t https_port_of(const FrontOptions& options)
+std::uint16_t https_port_of(const std::vector<std::pair<Front::Kind, Listener>>& listeners)
 {
-    return options.https.empty() ? https : options.https.front().port;
+    for (const auto& [kind, listener] : listeners) {
+        if (kind == Front::Kind::tls)
+            return listener.endpoint().port();
+    }
+    return https;
+}
+
+HttpLimits limits_of(const Reception::Uses& uses)
+{
+    HttpLimits limits;
+    limits.connections = uses.capacity.http_visitors();
+    limits.head = uses.options.handshake_timeout;
+    return limits;
 }
 
 void warn_of(const ServedCertificates& certificates)
@@ -52,7 +64,11 @@ Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions&
 Reception::Reception(Uses uses, Prepared prepared)
     : tickets_(std::move(prepared.tickets)),
       webroot_(std::move(prepared.webroot)),
-      staying_(std::move(prepared.listeners)),
+      rotation_(uses.io, std::chrono::minutes(10),
+                [this] {
+                    if (tickets_)
+                        tickets_->expire();
+                }),
       fronts_(
           uses.io, uses.options, [this](const FrontPointer& front) { acceptor_.accept(front); },
           [this](const FrontPointer& front) { acceptor_.accept_connected(front); }),
@@ -63,7 +79,7 @@ Reception::Reception(Uses uses, Prepared prepared)
              [&tallies = uses.tallies](std::string_view peer, std::string_view why) {
                  tallies.count(tallies.bad_requests, peer, why);
              }},
-            https_port_of(uses.options.fronts), HttpLimits()),
+            https_port_of(prepared.listeners), limits_of(uses)),
       at_http_(http_),
       acceptor_(
           {uses.options, uses.state, uses.tallies, uses.tasks, uses.admission, tls_, at_http_})
@@ -71,13 +87,8 @@ Reception::Reception(Uses uses, Prepared prepared)
     if (prepared.certificates)
         warn_of(*prepared.certificates);
     show(std::move(prepared.certificates));
-}
-
-void Reception::start()
-{
-    for (auto& [kind, listener] : staying_)
+    for (auto& [kind, listener] : prepared.listeners)
         fronts_.add(kind, std::move(listener));
-    staying_.clear();
 }
 
 std::shared_ptr<const ServedCertificates>

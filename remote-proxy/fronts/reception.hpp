@@ -8,6 +8,7 @@
 
 #include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
+#include "common/base/every.hpp"
 #include "common/base/task_group.hpp"
 #include "common/security/served_certificates.hpp"
 #include "common/transport/listener.hpp"
@@ -49,8 +50,8 @@ public:
 
     Reception(Uses uses, Prepared prepared);
 
-    // The addresses that stay take visitors.
-    void start();
+    // The addresses that stay take visitors. Throws std::system_error.
+    void start() { fronts_.start(); }
 
     Fronts& fronts() { return fronts_; }
 
@@ -96,10 +97,9 @@ private:
     public:
         explicit AtHttp(HttpVisitors& visitors) : visitors_(visitors) {}
 
-        void take(const FrontPointer&, Fd socket, const tcp::endpoint& peer,
-                  const tcp::endpoint&) override
+        void take(Newcomer newcomer) override
         {
-            visitors_.serve(std::move(socket), peer);
+            visitors_.serve(std::move(newcomer.socket), newcomer.peer);
         }
 
     private:
@@ -110,7 +110,7 @@ private:
 
     std::shared_ptr<TicketKeys> tickets_;
     std::unique_ptr<AcmeWebroot> webroot_;
-    std::vector<std::pair<Front::Kind, Listener>> staying_; // until start()
+    Every rotation_; // of keys that nobody uses
     Fronts fronts_;
     TlsVisitors tls_;
     HttpVisitors http_;

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "common/transport/socket.hpp"
@@ -40,6 +41,9 @@ std::string_view text_of(const std::array<char, 7>& alert)
 // that is coming. So whoever sends byte by byte is looked at for each record only.
 std::size_t needed(std::string_view seen)
 {
+    constexpr char handshake_record = 22;
+    if (seen.front() != handshake_record) // the method of an HTTP request
+        return seen.size() + 1;
     constexpr std::size_t header = 5;
     std::size_t record = 0; // where it begins
     while (seen.size() >= record + header) {
@@ -52,8 +56,15 @@ std::size_t needed(std::string_view seen)
     return std::min(record + header, most_hello_bytes);
 }
 
-// Says it, and ends the stream. What has been received is read first, or closing would reset the
-// connection, and the peer might not see it.
+// Whether its stream has ended, or is broken.
+bool has_left(const Fd& socket)
+{
+    pollfd look{socket.get(), POLLRDHUP, 0};
+    return ::poll(&look, 1, 0) != 0;
+}
+
+// Says it, and ends the stream. What has been received is read before closing, which would reset
+// the connection otherwise, and the peer might not see it.
 void say_last(Fd socket, std::string_view bytes)
 {
     allow_clean_close(socket.get());
@@ -79,15 +90,15 @@ TlsVisitors::TlsVisitors(Uses uses)
 {
 }
 
-void TlsVisitors::take(const FrontPointer& front, Fd socket, const tcp::endpoint& peer,
-                       const tcp::endpoint& outside)
+void TlsVisitors::take(Newcomer newcomer)
 {
-    Newcomer newcomer{std::move(socket), peer, outside, front, Clock::now()};
+    if (const ServicePointer* const only = newcomer.front->only())
+        return pass_on(*only, std::move(newcomer));
     const std::size_t more = look(newcomer, 0);
     if (more == 0)
         return;
     uses_.alarm.ring_by(newcomer.since + uses_.options.handshake_timeout);
-    pool_.wait(std::move(newcomer), more, uses_.capacity.looks());
+    pool_.wait(std::move(newcomer), more, most_waiting());
 }
 
 // How many bytes to wait for; 0: it has been taken.
@@ -96,15 +107,20 @@ std::size_t TlsVisitors::look(Newcomer& newcomer, std::size_t waited_for)
     static thread_local std::array<char, most_hello_bytes> room;
     const ssize_t size =
         ::recv(newcomer.socket.get(), room.data(), room.size(), MSG_PEEK | MSG_DONTWAIT);
-    if (size < 0 && errno == EAGAIN && waited_for == 0)
+    const bool is_empty = size < 0 && (errno == EAGAIN || errno == EINTR);
+    if (is_empty && waited_for == 0)
         return 1;
     const std::size_t seen = size > 0 ? static_cast<std::size_t>(size) : 0;
-    if (seen == 0 || seen < waited_for) { // its stream has ended, or is broken
+    if ((seen < waited_for || size == 0) && !is_empty && has_left(newcomer.socket)) {
         if (waited_for > 1 || size < 0)
             refuse(std::move(newcomer), Code::bad_hello, "it left within its hello");
         else
             newcomer.socket = Fd(); // a port scan, or a health check
         return 0;
+    }
+    if (seen < waited_for || seen == 0) {
+        uses_.alarm.ring_by(pool_.next_look().value_or(Clock::now() + HelloPool::patience));
+        return waited_for; // the kernel may wake early, where memory is short
     }
     const std::string_view bytes(room.data(), seen);
     const auto found = find_hello_name(bytes);
@@ -132,11 +148,22 @@ void TlsVisitors::route(Newcomer newcomer, const HelloName& hello)
         return refuse(std::move(newcomer), Code::unknown_host,
                       fmt::format("no service has the name {}", hello.name), alert);
     const ServicePointer service = *found;
-    if (uses_.state.stopping || !uses_.fronts.is_open(*service))
+    if (service->options.names.kind == ServiceKind::https && takes_visitors(*service))
+        return shake_hands(service, std::move(newcomer), hello.name);
+    pass_on(service, std::move(newcomer));
+}
+
+bool TlsVisitors::takes_visitors(const PublicService& service) const
+{
+    return !uses_.state.stopping && uses_.fronts.is_open(service);
+}
+
+// Nobody looks at what it has said.
+void TlsVisitors::pass_on(const ServicePointer& service, Newcomer newcomer)
+{
+    if (!takes_visitors(*service))
         return refuse(std::move(newcomer), Code::service_closed,
                       "its service takes no visitors now", {}, service.get());
-    if (service->options.names.kind == ServiceKind::https)
-        return shake_hands(service, std::move(newcomer), hello.name);
     auto permit = uses_.admission.permit(*service, newcomer.peer);
     if (!permit)
         return reset(newcomer.socket);
@@ -158,7 +185,7 @@ void TlsVisitors::shake_hands(const ServicePointer& service, Newcomer newcomer,
     const auto deadline = newcomer.since + uses_.options.handshake_timeout;
     // std::function wants to be copied.
     const auto kept = std::make_shared<VisitorLimits::Permit>(std::move(*permit));
-    handshakes_.begin(std::move(newcomer), certificates_, name, deadline, uses_.capacity.looks(),
+    handshakes_.begin(std::move(newcomer), certificates_, name, deadline, most_waiting(),
                       [this, service, kept](Newcomer back, VisitorHandshakes::Result result,
                                             bool was_pushed_out) {
                           finish(service, std::move(back), std::move(result), std::move(*kept),
@@ -170,6 +197,8 @@ void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
                          VisitorHandshakes::Result result, VisitorLimits::Permit permit,
                          bool was_pushed_out)
 {
+    if (uses_.state.stopped)
+        return reset(result.channel);
     if (result.channel.is_open())
         return admit(service, std::move(newcomer), std::move(result.channel), std::move(permit));
     if (was_pushed_out)
@@ -183,18 +212,20 @@ void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
 void TlsVisitors::admit(const ServicePointer& service, Newcomer newcomer, Channel channel,
                         VisitorLimits::Permit permit)
 {
-    if (service->retired || uses_.state.stopping) { // meanwhile
+    if (service->retired || !uses_.fronts.is_open(*service)) { // meanwhile
         reset(channel);
         return refuse(std::move(newcomer), Code::service_closed,
                       "its service takes no visitors now", {}, service.get());
     }
     if (uses_.admission.is_full()) {
         ++counts_.of(Code::no_room);
-        Fd socket = channel.release();
-        return uses_.admission.turn_away(service.get(), std::move(socket), newcomer.peer);
+        return uses_.admission.turn_away(service.get(), std::move(channel), newcomer.peer);
     }
     ++counts_.passed_on;
-    uses_.admission.admit(service, {std::move(channel), newcomer.peer, newcomer.outside, nullptr},
+    // What was looked at is known to be TLS.
+    const bool was_looked_at = !channel.is_encrypted() && newcomer.front->only() == nullptr;
+    const Guard guard = was_looked_at ? nullptr : newcomer.guard;
+    uses_.admission.admit(service, {std::move(channel), newcomer.peer, newcomer.outside, guard},
                           std::move(permit));
 }
 
@@ -237,6 +268,7 @@ void TlsVisitors::refuse(Newcomer newcomer, Code reason, std::string_view words,
 
 void TlsVisitors::expire(Clock::time_point now)
 {
+    pool_.look_again(now);
     constexpr int ended_per_turn = 64;
     for (int i = 0; i < ended_per_turn; ++i) {
         auto late = pool_.expire(now - uses_.options.handshake_timeout);
@@ -249,7 +281,10 @@ void TlsVisitors::expire(Clock::time_point now)
 std::optional<Clock::time_point> TlsVisitors::next_deadline() const
 {
     const auto oldest = pool_.oldest();
-    return oldest ? std::optional(*oldest + uses_.options.handshake_timeout) : std::nullopt;
+    if (!oldest)
+        return std::nullopt;
+    const auto limit = *oldest + uses_.options.handshake_timeout;
+    return std::min(limit, pool_.next_look().value_or(limit));
 }
 
 void TlsVisitors::stop()

@@ -44,8 +44,7 @@ public:
 
     explicit TlsVisitors(Uses uses);
 
-    void take(const FrontPointer& front, Fd socket, const tcp::endpoint& peer,
-              const tcp::endpoint& outside) override;
+    void take(Newcomer newcomer) override;
 
     // Those that visitors are shown from now on.
     void show(std::shared_ptr<const ServedCertificates> certificates)
@@ -61,6 +60,7 @@ public:
     int descriptor() const { return pool_.descriptor(); }
 
     // Resets those who have not said in time what they want, some in each call.
+    // Looks once more at hellos of which the kernel has told too early.
     void expire(Clock::time_point now);
 
     // When expire() has something to do.
@@ -71,12 +71,14 @@ public:
 
     const FrontCounts& counts() const { return counts_; }
 
-    // Connections that are not passed on yet.
-    std::size_t size() const { return pool_.size() + handshakes_.size(); }
-
 private:
     std::size_t look(Newcomer& newcomer, std::size_t waited_for);
     void route(Newcomer newcomer, const HelloName& hello);
+    bool takes_visitors(const PublicService& service) const;
+    void pass_on(const ServicePointer& service, Newcomer newcomer);
+
+    std::size_t most_waiting() const { return uses_.capacity.looks() / 2; }
+
     void shake_hands(const ServicePointer& service, Newcomer newcomer, const std::string& name);
     void finish(const ServicePointer& service, Newcomer newcomer, VisitorHandshakes::Result result,
                 VisitorLimits::Permit permit, bool was_pushed_out);

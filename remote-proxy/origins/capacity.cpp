@@ -11,6 +11,9 @@ namespace {
 // Connections that have not said who they are. A good one says so within a round trip.
 constexpr std::size_t most_handshakes = 1024;
 
+// What the threads for handshakes with visitors take for themselves.
+constexpr std::size_t most_of_handshake_threads = 8 * 4;
+
 // Connections at fronts. A silent one costs little, and waits for some seconds.
 constexpr std::size_t most_looks = 4096;
 
@@ -33,6 +36,12 @@ std::size_t Capacity::looks() const
     return std::clamp<std::size_t>(usable() / 4, 4, most_looks);
 }
 
+std::size_t Capacity::http_visitors() const
+{
+    constexpr std::size_t most = 1024;
+    return std::clamp<std::size_t>(usable() / 16, 4, most);
+}
+
 // A visitor takes two descriptors, its own and its data connection's. More of them than can be
 // served would leave none for the data connections, and then nobody would be served.
 std::size_t Capacity::visitors() const
@@ -42,9 +51,11 @@ std::size_t Capacity::visitors() const
     const std::size_t more_services = std::max<std::size_t>(listeners_, 1) - 1;
     // Each link may park one, however many others there are.
     const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
-    const bool has_fronts = !options_.fronts.https.empty() || !options_.fronts.http.empty();
-    const std::size_t looked_at = has_fronts ? looks() : 0;
-    const std::size_t taken = handshakes() + parked + more_links + more_services + looked_at;
+    const std::size_t looked_at =
+        options_.fronts.https.empty() ? 0 : looks() + most_of_handshake_threads;
+    const std::size_t at_http = options_.fronts.http.empty() ? 0 : http_visitors();
+    const std::size_t taken =
+        handshakes() + parked + more_links + more_services + looked_at + at_http;
     const std::size_t left = usable() - std::min(usable(), taken);
     return std::max<std::size_t>(1, left / 2);
 }

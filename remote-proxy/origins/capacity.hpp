@@ -29,8 +29,12 @@ public:
     // Of connections that have not said yet what they are.
     std::size_t handshakes() const;
 
-    // Of visitors of fronts who have not said which service they want.
+    // Of visitors of --https-addr who are not passed on yet: half of them have not said which
+    // service they want, with the others hands are being shaken.
     std::size_t looks() const;
+
+    // Of visitors of --http-addr.
+    std::size_t http_visitors() const;
 
     // Of visitors with their data connections, beside the links and services that there are now.
     std::size_t visitors() const;

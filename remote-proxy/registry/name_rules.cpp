@@ -81,6 +81,26 @@ std::string wanted_host(const NameRules& rules, const RegisteredOrigin& origin,
     return *host;
 }
 
+// However many one origin proxy has, as many are left for others.
+bool has_room(const ServiceList& services, const std::string& credential)
+{
+    const std::size_t all = services.size() - services.with_address();
+    return all + services.names_of_owner(credential) < most_services_with_names;
+}
+
+// A service of the options that has all names below another, among them this one. The domain gives
+// no right to cut one out of them.
+const RegisteredService* wider_of_options(const ServiceList& services, const std::string& host)
+{
+    for (std::size_t dot = host.find('.', is_wildcard_host(host) ? 2 : 0); dot != std::string::npos;
+         dot = host.find('.', dot + 1)) {
+        const RegisteredServicePointer there = services.with_host('*' + host.substr(dot));
+        if (there && there->source() == ServiceSource::options)
+            return there.get();
+    }
+    return nullptr;
+}
+
 // The service that has the name already; null: the name is free, or its owner is gone.
 struct Taken {
     std::optional<Declined> declined{};
@@ -122,12 +142,15 @@ const std::vector<std::string>& NameRules::hosts_of(const std::string& credentia
     return none;
 }
 
+bool NameRules::is_granted(const std::string& credential, std::string_view host) const
+{
+    return std::ranges::any_of(
+        hosts_of(credential), [host](const std::string& allowed) { return covers(allowed, host); });
+}
+
 bool NameRules::may_have(const std::string& credential, std::string_view host) const
 {
-    return is_label_of(host, domain) ||
-           std::ranges::any_of(hosts_of(credential), [host](const std::string& allowed) {
-               return covers(allowed, host);
-           });
+    return is_label_of(host, domain) || is_granted(credential, host);
 }
 
 // Where nobody has to prove anything only one may serve, since anybody could take part.
@@ -149,9 +172,6 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
     const PublicNames& wanted = origin.offers.at(name).names;
     if (auto objection = objection_to_names(rules, origin, wanted, trusts_anyone))
         return Declined{name, DeclineReason::not_allowed, std::move(*objection)};
-    if (services.size() >= most_services_with_names)
-        return Declined{name, DeclineReason::too_many,
-                        fmt::format("{} services are here already", services.size())};
     OpensNames opens{{wanted.kind}, services.opened_by(*origin.name, name)};
     const RegisteredServicePointer& own = opens.former;
     // What was asked for is compared, since a random name must stay.
@@ -160,7 +180,8 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
         for (std::size_t i = 0; i < wanted.hosts.size(); ++i) {
             const std::string& text = wanted.hosts[i];
             const bool keeps_random =
-                is_same && text.empty() && i < own->options.names.hosts.size();
+                is_same && text.empty() && i < own->options.names.hosts.size() &&
+                rules.may_have(origin.credential, own->options.names.hosts[i]);
             opens.names.hosts.push_back(wanted_host(
                 rules, origin, name, keeps_random ? own->options.names.hosts[i] : text));
         }
@@ -183,6 +204,11 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
             return own;
     }
     for (const std::string& host : opens.names.hosts) {
+        const RegisteredService* const wider = wider_of_options(services, host);
+        if (wider != nullptr && !rules.is_granted(origin.credential, host))
+            return Declined{name, DeclineReason::host_taken,
+                            fmt::format("{} is one of the names of the service \"{}\" here", host,
+                                        wider->options.name)};
         const RegisteredServicePointer there = services.with_host(host);
         if (!there || there == own)
             continue;
@@ -194,6 +220,10 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
         if (std::ranges::find(opens.gives_way, there) == opens.gives_way.end())
             opens.gives_way.push_back(there);
     }
+    if (!own && !has_room(services, origin.credential))
+        return Declined{name, DeclineReason::too_many,
+                        "too many services with names are here, and as many must be left for "
+                        "others"};
     return opens;
 }
 

@@ -23,6 +23,9 @@ struct NameRules {
     // Which names an origin proxy may have beside those below the domain.
     const std::vector<std::string>& hosts_of(const std::string& credential) const;
 
+    // By its own rights, without the domain.
+    bool is_granted(const std::string& credential, std::string_view host) const;
+
     bool may_have(const std::string& credential, std::string_view host) const;
 
     AllowedHosts allow_hosts{};
@@ -47,7 +50,7 @@ const RegisteredOrigin* holder_before(const RegisteredService& service,
 // The origin proxy has a service with these names from now on.
 struct OpensNames {
     PublicNames names;                                 // whole ones
-    RegisteredServicePointer former{};                 // its service with others; null: none
+    RegisteredServicePointer former{};                 // its service with other names; null: none
     std::vector<RegisteredServicePointer> gives_way{}; // had one of them, and their owners are gone
 };
 

@@ -1,10 +1,13 @@
 #include "remote-proxy/registry/offer_answers.hpp"
 
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "common/base/error.hpp"
+#include "common/transport/host_name.hpp"
 #include "common/transport/socket.hpp"
 
 namespace tunnel {
@@ -14,6 +17,16 @@ namespace {
 constexpr std::string_view another_address = "its origin proxy wants another address";
 constexpr std::string_view no_port = "no port of those that this origin proxy may open is free";
 
+// Any text may stand there.
+bool are_of_sane_size(const PublicNames& names)
+{
+    constexpr std::string_view longest_beside = "*.."; // of a pattern, and a final dot
+    return names.hosts.size() <= most_hosts &&
+           std::ranges::all_of(names.hosts, [&](const std::string& host) {
+               return host.size() <= longest_host_name + longest_beside.size();
+           });
+}
+
 } // namespace
 
 void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_point now)
@@ -21,6 +34,14 @@ void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_poi
     RegisteredOrigin* const origin = registry_.find(link);
     if (origin == nullptr || !origin->offers_services)
         return;
+    if (!are_of_sane_size(offer.names)) { // of what is declined nothing is kept
+        const Declined no{offer.service, DeclineReason::host_not_allowed,
+                          fmt::format("a service may have {} names, each of {} characters",
+                                      most_hosts, longest_host_name),
+                          offer.number};
+        registry_.want(effect::Tell{link, no});
+        return;
+    }
     if (!origin->offers.contains(offer.service) && origin->offers.size() >= most_offers) {
         const Declined no{offer.service, DeclineReason::too_many,
                           fmt::format("an origin proxy may offer {} services", most_offers),
@@ -30,7 +51,7 @@ void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_poi
     }
     RegisteredOrigin::Offered& offered = origin->offers[offer.service];
     offered.outside_address = offer.outside_address;
-    offered.names = offer.names;
+    offered.names = offer.names.given() ? offer.names : PublicNames();
     offered.number = offer.number;
     consider({link, offer.service}, true, now);
 }

@@ -127,7 +127,8 @@ void must_leave_room(const ServiceList& services, const OfferRules& rules,
     const std::size_t own =
         services.count_of_owner(credential) -
         static_cast<std::size_t>(std::ranges::count_if(opens.gives_way, is_its));
-    const std::size_t leaving = opens.former ? 2 : 0; // it is among both
+    const bool gives_one_up = opens.former && opens.former->has_address();
+    const std::size_t leaving = gives_one_up ? 2 : 0; // it is among both
     if (open + own < rules.most_services + leaving)
         return;
     fail(std::make_error_code(std::errc::too_many_files_open),
@@ -187,7 +188,7 @@ OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins&
     if (own) {
         if (const auto* const holder = holder_before(*own, origins, origin.link, false))
             return contested_service(*own, *holder, *origin.name);
-        if (own->options.outside_address == opens.address &&
+        if (own->has_address() && own->options.outside_address == opens.address &&
             contains(rules.ports_of(origin.credential), own->where.port()))
             return own;
     }

@@ -83,26 +83,28 @@ void Registry::note_deadline(std::optional<Clock::time_point> time)
 std::optional<Clock::time_point> Registry::next_deadline() const
 {
     std::optional<Clock::time_point> next = holders_.next();
-    for (const auto& [name, service] : services_)
-        keep_earlier(next, service->outage_ends);
+    keep_earlier(next, services_.next_outage());
     return next;
 }
 
 std::vector<RegisteredServicePointer> Registry::outages_over(Clock::time_point now) const
 {
-    std::vector<RegisteredServicePointer> over;
-    for (const auto& [name, service] : services_) {
-        if (service->outage_ends && now >= *service->outage_ends)
-            over.push_back(service);
-    }
-    return over;
+    return services_.outages_over(now);
 }
 
 void Registry::end_outage(const RegisteredServicePointer& service, Clock::time_point now)
 {
-    service->outage_ends.reset();
-    if (service->owner && service->links.empty())
+    services_.set_outage(service, std::nullopt);
+    if (!service->owner || !service->links.empty())
+        return;
+    // Its name stays its own for longer than visitors wait; a port is worth more to others.
+    const auto kept_until = service->deserted + rules_.names.kept_for;
+    if (!service->has_address() && now < kept_until) {
+        services_.set_outage(service, kept_until);
+        note_deadline(kept_until);
+    } else {
         close(service, "its origin proxy did not come back", now);
+    }
 }
 
 void Registry::ask(std::uint64_t link, Clock::time_point now)
@@ -133,7 +135,8 @@ void Registry::expire(Clock::time_point now, bool log_ins_wait)
         // It is free at once for those who have waited.
         for (const RegisteredServicePointer& service : its) {
             if (service->links.empty())
-                service->deserted -= rules_.probe_timeout;
+                service->deserted -=
+                    std::max<Clock::duration>(rules_.probe_timeout, rules_.names.kept_for);
         }
     }
     for (const std::uint64_t link : due.unwanted)
@@ -222,7 +225,7 @@ void Registry::set_drained(std::uint64_t link, bool drained, Clock::time_point n
         if (service->is_served)
             continue;
         // Nobody is left, and nobody is waited for.
-        service->outage_ends = now;
+        services_.set_outage(service, now);
         note_deadline(now);
     }
 }
@@ -260,9 +263,8 @@ RegisteredServicePointer Registry::add(RemoteService options, const tcp::endpoin
                                        std::shared_ptr<const OriginName> owner,
                                        std::optional<PublicTunnel> tunnel)
 {
-    RegisteredServicePointer service = services_.add(std::move(options), where);
-    service->owner = std::move(owner);
-    service->tunnel = std::move(tunnel);
+    RegisteredServicePointer service =
+        services_.add(std::move(options), where, std::move(owner), std::move(tunnel));
     service->drained = saved_.drained_services.contains(service->lasting_name());
     if (service->tunnel)
         consider_all(service->tunnel->client, service->tunnel->service);
@@ -271,8 +273,7 @@ RegisteredServicePointer Registry::add(RemoteService options, const tcp::endpoin
 
 void Registry::attach(const RegisteredServicePointer& service, std::uint64_t link)
 {
-    if (!service->is_served_by(link))
-        service->links.push_back(link);
+    services_.attach(service, link);
     service->is_served = has_taker(*service);
     begin_again(service, link);
 }
@@ -280,7 +281,7 @@ void Registry::attach(const RegisteredServicePointer& service, std::uint64_t lin
 void Registry::detach(const RegisteredServicePointer& service, const RegisteredOrigin& origin,
                       Clock::time_point now, const Departure* departure)
 {
-    std::erase(service->links, origin.link);
+    services_.detach(service, origin.link);
     service->is_served = has_taker(*service);
     want(effect::Serve{service, origin.link});
     if (service->is_served)
@@ -289,7 +290,8 @@ void Registry::detach(const RegisteredServicePointer& service, const RegisteredO
     const bool is_goodbye = departure != nullptr && !departure->goodbye.empty();
     const Clock::duration patience = rules_.pairing_timeout;
     service->absence = reason_of(origin.name->shown(), departure);
-    service->outage_ends = now + (is_goodbye ? std::min(patience, time_of_restart) : patience);
+    services_.set_outage(service,
+                         now + (is_goodbye ? std::min(patience, time_of_restart) : patience));
     note_deadline(*service->outage_ends);
     if (!service->links.empty())
         return;
@@ -304,7 +306,9 @@ void Registry::close(const RegisteredServicePointer& service, std::string_view w
     service->is_open = false;
     const Report how = service->owner ? report(service->owner->credential(), now) : Report::line;
     const std::string& offer = service->options.offer();
-    for (const std::uint64_t link : std::exchange(service->links, {})) {
+    const std::vector<std::uint64_t> links = service->links;
+    for (const std::uint64_t link : links) {
+        services_.detach(service, link);
         RegisteredOrigin& origin = origins_.at(link);
         const auto offered = origin.offers.find(offer);
         if (service->tunnel) // it may have the same service still, elsewhere
@@ -353,7 +357,7 @@ void Registry::begin_again(const RegisteredServicePointer& service, std::uint64_
     want(effect::Serve{service, link});
     if (!service->is_served)
         return;
-    service->outage_ends.reset();
+    services_.set_outage(service, std::nullopt);
     service->absence.clear();
 }
 

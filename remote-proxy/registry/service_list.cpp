@@ -69,16 +69,19 @@ std::string ServiceList::name_for(const OriginName& origin, const std::string& n
 
 std::vector<RegisteredServicePointer> ServiceList::served_by(std::uint64_t link) const
 {
-    return services_where(*this, [link](const auto& each) { return each.is_served_by(link); });
+    const auto found = by_link_.find(link);
+    return found == by_link_.end() ? std::vector<RegisteredServicePointer>() : found->second;
 }
 
 std::vector<RegisteredServicePointer> ServiceList::tunnels_to(const OriginName& origin,
                                                               const std::string& offer) const
 {
-    return services_where(*this, [&](const auto& each) {
-        return each.tunnel && each.tunnel->service == offer &&
-               origin.answers_to(each.tunnel->client);
-    });
+    std::vector<RegisteredServicePointer> found;
+    for (const auto& [name, service] : tunnels_) {
+        if (service->tunnel->service == offer && origin.answers_to(service->tunnel->client))
+            found.push_back(service);
+    }
+    return found;
 }
 
 std::vector<RegisteredServicePointer> ServiceList::at(const tcp::endpoint& where) const
@@ -89,10 +92,14 @@ std::vector<RegisteredServicePointer> ServiceList::at(const tcp::endpoint& where
 
 std::size_t ServiceList::count_of_owner(const std::string& credential) const
 {
-    return static_cast<std::size_t>(std::ranges::count_if(all_, [&credential](const auto& entry) {
-        const auto& owner = entry.second->owner;
-        return owner && owner->credential() == credential;
-    }));
+    const auto found = owned_.find(credential);
+    return found == owned_.end() ? 0 : found->second.with_address;
+}
+
+std::size_t ServiceList::names_of_owner(const std::string& credential) const
+{
+    const auto found = owned_.find(credential);
+    return found == owned_.end() ? 0 : found->second.with_names;
 }
 
 std::optional<std::string> ServiceList::meant_by(const std::string& name) const
@@ -154,22 +161,89 @@ void ServiceList::rename(const RegisteredServicePointer& service, PublicNames na
     index(service);
 }
 
-RegisteredServicePointer ServiceList::add(RemoteService options, const tcp::endpoint& where)
+RegisteredServicePointer ServiceList::add(RemoteService options, const tcp::endpoint& where,
+                                          std::shared_ptr<const OriginName> owner,
+                                          std::optional<PublicTunnel> tunnel)
 {
-    auto service = std::make_shared<RegisteredService>(
-        RegisteredService{++latest_, std::move(options), where});
-    all_[service->options.name] = service;
+    auto service = std::make_shared<RegisteredService>(RegisteredService{
+        ++latest_, std::move(options), where, std::move(owner), std::move(tunnel)});
+    const std::string& name = service->options.name;
+    all_[name] = service;
+    if (service->tunnel)
+        tunnels_[name] = service;
     index(service);
-    with_address_ += is_at_address(service->options) ? 1 : 0;
+    count(*service, true);
     return service;
 }
 
+// The links that serve it are the caller's to detach.
 void ServiceList::remove(const RegisteredService& service)
 {
+    set_outage(find(service.options.name), std::nullopt);
     drop_index(service);
-    with_address_ -= is_at_address(service.options) ? 1 : 0;
+    count(service, false);
+    tunnels_.erase(service.options.name);
     all_.erase(service.options.name);
     ++removed_;
+}
+
+void ServiceList::count(const RegisteredService& service, bool is_new)
+{
+    const auto change = [is_new](std::size_t& number) { is_new ? ++number : --number; };
+    const bool is_at = is_at_address(service.options);
+    if (is_at)
+        change(with_address_);
+    if (!service.owner)
+        return;
+    const auto owned = owned_.try_emplace(service.owner->credential()).first;
+    change(is_at ? owned->second.with_address : owned->second.with_names);
+    if (owned->second.with_address + owned->second.with_names == 0)
+        owned_.erase(owned);
+}
+
+void ServiceList::attach(const RegisteredServicePointer& service, std::uint64_t link)
+{
+    if (service->is_served_by(link))
+        return;
+    service->links.push_back(link);
+    by_link_[link].push_back(service);
+}
+
+void ServiceList::detach(const RegisteredServicePointer& service, std::uint64_t link)
+{
+    std::erase(service->links, link);
+    const auto found = by_link_.find(link);
+    if (found == by_link_.end())
+        return;
+    std::erase(found->second, service);
+    if (found->second.empty())
+        by_link_.erase(found);
+}
+
+void ServiceList::set_outage(const RegisteredServicePointer& service,
+                             std::optional<Clock::time_point> ends)
+{
+    if (service->outage_ends)
+        outages_.erase({*service->outage_ends, service});
+    service->outage_ends = ends;
+    if (ends)
+        outages_.insert({*ends, service});
+}
+
+std::optional<Clock::time_point> ServiceList::next_outage() const
+{
+    return outages_.empty() ? std::nullopt : std::optional(outages_.begin()->first);
+}
+
+std::vector<RegisteredServicePointer> ServiceList::outages_over(Clock::time_point now) const
+{
+    std::vector<RegisteredServicePointer> over;
+    for (const auto& [ends, service] : outages_) {
+        if (ends > now)
+            break;
+        over.push_back(service);
+    }
+    return over;
 }
 
 } // namespace tunnel

@@ -5,8 +5,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/base/asio.hpp"
@@ -52,8 +54,10 @@ public:
     // Those that share the address or a part of it.
     std::vector<RegisteredServicePointer> at(const tcp::endpoint& where) const;
 
-    // Those that origin proxies with this credential, as it is shown, have opened.
+    // Those with addresses, and those with names, that origin proxies with this credential, as it
+    // is shown, have opened.
     std::size_t count_of_owner(const std::string& credential) const;
+    std::size_t names_of_owner(const std::string& credential) const;
 
     // The name of the service that is meant by this one: its own; or, of one that an origin proxy
     // has opened, that with all names of the origin proxy, or what that calls it, if no other is
@@ -66,18 +70,44 @@ public:
     // How many have been removed: an address may be free that was not before.
     std::uint64_t removed() const { return removed_; }
 
-    RegisteredServicePointer add(RemoteService options, const tcp::endpoint& where);
+    RegisteredServicePointer add(RemoteService options, const tcp::endpoint& where,
+                                 std::shared_ptr<const OriginName> owner = {},
+                                 std::optional<PublicTunnel> tunnel = {});
     void remove(const RegisteredService& service);
+
+    // The origin proxy of this link serves it from now on, or does not.
+    void attach(const RegisteredServicePointer& service, std::uint64_t link);
+    void detach(const RegisteredServicePointer& service, std::uint64_t link);
+
+    // Its outage ends then. nullopt: there is none.
+    void set_outage(const RegisteredServicePointer& service, std::optional<Clock::time_point> ends);
+
+    // The next end of an outage.
+    std::optional<Clock::time_point> next_outage() const;
+
+    // Those whose outage has ended.
+    std::vector<RegisteredServicePointer> outages_over(Clock::time_point now) const;
 
     // Its names are others from now on.
     void rename(const RegisteredServicePointer& service, PublicNames names);
 
 private:
+    // How many services of one credential there are.
+    struct Owned {
+        std::size_t with_address = 0;
+        std::size_t with_names = 0;
+    };
+
+    void count(const RegisteredService& service, bool is_new);
     void index(const RegisteredServicePointer& service);
     void drop_index(const RegisteredService& service);
 
     Map all_;
     std::unordered_map<std::string, RegisteredServicePointer> hosts_;
+    std::map<std::string, RegisteredServicePointer> tunnels_;
+    std::map<std::string, Owned> owned_; // by credentials
+    std::map<std::uint64_t, std::vector<RegisteredServicePointer>> by_link_;
+    std::set<std::pair<Clock::time_point, RegisteredServicePointer>> outages_;
     std::uint64_t latest_ = 0;
     std::size_t with_address_ = 0;
     std::uint64_t removed_ = 0;

@@ -24,15 +24,15 @@ std::vector<std::uint16_t> ports_in(const PortRanges& ranges)
     return ports;
 }
 
-// 50 bits, which nobody guesses, in letters and digits that cannot be taken for others.
+// Some 49 bits, which nobody guesses, in letters and digits that cannot be taken for others.
 std::string random_label()
 {
-    constexpr std::string_view characters = "abcdefghjkmnpqrstuvwxyz23456789-";
+    constexpr std::string_view characters = "abcdefghjkmnpqrstuvwxyz23456789";
     constexpr std::size_t size = 10;
     const RandomBytes random = random_bytes();
     std::string label;
     for (std::size_t i = 0; i < size; ++i)
-        label += characters[random[i] % (characters.size() - 1)];
+        label += characters[random[i] % characters.size()];
     return label;
 }
 
@@ -243,7 +243,7 @@ void PublicServices::set_drained(const RegisteredServicePointer& service, bool d
 {
     const ServicePointer its = find(*service);
     if (drained) {
-        fronts_.shut(*its);
+        fronts_.shut(*its, true);
         registry_.shut(*service);
         registry_.drain(*service);
         return;
@@ -329,7 +329,7 @@ void PublicServices::expire(Clock::time_point now)
         if (fronts_.is_open(*service))
             log::warn("no origin proxy came back: refusing visitors",
                       {{"outside", each->outside()}});
-        fronts_.shut(*service);
+        fronts_.shut(*service, false);
         registry_.shut(*each);
         if (visitors_.end_waiting_for_deserted(*service)) // else the next turn goes on
             registry_.end_outage(each, now);

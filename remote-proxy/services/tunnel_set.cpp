@@ -103,8 +103,10 @@ void TunnelSet::must_fit(const std::vector<PublicTunnel>& wanted) const
                                                  "here: give its own service --proxy-protocol",
                                                  log::escape(each.client)));
     }
-    const auto staying = static_cast<std::size_t>(
-        std::ranges::count_if(present, [](const auto& entry) { return !entry.second->tunnel; }));
+    const auto staying =
+        static_cast<std::size_t>(std::ranges::count_if(present, [](const auto& entry) {
+            return !entry.second->tunnel && entry.second->has_address();
+        }));
     if (!wanted.empty() && staying + wanted.size() > capacity_.services())
         throw SteeringError(507, "there are too few descriptors for so many: raise the remote "
                                  "proxy's limit of them");
@@ -148,7 +150,7 @@ void TunnelSet::open_missing()
             services_.saved().forget(each);
             continue;
         }
-        if (present.size() >= capacity_.services()) {
+        if (present.with_address() >= capacity_.services()) {
             tallies_.count(tallies_.missing_tunnels, each.key(), "there are too few descriptors");
             break;
         }

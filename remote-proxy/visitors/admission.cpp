@@ -18,12 +18,13 @@ Admission::Admission(Uses uses, Hooks hooks)
 {
 }
 
-void Admission::turn_away(const PublicService* service, Fd socket, const tcp::endpoint& peer)
+void Admission::turn_away(const PublicService* service, Channel channel,
+                          const tcp::endpoint& peer)
 {
     const Reason why{Code::no_room, "no descriptors left for more visitors"};
     tallies_.count(tallies_.no_room, to_string(peer), why.text);
     records_.note_refusal(service, to_string(peer), why, true);
-    reset(socket);
+    reset(channel);
 }
 
 // Whether a visitor from this address may wait. A service may fill a quarter of the room only, so

@@ -63,7 +63,7 @@ public:
     void admit(const ServicePointer& service, Arrival arrival, VisitorLimits::Permit permit);
 
     // Resets a connection for which there are no descriptors. Null: of no service that is known.
-    void turn_away(const PublicService* service, Fd socket, const tcp::endpoint& peer);
+    void turn_away(const PublicService* service, Channel channel, const tcp::endpoint& peer);
 
     // A visitor is here while it lives whose PROXY header has not arrived yet.
     Counted count_unidentified() { return Counted(unidentified_); }
