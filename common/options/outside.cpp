@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "common/base/log.hpp"
+#include "common/options/document.hpp"
 #include "common/options/value_readers.hpp"
 #include "common/transport/host_name.hpp"
 
@@ -14,6 +15,8 @@ namespace tunnel {
 namespace {
 
 constexpr std::string_view behind_kind = "://";
+constexpr const char* kind_key = "kind";
+constexpr const char* hosts_key = "hosts";
 
 std::uint16_t usual_port(ServiceKind kind)
 {
@@ -71,6 +74,14 @@ Outside read_outside(std::string_view text)
     return {std::nullopt, {kind, {read_host_of(kind, rest)}}};
 }
 
+bool OutsideKeys::lacks_something_of(const Setting& table) const
+{
+    const bool has_outside =
+        table.find(outside_key) != nullptr || table.find(outside_addr_key) != nullptr;
+    return (has_outside && !outside) || (table.find(kind_key) != nullptr && !kind) ||
+           (table.find(hosts_key) != nullptr && hosts.empty());
+}
+
 Outside OutsideKeys::combined() const
 {
     Outside all = outside.value_or(Outside());
@@ -106,10 +117,10 @@ OptionList describe(OutsideKeys& keys)
              "Where visitors connect to: a port, or https://NAME or tls://NAME on a port that "
              "services share"},
             {outside_addr_key, as_text(outside_syntax, take), "The same"},
-            {"kind", kind,
+            {kind_key, kind,
              "What visitors speak. tls: it ends at the origin server; https: it ends at the "
              "remote proxy"},
-            {"hosts", as_list("NAME", take_host),
+            {hosts_key, as_list("NAME", take_host),
              "The names under which visitors find it, where the kind is not tcp"}};
 }
 

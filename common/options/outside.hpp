@@ -37,6 +37,9 @@ struct OutsideKeys {
     std::optional<ServiceKind> kind{};
     std::vector<std::string> hosts{};
 
+    // A key of the table has not been understood, of which enough was said.
+    bool lacks_something_of(const Setting& table) const;
+
     // All of them together. Throws std::invalid_argument.
     Outside combined() const;
 };

@@ -25,7 +25,7 @@ void read_service(const Setting& setting, OriginOptions& options, std::vector<Li
     TableReader reader(setting, called, problems);
     reader.read(describe(table));
     reader.finish();
-    if (!table.servers)
+    if (!table.servers || table.outside.lacks_something_of(setting))
         return;
     Outside outside;
     try {
@@ -34,8 +34,10 @@ void read_service(const Setting& setting, OriginOptions& options, std::vector<Li
         problems.add(setting.place, fmt::format("{} {}", called, error.what()));
     }
     if (const std::string wrong = mismatch(*table.servers, outside.addresses, outside.names);
-        !wrong.empty())
+        !wrong.empty()) {
         problems.add(setting.place, fmt::format("{} {}", called, wrong));
+        return;
+    }
     if (outside.addresses) {
         const Setting* const key = setting.find(outside_key);
         listening.push_back(

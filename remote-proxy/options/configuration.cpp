@@ -40,6 +40,8 @@ void check_origin(const std::string& name, const std::vector<std::string>& known
 void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptions& options,
                   std::vector<Listening>& listening, Problems& problems)
 {
+    if (table.outside.lacks_something_of(setting))
+        return;
     const std::string called = "services." + setting.key;
     Outside outside;
     try {
@@ -63,8 +65,6 @@ void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptio
                                  called));
         return;
     }
-    if (!outside.addresses) // was said
-        return;
     listening.push_back({called, address->place, *outside.addresses});
     for (std::size_t place = 0; place < outside.addresses->size; ++place) {
         RemoteService& added = options.services.emplace_back(table.service);
