@@ -22,7 +22,26 @@ struct RegistryHouse {
         rules.probe_timeout = std::chrono::seconds(2);
         rules.pairing_timeout = std::chrono::seconds(10);
         rules.heartbeat_interval = std::chrono::seconds(5);
+        rules.names.domain = "d.example";
+        rules.names.where = at(443);
+        rules.names.has_front = true;
+        rules.names.has_certificate = [this](std::string_view host) {
+            return !uncertified.contains(host);
+        };
+        rules.names.random_label = [this] { return "random" + std::to_string(++labels); };
+        rules.names.kept_for = rules.pairing_timeout;
         registry.change_rules(rules);
+    }
+
+    // A reload that changes what the options say of names.
+    template <class Change>
+    void reloads(const Change& change)
+    {
+        OfferRules rules = registry.rules();
+        change(rules.names);
+        registry.change_rules(rules);
+        answers.reconsider_all();
+        settle();
     }
 
     // Logs in, and is known by its number from now on.
@@ -47,6 +66,14 @@ struct RegistryHouse {
                 std::uint64_t number = 1)
     {
         answers.offer(link, {name, wanted, number}, now);
+        settle();
+    }
+
+    // Visitors are to come by these names.
+    void claims(std::uint64_t link, const std::string& name, ServiceKind kind,
+                std::vector<std::string> hosts, std::uint64_t number = 1)
+    {
+        answers.offer(link, {name, {}, number, {kind, std::move(hosts)}}, now);
         settle();
     }
 
@@ -82,6 +109,16 @@ struct RegistryHouse {
         options.origins = std::move(origins);
         taken.insert(port);
         return registry.add(std::move(options), at(port));
+    }
+
+    // One with names.
+    RegisteredServicePointer has(const std::string& name, PublicNames names,
+                                 std::vector<std::string> origins = {})
+    {
+        RemoteService options{name, {}};
+        options.names = std::move(names);
+        options.origins = std::move(origins);
+        return registry.add(std::move(options), registry.rules().names.where);
     }
 
     RegisteredServicePointer has_tunnel(std::uint16_t port, const std::string& client,
@@ -129,6 +166,13 @@ struct RegistryHouse {
         return std::get<Declined>(frames[link].back()).reason;
     }
 
+    // The service that visitors find under this name; empty: none.
+    std::string with_host(const std::string& host) const
+    {
+        const auto service = registry.services().with_host(host);
+        return service ? service->options.name : std::string();
+    }
+
     std::vector<std::string> names() const
     {
         std::vector<std::string> all;
@@ -147,6 +191,8 @@ struct RegistryHouse {
     std::set<std::uint16_t> cannot_open;                // those of them that take no connections
     std::size_t effects = 0;                            // so far
     std::size_t searches = 0;                           // for any port
+    std::size_t labels = 0;                             // that were made up
+    std::set<std::string, std::less<>> uncertified;     // hosts without a certificate
     std::map<std::uint64_t, std::vector<Frame>> frames; // by links
     std::vector<std::uint64_t> asked;
     std::vector<std::uint64_t> dropped;     // silent or dismissed
@@ -173,6 +219,12 @@ private:
         answers.cannot_listen(in_use(), now);
     }
 
+    void perform(const effect::Route&)
+    {
+        if (answers.listening(registry.rules().names.where, now))
+            answers.go_on(now);
+    }
+
     void perform(const effect::Open& wanted)
     {
         if (cannot_open.contains(wanted.service->where.port()))
@@ -183,7 +235,8 @@ private:
 
     void perform(const effect::Close& closing)
     {
-        taken.erase(closing.service->where.port());
+        if (closing.service->has_address())
+            taken.erase(closing.service->where.port());
         closed.push_back(closing.service->options.name);
     }
 
