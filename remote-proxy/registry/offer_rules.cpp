@@ -8,6 +8,7 @@
 
 #include "common/base/error.hpp"
 #include "common/options/key_names.hpp"
+#include "common/transport/host_name.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/options/whole_names.hpp"
 
@@ -52,7 +53,8 @@ std::optional<Declined> objection_to_serving(const RegisteredService& service,
         return std::nullopt;
     const PublicNames& names = service.options.names;
     const auto is_its = [&names, &rules](const std::string& host) {
-        return std::ranges::find(names.hosts, whole_host(host, rules.domain)) != names.hosts.end();
+        const auto whole = canonical_host_pattern(whole_host(host, rules.domain));
+        return whole && std::ranges::find(names.hosts, *whole) != names.hosts.end();
     };
     if (names.given() && wanted.empty() && offer.names.kind == names.kind &&
         std::ranges::all_of(offer.names.hosts, is_its))
