@@ -35,6 +35,22 @@ WantedService wanted(std::string name, std::string_view host, std::uint16_t port
     return {std::move(name), {std::string(host), port}, place(host, port)};
 }
 
+// One that shares a front.
+PresentService named(std::string name, From from, std::vector<std::string> hosts)
+{
+    PresentService service{std::move(name), from};
+    service.where = place("0.0.0.0", 443);
+    service.names = {ServiceKind::tls, std::move(hosts)};
+    return service;
+}
+
+WantedService wanted(std::string name, std::vector<std::string> hosts)
+{
+    WantedService service{std::move(name)};
+    service.names = {ServiceKind::tls, std::move(hosts)};
+    return service;
+}
+
 // "name: why", in the order of the plan.
 std::string closing(const ServicePlan& plan)
 {
@@ -154,4 +170,91 @@ TEST_CASE("a thousand tunnels at as many addresses of one port are planned in no
     const auto plan = plan_services(all, From::management, others);
     CHECK(plan.closing.size() == 1000);
     CHECK(plan.at_once.size() == 1000);
+}
+
+// ---- Names
+
+TEST_CASE("a service with names stays when only these change, and closes when it gets a port")
+{
+    const std::vector<PresentService> web = {named("web", From::options, {"a.example"})};
+    const auto other =
+        plan_services(web, From::options, {wanted("web", {"b.example", "a.example"})});
+    CHECK(closing(other) == "");
+    CHECK(other.staying == Places{0});
+
+    const auto port = plan_services(web, From::options, {wanted("web", "0.0.0.0", 443)});
+    CHECK(closing(port) == "web: its address has changed in the options");
+    CHECK(port.at_once == Places{0}); // the one that closes listened nowhere
+    const auto back = plan_services({present("web", From::options, "0.0.0.0", 443)}, From::options,
+                                    {wanted("web", {"a.example"})});
+    CHECK(closing(back) == "web: its address has changed in the options");
+    CHECK(back.at_once == Places{0});
+    CHECK(closing(plan_services(web, From::options, {})) == "web: it is gone from the options");
+}
+
+TEST_CASE("a service with names never waits for an address, and none waits for it")
+{
+    const std::vector<PresentService> all = {named("a", From::options, {"a.example"}),
+                                             named("b", From::options, {"b.example"}),
+                                             present("ssh", From::options, "0.0.0.0", 443)};
+    const auto plan = plan_services(
+        all, From::options, {wanted("c", {"a.example", "b.example"}), wanted("d", {"d.example"})});
+    CHECK(plan.closing.size() == 3);
+    CHECK(plan.afterwards.empty());
+    CHECK(plan.at_once == Places{0, 1});
+    const auto listens =
+        plan_services({all[0], all[1]}, From::options, {wanted("ssh", "0.0.0.0", 443)});
+    CHECK(listens.at_once == Places{0});
+}
+
+TEST_CASE("two services of the options may change names with each other")
+{
+    const std::vector<PresentService> two = {named("a", From::options, {"a.example"}),
+                                             named("b", From::options, {"b.example"})};
+    const auto plan =
+        plan_services(two, From::options, {wanted("a", {"b.example"}), wanted("b", {"a.example"})});
+    CHECK(closing(plan) == "");
+    CHECK(plan.staying == Places{0, 1});
+}
+
+TEST_CASE("what an origin proxy has claimed goes before a service of the options with its name")
+{
+    std::vector<PresentService> all = {named("roof/a", From::origin, {"x.example", "a.example"}),
+                                       named("roof/b", From::origin, {"*.example"})};
+    const auto plan = plan_services(all, From::options, {wanted("web", {"a.example"})});
+    CHECK(closing(plan) == "roof/a: the options name a service with its name");
+    CHECK(plan.at_once == Places{0});
+    SUBCASE("also if the service of the options is there already, and gets that name")
+    {
+        all.push_back(named("web", From::options, {"w.example"}));
+        const auto later = plan_services(all, From::options, {wanted("web", {"a.example"})});
+        CHECK(closing(later) == "roof/a: the options name a service with its name");
+        CHECK(later.staying == Places{0});
+    }
+}
+
+TEST_CASE("tunnels have their names at their own addresses, where nobody takes them")
+{
+    PresentService tunnel = named("192.0.2.1:80/a.example", From::management, {"a.example"});
+    tunnel.address = {"192.0.2.1", 80};
+    tunnel.where = place("192.0.2.1", 80);
+    const PresentService claimed = named("roof/a", From::origin, {"a.example"});
+
+    const auto options =
+        plan_services({tunnel, claimed}, From::options, {wanted("web", {"a.example"})});
+    CHECK(closing(options) == "roof/a: the options name a service with its name");
+    CHECK(closing(plan_services({tunnel}, From::options, {wanted("web", "0.0.0.0", 80)})) ==
+          "192.0.2.1:80/a.example: the options name a service at its address");
+
+    WantedService other = wanted("192.0.2.1:80/b.example", "192.0.2.1", 80);
+    other.names = {ServiceKind::tls, {"b.example"}};
+    WantedService same = wanted("192.0.2.1:80/a.example", "192.0.2.1", 80);
+    same.names = tunnel.names;
+    const auto tunnels = plan_services({tunnel, claimed}, From::management, {other, same});
+    CHECK(closing(tunnels) == "");
+    CHECK(tunnels.staying == Places{1});
+    CHECK(tunnels.at_once == Places{0}); // they share the address
+    const auto replaced = plan_services({tunnel, claimed}, From::management, {other});
+    CHECK(closing(replaced) == "192.0.2.1:80/a.example: closed by the management interface");
+    CHECK(replaced.afterwards == Places{0});
 }
