@@ -130,3 +130,108 @@ TEST_CASE("every offer has a number of its own, and what is said of an earlier o
     CHECK(offers.answered());
     CHECK((offers.opened() == std::vector<Opened>{{"web", "192.0.2.1:81"}}));
 }
+
+// ---- Names
+
+namespace {
+
+OriginService named(const std::string& name, PublicNames names)
+{
+    OriginService service{name, {"127.0.0.1", 8443}};
+    service.names = std::move(names);
+    return service;
+}
+
+const OriginService app = named("app", {ServiceKind::https, {"app", "*.x.example"}});
+
+Offer offer_of(const OriginService& service)
+{
+    return {service.name, "", 0, service.names};
+}
+
+} // namespace
+
+TEST_CASE("services with names are offered to a remote proxy that knows names")
+{
+    Table table;
+    CHECK((table.change({web, mail, app}) == std::vector<Frame>{offer_of(app)}));
+    CHECK(table.offers.left_out().empty());
+    CHECK((plain(table.offers.offer_all(true)) ==
+           std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}, offer_of(app)}));
+    CHECK_FALSE(table.offers.answered());
+}
+
+TEST_CASE("an older remote proxy is offered the others alone, and waits for nothing more")
+{
+    Table table;
+    table.change({web, app, mail});
+    CHECK((plain(table.offers.offer_all(false)) ==
+           std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
+    CHECK(table.offers.left_out() == std::vector<std::string>{"app"});
+    table.offers.on_opened({"web", "192.0.2.1:80"});
+    table.offers.on_opened({"mail", "192.0.2.1:25"});
+    CHECK(table.offers.answered());
+    CHECK(table.offers.opened().size() == 2);
+    CHECK(table.offers.catch_up().empty());
+    CHECK(table.change({web, app, mail, named("db", {ServiceKind::tls, {"db"}})}).empty());
+    CHECK(table.offers.left_out() == std::vector<std::string>{"app", "db"});
+    CHECK(table.change({web, mail}).empty()); // what was not offered is not withdrawn
+    CHECK(table.offers.left_out().empty());
+}
+
+TEST_CASE("another remote proxy at the same address is told what it knows of")
+{
+    Table table;
+    table.change({app});
+    CHECK(table.offers.offer_all(false).empty());
+    CHECK(table.offers.answered());
+    CHECK((plain(table.offers.offer_all(true)) == std::vector<Frame>{offer_of(app)})); // updated
+    CHECK_FALSE(table.offers.answered());
+    CHECK(table.offers.offer_all(false).empty()); // and back
+    CHECK(table.offers.opened().empty());
+}
+
+TEST_CASE("a service with other names, or another kind, is withdrawn and offered anew")
+{
+    Table table;
+    table.change({app});
+    OriginService changed = app;
+    SUBCASE("another name")
+    {
+        changed.names.hosts.back() = "www";
+    }
+    SUBCASE("one more")
+    {
+        changed.names.hosts.emplace_back("www");
+    }
+    SUBCASE("another kind")
+    {
+        changed.names.kind = ServiceKind::tls;
+    }
+    CHECK((table.change({changed}) == std::vector<Frame>{Withdraw{"app"}, offer_of(changed)}));
+    CHECK(table.change({changed}).empty());
+}
+
+TEST_CASE("a service goes from a port to a name and back")
+{
+    Table table;
+    const OriginService by_name = named("web", {ServiceKind::tls, {"web"}});
+    CHECK(
+        (table.change({by_name, mail}) == std::vector<Frame>{Withdraw{"web"}, offer_of(by_name)}));
+    CHECK((table.change({web, mail}) == std::vector<Frame>{Withdraw{"web"}, Offer{"web", ":80"}}));
+    table.offers.offer_all(false); // of an older one
+    CHECK((table.change({by_name, mail}) == std::vector<Frame>{Withdraw{"web"}}));
+    CHECK((table.change({web, mail}) == std::vector<Frame>{Offer{"web", ":80"}}));
+}
+
+TEST_CASE("where a service with names is open is what the remote proxy says")
+{
+    Table table;
+    table.change({app});
+    table.offers.on_opened({"app", "https://app.d.example,https://*.x.example"});
+    CHECK((table.offers.opened() ==
+           std::vector<Opened>{{"app", "https://app.d.example,https://*.x.example"}}));
+    table.offers.on_declined({"app", DeclineReason::host_taken, "by another"});
+    CHECK(table.offers.opened().empty());
+    CHECK(table.offers.answered());
+}
