@@ -174,9 +174,6 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
         return Declined{name, DeclineReason::not_allowed, std::move(*objection)};
     OpensNames opens{{wanted.kind}, services.opened_by(*origin.name, name)};
     const RegisteredServicePointer& own = opens.former;
-    if (!own && services.size() >= most_services_with_names)
-        return Declined{name, DeclineReason::too_many,
-                        fmt::format("{} services are here already", services.size())};
     // What was asked for is compared, since a random name must stay.
     const bool is_same = own && own->options.asked_for == wanted;
     try {

@@ -227,7 +227,7 @@ void OfferAnswers::listen_for(const RegisteredOrigin& origin, const OpensService
     for (const RegisteredServicePointer& each : opens.gives_way)
         registry_.close(each, "its origin proxy is gone, and another service has its port", now);
     const RegisteredServicePointer& former = opens.former;
-    if (former && former->where.port() == opens.address.port)
+    if (former && former->has_address() && former->where.port() == opens.address.port)
         registry_.close(former, another_address, now, origin.link);
     PortRanges any_of;
     if (opens.address.port == 0) {

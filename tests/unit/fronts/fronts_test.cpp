@@ -111,10 +111,10 @@ TEST_CASE("a service of its own has its address from its opening to its end")
     house.fronts.open(*web.service);
     CHECK(house.takes_visitors(*front));
     CHECK(house.fronts.is_open(*web.service));
-    house.fronts.shut(*web.service);
+    house.fronts.shut(*web.service, true);
     CHECK(house.shut == std::vector{front});
     CHECK_FALSE(house.takes_visitors(*front));
-    house.fronts.shut(*web.service); // a second time it does nothing
+    house.fronts.shut(*web.service, true); // a second time it does nothing
     CHECK(house.shut.size() == 1);
     CHECK_THROWS_AS(house.fronts.listen(front->listener.endpoint(), false), std::system_error);
     house.fronts.close(*web.service);
@@ -163,10 +163,10 @@ TEST_CASE("a shared address opens with its first open service and shuts with the
     CHECK(house.takes_visitors(*front));
     CHECK_FALSE(house.fronts.is_open(*other.service));
     house.fronts.open(*other.service);
-    house.fronts.shut(*one.service);
+    house.fronts.shut(*one.service, true);
     CHECK(house.takes_visitors(*front));
     CHECK_FALSE(house.fronts.is_open(*one.service));
-    house.fronts.shut(*other.service);
+    house.fronts.shut(*other.service, true);
     CHECK_FALSE(house.takes_visitors(*front));
     CHECK(house.shut.empty()); // whose visitors are waiting is not known before they are looked at
     house.fronts.open(*other.service);
@@ -249,7 +249,7 @@ TEST_CASE("a front that stays takes visitors without any service, until all are 
     const auto web = house.named("web", {"a.example"});
     house.fronts.open(*web.service);
     CHECK(house.fronts.is_open(*web.service));
-    house.fronts.shut(*web.service);
+    house.fronts.shut(*web.service, true);
     CHECK_FALSE(house.fronts.is_open(*web.service));
     CHECK(house.shut.empty());
     CHECK(house.takes_visitors(*front));
