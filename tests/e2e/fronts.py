@@ -83,7 +83,7 @@ def secured(address, name, context=None, timeout=DEADLINE):
     """A visitor whose handshake is done."""
     raw = visit(address, timeout)
     try:
-        return (context or authority().trusting()).wrap_socket(raw, server_hostname=name)
+        return (context or authority().trusting()).wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False)
     except BaseException:
         raw.close()
         raise
