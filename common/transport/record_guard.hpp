@@ -20,8 +20,9 @@ public:
     static constexpr std::size_t largest_hello = 16 * 1024;
 
     // Of everything that a peer sends up to the end of the handshake. A proper one needs ten at
-    // most; but a certificate may be long, and some split their ClientHello to get past filters.
-    static constexpr std::uint64_t most_handshake_records = 64;
+    // most; but a certificate may be long, and some split their ClientHello to get past filters:
+    // into 64 records (most_hello_records), which the others follow.
+    static constexpr std::uint64_t most_handshake_records = 72;
 
     // After the handshake: records without data, such as key updates, that a peer may send before
     // it has sent data; each `data_records_for_one` records with data allow for one more.
