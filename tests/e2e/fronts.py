@@ -204,7 +204,7 @@ class AtFronts(ManagedByHand):
         self.api = Api(where)
         return self.addresses_there["https"]
 
-    def offer(self, name, *services, wait=True, flags=()):
+    def offering(self, name, *services, wait=True, flags=()):
         """Starts an origin proxy; each service is (name, server, names behind @). Gives the program; `hosts_of` tells
         where its services are open."""
         words = [word for service, server, outside in services

@@ -21,9 +21,9 @@ class ByName(AtFronts):
         whole = {label: f"{label}.example.com" for label in ("one", "two", "three", "four", "five")}
         with web("one") as one, web("two") as two, web("three", whole["three"]) as three, \
                 web("four", whole["four"]) as four, web("five", whole["five"]) as five:
-            self.offer("A", ("web", one, "https://one"), ("mail", three, "tls://three"))
-            self.offer("B", ("web", four, "tls://four"), ("app", two, "https://two.example.com"))
-            self.offer("C", ("web", five, "tls://five.example.com"))
+            self.offering("A", ("web", one, "https://one"), ("mail", three, "tls://three"))
+            self.offering("B", ("web", four, "tls://four"), ("app", two, "https://two.example.com"))
+            self.offering("C", ("web", five, "tls://five.example.com"))
             wanted = list(whole) * 12
             with concurrent.futures.ThreadPoolExecutor(8) as pool:
                 self.assertEqual(list(pool.map(lambda label: word_of(front, whole[label]), wanted)), wanted)
@@ -37,7 +37,7 @@ class ByName(AtFronts):
         self.with_secrets("A")
         front = self.front("--secrets-file", self.secrets_path)
         with web("one") as one, web("three", "three.example.com") as three:
-            self.offer("A", ("one", one, "https://ONE.Example.com."), ("three", three, "tls://Three"))
+            self.offering("A", ("one", one, "https://ONE.Example.com."), ("three", three, "tls://Three"))
             careless = authority().trusting(check_hostname=False)
             for label in ("one", "three"):
                 for name in (f"{label}.example.com", f"{label.upper()}.EXAMPLE.com", f"{label}.example.com."):
@@ -54,7 +54,7 @@ class ByName(AtFronts):
             wide = ("any", every, "https://*.wild.example.com")
             for order in ((wide, ("deep", deep, "https://*.deep.wild.example.com"),
                            ("exact", exact, "https://exact.wild.example.com")),) * 2:
-                program = self.offer("A", *order)
+                program = self.offering("A", *order)
                 for name, word in (("exact", "exact"), ("other", "any"), ("x.deep", "deep"), ("deep", "any"),
                                    ("x.y", "any")):
                     with self.subTest(name):
@@ -68,7 +68,7 @@ class ByName(AtFronts):
         self.write("remote.toml", tables + '[services.fixed]\nkind = "https"\nhosts = ["a.wild.example.com"]\n')
         front = self.front("--config", text)
         with web("any") as every, web("fixed") as fixed:
-            self.offer("A", ("any", every, "https://*.wild.example.com"))
+            self.offering("A", ("any", every, "https://*.wild.example.com"))
             program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["B"],
                                  "--service", f"fixed={show_address(fixed.address)}")
             program.wait_line("^ready ", stream="stdout")
@@ -86,7 +86,7 @@ class RandomLabels(AtFronts):
         front = self.front("--secrets-file", self.secrets_path)
         with web("one") as one, web("two") as two, Wire(parse_address(self.control)) as wire:
             self.control = show_address(wire.address)
-            program = self.offer("A", ("one", one, "https://"), ("two", two, "https://"))
+            program = self.offering("A", ("one", one, "https://"), ("two", two, "https://"))
             hosts = self.hosts_of(program)
             self.assertEqual(sorted(hosts), ["one", "two"])
             self.assertNotEqual(hosts["one"], hosts["two"])
@@ -103,8 +103,8 @@ class RandomLabels(AtFronts):
     def test_another_origin_proxy_gets_other_random_labels(self):
         self.front("--secrets-file", self.secrets_path)
         with web("one") as one:
-            first = self.offer("A", ("one", one, "https://"))
-            second = self.offer("B", ("one", one, "https://"))
+            first = self.offering("A", ("one", one, "https://"))
+            second = self.offering("B", ("one", one, "https://"))
             self.assertNotEqual(self.hosts_of(first)["one"], self.hosts_of(second)["one"])
 
     @staticmethod

@@ -34,21 +34,21 @@ class Claims(AtFronts):
 class Refused(Claims):
     def test_a_name_that_another_has_is_refused_with_words_on_both_sides(self):
         front = self.start_front()
-        self.offer("A", ("web", self.first, "https://app"))
-        second = self.offer("B", ("mine", self.second, "tls://app"), wait=False)
+        self.offering("A", ("web", self.first, "https://app"))
+        second = self.offering("B", ("mine", self.second, "tls://app"), wait=False)
         self.is_declined(second, "mine", "host_taken", "app.example.com")
         self.assertEqual(word_of(front, APP), "first")
 
     def test_a_second_service_of_one_origin_proxy_cannot_have_its_name_either(self):
         front = self.start_front()
-        program = self.offer("A", ("web", self.first, "https://app"), ("zwei", self.second, "tls://app.example.com"))
+        program = self.offering("A", ("web", self.first, "https://app"), ("zwei", self.second, "tls://app.example.com"))
         self.is_declined(program, "zwei", "host_taken", '"web"')
         self.assertEqual(word_of(front, APP), "first")
 
     def test_a_name_that_is_not_allowed_is_refused_and_it_is_said_which_are(self):
         self.with_allowed({"A": ["*.a.example.net"]})
         self.front("--config", self.folder.path("remote.toml"))
-        program = self.offer("A", ("other", self.first, "tls://example.org"), ("deep", self.first, "tls://a.b.example.com"),
+        program = self.offering("A", ("other", self.first, "tls://example.org"), ("deep", self.first, "tls://a.b.example.com"),
                              ("wide", self.first, "tls://*.example.com"), ("all", self.first, "tls://*"),
                              ("apex", self.first, "tls://example.com"), ("mine", self.first, "tls://x.y.a.example.net"),
                              ("label", self.first, "tls://label"))
@@ -56,7 +56,7 @@ class Refused(Claims):
             self.is_declined(program, service, "host_not_allowed", "NAME.example.com, *.a.example.net")
         self.assertEqual(self.hosts_of(program), {"mine": "x.y.a.example.net", "label": "label.example.com"})
         # What one may have is not what another may have.
-        second = self.offer("B", ("mine", self.second, "tls://z.a.example.net"), wait=False)
+        second = self.offering("B", ("mine", self.second, "tls://z.a.example.net"), wait=False)
         self.is_declined(second, "mine", "host_not_allowed", "NAME.example.com")
 
     def with_allowed(self, allow):
@@ -67,7 +67,7 @@ class Refused(Claims):
 
     def test_a_name_whose_tls_would_end_here_is_refused_without_a_certificate(self):
         front = self.start_front()
-        program = self.offer("A", ("bare", self.first, "https://bare"), ("web", self.first, "https://app"))
+        program = self.offering("A", ("bare", self.first, "https://bare"), ("web", self.first, "https://app"))
         self.is_declined(program, "bare", "no_certificate", "bare.example.com")
         self.assertEqual(word_of(front, APP), "first")
 
@@ -110,7 +110,7 @@ class Waiting(Claims):
         path = self.origin_file(["web", "other"])
         first = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--config", path)
         first.wait_line("^ready ", stream="stdout")
-        second = self.offer("B", ("mine", self.second, "https://app"), wait=False)
+        second = self.offering("B", ("mine", self.second, "https://app"), wait=False)
         self.declined(second, "mine", "host_taken")
         self.assertEqual(word_of(front, APP), "first")
         return front, first, second
@@ -154,13 +154,13 @@ class Waiting(Claims):
     def test_after_a_kill_the_same_origin_proxy_gets_its_name_back_at_once_although_another_waits(self):
         front = self.front("--secrets-file", self.secrets_path, "--pairing-timeout", "30s")
         offered = ("web", self.first, "https://app")
-        first = self.offer("A", offered)
-        second = self.offer("B", ("mine", self.second, "https://app"), wait=False)
+        first = self.offering("A", offered)
+        second = self.offering("B", ("mine", self.second, "https://app"), wait=False)
         self.declined(second, "mine", "host_taken")
         first.kill()
         Tunnel.wait_log(self.remote_program, lambda line: line["message"] == "lost the origin proxy")
         began = time.monotonic()
-        self.offer("A", offered)
+        self.offering("A", offered)
         self.assertEqual(word_of(front, APP), "first")
         self.assertLess(time.monotonic() - began, 15)
 

@@ -27,7 +27,7 @@ class AtOneAddress(AtFronts):
         self.with_secrets("A")
         self.front_address = self.front("--secrets-file", self.secrets_path, "--http-addr", f"{HOST}:0", *self.flags)
         one, opaque = self.enterContext(web("one")), self.enterContext(web("op", OPAQUE, "xn--bcher-kva.example.com"))
-        self.offer("A", ("one", one, "https://one"), ("op", opaque, "tls://op"),
+        self.offering("A", ("one", one, "https://one"), ("op", opaque, "tls://op"),
                    ("idn", opaque, "tls://xn--bcher-kva"))
         self.standing = [self.enterContext(secured(self.front_address, name)) for name in (ENDED, OPAQUE)]
 

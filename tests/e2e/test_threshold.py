@@ -377,15 +377,17 @@ class Refusals(Threshold):
             del more[1][key]
             self.refused(422, more, says=key)
 
-    def test_a_tunnel_for_some_host_names_is_501_since_nothing_would_look_at_them(self):
-        for glob in ("*.example.com", "example.com", "**", "?", " "):
-            self.refused(501, self.with_one_more(ListenHostnameGlob=glob), says="routing by host name is not built yet")
-            self.refused(501, [{**self.wanted[0], "ListenHostnameGlob": glob}], says="ListenHostnameGlob")
+    def test_a_glob_that_is_no_host_name_is_422(self):
+        for glob in ("**", "?", " ", "a.*.example.com", "a*.example.com", "*example.com", "10.0.0.1", "[a-z].example.com"):
+            self.refused(422, self.with_one_more(ListenHostnameGlob=glob), says="tunnel 2 has a ListenHostnameGlob")
+            self.refused(422, [{**self.wanted[0], "ListenHostnameGlob": glob}], says="tunnel 1 ")
 
-    def test_two_tunnels_of_one_address_are_501(self):
-        more = self.with_one_more()
-        self.refused(501, [*more, {**more[1], "ListenHostnameGlob": "other.example.com"}], says="host name")
-        self.refused(501, [*self.wanted, *self.wanted])
+    def test_two_tunnels_of_one_address_and_one_host_name_are_422(self):
+        self.refused(422, [*self.wanted, *self.wanted], says="tunnel 2 ")
+        more = self.with_one_more(ListenHostnameGlob="app.example.com")
+        for other in ("app.example.com", "APP.example.com."):
+            self.refused(422, [*more, {**more[1], "ListenHostnameGlob": other}], says="tunnel 3 ")
+        self.refused(422, [*self.wanted, {**self.wanted[0], "ListenHostnameGlob": ""}], says="tunnel 2 ")
 
     def test_a_body_that_is_too_long_is_413_and_one_in_chunks_411(self):
         head = "PUT /tunnels HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -1,0 +1,74 @@
+"""Names that go from one origin proxy to another while visitors come all the time: none of them notices."""
+
+import signal
+import unittest
+
+from fronts import AtFronts, Crowd, authority, curl_word_of, s_client, said_last, secured, read_answer, web, word_of, REQUEST
+from support import Tunnel, show_address
+
+APP, OPAQUE = "app.example.com", "db.example.com"
+
+
+class Moves(AtFronts):
+    def setUp(self):
+        super().setUp()
+        authority().put(self.certificates, APP)
+        self.with_secrets("A", "B")
+
+    def test_origin_proxies_follow_each_other_and_no_visitor_fails(self):
+        """A service of the remote proxy's file: either may serve it, so one is started before the other is stopped."""
+        path = self.write("remote.toml", self.tables + '[services.app]\nkind = "https"\nhosts = ["app"]\n'
+                          '[services.db]\nkind = "tls"\nhosts = ["db"]\n')
+        front = self.front("--config", path)
+        with web("A") as app_a, web("B") as app_b, web("A", OPAQUE) as db_a, web("B", OPAQUE) as db_b:
+            servers = {"A": (app_a, db_a), "B": (app_b, db_b)}
+
+            def start(name):
+                app, db = servers[name]
+                program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files[name],
+                                     "--service", f"app={show_address(app.address)}",
+                                     "--service", f"db={show_address(db.address)}")
+                program.wait_line("^ready ", stream="stdout")
+                return program
+
+            present, name = start("A"), "A"
+            with Crowd(lambda: word_of(front, APP)) as ended, Crowd(lambda: word_of(front, OPAQUE)) as opaque, \
+                    Crowd(lambda: curl_word_of(front, APP), 1) as curls, \
+                    Crowd(lambda: said_last(s_client(front, OPAQUE)), 1) as clients:
+                crowds = (ended, opaque, curls, clients)
+                for _ in range(4):
+                    for crowd in crowds:
+                        crowd.wait_more(5)
+                    name = "B" if name == "A" else "A"
+                    following = start(name)
+                    present.stop(code=0)
+                    present = following
+                    for crowd in crowds:
+                        crowd.wait_more(5, lambda word, wanted=name: word == wanted)
+            for crowd in crowds:
+                self.assertEqual(crowd.failed, [])
+                self.assertEqual(set(crowd.served), {"A", "B"})
+
+    def test_a_visitor_who_is_there_stays_with_the_origin_proxy_that_is_stopping(self):
+        path = self.write("remote.toml", self.tables + '[services.app]\nkind = "https"\nhosts = ["app"]\n')
+        front = self.front("--config", path)
+        with web("A") as first, web("B") as second:
+            present = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
+                                 "--service", f"app={show_address(first.address)}")
+            present.wait_line("^ready ", stream="stdout")
+            with secured(front, APP) as visitor:
+                visitor.sendall(REQUEST)
+                self.assertEqual(read_answer(visitor), "A")
+                following = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file",
+                                       self.files["B"], "--service", f"app={show_address(second.address)}")
+                following.wait_line("^ready ", stream="stdout")
+                present.send_signal(signal.SIGTERM)
+                Tunnel.wait_log(self.remote_program, lambda line: line["message"] == "origin proxy left")
+                self.assertEqual(word_of(front, APP), "B")
+                visitor.sendall(REQUEST)
+                self.assertEqual(read_answer(visitor), "A")
+            present.wait_exit(code=0)
+
+
+if __name__ == "__main__":
+    unittest.main()
