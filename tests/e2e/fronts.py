@@ -76,7 +76,7 @@ def read_answer(connection):
 
 def said_last(text):
     """The body of an answer in what s_client() gives."""
-    return re.search(r"HTTP/1.1 200 OK.*?\n\s*\n(\w+)", text, re.S)[1]
+    return re.search(r"HTTP/1.1 200 OK.*?\n\s*\n([A-Za-z]+?)(closed)?(?![A-Za-z])", text, re.S)[1]
 
 
 def secured(address, name, context=None, timeout=DEADLINE):
