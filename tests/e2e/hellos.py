@@ -47,8 +47,9 @@ def in_records(message, count=1):
     return b"".join(b"\x16\3\1" + _with_size(piece) for piece in pieces)
 
 
-def shake_hands(raw, name, context, say_first):
-    """`say_first(hello)` sends what the library says first. Gives who answers a request, and the protocol by ALPN."""
+def shake_hands(raw, name, context, say_first, *, ask=REQUEST, read=read_answer):
+    """`say_first(hello)` sends what the library says first. Gives the answer to a request, who answers, and the protocol
+    by ALPN."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     talk = context.wrap_bio(incoming, outgoing, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):
@@ -56,7 +57,7 @@ def shake_hands(raw, name, context, say_first):
     say_first(outgoing.read())
 
     class Secured:
-        """As read_answer() needs it."""
+        """As `read` needs it."""
 
         @staticmethod
         def recv(size):
@@ -72,9 +73,9 @@ def shake_hands(raw, name, context, say_first):
             break
         except ssl.SSLWantReadError:
             _take(raw, incoming)
-    talk.write(REQUEST)
+    talk.write(ask)
     raw.sendall(outgoing.read())
-    return read_answer(Secured), talk.selected_alpn_protocol()
+    return read(Secured), talk.selected_alpn_protocol()
 
 
 def _take(raw, incoming):
