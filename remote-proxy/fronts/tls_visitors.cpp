@@ -204,7 +204,7 @@ void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
     if (was_pushed_out)
         return refuse(std::move(newcomer), Code::no_room, "too many handshakes are under way", {},
                       service.get());
-    const bool is_late = result.error == std::errc::timed_out;
+    const bool is_late = result.error == asio::error::timed_out;
     refuse(std::move(newcomer), is_late ? Code::timeout : Code::handshake_failed,
            result.why.empty() ? result.error.message() : result.why, {}, service.get());
 }
