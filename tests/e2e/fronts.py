@@ -43,6 +43,7 @@ def web(word, *names):
     context = authority().serving(*names) if names else None
 
     def serve(connection):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is None:
             return _answer_requests(word.encode(), connection)
         with context.wrap_socket(connection, server_side=True) as secured:
