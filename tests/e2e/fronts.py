@@ -220,7 +220,8 @@ class AtFronts(ManagedByHand):
     def hosts_of(program, count=1):
         """Host names by the names of services, as the latest ready line has them."""
         line = program.wait_line(r"^ready remote=\S+(.*)$", stream="stdout", count=count)[1]
-        return {name: re.sub(r":\d+$", "", where.partition("://")[2]) for name, where in re.findall(r" (\S+)=(\S+)", line)}
+        return {name: re.sub(r":\d+$", "", where.partition("://")[2])
+                for name, where in re.findall(r" (\S+)=(\S+)", line)}
 
     def addresses(self, text):
         found = re.findall(r" (\S+)=(\S+)", text)
@@ -232,8 +233,9 @@ class AtFronts(ManagedByHand):
 
     def refused(self, code, **fields):
         """What the remote proxy has logged of a visitor whom it did not pass on."""
-        return Tunnel.wait_log(self.remote_program, lambda line: line["message"].startswith("refused a visitor of an ad")
-                               and line["code"] == code and fields.items() <= line.items())
+        message = "refused a visitor of an address that services share"
+        return Tunnel.wait_log(self.remote_program, lambda line: line["message"] == message and line["code"] == code and
+                               fields.items() <= line.items())
 
     def visitors_of(self, service):
         return self.api.get(f"/v1/services/{service.replace('/', '%2F')}")["visitors_total"]

@@ -48,8 +48,8 @@ def in_records(message, count=1):
 
 
 def shake_hands(raw, name, context, say_first, *, ask=REQUEST, read=read_answer):
-    """`say_first(hello)` sends what the library says first. Gives the answer to a request, who answers, and the protocol
-    by ALPN."""
+    """`say_first(hello)` sends what the library says first. Gives the answer to a request, and the protocol by
+    ALPN."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     talk = context.wrap_bio(incoming, outgoing, server_hostname=name)
     with contextlib.suppress(ssl.SSLWantReadError):

@@ -92,8 +92,8 @@ class Acme(AtFronts):
         self.with_secrets("A")
         live = self.folder.path("letsencrypt/live")
         os.makedirs(live)
-        front = self.front("--secrets-file", self.secrets_path, "--http-addr", show_address(self.http), "--acme-webroot",
-                           self.webroot, certificates=live)
+        front = self.front("--secrets-file", self.secrets_path, "--http-addr", show_address(self.http),
+                           "--acme-webroot", self.webroot, certificates=live)
         with Names() as names, web("app") as server:
             self.directory, self.directory_ca = self.pebble(names)
             program = self.offering("A", ("app", server, "https://app"), ("other", server, "tls://other"))

@@ -48,10 +48,9 @@ class Refused(Claims):
     def test_a_name_that_is_not_allowed_is_refused_and_it_is_said_which_are(self):
         self.with_allowed({"A": ["*.a.example.net"]})
         self.front("--config", self.folder.path("remote.toml"))
-        program = self.offering("A", ("other", self.first, "tls://example.org"), ("deep", self.first, "tls://a.b.example.com"),
-                             ("wide", self.first, "tls://*.example.com"), ("all", self.first, "tls://*"),
-                             ("apex", self.first, "tls://example.com"), ("mine", self.first, "tls://x.y.a.example.net"),
-                             ("label", self.first, "tls://label"))
+        names = {"other": "example.org", "deep": "a.b.example.com", "wide": "*.example.com", "all": "*",
+                 "apex": "example.com", "mine": "x.y.a.example.net", "label": "label"}
+        program = self.offering("A", *[(name, self.first, f"tls://{host}") for name, host in names.items()])
         for service in ("other", "deep", "wide", "all", "apex"):
             self.is_declined(program, service, "host_not_allowed", "NAME.example.com, *.a.example.net")
         self.assertEqual(self.hosts_of(program), {"mine": "x.y.a.example.net", "label": "label.example.com"})
@@ -75,20 +74,21 @@ class Refused(Claims):
         _, self.control, _ = self.remote("--secrets-file", self.secrets_path, "--service", f"other={HOST}:0")
         program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
                              "--service", f"web={show_address(self.first.address)}@tls://app.example.com")
-        self.assertIn("--https-addr", self.declined(program, "web", "host_not_allowed")["reason"])
+        self.assertIn("--https-addr", self.declined(program, "web", "not_allowed")["reason"])
 
     def test_without_a_secret_nobody_may_choose_a_name(self):
         self.front()
         program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--service",
                              f"web={show_address(self.first.address)}@tls://app")
-        self.assertIn("--secret-file", self.declined(program, "web", "host_not_allowed")["reason"])
+        self.assertIn("--secret-file", self.declined(program, "web", "not_allowed")["reason"])
 
     def test_the_remote_proxy_does_not_start_with_names_and_nothing_to_reach_them_at(self):
-        for flags, says in ((["--service", "web=https://app.example.com"], "--https-addr"),
-                            (["--domain", "example.com", "--outside-addr", f"{HOST}:0"], "--https-addr"),
-                            (["--certificates", self.certificates, "--outside-addr", f"{HOST}:0"], "--https-addr"),
-                            (["--service", "web=https://app.example.com", "--https-addr", f"{HOST}:0"], "--certificates"),
-                            (["--acme-webroot", self.certificates, "--https-addr", f"{HOST}:0", "--domain", "example.com"], "--http-addr")):
+        named, somewhere = ["--service", "web=https://app.example.com"], ["--outside-addr", f"{HOST}:0"]
+        https, domain = ["--https-addr", f"{HOST}:0"], ["--domain", "example.com"]
+        for flags, says in ((named, "--https-addr"), (domain + somewhere, "--https-addr"),
+                            (["--certificates", self.certificates, *somewhere], "--https-addr"),
+                            (named + https, "--certificates"),
+                            (["--acme-webroot", self.certificates, *https, *domain], "--http-addr")):
             with self.subTest(flags):
                 program = self.start("remote-proxy", "--control-addr", f"{HOST}:0", *flags)
                 program.wait_exit(code=2)
@@ -98,8 +98,8 @@ class Refused(Claims):
         for name in ("a..example.com", "10.0.0.1", "b\u00fccher.example", "*a.example.com", "a.*.example.com", "x" * 64,
                      "https://app.example.com/path", "app.example.com:443", "-.", ""):
             with self.subTest(name):
-                program = self.start("origin-proxy", "--remote-proxy-addr", f"{HOST}:1", "--secret-file", self.files["A"],
-                                     "--service", f"web={HOST}:1@tls://{name or '/x'}")
+                program = self.start("origin-proxy", "--remote-proxy-addr", f"{HOST}:1", "--secret-file",
+                                     self.files["A"], "--service", f"web={HOST}:1@tls://{name or '/x'}")
                 program.wait_exit(code=2)
 
 

@@ -30,8 +30,9 @@ class Clients(AtFronts):
 
     def reach(self, **servers):
         """`one` without TLS, `op` with it; (host, port) each."""
+        kinds = {"one": "https", "op": "tls"}
         words = [word for label, address in servers.items()
-                 for word in ("--service", f"{label}={show_address(address)}@{'https' if label == 'one' else 'tls'}://{label}")]
+                 for word in ("--service", f"{label}={show_address(address)}@{kinds[label]}://{label}")]
         self.origin(self.control, "--secret-file", self.files["A"], *words)
 
     def key_pair(self, name):
@@ -65,7 +66,8 @@ class _GitHandler(http.server.BaseHTTPRequestHandler):
         answer = subprocess.run([HTTP_BACKEND], env=environment, input=body, stdout=subprocess.PIPE, check=True).stdout
         head, _, rest = answer.partition(b"\r\n\r\n")
         status = re.search(rb"Status: (.*)\r?\n?", head)
-        self.wfile.write(b"HTTP/1.0 " + (status[1].strip() if status else b"200 OK") + b"\r\n" + head + b"\r\n\r\n" + rest)
+        line = b"HTTP/1.0 " + (status[1].strip() if status else b"200 OK")
+        self.wfile.write(line + b"\r\n" + head + b"\r\n\r\n" + rest)
 
     do_GET = do_POST = _serve
 
@@ -80,7 +82,8 @@ class Git(Clients):
             missing("git http-backend")
         place = folder("git")
         env = {"HOME": place, "GIT_CONFIG_NOSYSTEM": "1", "GIT_SSL_CAINFO": authority().ca, "GIT_TERMINAL_PROMPT": "0",
-               **{f"GIT_{who}_{what}": "me@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}}
+               **{f"GIT_{who}_{what}": "me@example.com" for who in ("AUTHOR", "COMMITTER")
+                  for what in ("NAME", "EMAIL")}}
 
         def call(*words, cwd=place):
             return run([git, *words], env=env, cwd=cwd)
@@ -130,7 +133,8 @@ user {user_name()}
         authority().put(self.certificates, "localhost")
         for kind, port in (("https", plain), ("tls", secured)):
             with self.subTest(kind):
-                config = self.write(f"{kind}.toml", self.tables + f'[services.mqtt]\nkind = "{kind}"\nhosts = ["localhost"]\n')
+                service = f'[services.mqtt]\nkind = "{kind}"\nhosts = ["localhost"]\n'
+                config = self.write(f"{kind}.toml", self.tables + service)
                 _, control, there = self.remote("--config", config, "--https-addr", f"{HOST}:0", "--certificates",
                                                 self.certificates)
                 self.origin(control, "--secret-file", self.files["A"], "--service", f"mqtt={HOST}:{port}")

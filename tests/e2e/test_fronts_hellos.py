@@ -17,7 +17,7 @@ ENDED, OPAQUE = "one.example.com", "op.example.com"
 
 
 class AtOneAddress(AtFronts):
-    """TLS of `one` ends at the remote proxy, that of `op` at the origin server. A visitor of each stays all the time."""
+    """TLS of `one` ends at the remote proxy, that of `op` at the origin server. A visitor of each stays."""
 
     flags = ()
 
@@ -50,7 +50,8 @@ class AtOneAddress(AtFronts):
 
 class BadHellos(AtOneAddress):
     def test_plain_http_is_told_that_this_is_https(self):
-        for words in (b"GET / HTTP/1.1\r\nHost: one.example.com\r\n\r\n", b"POST /x HTTP/1.1\r\n\r\n", b"HEAD / HTTP/1.0\r\n\r\n"):
+        for words in (b"GET / HTTP/1.1\r\nHost: one.example.com\r\n\r\n", b"POST /x HTTP/1.1\r\n\r\n",
+                      b"HEAD / HTTP/1.0\r\n\r\n"):
             visitor = self.visit()
             visitor.sendall(words)
             answer = all_of(visitor)
@@ -93,7 +94,8 @@ class BadHellos(AtOneAddress):
         label = b"a" * 62 + b"."
         for name in ((label * 5)[:255 - 12] + b"example.comm", (label * 5)[:256 - 12] + b"example.comm", b"a" * 300,
                      b"one.example.com\0", b"one\0.example.com", b"one..example.com", b".", b"..", b"127.0.0.1", b"::1",
-                     "b\u00fccher.example.com".encode(), b"*.example.com", b"one example.com", b"one.example.com:443", b""):
+                     "b\u00fccher.example.com".encode(), b"*.example.com", b"one example.com", b"one.example.com:443",
+                     b""):
             with self.subTest(name):
                 with visit(self.front_address) as visitor:
                     self.assertEqual(alert_to(visitor, in_records(client_hello(name))), UNRECOGNIZED_NAME)

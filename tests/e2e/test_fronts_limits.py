@@ -1,5 +1,5 @@
-"""What holds for visitors of a name as for those of a port: limits, networks, drains, the PROXY header, and what is told
-of them."""
+"""What holds for visitors of a name as for those of a port: limits, networks, drains, the PROXY header, and what is
+told of them."""
 
 import contextlib
 import socket
@@ -36,7 +36,8 @@ class Limits(AtFronts):
         front = self.front("--config", path, *flags)
         app, db = self.enterContext(web("app")), self.enterContext(web("db", OPAQUE))
         program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
-                             "--service", f"app={show_address(app.address)}", "--service", f"db={show_address(db.address)}")
+                             "--service", f"app={show_address(app.address)}",
+                             "--service", f"db={show_address(db.address)}")
         program.wait_line("^ready ", stream="stdout")
         return front
 
@@ -188,7 +189,8 @@ class ProxyHeader(AtFronts):
                             words = header + hello
                             for at in range(0, len(words), size):
                                 raw.sendall(words[at:at + size])
-                        line = shake_hands(raw, name, authority().trusting(), say, ask=b"who am I?\r\n", read=read_line)[0]
+                        line, _ = shake_hands(raw, name, authority().trusting(), say, ask=b"who am I?\r\n",
+                                              read=read_line)
                     self.assertEqual(line, header_v1(VISITOR, AT))
 
     def test_the_limits_are_those_of_the_visitor_and_not_of_the_load_balancer(self):

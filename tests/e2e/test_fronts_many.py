@@ -1,4 +1,5 @@
-"""Ten thousand names at one port: how long the start takes, what each costs, and that the last is found like the first."""
+"""Ten thousand names at one port: how long the start takes, what each costs, and that the last is found like the
+first."""
 
 import statistics
 import time
@@ -54,8 +55,9 @@ class Many(AtFronts):
         many_refused = self.median_refusal(front)
         each = 1024 * (many_kib - few_kib) / (NAMES - SERVED)
         with web("many", *names) as server:
-            self.origin(self.control, "--secret-file", self.files["A"], *[
-                word for number in (0, NAMES - 1) for word in ("--service", f"s{number}={show_address(server.address)}")])
+            where = show_address(server.address)
+            self.origin(self.control, "--secret-file", self.files["A"], "--service", f"s0={where}",
+                        "--service", f"s{NAMES - 1}={where}")
             medians = [self.median_answer(front, name) for name in names]
         print(f"\nready after {1000 * few_took:.0f} ms with {SERVED} services, {1000 * many_took:.0f} ms with {NAMES}; "
               f"{each:.0f} bytes for each service with two names; an unknown name {few_refused:.2f} ms and "

@@ -3,7 +3,8 @@
 import signal
 import unittest
 
-from fronts import AtFronts, Crowd, authority, curl_word_of, s_client, said_last, secured, read_answer, web, word_of, REQUEST
+from fronts import (
+    REQUEST, AtFronts, Crowd, authority, curl_word_of, read_answer, s_client, said_last, secured, web, word_of)
 from support import Tunnel, show_address
 
 APP, OPAQUE = "app.example.com", "db.example.com"
@@ -25,8 +26,8 @@ class Moves(AtFronts):
 
             def start(name):
                 app, db = servers[name]
-                program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files[name],
-                                     "--service", f"app={show_address(app.address)}",
+                program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file",
+                                     self.files[name], "--service", f"app={show_address(app.address)}",
                                      "--service", f"db={show_address(db.address)}")
                 program.wait_line("^ready ", stream="stdout")
                 return program

@@ -4,8 +4,9 @@ import os
 import signal
 import unittest
 
-from fronts import REQUEST, UNRECOGNIZED_NAME, AtFronts, Crowd, alert_of, authority, read_answer, s_client, secured, web, word_of
-from support import HOST, Tunnel, poll
+from fronts import (
+    REQUEST, UNRECOGNIZED_NAME, AtFronts, Crowd, alert_of, authority, read_answer, s_client, secured, web, word_of)
+from support import Tunnel, poll
 
 ONE, TWO = "one.example.com", "two.example.com"
 
@@ -18,7 +19,7 @@ class Renewal(AtFronts):
 
     def open_one(self, *flags, certificates=None):
         front = self.front("--secrets-file", self.secrets_path, *flags, certificates=certificates)
-        self.offering("A", ("one", self.one, "https://one"), flags=("--service", "two={}:{}@https://two".format(*self.two.address)))
+        self.offering("A", ("one", self.one, "https://one"), ("two", self.two, "https://two"))
         return front
 
     def reload(self, *, says="reloaded"):
@@ -108,7 +109,8 @@ class Broken(Renewal):
         self.assertEqual(alert_of(front, TWO), UNRECOGNIZED_NAME)
         authority().put(self.certificates, TWO)
         self.reload()
-        Tunnel.wait_log(self.remote_program, lambda line: line["message"] == "service opened" and line["service"] == "two")
+        Tunnel.wait_log(self.remote_program,
+                        lambda line: line["message"] == "service opened" and line["service"] == "two")
         self.assertEqual([word_of(front, ONE), word_of(front, TWO)], ["one", "two"])
 
     def test_visitors_of_a_name_whose_certificate_has_gone_are_told_and_others_are_served(self):
