@@ -11,6 +11,8 @@ APP, OPAQUE = "app.example.com", "db.example.com"
 
 
 class Moves(AtFronts):
+    serial = True
+
     def setUp(self):
         super().setUp()
         authority().put(self.certificates, APP)
