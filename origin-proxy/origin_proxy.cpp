@@ -101,9 +101,14 @@ awaitable<void> OriginProxy::drain()
     while (visitors() > 0 && Clock::now() < deadline)
         co_await ended_.wait_until(deadline);
     const auto patience = Clock::now() + std::chrono::seconds(1);
-    const auto is_connected = [](const auto& link) { return link->connected(); };
+    // The remote proxy closes idle connections once it has heard the goodbye, and until then
+    // announces visitors on them.
+    constexpr auto look_again = std::chrono::milliseconds(10);
+    const auto is_connected = [](const auto& link) {
+        return link->connected() || link->parked() > 0;
+    };
     while (std::ranges::any_of(links_, is_connected) && Clock::now() < patience)
-        co_await ended_.wait_until(patience);
+        co_await ended_.wait_until(std::min(patience, Clock::now() + look_again));
     stop_now();
 }
 

@@ -56,6 +56,11 @@ void Parking::close()
         erase(waiting_.begin());
 }
 
+void Parking::leave()
+{
+    is_leaving_ = true;
+}
+
 void Parking::set_capacity(std::size_t capacity)
 {
     options_.capacity = capacity;
@@ -74,7 +79,7 @@ void Parking::missed()
 
 void Parking::put(Channel connection)
 {
-    if (session_ && waiting_.size() + dialling_ < options_.capacity)
+    if (session_ && !is_leaving_ && waiting_.size() + dialling_ < options_.capacity)
         park(std::move(connection));
 }
 
@@ -82,7 +87,7 @@ void Parking::put(Channel connection)
 // and one that fails is made again when tend() looks or a visitor finds nothing parked.
 void Parking::fill_up()
 {
-    const std::size_t wanted = std::min(target_, options_.capacity);
+    const std::size_t wanted = is_leaving_ ? 0 : std::min(target_, options_.capacity);
     const std::size_t there = waiting_.size() + dialling_;
     for (std::size_t missing = wanted - std::min(wanted, there); session_ && missing > 0;
          --missing) {
@@ -129,7 +134,7 @@ awaitable<void> Parking::dial(Session session)
 
 bool Parking::is_open_for(const Session& session) const
 {
-    return session_ && session_->id == session.id;
+    return session_ && !is_leaving_ && session_->id == session.id;
 }
 
 // Until a visitor is announced on it, or it is closed by either side. No coroutine: each visitor

@@ -45,6 +45,10 @@ public:
     // The control connection is gone: closes what is parked.
     void close();
 
+    // No more are dialled. Those that are there stay until the remote proxy closes them: visitors
+    // may be under way on them.
+    void leave();
+
     // A visitor was announced who found nothing parked.
     void missed();
 
@@ -95,7 +99,8 @@ private:
     std::optional<Session> session_; // while it is open
     std::uint64_t next_number_ = 0;  // of what is parked in this session
     All waiting_;                    // the oldest first
-    std::uint64_t latest_ = 0;       // number of what waits
+    bool is_leaving_ = false;
+    std::uint64_t latest_ = 0; // number of what waits
     std::size_t dialling_ = 0;
     std::size_t target_ = 0; // to be there, waiting
 };

@@ -50,7 +50,8 @@ void Visits::begin(ControlConnection& connection, const Session& session)
 void Visits::end()
 {
     connection_ = nullptr;
-    parking_.close();
+    if (slots_.is_open())
+        parking_.close();
     waiting_.clear();   // their tickets are void
     announced_.clear(); // who waits is announced again, with the same ticket
 }
@@ -60,11 +61,13 @@ void Visits::stop()
     is_stopped_ = true;
     close();
     end();
+    parking_.close();
 }
 
 void Visits::close()
 {
     slots_.close();
+    parking_.leave();
 }
 
 void Visits::on_announce(Announce& announce)
@@ -92,6 +95,12 @@ void Visits::on_announce(Announce& announce)
 void Visits::on_parked_announce(Announce&& announce, Channel&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
+    if (!slots_.is_open()) { // it was announced before the goodbye was heard
+        const Refuse leaving{announce.ticket, "the origin proxy is shutting down"};
+        tasks_.spawn("refusing a visitor",
+                     refuse_leaving(std::move(connection), session_.remote, leaving));
+        return;
+    }
     if (!slots_.is_free()) // it is announced again when this one closes
         return;
     take_slot();
@@ -195,6 +204,14 @@ awaitable<void> Visits::refuse_parked(Channel connection, tcp::endpoint remote, 
     };
 
     const Holding holding{*this};
+    AsyncChannel channel(io_, remote.protocol(), std::move(connection));
+    co_await send_last(channel, encode(refuse));
+}
+
+// Its first bytes may have come with the announcement: only who says that none was taken lets
+// another origin proxy have it.
+awaitable<void> Visits::refuse_leaving(Channel connection, tcp::endpoint remote, Refuse refuse)
+{
     AsyncChannel channel(io_, remote.protocol(), std::move(connection));
     co_await send_last(channel, encode(refuse));
 }

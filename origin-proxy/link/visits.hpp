@@ -80,6 +80,7 @@ private:
     bool is_known(const Ticket& ticket) const;
     awaitable<void> serve(IncomingVisitor incoming);
     awaitable<void> serve_parked(IncomingVisitor incoming, Channel connection);
+    awaitable<void> refuse_leaving(Channel connection, tcp::endpoint remote, Refuse refuse);
     awaitable<void> refuse_parked(Channel connection, tcp::endpoint remote, Refuse refuse);
     void connect_parked(IncomingVisitor incoming, Channel connection);
     void relay_parked(IncomingVisitor& incoming, Channel connection,
