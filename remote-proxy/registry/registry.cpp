@@ -132,11 +132,11 @@ void Registry::expire(Clock::time_point now, bool log_ins_wait)
         const auto its = services_.served_by(link);
         want(effect::Drop{link, true});
         log_out(link, {}, now);
-        // It is free at once for those who have waited.
+        // Its port is free at once for those who have waited, its name as if they had asked when it
+        // went.
         for (const RegisteredServicePointer& service : its) {
             if (service->links.empty())
-                service->deserted -=
-                    std::max<Clock::duration>(rules_.probe_timeout, rules_.names.kept_for);
+                service->deserted -= rules_.probe_timeout;
         }
     }
     for (const std::uint64_t link : due.unwanted)
@@ -180,7 +180,7 @@ void Registry::withdraw(std::uint64_t link, const std::string& name, Clock::time
     const bool was_offered = origin->offers.erase(name) > 0;
     origin->unhealthy.erase(name);
     holders_.leave({link, name});
-    if (!was_offered) // looking for it would cost as much as there are services
+    if (!was_offered)
         return;
     for (const RegisteredServicePointer& service : services_.served_by(link)) {
         if (service->options.offer() != name)

@@ -242,6 +242,9 @@ TEST_CASE("a front that stays takes visitors without any service, until all are 
 {
     House house;
     const auto front = house.stays(Front::Kind::tls);
+    CHECK_FALSE(house.takes_visitors(*front));
+    CHECK(house.came.empty());
+    house.fronts.start();
     CHECK(house.came == std::vector{front});
     CHECK(house.takes_visitors(*front));
     CHECK(house.fronts.first(Front::Kind::tls) == front->listener.endpoint());

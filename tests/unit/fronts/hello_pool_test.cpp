@@ -65,7 +65,7 @@ struct House {
         Connected pair = connected();
         latest = pair.there.descriptor();
         const tcp::endpoint peer(asio::ip::make_address(address), ++port);
-        pool.wait({pair.there.release(), peer, {}, nullptr, since}, bytes, most);
+        pool.wait({pair.there.release(), peer, {}, nullptr, nullptr, since}, bytes, most);
         return others.emplace_back(std::move(pair.here));
     }
 
@@ -140,9 +140,44 @@ TEST_CASE("a visitor whose bytes are there already is looked at in the next turn
     Connected pair = connected();
     pair.here.send("12345");
     REQUIRE(House::arrived(pair.there.descriptor(), 5));
-    house.pool.wait({pair.there.release(), {}, {}, nullptr, noon}, 5, enough);
+    house.pool.wait({pair.there.release(), {}, {}, nullptr, nullptr, noon}, 5, enough);
     CHECK(house.waited_for.empty());
     CHECK(house.told(1));
+}
+
+TEST_CASE("one of whom the kernel has told too early is looked at a little later, and not at once")
+{
+    House house;
+    Stream& visitor = house.comes(5);
+    house.answer = 5; // there is not more than before
+    visitor.send("12345");
+    CHECK(house.told(1));
+    house.works();
+    CHECK(house.waited_for == Sizes{5});
+    REQUIRE(house.pool.next_look());
+    const auto later = *house.pool.next_look();
+    house.pool.look_again(later - 1ms);
+    CHECK(house.waited_for == Sizes{5});
+    house.pool.look_again(later);
+    CHECK(house.waited_for == Sizes{5, 5});
+    REQUIRE(house.pool.next_look());
+    house.answer = 0;
+    house.pool.look_again(*house.pool.next_look());
+    CHECK(house.taken.size() == 1);
+    CHECK_FALSE(house.pool.next_look());
+}
+
+TEST_CASE("one that is looked at a little later may be reset before")
+{
+    House house;
+    Stream& visitor = house.comes(5);
+    house.answer = 5;
+    visitor.send("12345");
+    CHECK(house.told(1));
+    CHECK(house.pool.expire(noon).has_value());
+    CHECK_FALSE(house.pool.next_look());
+    house.pool.look_again(Clock::now() + 1h);
+    CHECK(house.waited_for == Sizes{5});
 }
 
 TEST_CASE("a visitor of whom more is wanted is looked at again when that is there")
@@ -285,7 +320,8 @@ TEST_CASE("one that was pushed out, or taken, is counted no more")
 TEST_CASE("a connection that cannot be watched gives its place back")
 {
     House house;
-    house.pool.wait({Fd(), {asio::ip::address_v4::loopback(), 7}, {}, nullptr, noon}, 1, enough);
+    house.pool.wait({Fd(), {asio::ip::address_v4::loopback(), 7}, {}, nullptr, nullptr, noon}, 1,
+                    enough);
     CHECK(house.pushed_out == Ports{7});
     CHECK(house.pool.size() == 0);
 }

@@ -121,12 +121,14 @@ TEST_CASE("the name of an origin proxy that does not come back goes to another")
     }
 }
 
-TEST_CASE("an origin proxy that says goodbye keeps its name for as long as a restart takes")
+TEST_CASE("an origin proxy that says goodbye keeps its name for as long as one that is lost")
 {
     Two house;
     house.cellar_wants_it();
     house.leaves(house.roof, "an update");
-    house.passes(2s);
+    house.passes(3s); // visitors are refused from here on
+    CHECK(house.told(house.cellar) == "");
+    house.passes(6s);
     CHECK(house.told(house.cellar) == "");
     house.passes(1s);
     CHECK(house.is_of_cellar());

@@ -177,12 +177,15 @@ TEST_CASE("a service of the options whose names change stays open, and is found 
     CHECK(knows);
 }
 
-TEST_CASE("a service that opens under a name of the options' services loses nothing of theirs")
+TEST_CASE("who may have one of the names of an options' service only by the domain does not get it")
 {
     RegistryHouse house;
     house.has("web", {tls, {"*.d.example"}});
     const auto roof = house.comes("roof");
-    house.claims(roof, "site", tls, {"site"}); // the options have all others
+    house.claims(roof, "site", tls, {"site"});
+    CHECK(house.told(roof) == "site.d.example is one of the names of the service \"web\" here");
+    CHECK(house.reason(roof) == DeclineReason::host_taken);
+    house.reloads([](NameRules& rules) { rules.allow_hosts["roof"] = {"site.d.example"}; });
     CHECK(house.told(roof) == "opened tls://site.d.example");
     house.withdraws(roof, "site");
     CHECK(house.with_host("*.d.example") == "web");
