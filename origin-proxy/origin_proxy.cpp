@@ -104,10 +104,8 @@ awaitable<void> OriginProxy::drain()
     // The remote proxy closes idle connections once it has heard the goodbye, and until then
     // announces visitors on them.
     constexpr auto look_again = std::chrono::milliseconds(10);
-    const auto is_connected = [](const auto& link) {
-        return link->connected() || link->parked() > 0;
-    };
-    while (std::ranges::any_of(links_, is_connected) && Clock::now() < patience)
+    const auto is_leaving = [](const auto& link) { return link->is_leaving(); };
+    while (std::ranges::any_of(links_, is_leaving) && Clock::now() < patience)
         co_await ended_.wait_until(std::min(patience, Clock::now() + look_again));
     stop_now();
 }

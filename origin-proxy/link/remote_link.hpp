@@ -101,6 +101,9 @@ public:
     // Visitors that are being connected or served.
     std::size_t visitors() const { return visits_.size(); }
 
+    // After detach(): the remote proxy has not let go of everything yet.
+    bool is_leaving() const { return connected() || visits_.is_leaving(); }
+
     // Data connections that wait for a visitor.
     std::size_t parked() const { return visits_.parked(); }
 

@@ -97,6 +97,7 @@ void Visits::on_parked_announce(Announce&& announce, Channel&& connection)
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
     if (!slots_.is_open()) { // it was announced before the goodbye was heard
         const Refuse leaving{announce.ticket, "the origin proxy is shutting down"};
+        ++being_refused_;
         tasks_.spawn("refusing a visitor",
                      refuse_leaving(std::move(connection), session_.remote, leaving));
         return;
@@ -212,6 +213,13 @@ awaitable<void> Visits::refuse_parked(Channel connection, tcp::endpoint remote, 
 // another origin proxy have it.
 awaitable<void> Visits::refuse_leaving(Channel connection, tcp::endpoint remote, Refuse refuse)
 {
+    struct Counts {
+        std::size_t& count;
+
+        ~Counts() { --count; }
+    };
+
+    const Counts counts{being_refused_};
     AsyncChannel channel(io_, remote.protocol(), std::move(connection));
     co_await send_last(channel, encode(refuse));
 }

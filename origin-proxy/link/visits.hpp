@@ -63,6 +63,9 @@ public:
     // Data connections that wait for a visitor.
     std::size_t parked() const { return parking_.size(); }
 
+    // After close(): visitors may still be under way to this origin proxy, or are being refused.
+    bool is_leaving() const { return parking_.size() + being_refused_ > 0; }
+
 private:
     // What is remembered of a visitor that the relay serves: as little as possible, since most of
     // them are idle.
@@ -100,8 +103,9 @@ private:
     VisitorSlots::Share slots_;
     ControlConnection* connection_ = nullptr; // null: there is no log-in
     std::uint64_t log_ins_ = 0;
-    Session session_;              // of the latest log-in
-    std::deque<Announce> waiting_; // for a slot
+    Session session_;               // of the latest log-in
+    std::deque<Announce> waiting_;  // for a slot
+    std::size_t being_refused_ = 0; // since this origin proxy leaves
     bool is_stopped_ = false;
     bool starting_ = false; // those that wait
     // A visitor whose parked connection broke is announced again on the control connection, and

@@ -357,6 +357,24 @@ TEST_CASE("a ticket that comes again after a reconnect is served, since nobody w
     dialled_back();
 }
 
+TEST_CASE("an origin proxy that leaves refuses who is under way to it, so that others can serve it")
+{
+    Origin origin;
+    origin.control->send(origin.welcome);
+    Stream parked = origin.parked();
+    origin.proxy->stop_gently();
+    origin.control->receive_frame<Goodbye>();
+    origin.control->finish();
+    const Announce visitor = announcement();
+    parked.send(encode(visitor) + data_frame("first bytes"));
+    const auto refused = parked.receive_frame<Refuse>();
+    CHECK(refused.ticket == visitor.ticket);
+    CHECK(parked.receive_all() == "");
+    CHECK_FALSE(origin.server.pending_within(20ms));
+    parked.finish();
+    CHECK(eventually([&] { return origin.proxy->ended(); }));
+}
+
 TEST_CASE("an origin proxy says on the parked connection why it cannot serve")
 {
     // Bound, so that nobody else gets the port, and not listening.
