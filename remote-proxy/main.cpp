@@ -77,8 +77,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::must_not_collide(io, options);
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
-    loaded->take_certificates(
-        shown_certificates(options, prepared.reception.certificates.get()));
+    loaded->take_certificates(shown_certificates(options, prepared.reception.certificates.get()));
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,

@@ -18,8 +18,7 @@ Admission::Admission(Uses uses, Hooks hooks)
 {
 }
 
-void Admission::turn_away(const PublicService* service, Channel channel,
-                          const tcp::endpoint& peer)
+void Admission::turn_away(const PublicService* service, Channel channel, const tcp::endpoint& peer)
 {
     const Reason why{Code::no_room, "no descriptors left for more visitors"};
     tallies_.count(tallies_.no_room, to_string(peer), why.text);
