@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "common/options/outside.hpp"
 #include "origin-proxy/options/options.hpp"
 #include "origin-proxy/options/remote_peers.hpp"
 #include "remote-proxy/options/options.hpp"
