@@ -116,9 +116,12 @@ ssl_ctx_st* make_visitor_context(std::shared_ptr<TicketKeys> tickets)
     SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
     SSL_CTX_set_tlsext_servername_callback(context, acknowledge_name);
     SSL_CTX_set_client_hello_cb(context, look_at_visitor_hello, nullptr);
-    // As those of TlsContext.
+    // A visitor who comes often gets a new one each time.
+    SSL_CTX_set_num_tickets(context, 1);
+    // As those of TlsContext; and what is in the file is shown, without a search for more of it in
+    // each handshake.
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
     return made.release();
 }
 
