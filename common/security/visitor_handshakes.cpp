@@ -63,11 +63,19 @@ public:
         std::string name;
         Clock::time_point deadline;
         Done done;
+        Answered answered;
         Handle handle;
         asio::executor_work_guard<asio::io_context::executor_type> io_is_needed;
 
+        void note_answer()
+        {
+            if (answered)
+                asio::post(shared->io, std::exchange(answered, nullptr));
+        }
+
         void report(Result result)
         {
+            note_answer();
             // The guard goes with it: there is more to do until it has had its turn.
             asio::post(shared->io, [shared = shared, done = std::move(done),
                                     result = std::move(result)]() mutable {
@@ -150,12 +158,13 @@ private:
     awaitable<void> serve(Fd socket, Visit visit);
 
     // False: it has failed or ended.
-    static awaitable<bool> shake(VisitorHandshake& handshake, Waiting& waiting)
+    static awaitable<bool> shake(VisitorHandshake& handshake, Waiting& waiting, Visit& visit)
     {
         using Step = VisitorHandshake::Step;
         using Descriptor = asio::posix::stream_descriptor;
         while (!waiting.ended) {
             const Step step = handshake.go_on();
+            visit.note_answer();
             if (step == Step::done || step == Step::failed)
                 co_return step == Step::done;
             const auto what =
@@ -220,7 +229,7 @@ awaitable<void> VisitorHandshakes::Worker::serve(Fd socket, Visit visit)
         socket.release(); // that one's
         const Place place(*this, waiting, visit.deadline);
         const Visible visible(*visit.handle, waiting);
-        const bool is_done = co_await shake(handshake, waiting);
+        const bool is_done = co_await shake(handshake, waiting, visit);
         socket = Fd(waiting.socket.release());
         result.error = waiting.ended ? waiting.ended : handshake.error();
         result.why = handshake.why();
@@ -265,12 +274,14 @@ void VisitorHandshakes::start_workers()
 
 VisitorHandshakes::Handle
 VisitorHandshakes::begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
-                         const std::string& name, Clock::time_point deadline, Done done)
+                         const std::string& name, Clock::time_point deadline, Done done,
+                         Answered answered)
 {
     ++shared_->size;
     const auto handle = std::make_shared<Underway>();
-    Worker::Visit visit{shared_, std::move(certificates),           name, deadline, std::move(done),
-                        handle,  asio::make_work_guard(shared_->io)};
+    Worker::Visit visit{
+        shared_,         std::move(certificates), name,   deadline,
+        std::move(done), std::move(answered),     handle, asio::make_work_guard(shared_->io)};
     Result failed;
     try {
         if (!stopped_) {

@@ -28,6 +28,9 @@ public:
 
     using Done = std::function<void(Result)>;
 
+    // The hello has been answered, or is not going to be: what takes a thread long is done.
+    using Answered = std::function<void()>;
+
     // One that is under way, for cancel().
     struct Underway;
     using Handle = std::shared_ptr<Underway>;
@@ -42,11 +45,13 @@ public:
     ~VisitorHandshakes();
 
     // Shakes hands with a visitor of a canonical name, of whose bytes none has been taken, and
-    // calls `done` later from `io`, once: also after stop(), with operation_aborted, if `io` still
-    // runs then. The socket is prepared as the relay wants it. At the deadline, and after every
-    // failure, it is closed, with a reset unless the visitor has been told by an alert.
+    // calls `answered` and then `done` later from `io`, once: also after stop(), with
+    // operation_aborted, if `io` still runs then. The socket is prepared as the relay wants it. At
+    // the deadline, and after every failure, it is closed, with a reset unless the visitor has been
+    // told by an alert.
     Handle begin(Fd socket, std::shared_ptr<const ServedCertificates> certificates,
-                 const std::string& name, Clock::time_point deadline, Done done);
+                 const std::string& name, Clock::time_point deadline, Done done,
+                 Answered answered = {});
 
     // Ends it with operation_aborted, unless it has ended already. `done` is called in any case.
     void cancel(const Handle& handle);

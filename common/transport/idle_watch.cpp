@@ -1,5 +1,6 @@
 #include "common/transport/idle_watch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -47,7 +48,7 @@ void IdleWatch::leave(Wait wait, int descriptor)
 }
 
 // An event may be of a wait that a callback before it has forgotten.
-void IdleWatch::work()
+int IdleWatch::work()
 {
     std::array<epoll_event, most_at_once> events;
     const int count = ::epoll_wait(epoll_.get(), events.data(), most_at_once, 0);
@@ -55,6 +56,7 @@ void IdleWatch::work()
         if (auto ready = waits_.extract(events[static_cast<std::size_t>(i)].data.u64))
             ready.mapped()();
     }
+    return std::max(count, 0);
 }
 
 } // namespace tunnel

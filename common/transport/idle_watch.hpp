@@ -31,8 +31,8 @@ public:
     void leave(Wait wait, int descriptor);
 
     // Calls back for some of those that are ready, a few at a time since others have their turn
-    // between. Callbacks may call all of this.
-    void work();
+    // between. Callbacks may call all of this. How many were ready.
+    int work();
 
     // Readable while work() has something to do.
     int descriptor() const { return epoll_.get(); }

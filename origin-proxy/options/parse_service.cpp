@@ -10,6 +10,7 @@
 #include "common/base/log.hpp"
 #include "common/options/key_names.hpp"
 #include "common/options/outside.hpp"
+#include "common/transport/host_name.hpp"
 #include "origin-proxy/options/servers.hpp"
 
 namespace tunnel {
@@ -19,6 +20,26 @@ namespace {
 [[noreturn]] void refuse(std::string_view text, const std::string& why)
 {
     throw std::invalid_argument(fmt::format("\"{}\" {}", log::escape(text), why));
+}
+
+// "app", "app.example.com", "https:app" or "https:/app": a name that was meant to stand behind
+// "https://". Empty: none of these.
+std::string host_without_kind(std::string_view where)
+{
+    if (where.find("://") != std::string_view::npos)
+        return {};
+    const std::size_t colon = where.find(':');
+    if (colon != std::string_view::npos) {
+        const std::string_view kind = where.substr(0, colon);
+        if (kind != "https" && kind != "http" && kind != "tls")
+            return {};
+        where.remove_prefix(colon + 1);
+        while (where.starts_with('/'))
+            where.remove_prefix(1);
+    }
+    const bool is_number = where.find_first_not_of("0123456789-") == std::string_view::npos;
+    const auto host = canonical_host_pattern(where);
+    return host && !is_number ? *host : std::string();
 }
 
 // TLS has one end for each name, whichever of the two kinds that is.
@@ -58,6 +79,11 @@ std::vector<OriginService> parse_service(std::string_view text)
     if (at != std::string_view::npos) {
         const std::string_view where = places.substr(at + 1);
         const bool is_port = where.find(':') == std::string_view::npos;
+        if (const std::string host = host_without_kind(where);
+            !host.empty() && !names_unix_socket(places))
+            refuse(text, fmt::format("does not say what visitors of {0} speak: did you mean "
+                                     "@https://{0} or @tls://{0}?",
+                                     host));
         outside = read_outside(is_port ? fmt::format(":{}", where) : std::string(where));
         if (const std::string wrong = mismatch(inside, outside.addresses, outside.names);
             !wrong.empty())

@@ -1,5 +1,6 @@
 #include "remote-proxy/fronts/hello_pool.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <sys/socket.h>
@@ -32,6 +33,14 @@ void HelloPool::wait(Newcomer newcomer, std::size_t bytes, std::size_t most)
     watch(place, bytes);
 }
 
+// As many as are accepted in a turn.
+void HelloPool::work()
+{
+    constexpr int rounds = 8;
+    for (int i = 0; i < rounds && watch_.work() > 0; ++i) {
+    }
+}
+
 void HelloPool::watch(std::list<Waiting>::iterator place, std::size_t bytes)
 {
     const Fd& socket = place->newcomer.socket;
@@ -52,10 +61,13 @@ void HelloPool::look(std::list<Waiting>::iterator place)
     const std::size_t waited_for = place->bytes;
     const std::size_t more = hooks_.on_more(newcomer, waited_for);
     if (more > 0 && more == waited_for) { // watching it would call back at once
-        place->look_at = Clock::now() + patience;
-        later_.push_back(place);
+        constexpr unsigned most_doublings = 8;
+        const unsigned doublings = std::min(place->early_looks++, most_doublings);
+        place->look_at = Clock::now() + patience * (1 << doublings);
+        later_.emplace(*place->look_at, place);
         return;
     }
+    place->early_looks = 0;
     if (more > 0)
         return watch(place, more);
     by_address_.erase(place->slot);
@@ -64,9 +76,9 @@ void HelloPool::look(std::list<Waiting>::iterator place)
 
 void HelloPool::look_again(Clock::time_point now)
 {
-    for (std::size_t left = later_.size(); left > 0 && *later_.front()->look_at <= now; --left) {
-        const auto place = later_.front();
-        later_.pop_front();
+    constexpr int looks_per_turn = 64;
+    for (int i = 0; i < looks_per_turn && !later_.empty() && later_.begin()->first <= now; ++i) {
+        const auto place = later_.extract(later_.begin()).mapped();
         place->look_at.reset();
         look(place);
     }
@@ -74,14 +86,14 @@ void HelloPool::look_again(Clock::time_point now)
 
 std::optional<Clock::time_point> HelloPool::next_look() const
 {
-    return later_.empty() ? std::nullopt : later_.front()->look_at;
+    return later_.empty() ? std::nullopt : std::optional(later_.begin()->first);
 }
 
 Newcomer HelloPool::take(std::list<Waiting>::iterator place)
 {
     watch_.leave(place->wait, place->newcomer.socket.get());
     if (place->look_at)
-        std::erase(later_, place);
+        std::erase_if(later_, [place](const auto& each) { return each.second == place; });
     by_address_.erase(place->slot);
     Newcomer taken = std::move(place->newcomer);
     waiting_.erase(place);

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <list>
+#include <map>
 #include <optional>
 
 #include "common/base/asio.hpp"
@@ -31,7 +31,8 @@ public:
     // Throws std::system_error if the system grants no epoll instance.
     explicit HelloPool(Hooks hooks) : hooks_(std::move(hooks)) {}
 
-    // Before those are looked at once more that the kernel has told of too early.
+    // Before those are looked at once more that the kernel has told of too early, for the first
+    // time; then twice as long each time.
     static constexpr Clock::duration patience = std::chrono::milliseconds(20);
 
     // Until the socket has so many bytes. They stay there.
@@ -53,7 +54,7 @@ public:
 
     // Calls on_more for some of those of which there is more. To be called while its descriptor is
     // readable.
-    void work() { watch_.work(); }
+    void work();
 
     int descriptor() const { return watch_.descriptor(); }
 
@@ -66,6 +67,7 @@ private:
         IdleWatch::Wait wait = 0;
         std::size_t bytes = 0;                      // that it waits for
         std::optional<Clock::time_point> look_at{}; // it is not watched until then
+        unsigned early_looks = 0;                   // in a row
         FairPool<Waiting>::Slot slot{};
         std::list<Waiting>::iterator place{};
     };
@@ -76,8 +78,8 @@ private:
 
     const Hooks hooks_;
     IdleWatch watch_;
-    std::list<Waiting> waiting_;                     // by the time they came
-    std::deque<std::list<Waiting>::iterator> later_; // to be looked at, the next one first
+    std::list<Waiting> waiting_;                                           // by the time they came
+    std::multimap<Clock::time_point, std::list<Waiting>::iterator> later_; // to be looked at
     FairPool<Waiting> by_address_;
 };
 

@@ -187,25 +187,29 @@ void TlsVisitors::shake_hands(const ServicePointer& service, Newcomer newcomer,
     const auto kept = std::make_shared<VisitorLimits::Permit>(std::move(*permit));
     handshakes_.begin(std::move(newcomer), certificates_, name, deadline, most_waiting(),
                       [this, service, kept](Newcomer back, VisitorHandshakes::Result result,
-                                            bool was_pushed_out) {
+                                            HandshakePool::Outcome outcome) {
                           finish(service, std::move(back), std::move(result), std::move(*kept),
-                                 was_pushed_out);
+                                 outcome);
                       });
+    if (const auto next = handshakes_.next_deadline())
+        uses_.alarm.ring_by(*next);
 }
 
 void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
                          VisitorHandshakes::Result result, VisitorLimits::Permit permit,
-                         bool was_pushed_out)
+                         HandshakePool::Outcome outcome)
 {
     if (uses_.state.stopped)
         return reset(result.channel);
     if (result.channel.is_open())
         return admit(service, std::move(newcomer), std::move(result.channel), std::move(permit));
-    if (was_pushed_out)
+    if (outcome == HandshakePool::Outcome::pushed_out)
         return refuse(std::move(newcomer), Code::no_room, "too many handshakes are under way", {},
                       service.get());
-    const bool is_late = result.error == asio::error::timed_out;
-    refuse(std::move(newcomer), is_late ? Code::timeout : Code::handshake_failed,
+    if (outcome == HandshakePool::Outcome::late || result.error == asio::error::timed_out)
+        return refuse(std::move(newcomer), Code::timeout, "the handshake was not done in time", {},
+                      service.get());
+    refuse(std::move(newcomer), Code::handshake_failed,
            result.why.empty() ? result.error.message() : result.why, {}, service.get());
 }
 
@@ -269,6 +273,7 @@ void TlsVisitors::refuse(Newcomer newcomer, Code reason, std::string_view words,
 void TlsVisitors::expire(Clock::time_point now)
 {
     pool_.look_again(now);
+    handshakes_.expire(now);
     constexpr int ended_per_turn = 64;
     for (int i = 0; i < ended_per_turn; ++i) {
         auto late = pool_.expire(now - uses_.options.handshake_timeout);
@@ -280,11 +285,15 @@ void TlsVisitors::expire(Clock::time_point now)
 
 std::optional<Clock::time_point> TlsVisitors::next_deadline() const
 {
-    const auto oldest = pool_.oldest();
-    if (!oldest)
-        return std::nullopt;
-    const auto limit = *oldest + uses_.options.handshake_timeout;
-    return std::min(limit, pool_.next_look().value_or(limit));
+    std::optional<Clock::time_point> next = handshakes_.next_deadline();
+    const auto consider = [&next](std::optional<Clock::time_point> time) {
+        if (time && (!next || *time < *next))
+            next = time;
+    };
+    if (const auto oldest = pool_.oldest())
+        consider(*oldest + uses_.options.handshake_timeout);
+    consider(pool_.next_look());
+    return next;
 }
 
 void TlsVisitors::stop()

@@ -81,7 +81,7 @@ private:
 
     void shake_hands(const ServicePointer& service, Newcomer newcomer, const std::string& name);
     void finish(const ServicePointer& service, Newcomer newcomer, VisitorHandshakes::Result result,
-                VisitorLimits::Permit permit, bool was_pushed_out);
+                VisitorLimits::Permit permit, HandshakePool::Outcome outcome);
     void admit(const ServicePointer& service, Newcomer newcomer, Channel channel,
                VisitorLimits::Permit permit);
     void refuse(Newcomer newcomer, NoHello why);

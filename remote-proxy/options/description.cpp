@@ -133,6 +133,9 @@ ProgramDescription describe(RemoteOptions& options)
               "which has the same secret, to port 9001:"},
              {"remote-proxy --control-addr :9001 --secret-file secret --allow-ports 20000-20100",
               "Origin proxies open services of their own on these ports:"},
+             {"remote-proxy --control-addr :9001 --secret-file secret --domain example.com "
+              "--https-addr :443 --certificates certificates",
+              "Origin proxies take names below example.com on one port:"},
              {"remote-proxy check --config remote-proxy.toml",
               "Report everything that is wrong with a configuration file:"}},
             all_options(options),

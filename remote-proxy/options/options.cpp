@@ -31,13 +31,13 @@ bool lets_claim_names(const RemoteOptions& options)
 // What is wrong with the services; empty: nothing.
 std::string wrong_services(const CommandLine& line, RemoteOptions& options)
 {
+    if (std::string wrong = contradiction(options.fronts); !wrong.empty())
+        return wrong;
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
         !lets_claim_names(options) && !line.has("services") && !options.common.management.address)
         return "--outside-addr, --service, --allow-ports, --https-addr with --domain or "
                "--allow-hosts, "
                "or --management-addr is required";
-    if (std::string wrong = contradiction(options.fronts); !wrong.empty())
-        return wrong;
     if (std::string wrong = complete_names(options); !wrong.empty())
         return wrong;
     if (!options.state_file.empty() && !options.common.management.address)

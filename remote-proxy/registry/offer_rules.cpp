@@ -89,8 +89,12 @@ std::optional<Declined> objection_to_opening(const OfferRules& rules, const std:
     if (allowed.empty())
         return refused(fmt::format(
             "there is no service \"{}\" here, and this origin proxy may not "
-            "open one: see allow-ports of the remote proxy{}",
-            name, rules.has_management ? ", or PUT /tunnels of its management interface" : ""));
+            "open one: see allow-ports of the remote proxy{}{}",
+            name, rules.has_management ? ", or PUT /tunnels of its management interface" : "",
+            rules.names.domain.empty() ? std::string()
+                                       : fmt::format("; or give it a name below {0}, such as "
+                                                     "@https://{1} or @tls://{1}",
+                                                     rules.names.domain, name)));
     if (wanted.empty())
         return refused(fmt::format("there is no service \"{}\" here: say at which port to open it, "
                                    "out of {}",

@@ -93,11 +93,15 @@ TEST_CASE("a service without a proper address is refused, and told which part is
         CHECK(contains(objection(text), "is not a service such as"));
     }
     CHECK(contains(objection("web=localhost"), "\"localhost\" is not an address"));
-    for (const auto text : {"web=", "web=8000", "web=a:", "web=a:-1", "web=a:x", "web=a:65536",
-                            "web=::1:80", "web=a=b:1", "web=a:1@", "web=a:1@b",
-                            "web=a:1@b:", "web=a:1@80@81", "web=a:1@65536", "web=a:1@-1"}) {
+    for (const auto text :
+         {"web=", "web=8000", "web=a:", "web=a:-1", "web=a:x", "web=a:65536", "web=::1:80",
+          "web=a=b:1", "web=a:1@", "web=a:1@b:", "web=a:1@80@81", "web=a:1@65536", "web=a:1@-1"}) {
         CAPTURE(text);
         CHECK(contains(objection(text), "is not an address"));
+    }
+    for (const auto text : {"web=a:1@b", "web=a:1@https:b", "web=a:1@https:/B"}) {
+        CAPTURE(text);
+        CHECK(contains(objection(text), "did you mean @https://b or @tls://b?"));
     }
     CHECK(contains(objection("web=a:0"), "port 0"));
     CHECK_FALSE(contains(objection("w\n=a:1"), "\n"));
