@@ -110,6 +110,8 @@ void check_start(const RemoteOptions& options)
         preflight.attempt([&] {
             const auto served = ServedCertificates::load(options.fronts.certificates,
                                                          std::make_shared<TicketKeys>());
+            for (const std::string& concern : served->concerns())
+                log::warn("certificates", {{"concern", concern}});
             for (const RemoteService& each : options.services)
                 must_have_certificates(each, *served);
         });

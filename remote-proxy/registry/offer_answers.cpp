@@ -321,6 +321,12 @@ void OfferAnswers::conclude(Verdict verdict, Clock::time_point now)
         registry_.note_deadline(registry_.holders().next());
         if (must_wait) {
             registry_.ask(contested->holder, now);
+            // A name is kept for as long as visitors wait, which is long for somebody who is told
+            // nothing.
+            if (contested->until && contested->reason == DeclineReason::host_taken)
+                registry_.tell(origin, offered,
+                               Declined{name, contested->reason, std::string(contested->words)},
+                               done.asks, now);
             return; // it is answered when it is known whether the holder is still there
         }
         verdict = Declined{name, contested->reason, std::string(contested->words)};

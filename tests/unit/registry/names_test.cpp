@@ -8,6 +8,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+bool contains(std::string_view text, std::string_view part)
+{
+    return text.find(part) != std::string_view::npos;
+}
+
 constexpr auto tls = ServiceKind::tls;
 constexpr auto https = ServiceKind::https;
 
@@ -89,7 +94,7 @@ TEST_CASE("the name of an origin proxy that is lost is kept for it")
         if (!waits)
             house.cellar_wants_it();
         house.passes(9s);
-        CHECK(house.told(house.cellar) == "");
+        CHECK(contains(house.told(house.cellar), "is kept for roof"));
         const auto again = house.comes("roof");
         house.claims(again, "web", https, {"app"});
         CHECK(house.told(again) == "opened https://app.d.example");
@@ -110,7 +115,7 @@ TEST_CASE("the name of an origin proxy that does not come back goes to another")
         if (!waits)
             house.cellar_wants_it();
         house.passes(9s);
-        CHECK(house.told(house.cellar) == "");
+        CHECK(contains(house.told(house.cellar), "is kept for roof"));
         house.passes(1s);
         CHECK(house.is_of_cellar());
         CHECK(house.closed == Names{"roof/web"});
@@ -127,9 +132,9 @@ TEST_CASE("an origin proxy that says goodbye keeps its name for as long as one t
     house.cellar_wants_it();
     house.leaves(house.roof, "an update");
     house.passes(3s); // visitors are refused from here on
-    CHECK(house.told(house.cellar) == "");
+    CHECK(contains(house.told(house.cellar), "is kept for roof"));
     house.passes(6s);
-    CHECK(house.told(house.cellar) == "");
+    CHECK(contains(house.told(house.cellar), "is kept for roof"));
     house.passes(1s);
     CHECK(house.is_of_cellar());
 }
@@ -140,9 +145,9 @@ TEST_CASE("a holder that does not answer is dropped, and its name is kept for a 
     house.cellar_wants_it();
     house.passes(2s);
     CHECK(house.dropped == Links{house.roof});
-    CHECK(house.told(house.cellar) == "");
+    CHECK(contains(house.told(house.cellar), "is kept for roof"));
     house.passes(7s);
-    CHECK(house.told(house.cellar) == "");
+    CHECK(contains(house.told(house.cellar), "is kept for roof"));
     house.passes(1s); // ten seconds since it was asked
     CHECK(house.is_of_cellar());
 }
@@ -155,7 +160,7 @@ TEST_CASE("a name is kept for the machine that had it, not for others with its c
     house.leaves(first);
     const auto other = house.comes("roof", "web2");
     house.claims(other, "web", tls, {"app"});
-    CHECK(house.told(other) == "");
+    CHECK(contains(house.told(other), "is kept for roof/web1"));
     const auto again = house.comes("roof", "web1");
     house.claims(again, "web", tls, {"app"});
     CHECK(house.told(again) == "opened tls://app.d.example");
