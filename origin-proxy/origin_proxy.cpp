@@ -7,6 +7,7 @@
 
 #include "common/base/log.hpp"
 #include "common/base/process.hpp"
+#include "common/protocol/reason_codes.hpp"
 #include "common/relay/descriptors.hpp"
 
 namespace tunnel {
@@ -250,6 +251,11 @@ OriginStatus OriginProxy::status() const
         for (const Opened& opened : link->opened()) {
             if (const auto found = by_name.find(opened.service); found != by_name.end())
                 found->second->outside.push_back({remote, opened.outside_address});
+        }
+        for (const Declined& declined : link->declined()) {
+            if (const auto found = by_name.find(declined.service); found != by_name.end())
+                found->second->not_open.push_back(
+                    {remote, code_of(declined.reason), declined.text});
         }
         for (const HealthChecks::Known& known : link->health()) {
             if (const auto found = by_name.find(known.service); found != by_name.end())

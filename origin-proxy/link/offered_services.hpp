@@ -52,6 +52,12 @@ public:
     // The services that are open there now.
     std::vector<Opened> opened() const;
 
+    // Those that it does not open, with its reasons.
+    std::vector<Declined> declined() const
+    {
+        return connection_ != nullptr ? offers_.declined() : std::vector<Declined>();
+    }
+
     // Of the origin servers that are checked for this remote proxy now.
     std::vector<HealthChecks::Known> health() const { return checks_.known(); }
 

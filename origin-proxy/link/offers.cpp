@@ -112,6 +112,7 @@ void Offers::on_declined(const Declined& declined)
                {"hint", hint_for(declined.reason)},
                {"remote", remote_}});
     entry->state = State::declined;
+    entry->declined = declined;
 }
 
 std::vector<std::string> Offers::left_out() const
@@ -128,6 +129,16 @@ bool Offers::answered() const
 {
     return std::ranges::none_of(
         offered_, [](const auto& named) { return named.second.state == State::offered; });
+}
+
+std::vector<Declined> Offers::declined() const
+{
+    std::vector<Declined> all;
+    for (const auto& [name, entry] : offered_) {
+        if (entry.state == State::declined)
+            all.push_back(entry.declined);
+    }
+    return all;
 }
 
 std::vector<Opened> Offers::opened() const

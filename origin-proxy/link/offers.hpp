@@ -38,6 +38,9 @@ public:
     // The services that are open, in the order in which they are configured.
     std::vector<Opened> opened() const;
 
+    // Those that the remote proxy does not open, in no order.
+    std::vector<Declined> declined() const;
+
 private:
     enum class State : std::uint8_t { offered, opened, declined };
 
@@ -46,6 +49,7 @@ private:
         PublicNames names{};             // as well
         State state = State::offered;
         std::string outside_address{}; // while it is open
+        Declined declined{};           // while it is not
         std::uint64_t offer = 0;       // the number of the latest
     };
 

@@ -89,6 +89,9 @@ public:
     // The services that the remote proxy has said to be open, while it is there.
     std::vector<Opened> opened() const { return offered_.opened(); }
 
+    // Those that it does not open, with its reasons.
+    std::vector<Declined> declined() const { return offered_.declined(); }
+
     // Of the origin servers that are checked for this remote proxy; none while it is away.
     std::vector<HealthChecks::Known> health() const { return offered_.health(); }
 

@@ -55,6 +55,18 @@ std::string health_in(const Json& service)
     return healthy.get<bool>() ? "healthy" : "unhealthy";
 }
 
+// A sentence for each service that a remote proxy does not open.
+std::string reasons_of(const Json& services)
+{
+    std::string text;
+    for (const Json& each : services) {
+        for (const Json& one : each.value("not_open", Json::array()))
+            text += fmt::format("{} is not open at {}: {}\n", text_in(each, "name"),
+                                text_in(one, "remote"), text_in(one, "reason"));
+    }
+    return text.empty() ? text : '\n' + text;
+}
+
 // A line for each outside address of a service; one for a service that is not open.
 std::string services_table(const Json& services)
 {
@@ -66,10 +78,16 @@ std::string services_table(const Json& services)
         const Json& outside = each.at("outside");
         for (const Json& one : outside)
             table.add({name, server, health, text_in(one, "remote"), text_in(one, "address")});
-        if (outside.empty())
+        const Json why = each.value("not_open", Json::array()); // an older program has none
+        for (const Json& one : why)
+            table.add({name, server, health, text_in(one, "remote"),
+                       fmt::format("not open: {}", text_in(one, "code"))});
+        if (outside.empty() && why.empty())
             table.add({name, server, health, "", ""});
     }
-    return table.empty() ? "There are no services.\n" : table.text(columns_of_output());
+    if (table.empty())
+        return "There are no services.\n";
+    return table.text(columns_of_output()) + reasons_of(services);
 }
 
 CommandResult status(const Command& command, const RunningProgram& running)

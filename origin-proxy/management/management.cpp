@@ -105,7 +105,11 @@ Json to_json(const OriginStatus::Service& service)
     Json json{{"name", service.name},
               {"origin_server", service.origin_server},
               {"outside", std::move(outside)},
+              {"not_open", Json::array()},
               {"healthy", nullptr}};
+    for (const OriginStatus::NotOpen& each : service.not_open)
+        json["not_open"].push_back(
+            {{"remote", each.remote}, {"code", name_of(each.code)}, {"reason", each.reason}});
     if (const auto healthy = service.is_healthy())
         json["healthy"] = *healthy;
     return json;

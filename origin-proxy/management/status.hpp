@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/code.hpp"
 #include "common/base/units.hpp"
 #include "origin-proxy/link/counts.hpp"
 
@@ -31,6 +32,13 @@ struct OriginStatus {
         std::string address;
     };
 
+    // Why a service is not open at one remote proxy.
+    struct NotOpen {
+        std::string remote;
+        Code code;
+        std::string reason;
+    };
+
     // Whether the origin server of a service is healthy, as it is checked for one remote proxy.
     struct Health {
         std::string remote;
@@ -42,6 +50,7 @@ struct OriginStatus {
         std::string origin_server;
         std::vector<Outside> outside{}; // where it is open
         std::vector<Health> health{};   // that is known; empty: it is not checked
+        std::vector<NotOpen> not_open{};
 
         // For every remote proxy for which it is checked; none: for none.
         std::optional<bool> is_healthy() const

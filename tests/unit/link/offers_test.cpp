@@ -235,3 +235,15 @@ TEST_CASE("where a service with names is open is what the remote proxy says")
     CHECK(table.offers.opened().empty());
     CHECK(table.offers.answered());
 }
+
+TEST_CASE("what the remote proxy declines is known with its reason, until it is opened")
+{
+    Table table;
+    CHECK(table.offers.declined().empty());
+    const Declined no{"web", DeclineReason::host_taken, "somebody else has it"};
+    table.offers.on_declined(no);
+    REQUIRE(table.offers.declined().size() == 1);
+    CHECK(table.offers.declined().front() == no);
+    table.offers.on_opened({"web", "https://web.example"});
+    CHECK(table.offers.declined().empty());
+}
