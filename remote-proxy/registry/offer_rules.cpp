@@ -185,7 +185,7 @@ OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins&
     }
     if (has_names)
         return std::visit(
-            [](auto&& each) { return OfferDecision(std::move(each)); },
+            [](auto each) { return OfferDecision(std::move(each)); },
             decide_names(services, origins, rules.names, origin, name, rules.trusts_anyone, now));
     if (auto objection = objection_to_opening(rules, origin.credential, name, wanted))
         return *objection;
