@@ -6,9 +6,9 @@ namespace tunnel {
 
 namespace {
 
-// Standard streams, the control plane's loop, signals, two listeners and a control connection, with
-// some to spare.
-constexpr std::size_t own = 18;
+// Standard streams, the control plane's loop, signals, a watch for idle connections or for those
+// that have said nothing, two listeners and a control connection, with some to spare.
+constexpr std::size_t own = 19;
 
 // A worker's loop, what wakes it, and its timer.
 constexpr std::size_t of_worker = 3;

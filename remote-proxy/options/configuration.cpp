@@ -40,9 +40,14 @@ void check_origin(const std::string& name, const std::vector<std::string>& known
 void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptions& options,
                   std::vector<Listening>& listening, Problems& problems)
 {
-    if (table.outside.lacks_something_of(setting))
-        return;
     const std::string called = "services." + setting.key;
+    const Setting* const newer = setting.find(outside_key);
+    const Setting* const address = newer != nullptr ? newer : setting.find(outside_addr_key);
+    if (table.outside.lacks_something_of(setting)) { // that was said
+        if (address != nullptr && table.outside.outside && table.outside.outside->addresses)
+            listening.push_back({called, address->place, *table.outside.outside->addresses});
+        return;
+    }
     Outside outside;
     try {
         outside = table.outside.combined();
@@ -56,8 +61,6 @@ void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptio
         options.services.push_back(std::move(table.service));
         return;
     }
-    const Setting* const newer = setting.find(outside_key);
-    const Setting* const address = newer != nullptr ? newer : setting.find(outside_addr_key);
     if (address == nullptr) {
         problems.add(setting.place,
                      fmt::format("{} does not say where visitors come: expected outside = "
