@@ -232,7 +232,7 @@ class Secrets(Trust):
                 self.wrong(name, ["--tls-cert", bad, "--tls-key", files.server_key], bad, code=2)
                 self.wrong(name, ["--tls-cert", files.server, "--tls-key", bad], bad, code=2)
             self.wrong(name, ["--tls-cert", files.server, "--tls-key", files.client_key], files.client_key,
-                       "mismatch", code=2)
+                       "is not of the certificate in", code=2)
         for bad in (missing, garbage):
             self.wrong("origin-proxy", ["--tls-ca", bad], bad, code=2)
             self.wrong("remote-proxy", ["--tls-cert", files.server, "--tls-key", files.server_key, "--tls-client-ca",
