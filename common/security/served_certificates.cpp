@@ -51,7 +51,11 @@ struct Goodness {
     bool is_valid_now = false;
     std::chrono::sys_seconds until{};
 
-    friend auto operator<=>(const Goodness&, const Goodness&) = default;
+    friend bool operator<(const Goodness& one, const Goodness& other)
+    {
+        return one.is_valid_now == other.is_valid_now ? one.until < other.until
+                                                      : other.is_valid_now;
+    }
 };
 
 Goodness goodness_of(const X509* certificate)
