@@ -8,7 +8,7 @@ namespace {
 
 // Standard streams, the control plane's loop, signals, a watch for idle connections or for those
 // that have said nothing, two listeners and a control connection, with some to spare.
-constexpr std::size_t own = 20;
+constexpr std::size_t own = 18;
 
 // A worker's loop, what wakes it, and its timer.
 constexpr std::size_t of_worker = 3;
