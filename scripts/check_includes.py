@@ -16,14 +16,14 @@ COMMON = """
     relay       base transport
     security    base sandbox files transport protocol
     options     base sandbox files transport relay security
-    http        base
+    http        base transport
     management  base transport security options http
     commands    base sandbox transport security options http management
 """
 # The rooms of each program, lowest first: each may include those before it and all of common/. What lies in the
 # program's own folder puts them together, and may include all of them. Neither program includes the other.
 PROGRAMS = {
-    "remote-proxy": "options trust origins registry visitors fronts services control management",
+    "remote-proxy": "options http trust origins registry visitors fronts services control management",
     "origin-proxy": "options servers link management",
 }
 # Headers outside the rooms, for tools that are built against the library from outside; nothing here includes them.
