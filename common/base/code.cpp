@@ -131,6 +131,14 @@ std::string_view name_of(Code code)
         return "origin_server_failed";
     case Code::bad_answer:
         return "bad_answer";
+    case Code::login_required:
+        return "login_required";
+    case Code::no_origin_proxy:
+        return "no_origin_proxy";
+    case Code::origin_broken:
+        return "origin_broken";
+    case Code::bad_response:
+        return "bad_response";
     case Code::stranger:
         return "stranger";
     case Code::ignored:

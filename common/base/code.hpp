@@ -48,6 +48,11 @@ enum class Code : std::uint8_t {
     origin_server_unreachable,
     origin_server_failed,
     bad_answer,
+    // The remote proxy answers a request itself.
+    login_required,
+    no_origin_proxy,
+    origin_broken,
+    bad_response,
     // A connection to the control address is closed.
     stranger,
     ignored,
