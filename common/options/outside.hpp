@@ -19,6 +19,7 @@ inline constexpr std::string_view outside_syntax = "HOST:PORT[-PORT]|KIND://NAME
 struct Outside {
     std::optional<AddressRange> addresses{};
     PublicNames names{};
+    bool is_http = false; // visitors of its own ports speak HTTP
 };
 
 // "HOST:PORT", "tcp://HOST:PORT", "https://NAME" or "tls://NAME". NAME is a host name, "*.host" or

@@ -14,6 +14,7 @@
 
 #include "common/base/code.hpp"
 #include "common/base/ids.hpp"
+#include "common/transport/http_settings.hpp"
 #include "common/transport/service_kind.hpp"
 
 namespace tunnel {
@@ -45,6 +46,10 @@ inline constexpr std::string_view visitor_headers = "visitor-headers";
 
 // A feature of a log-in and of its welcome: services may have names on a port that they share.
 inline constexpr std::string_view names = "names";
+
+// A feature of a log-in and of its welcome: the remote proxy reads the requests of visitors who
+// speak HTTP, and treats them as an offer says.
+inline constexpr std::string_view http = "http";
 
 } // namespace feature
 
@@ -273,6 +278,10 @@ struct Offer {
     std::uint64_t number = 0;
     // In the place of an address, where both have the feature.
     PublicNames names{};
+    // Visitors at the outside address speak HTTP.
+    bool speaks_http = false;
+    // Of visitors who speak HTTP, where both have the feature.
+    HttpSettings http{};
 
     friend bool operator==(const Offer&, const Offer&) = default;
 };

@@ -33,6 +33,12 @@ constexpr std::string_view name_of(ServiceKind kind)
     return "unknown"; // of a later version
 }
 
+// The program reads what these visitors send as HTTP.
+constexpr bool is_http_kind(ServiceKind kind)
+{
+    return kind == ServiceKind::https || kind == ServiceKind::http;
+}
+
 // The names under which visitors find a service that shares its port with others.
 struct PublicNames {
     ServiceKind kind = ServiceKind::tcp;

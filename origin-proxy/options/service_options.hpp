@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/transport/address.hpp"
+#include "common/transport/http_settings.hpp"
 #include "common/transport/server_address.hpp"
 #include "common/transport/service_kind.hpp"
 #include "origin-proxy/options/service_rules.hpp"
@@ -17,7 +18,12 @@ struct OriginService {
     // Where visitors are to connect to; none: as the remote proxy's own options say for the name.
     std::optional<Address> outside_address{};
     ServingRules rules{};
-    PublicNames names{}; // in the place of the outside address
+    PublicNames names{};      // in the place of the outside address
+    bool speaks_http = false; // visitors at the outside address do
+    // What is offered with it, where its visitors speak HTTP.
+    HttpSettings http{};
+
+    bool is_http() const { return speaks_http || is_http_kind(names.kind); }
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

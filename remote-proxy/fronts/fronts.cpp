@@ -184,12 +184,22 @@ void Fronts::close_all()
         place.is_open = false;
 }
 
-const PublicService* Fronts::find_tls(std::string_view host) const
+// Each of its kind has the same.
+const PublicService* Fronts::find(Front::Kind kind, std::string_view host) const
 {
-    const auto front =
-        std::ranges::find(all_, Front::Kind::tls, [](const auto& each) { return each->kind; });
+    const auto front = std::ranges::find(all_, kind, [](const auto& each) { return each->kind; });
     const ServicePointer* const found = front == all_.end() ? nullptr : (*front)->routes.find(host);
     return found == nullptr ? nullptr : found->get();
+}
+
+const PublicService* Fronts::find_tls(std::string_view host) const
+{
+    return find(Front::Kind::tls, host);
+}
+
+const PublicService* Fronts::find_http(std::string_view host) const
+{
+    return find(Front::Kind::http, host);
 }
 
 std::optional<tcp::endpoint> Fronts::first(Front::Kind kind) const

@@ -69,6 +69,9 @@ public:
     // The service that visitors find under this name where they speak TLS. Null: there is none.
     const PublicService* find_tls(std::string_view host) const;
 
+    // The same where they speak plain HTTP at an address that services share.
+    const PublicService* find_http(std::string_view host) const;
+
     // Descriptors that are taken.
     std::size_t listeners() const { return all_.size(); }
 
@@ -82,6 +85,7 @@ private:
     };
 
     bool has_open_service(const Front& front) const;
+    const PublicService* find(Front::Kind kind, std::string_view host) const;
     std::vector<FrontPointer> fronts_of(const Place& place) const;
     void put(const Place& place);
     void remove(const Place& place, const PublicNames& names);

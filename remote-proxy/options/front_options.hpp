@@ -18,6 +18,10 @@ struct FrontOptions {
     std::string domain;                    // what one label gets behind it; empty: nothing
     std::vector<std::string> certificates; // folders
     std::string acme_webroot;              // folder; empty: none
+    // Plain requests for a name that https has go there, whether http has the name or not.
+    bool https_redirect = false;
+    std::string error_pages; // folder with pages in the place of our own; empty: none
+    bool access_log = false; // a line for each request
 
     // Where visitors of this kind of services come.
     const std::vector<Address>& of(ServiceKind kind) const

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/transport/address.hpp"
+#include "common/transport/http_settings.hpp"
 #include "common/transport/service_kind.hpp"
 #include "remote-proxy/options/service_rules.hpp"
 
@@ -36,10 +37,16 @@ struct RemoteService {
     bool wants_header =
         false;           // of the PROXY protocol, of origin proxies that send none by themselves
     PublicNames names{}; // whole ones
-    PublicNames asked_for{}; // as its origin proxy has written them
+    PublicNames asked_for{};  // as its origin proxy has written them
+    bool speaks_http = false; // visitors at its own address do
+    // What the options say; of a service that an origin proxy has opened, what that has offered.
+    HttpSettings http{};
 
     // What origin proxies call it.
     const std::string& offer() const { return offered_as.empty() ? name : offered_as; }
+
+    // Its visitors speak HTTP with this program, at an address of its own or one that it shares.
+    bool is_http() const { return speaks_http || is_http_kind(names.kind); }
 
     friend bool operator==(const RemoteService&, const RemoteService&) = default;
 };
