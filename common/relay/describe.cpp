@@ -10,6 +10,7 @@ Reason describe(End end, const Sides& sides)
 {
     switch (end) {
     case End::finished:
+    case End::handed_back:
         return {Code::closed, "closed"};
     case End::first_failed:
         return {sides.first_reset, fmt::format("reset by the {}", sides.first)};

@@ -23,12 +23,28 @@ constexpr std::size_t splice_size = 1024 * 1024;
 constexpr std::size_t small_piece = 16 * 1024;
 constexpr std::uint8_t most_small_pieces = 4;
 
+// What a filter is shown at once, where what it makes of it has to fit a frame, also with a head that
+// it has held back.
+constexpr std::size_t filtered_piece = 28 * 1024;
+
 // A frame takes as long as so many bytes more of a large one.
 constexpr std::uint64_t bytes_for_frame = 64;
 
 std::string_view as_text(std::span<const std::byte> bytes)
 {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Null: there is none.
+Filter* filter_of(const Means& means)
+{
+    return means.filter != nullptr ? means.filter->get() : nullptr;
+}
+
+// Bytes that need not be shown.
+std::uint64_t unseen(const Filter& filter, FilterSide side)
+{
+    return side == FilterSide::forth ? filter.unseen_forth() : filter.unseen_back();
 }
 
 } // namespace
@@ -40,8 +56,10 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
     bool began = false;
     while (!finished_) {
         const bool is_guarded = means.guard != nullptr && *means.guard != nullptr;
-        // Under a guard or a limit it is not known what may go with it, and when.
-        if (is_guarded || allowance_)
+        Filter* const filter = filter_of(means);
+        // Under a guard or a limit it is not known what may go with it, and when; a filter gives
+        // what goes with it.
+        if (is_guarded || allowance_ || filter != nullptr)
             announces_ = false;
         if (!waits_for_piece_ && !announces_) {
             if (const Progress flushed = flush(to); flushed != Progress::more)
@@ -49,6 +67,13 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
         }
         if (saw_end_)
             return pass_end(to, means);
+        if (filter != nullptr && (awaits_start_ || filter->is_done()))
+            return Progress::waiting;
+        if (filter != nullptr && means.side == FilterSide::forth && !filter->wants_forth()) {
+            if (const Progress looked = await_end(from, means); looked != Progress::more)
+                return looked;
+            continue;
+        }
         if (is_guarded) {
             if (const Progress passed = pass_guard(from, *means.guard); passed != Progress::more)
                 return passed;
@@ -89,17 +114,124 @@ Progress Direction::move_piece(Channel& from, Channel& to, const Means& means, s
         pipe_.reset(); // others may need it meanwhile
         return Progress::throttled;
     }
-    const bool copies = std::exchange(must_ask_recv_, false) || from.has_read_ahead();
+    Filter* const filter = filter_of(means);
+    const std::uint64_t passes = filter != nullptr ? unseen(*filter, means.side) : 0;
+    const bool is_shown = filter != nullptr && (passes < plain_piece || framer_.takes_off());
+    if (filter != nullptr && !is_shown)
+        most = static_cast<std::size_t>(std::min<std::uint64_t>(most, passes));
+    const bool copies = std::exchange(must_ask_recv_, false) || from.has_read_ahead() || is_shown;
     if (copies)
         pipe_.reset();
     else if (splicing_ && !pipe_)
         pipe_ = means.pipes.take();
     const std::size_t before = moved;
-    const Progress progress =
-        pipe_ ? splice(from.descriptor(), most, moved) : copy(from, to, means.buffer, most, moved);
+    const Progress progress = is_shown ? filter_piece(from, to, means, most, moved)
+                              : pipe_  ? splice(from.descriptor(), most, moved)
+                                       : copy(from, to, means, most, moved);
+    if (filter != nullptr && !is_shown) {
+        if (means.side == FilterSide::forth)
+            filter->passed_forth(moved - before);
+        else
+            filter->passed_back(moved - before);
+    }
     if (allowance_ && !is_start)
         allowance_->use(moved - before);
     return progress;
+}
+
+// What the filter makes of the next piece goes on instead of it.
+Progress Direction::filter_piece(Channel& from, Channel& to, const Means& means, std::size_t most,
+                                 std::size_t& moved)
+{
+    const std::size_t largest = framer_.adds() ? filtered_piece : largest_piece(from, to);
+    const auto room = means.buffer.first(std::min({most, largest, means.buffer.size()}));
+    saw_more_ = false;
+    std::size_t size = 0;
+    if (const Progress received = receive(from, room, means, size);
+        received != Progress::more || size == 0)
+        return received;
+    moved += size;
+    comes_in_bulk_ = size >= small_piece;
+    std::span<const std::byte> payload = room.first(size);
+    bool ended = false;
+    if (framer_.takes_off()) {
+        if (const Progress taken = take_frames_off(from, room.first(size), payload);
+            taken != Progress::more)
+            return taken;
+        ended = saw_end_;
+        saw_end_ = false; // what came before it is shown first
+    }
+    if (const Progress shown = show(from, to, payload, means); shown != Progress::more)
+        return shown;
+    return ended ? note_end(means) : Progress::more;
+}
+
+Progress Direction::show(Channel& from, Channel& to, std::span<const std::byte> bytes,
+                         const Means& means)
+{
+    std::string& out = *means.filtered;
+    const std::size_t header = framer_.adds() ? frame_header_size : 0;
+    out.assign(header, '\0');
+    Filter& filter = **means.filter;
+    Filter::Step step{1};
+    while (!bytes.empty() && step.taken > 0 && step.then == Filter::Then::more) {
+        step = means.side == FilterSide::forth ? filter.forth(as_text(bytes), out)
+                                       : filter.back(as_text(bytes), out);
+        bytes = bytes.subspan(step.taken);
+    }
+    if (step.then == Filter::Then::transparent) {
+        out.append(as_text(bytes));
+        means.filter->reset();
+    } else if (step.then == Filter::Then::more) {
+        from.unread(bytes);
+    }
+    if (out.size() > header) {
+        const auto sent = std::as_writable_bytes(std::span(out));
+        if (header > 0)
+            add_header(sent, out.size() - header, false);
+        if (const Progress written = write_or_hold(to, sent); written != Progress::more)
+            return written;
+    }
+    return step.then == Filter::Then::broken ? Progress::from_failed : Progress::more;
+}
+
+// While the filter wants no more bytes, the stream may still end.
+Progress Direction::await_end(Channel& from, const Means& means)
+{
+    if (!readable_ || saw_more_ || from.has_read_ahead())
+        return Progress::waiting;
+    std::byte next{};
+    const ssize_t size = from.peek(std::span(&next, 1));
+    if (size == 0)
+        return note_end(means);
+    if (size > 0) {
+        saw_more_ = true;
+        return Progress::waiting;
+    }
+    if (errno != EAGAIN && errno != EINTR)
+        return Progress::from_failed;
+    readable_ = false;
+    return Progress::waiting;
+}
+
+// The sender has no more.
+Progress Direction::note_end(const Means& means)
+{
+    if (Filter* const filter = filter_of(means)) {
+        switch (means.side == FilterSide::forth ? filter->forth_ended() : filter->back_ended()) {
+        case Filter::AtEnd::pass_on:
+            break;
+        case Filter::AtEnd::hand_back:
+            return Progress::waiting;
+        case Filter::AtEnd::broken:
+            return Progress::from_failed;
+        }
+    }
+    saw_end_ = true;
+    waits_for_piece_ = false;
+    if (framer_.adds())
+        send_first(as_text(frame_header(StreamFrame::end, 0)));
+    return Progress::more;
 }
 
 void Direction::limit(Bandwidths limits)
@@ -133,9 +265,10 @@ Progress Direction::flush(Channel& to)
     return Progress::more;
 }
 
-Progress Direction::copy(Channel& from, Channel& to, std::span<std::byte> buffer, std::size_t most,
+Progress Direction::copy(Channel& from, Channel& to, const Means& means, std::size_t most,
                          std::size_t& moved)
 {
+    std::span<std::byte> buffer = means.buffer;
     const bool adds = framer_.adds();
     const bool plain = !from.is_encrypted() && !to.is_encrypted();
     buffer = buffer.first(std::min(buffer.size(), largest_piece(from, to)));
@@ -146,7 +279,7 @@ Progress Direction::copy(Channel& from, Channel& to, std::span<std::byte> buffer
     const bool fills_buffer = most >= room.size(); // if the piece is as large as it may be
     room = room.first(std::min(most, room.size()));
     std::size_t size = 0;
-    if (const Progress received = receive(from, room, size);
+    if (const Progress received = receive(from, room, means, size);
         received != Progress::more || size == 0)
         return received;
     moved += size;
@@ -186,7 +319,8 @@ std::size_t Direction::largest_piece(const Channel& from, const Channel& to) con
 }
 
 // One piece; `size` stays 0 if there is none for now, or no more at all.
-Progress Direction::receive(Channel& from, std::span<std::byte> room, std::size_t& size)
+Progress Direction::receive(Channel& from, std::span<std::byte> room, const Means& means,
+                            std::size_t& size)
 {
     const bool is_ahead = from.has_read_ahead();
     const bool decrypts = from.is_encrypted() && !is_ahead;
@@ -202,11 +336,9 @@ Progress Direction::receive(Channel& from, std::span<std::byte> room, std::size_
     if (size == 0) {
         if (framer_.takes_off()) // without a frame that says so it is no end
             return Progress::from_failed;
-        saw_end_ = true;
-        waits_for_piece_ = false;
-        if (framer_.adds())
-            send_first(as_text(frame_header(StreamFrame::end, 0)));
-    } else if (!is_ahead && !short_read_says_nothing_ &&
+        return note_end(means);
+    }
+    if (!is_ahead && !short_read_says_nothing_ &&
                (decrypts ? from.tls().drained() : size < room.size())) {
         readable_ = false; // all there was, epoll(7): another recv would say EAGAIN
     }
@@ -329,6 +461,16 @@ Progress Direction::take_ahead(Channel& from, std::span<std::byte> buffer)
     if (size > 0 && size < room.size() && !was_decrypted && !short_read_says_nothing_)
         readable_ = false;
     return Progress::more;
+}
+
+void Direction::begin_with(std::string_view bytes)
+{
+    if (framer_.adds()) {
+        std::array<std::byte, frame_header_size> header{};
+        add_header(header, bytes.size(), false);
+        held_.add(header);
+    }
+    held_.add(std::as_bytes(std::span(bytes)));
 }
 
 void Direction::send_first(std::string_view bytes)

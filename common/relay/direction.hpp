@@ -41,6 +41,9 @@ enum class Progress : std::uint8_t {
     forbidden,   // the guard does not let the stream pass
 };
 
+// How a filter sees a direction.
+enum class FilterSide : std::uint8_t { forth, back };
+
 // What a worker lends to the direction that is being pumped.
 struct Means {
     std::span<std::byte> buffer; // encrypted_piece bytes; free again after each call
@@ -50,6 +53,9 @@ struct Means {
     // After it no piece is begun but the first.
     Bandwidth::Clock::time_point until = Bandwidth::Clock::time_point::max();
     Guard* guard = nullptr; // of the stream's first bytes; becomes null once it lets them pass
+    std::unique_ptr<Filter>* filter = nullptr; // becomes null once all passes as it is
+    FilterSide side = FilterSide::forth;
+    std::string* filtered = nullptr; // room for what a filter makes of the bytes
 };
 
 // The bytes from one channel to the other. Small pieces are copied through the worker's buffer; a
@@ -74,6 +80,9 @@ public:
 
     // Goes out before everything that is read, and does not count as the stream's.
     void send_first(std::string_view bytes);
+
+    // Goes out next, and is the stream's.
+    void begin_with(std::string_view bytes);
 
     // What send_first() was given goes out with the first piece that is read, or after hurry().
     void wait_for_piece() { waits_for_piece_ = true; }
@@ -101,6 +110,15 @@ public:
     std::string take_refusal() { return framer_.take_refusal(); }
 
     bool in_frames() const { return framer_.in_frames(); }
+
+    // The receiver, or the pipe to it, has all.
+    bool is_flushed() const { return held_.empty() && !(pipe_ && pipe_->held > 0); }
+
+    // The sender has ended the stream by a frame.
+    bool saw_frame_end() const { return framer_.in_frames() && framer_.heard_end(); }
+
+    // No part of a frame is under way.
+    bool is_between_frames() const { return framer_.is_between_frames(); }
 
     // The stream has ended by a frame, so the connection may carry another.
     bool ended_in_frame() const { return finished_ && framer_.in_frames(); }
@@ -149,11 +167,18 @@ private:
     Progress pass_guard(Channel& from, Guard& guard);
     Progress peek(Channel& from, Channel& to, const Means& means);
     Progress take_ahead(Channel& from, std::span<std::byte> buffer);
+    Progress filter_piece(Channel& from, Channel& to, const Means& means, std::size_t most,
+                          std::size_t& moved);
+    Progress show(Channel& from, Channel& to, std::span<const std::byte> bytes,
+                  const Means& means);
+    Progress await_end(Channel& from, const Means& means);
+    Progress note_end(const Means& means);
     Progress move_piece(Channel& from, Channel& to, const Means& means, std::size_t& moved);
-    Progress copy(Channel& from, Channel& to, std::span<std::byte> buffer, std::size_t most,
+    Progress copy(Channel& from, Channel& to, const Means& means, std::size_t most,
                   std::size_t& moved);
     std::size_t largest_piece(const Channel& from, const Channel& to) const;
-    Progress receive(Channel& from, std::span<std::byte> room, std::size_t& size);
+    Progress receive(Channel& from, std::span<std::byte> room, const Means& means,
+                     std::size_t& size);
     ssize_t read(Channel& from, std::span<std::byte> room) const;
     Progress failed_to_read();
     // Before the `size` bytes that stand behind the room for it.
@@ -189,6 +214,7 @@ private:
     bool short_read_says_nothing_ : 1 = false;
     bool saw_urgent_data_ : 1 = false;
     bool comes_in_bulk_ : 1 = false; // the piece before was large
+    bool saw_more_ : 1 = false;      // what the filter does not want yet
     bool saw_end_ : 1 = false;
     bool finished_ : 1 = false;
 };

@@ -6,14 +6,24 @@
 
 namespace tunnel {
 
+namespace {
+
+Framing framing_of(const PairOptions& options, Framing framing, bool FramedStream::*is_raw)
+{
+    return options.framed && !(*options.framed.*is_raw) ? framing : Framing::none;
+}
+
+} // namespace
+
 Pair::Pair(Channel one, Channel other, Relay::Done when_done, PairOptions options)
     : first(std::move(one)),
       second(std::move(other)),
-      forth(options.framed ? Framing::adds : Framing::none),
-      back(options.framed ? Framing::takes_off : Framing::none),
+      forth(framing_of(options, Framing::adds, &FramedStream::sends_raw)),
+      back(framing_of(options, Framing::takes_off, &FramedStream::receives_raw)),
       done(std::move(when_done)),
       group(options.group),
       view(options.view),
+      filter(std::move(options.filter)),
       opener(std::move(options.opener)),
       guard(options.guard),
       was_framed(options.framed),
@@ -26,15 +36,36 @@ Pair::Pair(Channel one, Channel other, Relay::Done when_done, PairOptions option
         forth.can_read();
     if (second.is_encrypted() && second.tls().has_pending())
         back.can_read();
-    if (!options.framed)
+    if (options.framed) {
+        const FramedStream& framed = *options.framed;
+        if (!framed.unsent.empty())
+            forth.send_first(framed.unsent);
+        if (framed.unsent_may_wait)
+            forth.wait_for_piece();
+        if (framed.awaits_start)
+            forth.await_start();
+    }
+    begin();
+}
+
+void Pair::begin()
+{
+    if (!filter || has_begun || (forth.awaits_start() && !filter->may_be_early()))
         return;
-    const FramedStream& framed = *options.framed;
-    if (!framed.unsent.empty())
-        forth.send_first(framed.unsent);
-    if (framed.unsent_may_wait)
-        forth.wait_for_piece();
-    if (framed.awaits_start)
-        forth.await_start();
+    has_begun = true;
+    forth.begin_with(filter->beginning());
+}
+
+End Pair::end_with_filter(End how) const
+{
+    switch (how) {
+    case End::second_failed:
+    case End::half_close_timeout:
+    case End::idle_timeout:
+        return filter && back.is_flushed() && filter->survives(how) ? End::handed_back : how;
+    default:
+        return how;
+    }
 }
 
 Flow Pair::close(End how)
@@ -50,22 +81,42 @@ Flow Pair::close(End how)
     } else if (how == End::refused) {
         flow.refusal = back.take_refusal();
     }
+    if (how == End::handed_back)
+        hand_back(flow);
     if (how == End::not_opened || (how == End::first_failed && forth.has_sent_nothing()))
         flow.second = std::move(second);
     // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
     // of the stream that the connection carried before. Later a reset tells it at once.
     if (!has_started()) {
-        if (how == End::not_started || how == End::refused)
+        if (how == End::not_started || how == End::refused ||
+            (how == End::start_timeout && filter))
             flow.first = std::move(first);
     } else if (how != End::finished && was_framed && second.is_open()) {
         reset_on_close(second.descriptor());
     }
     if (how == End::not_opened)
         flow.opener = std::move(opener);
+    flow.filter = std::move(filter);
     // What else is not finished is prepared to reset.
     first.close();
     second.close();
     return flow;
+}
+
+// A stream that its peer has ended ends on both ways now, and the connection is good for another.
+void Pair::hand_back(Flow& flow)
+{
+    flow.first = std::move(first);
+    flow.sends_raw = !forth.in_frames();
+    flow.receives_raw = !back.in_frames();
+    if (back.saw_frame_end() && !flow.sends_raw && forth.is_flushed()) {
+        const auto end = frame_header(StreamFrame::end, 0);
+        flow.second_has_ended =
+            !second.send_at_once({reinterpret_cast<const char*>(end.data()), end.size()});
+    }
+    if (flow.second_has_ended || (filter->keeps_second() && !back.saw_frame_end() &&
+                                  forth.is_flushed() && back.is_between_frames()))
+        flow.second = std::move(second);
 }
 
 } // namespace tunnel

@@ -30,6 +30,7 @@ struct Pair {
     Clock::time_point last_byte;    // of either direction, or `began`
     std::uint64_t group;            // see Relay::end_group()
     PairView* view;                 // null: nobody looks
+    std::unique_ptr<Filter> filter; // null: all passes as it is
     std::unique_ptr<Opener> opener; // null: the first is there
     Guard guard;             // of the first's first bytes; null: none, or it has let them pass
     int unacknowledged = 0;  // when a timer last came due: what the kernel still held
@@ -44,10 +45,20 @@ struct Pair {
     bool ended = false;
     bool second_hung_up = false; // its peer has closed it, or half of it
     bool is_load = true;         // counts in Worker::load()
+    bool has_begun = false;      // what the filter begins with has been given to `forth`
 
     // The second's peer has taken the stream on. Before, nothing was taken from the first socket,
     // and nothing given to it.
     bool has_started() const { return !forth.awaits_start() || back.heard_start(); }
+
+    // Sends what the filter begins with, if it is time.
+    void begin();
+
+    // The filter wants its channels back, and the first has all that was meant for it.
+    bool is_handed_back() const { return filter && filter->is_done() && back.is_flushed(); }
+
+    // How it ends if it would end like this without a filter.
+    End end_with_filter(End how) const;
 
     // How it ends if the second fails now.
     End second_failed() const { return has_started() ? End::second_failed : End::not_started; }
@@ -75,6 +86,9 @@ struct Pair {
     bool is_throttled() const { return turn != not_queued; }
 
     bool half_closed() const { return forth.saw_end() || back.saw_end(); }
+
+private:
+    void hand_back(Flow& flow);
 };
 
 } // namespace tunnel

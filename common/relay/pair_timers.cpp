@@ -14,6 +14,9 @@ namespace tunnel {
 
 namespace {
 
+// How often a filter hears that nothing comes.
+constexpr auto filter_looks_after = 1s;
+
 // A pair that lives for so long may live long.
 constexpr auto keep_alive_after = 250ms;
 
@@ -40,6 +43,8 @@ void PairTimers::set(Pair& pair, Time now)
         due = std::min(due, pair.began + options_.start_patience);
     if (pair.lacks_keep_alive)
         due = std::min(due, pair.began + keep_alive_after);
+    if (pair.filter)
+        due = std::min(due, now + filter_looks_after);
     put(pair, due);
 }
 
@@ -64,6 +69,12 @@ std::optional<End> PairTimers::examine(Pair& pair, Time now)
     }
     if (pair.forth.awaits_start())
         return examine_start(pair, now);
+    if (pair.filter && pair.back.is_flushed()) {
+        pair.filter->on_silence(std::chrono::duration_cast<std::chrono::milliseconds>(
+            now - pair.last_byte));
+        if (pair.filter->is_done())
+            return End::handed_back;
+    }
     const int unacknowledged = std::exchange(
         pair.unacknowledged, unacknowledged_bytes(pair.first) + unacknowledged_bytes(pair.second));
     const bool drains = pair.unacknowledged > 0 && pair.unacknowledged != unacknowledged;

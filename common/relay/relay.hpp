@@ -15,25 +15,11 @@
 
 #include "common/base/turn_watch.hpp"
 #include "common/relay/bandwidth.hpp"
+#include "common/relay/end.hpp"
+#include "common/relay/filter.hpp"
 #include "common/transport/channel.hpp"
 
 namespace tunnel {
-
-// How a pair came to its end.
-enum class End : std::uint8_t {
-    finished,           // both sides said they had no more to send, and all of it was passed on
-    first_failed,       // the first socket was reset, or timed out
-    second_failed,      // the second was
-    half_close_timeout, // one side had finished, and the other way stayed silent too long
-    idle_timeout,       // no side had finished, and no byte moved for too long
-    stopped,            // the relay was stopped
-    cut_off,            // its group was ended
-    refused,            // the peer of a framed socket said why it would not take the stream on
-    not_started,        // a framed socket broke before its peer had taken the stream on
-    start_timeout,      // its peer said nothing about it in time
-    forbidden,          // the first socket's stream began as it must not
-    not_opened,         // there is no first channel; nothing was done with the second
-};
 
 // That the second channel carries streams in frames (framing.hpp), so that it can be used again for
 // the next stream, and how this one begins.
@@ -48,6 +34,9 @@ struct FramedStream {
     // `unsent` may wait for the first piece to go with, as long as the relay does not sleep, and
     // for a millisecond at most.
     bool unsent_may_wait = false;
+    // An earlier pair has begun to use it, in this state.
+    bool sends_raw = false;    // no frames are added any more
+    bool receives_raw = false; // none come any more
 };
 
 // What is thought of a stream by the first bytes of it.
@@ -84,6 +73,13 @@ struct Flow {
     Channel second{}; // finished: if framed and good for another stream; or nothing was sent on it
     std::string refusal{};            // refused: the body of the frame
     std::unique_ptr<Opener> opener{}; // not_opened
+    // Of a pair that had one. As long as it has not let the first channel hear anything, that one
+    // comes back too: with not_started, refused and start_timeout.
+    std::unique_ptr<Filter> filter{};
+    // handed_back: of the second channel, if it is kept; see FramedStream.
+    bool sends_raw = false;
+    bool receives_raw = false;
+    bool second_has_ended = false; // its stream, on both ways: it is good for another
 };
 
 // What whoever handed a pair over sees of it while it lives, and may want of it. From any thread.
@@ -103,6 +99,7 @@ struct PairOptions {
     Guard guard = nullptr;
     PairView* view = nullptr; // null: nobody looks; lives until `Done` is called
     std::optional<FramedStream> framed{};
+    std::unique_ptr<Filter> filter{}; // null: bytes pass as they are
     std::unique_ptr<Opener> opener{}; // if the first channel is still to be made
     // The first socket has no keep_alive() yet. It gets it when the pair has lived for a quarter of
     // a second, for which most do not live.
@@ -170,7 +167,7 @@ public:
 
     int descriptor() const;
 
-    // The same, once, before the first poll(): poll() calls `on_readable` when `descriptor` is
+    // The same, before the first poll() and for a few: poll() calls `on_readable` when `descriptor` is
     // readable, and as long as it is. Both must outlive the relay's last poll().
     void watch_also(int descriptor, std::function<void()> on_readable);
 

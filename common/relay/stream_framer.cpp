@@ -67,6 +67,7 @@ StreamFramer::Outcome StreamFramer::begin_frame()
     switch (kind()) {
     case StreamFrame::end:
         heard_start_ = true;
+        heard_end_ = true;
         return Outcome::ended;
     case StreamFrame::raw:
         heard_start_ = true;

@@ -43,6 +43,8 @@ public:
     // The connection can carry another stream after this one.
     bool in_frames() const { return framing_ != Framing::none; }
 
+    bool is_between_frames() const { return header_held_ == 0 && body_left_ == 0; }
+
     // Writes the header of `size` bytes that go out next into the room before them: of a data
     // frame, or of a raw one, after which no header is added any more.
     void add_header(std::span<std::byte, frame_header_size> room, std::size_t size, bool raw);
@@ -53,6 +55,8 @@ public:
 
     // The peer has taken the stream on.
     bool heard_start() const { return heard_start_; }
+
+    bool heard_end() const { return heard_end_; }
 
     std::string take_refusal() { return refusal_ ? std::move(*refusal_) : std::string(); }
 
@@ -68,6 +72,7 @@ private:
     std::uint16_t body_left_ = 0;
     Framing framing_;
     bool heard_start_ = false;
+    bool heard_end_ = false;
 };
 
 } // namespace tunnel

@@ -75,8 +75,8 @@ void Relay::Worker::tell_of(int descriptor, std::uint64_t tag)
 
 void Relay::Worker::watch_also(int descriptor, std::function<void()> on_readable)
 {
-    on_other_ = std::move(on_readable);
-    tell_of(descriptor, other_tag);
+    others_.push_back({std::move(on_readable)});
+    tell_of(descriptor, first_other_tag + others_.size() - 1);
 }
 
 void Relay::Worker::hand_over(std::unique_ptr<Pair> pair)
@@ -151,8 +151,10 @@ bool Relay::Worker::poll()
         return false;
     }
     work(std::span(events).first(count));
-    if (std::exchange(other_is_ready_, false))
-        on_other_(); // it may hand over pairs, which is not for the middle of a round
+    for (Other& other : others_) {
+        if (std::exchange(other.is_ready, false))
+            other.on_readable(); // it may hand over pairs, which is not for the middle of a round
+    }
     return true;
 }
 
@@ -252,8 +254,8 @@ void Relay::Worker::on_event(const epoll_event& event)
         mailbox_.woken();
     else if (event.data.u64 == timer_tag)
         wake_timer_.rest();
-    else if (event.data.u64 == other_tag)
-        other_is_ready_ = true;
+    else if (event.data.u64 < first_other_tag + others_.size())
+        others_[event.data.u64 - first_other_tag].is_ready = true;
     else
         on_pair_event(event.data.u64, event.events);
 }
@@ -406,11 +408,16 @@ void Relay::Worker::progress(Pair& pair)
             return;
         }
         pair.forth.start();
+        pair.begin();
         pair.last_byte = now_; // however long the start took
         timers_.set(pair, now_);
     }
     if (!pump(pair, pair.forth))
         return;
+    if (pair.is_handed_back()) {
+        end(pair, End::handed_back);
+        return;
+    }
     if (pair.forth.finished() && pair.back.finished()) {
         end(pair, End::finished);
         return;
@@ -441,7 +448,9 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const std::uint64_t work_before = direction.work();
     const bool closes_next = (forth ? pair.back : pair.forth).finished();
     const Progress progress = direction.pump(
-        from, to, {shared_, pipes_, now_, closes_next, round_end_, forth ? &pair.guard : nullptr},
+        from, to,
+        {shared_, pipes_, now_, closes_next, round_end_, forth ? &pair.guard : nullptr,
+         &pair.filter, forth ? FilterSide::forth : FilterSide::back, &filtered_},
         std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     const std::uint64_t work = direction.work() - work_before;
@@ -497,6 +506,7 @@ void Relay::Worker::expire_timers()
 
 void Relay::Worker::end(Pair& pair, End how)
 {
+    how = pair.end_with_filter(how);
     pair.ended = true;
     timers_.forget(pair);
     if (pair.queued)

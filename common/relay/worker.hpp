@@ -3,7 +3,9 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -56,6 +58,11 @@ private:
     using Events = std::array<epoll_event, 256>;
     using Which = Mailbox::Which;
 
+    struct Other {
+        std::function<void()> on_readable;
+        bool is_ready = false;
+    };
+
     // Which socket of a pair an event is about travels in the lowest bit of the pair's address.
     static constexpr std::uintptr_t second_bit = 1;
 
@@ -66,7 +73,7 @@ private:
     // What is not about a pair.
     static constexpr std::uint64_t wake_up_tag = 0;
     static constexpr std::uint64_t timer_tag = 1;
-    static constexpr std::uint64_t other_tag = 2;
+    static constexpr std::uint64_t first_other_tag = 2; // below the address of any pair
 
     void tell_of(int descriptor, std::uint64_t tag);
     void run();
@@ -116,6 +123,7 @@ private:
     // Only the worker's own thread touches what follows.
     WakeTimer wake_timer_;
     std::vector<std::byte> shared_;
+    std::string filtered_; // what a filter has made of a piece
     Pair::Clock::time_point now_;
     Pair::Clock::time_point last_event_;
     std::deque<std::unique_ptr<Pair>> arrived_; // not adopted yet: each may take a handshake
@@ -131,8 +139,7 @@ private:
     std::vector<std::unique_ptr<Pair>> graveyard_;
     TurnWatch watch_;
     bool round_is_open_ = false;     // something has been done since now_
-    std::function<void()> on_other_; // of watch_also()
-    bool other_is_ready_ = false;
+    std::vector<Other> others_;      // of watch_also()
 
     std::thread thread_; // last: starts when all the rest is there; none if it is lent one
 };
