@@ -67,9 +67,11 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       tallies_(alarm_),
       capacity_(options_, links_),
       visitors_(
-          {io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_, relay_}),
+          {io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_, relay_,
+           watch_}),
       reception_(
-          {io_, options_, capacity_, state_, tallies_, alarm_, tasks_, visitors_.admission()},
+          {io_, options_, capacity_, state_, tallies_, alarm_, tasks_, visitors_.admission(),
+           watch_},
           std::move(prepared.reception)),
       services_({io_, options_, trust_, capacity_, links_, visitors_, reception_.fronts(), tallies_,
                  alarm_, events_, tasks_}),
@@ -88,6 +90,11 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       tasks_(io.get_executor())
 {
     relay_.watch_also(reception_.descriptor(), [this] { reception_.work(); });
+    relay_.watch_also(watch_.descriptor(), [this] {
+        constexpr int rounds = 8; // then others have a turn
+        for (int i = 0; i < rounds && watch_.work() > 0; ++i) {
+        }
+    });
     capacity_.set_services(0, reception_.fronts().listeners());
     services_.ask_for_certificates(
         [this](std::string_view host) { return reception_.has_certificate(host); });
@@ -187,6 +194,7 @@ void RemoteProxy::stop_now()
     relay_.stop();
     for (OriginLink* const link : links_)
         link->parked.clear();
+    visitors_.streams().clear();
     visitors_.end_all_waiting();
     events_.close();
     tasks_.cancel();
@@ -205,8 +213,12 @@ void RemoteProxy::reload(const RemoteOptions& fresh)
     auto certificates = read_configured(fresh.common.values, [&] {
         return reception_.read_certificates(fresh.fronts.certificates);
     });
+    auto pages = read_configured(fresh.common.values, [&] {
+        return Reception::read_pages(fresh.fronts.error_pages);
+    });
     change_services(fresh);
     reception_.show(std::move(certificates));
+    reception_.show(std::move(pages));
     const std::vector<NamedSecret> gone = trust_.missing_in(trust);
     trust_ = std::move(trust);
     log::info("reloaded");
@@ -274,6 +286,10 @@ void RemoteProxy::change_services(const RemoteOptions& fresh)
     options_.allow_hosts = fresh.allow_hosts;
     options_.fronts.domain = fresh.fronts.domain;
     options_.fronts.certificates = fresh.fronts.certificates;
+    options_.fronts.https_redirect = fresh.fronts.https_redirect;
+    options_.fronts.error_pages = fresh.fronts.error_pages;
+    options_.fronts.access_log = fresh.fronts.access_log;
+    reception_.fronts().touch();
     options_.trust = fresh.trust;
     options_.common.grace_period = fresh.common.grace_period;
 }

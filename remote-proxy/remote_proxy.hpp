@@ -143,6 +143,7 @@ private:
     Tallies tallies_;
 
     Capacity capacity_;
+    IdleWatch watch_; // of connections between two requests
     Visitors visitors_;
     Reception reception_;
     PublicServices services_;

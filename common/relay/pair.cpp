@@ -109,7 +109,10 @@ void Pair::hand_back(Flow& flow)
     flow.first = std::move(first);
     flow.sends_raw = !forth.in_frames();
     flow.receives_raw = !back.in_frames();
-    if (back.saw_frame_end() && !flow.sends_raw && forth.is_flushed()) {
+    flow.sent_end = forth.ended_in_frame();
+    if (back.saw_frame_end() && flow.sent_end) {
+        flow.second_has_ended = true;
+    } else if (back.saw_frame_end() && !flow.sends_raw && forth.is_flushed()) {
         const auto end = frame_header(StreamFrame::end, 0);
         flow.second_has_ended =
             !second.send_at_once({reinterpret_cast<const char*>(end.data()), end.size()});

@@ -79,6 +79,7 @@ struct Flow {
     // handed_back: of the second channel, if it is kept; see FramedStream.
     bool sends_raw = false;
     bool receives_raw = false;
+    bool sent_end = false;         // of the stream
     bool second_has_ended = false; // its stream, on both ways: it is good for another
 };
 

@@ -136,7 +136,8 @@ void Acceptor::welcome(const FrontPointer& front, Listener::Accepted accepted)
     }
     const tcp::endpoint outside = arrived_at(*front, accepted.socket.get());
     const bool is_guarded = rules.foreign_header == ForeignHeader::reset;
-    pass_on(front, std::move(accepted), outside, is_guarded ? no_proxy_header : nullptr);
+    pass_on(front, std::move(accepted), outside, is_guarded ? no_proxy_header : nullptr,
+            false);
 }
 
 // The load balancer first says who the visitor is.
@@ -177,17 +178,18 @@ awaitable<void> Acceptor::identify(FrontPointer front, Listener::Accepted accept
     if (front->retired || uses_.state.stopping)
         reset(accepted.socket);
     else
-        pass_on(front, std::move(accepted), outside, nullptr);
+        pass_on(front, std::move(accepted), outside, nullptr, true);
 }
 
 void Acceptor::pass_on(const FrontPointer& front, Listener::Accepted accepted,
-                       const tcp::endpoint& outside, Guard guard)
+                       const tcp::endpoint& outside, Guard guard, bool is_proxy)
 {
     const ServicePointer* const only = front->only();
-    if (front->kind != Front::Kind::own || only == nullptr) {
-        NamedVisitors& named = front->kind == Front::Kind::http ? uses_.http : uses_.tls;
-        return named.take(
-            {std::move(accepted.socket), accepted.peer, outside, guard, front, Clock::now()});
+    const bool is_http = front->speaks_http();
+    if (front->kind != Front::Kind::own || only == nullptr || is_http) {
+        NamedVisitors& named = is_http ? uses_.http : uses_.tls;
+        return named.take({std::move(accepted.socket), accepted.peer, outside, guard, front,
+                           Clock::now(), is_proxy});
     }
     const ServicePointer service = *only;
     auto permit = uses_.admission.permit(*service, accepted.peer);

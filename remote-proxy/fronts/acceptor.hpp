@@ -58,7 +58,7 @@ private:
     void welcome(const FrontPointer& front, Listener::Accepted accepted);
     awaitable<void> identify(FrontPointer front, Listener::Accepted accepted);
     void pass_on(const FrontPointer& front, Listener::Accepted accepted,
-                 const tcp::endpoint& outside, Guard guard);
+                 const tcp::endpoint& outside, Guard guard, bool is_proxy);
 
     const Uses uses_;
 };

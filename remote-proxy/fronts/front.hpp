@@ -33,6 +33,15 @@ struct Front {
         return all != nullptr && (*all)->options.names.kind != ServiceKind::https ? all : nullptr;
     }
 
+    // Its visitors speak HTTP without TLS.
+    bool speaks_http() const
+    {
+        if (kind != Kind::own)
+            return kind == Kind::http;
+        const ServicePointer* const all = routes.at("*");
+        return all != nullptr && (*all)->options.speaks_http;
+    }
+
     const Kind kind;
     Listener listener;
     HostTable<ServicePointer> routes{};

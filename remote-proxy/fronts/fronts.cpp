@@ -80,6 +80,7 @@ std::vector<FrontPointer> Fronts::fronts_of(const Place& place) const
 
 void Fronts::put(const Place& place)
 {
+    touch();
     for (const FrontPointer& front : fronts_of(place)) {
         for (const std::string& pattern : patterns_of(place.service->options.names))
             front->routes.put(pattern, place.service);
@@ -89,6 +90,7 @@ void Fronts::put(const Place& place)
 // Another service may have one of them meanwhile.
 void Fronts::remove(const Place& place, const PublicNames& names)
 {
+    touch();
     for (const FrontPointer& front : fronts_of(place)) {
         for (const std::string& pattern : patterns_of(names)) {
             const ServicePointer* const there = front->routes.at(pattern);
@@ -123,6 +125,7 @@ void Fronts::open(const PublicService& service)
         place.own->changed.notify();
     }
     place.is_open = true;
+    touch();
 }
 
 bool Fronts::has_open_service(const Front& front) const
@@ -142,6 +145,7 @@ void Fronts::shut(const PublicService& service, bool are_let_in)
     if (are_let_in && own && own->only() != nullptr)
         on_shut_(own);
     found->second.is_open = false;
+    touch();
     if (own && !has_open_service(*own))
         own->listener.shut();
 }

@@ -12,6 +12,7 @@
 #include "common/base/asio.hpp"
 #include "common/transport/listen_hosts.hpp"
 #include "remote-proxy/fronts/front.hpp"
+#include "remote-proxy/http/http_exchange.hpp"
 #include "remote-proxy/options/options.hpp"
 
 namespace tunnel {
@@ -72,6 +73,11 @@ public:
     // The same where they speak plain HTTP at an address that services share.
     const PublicService* find_http(std::string_view host) const;
 
+    // Changes whenever a name, or a service, can be reached in another way.
+    std::shared_ptr<const RoutesVersion> version() const { return version_; }
+
+    void touch() { version_->fetch_add(1, std::memory_order_release); }
+
     // Descriptors that are taken.
     std::size_t listeners() const { return all_.size(); }
 
@@ -83,6 +89,8 @@ private:
         FrontPointer own; // null: it shares those that stay
         bool is_open = false;
     };
+
+    std::shared_ptr<RoutesVersion> version_ = std::make_shared<RoutesVersion>(1);
 
     bool has_open_service(const Front& front) const;
     const PublicService* find(Front::Kind kind, std::string_view host) const;

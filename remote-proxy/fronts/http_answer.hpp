@@ -3,14 +3,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "common/http/request.hpp"
-#include "common/http/request_reader.hpp"
+#include "common/http/request_head.hpp"
 #include "common/http/response.hpp"
 #include "remote-proxy/fronts/acme_file.hpp"
 #include "remote-proxy/fronts/http_counts.hpp"
+#include "remote-proxy/http/own_answer.hpp"
 
 namespace tunnel {
 
@@ -20,7 +21,7 @@ struct HostKnown {
         nobody,
         https, // TLS ends at the remote proxy
         tls,   // TLS ends at the origin server, which may speak any protocol inside
-        http   // only the caller can hand it on; here it has nobody
+        http   // the remote proxy passes requests on
     };
 
     By by = By::nobody;
@@ -37,21 +38,23 @@ struct HttpRules {
 };
 
 struct HttpAnswer {
-    Response response{};
+    bool is_for_service = false; // nothing is answered here
+    std::optional<OwnAnswer> own{}; // a page is to be made of it
+    Response response{};            // else; with a page only its headers count
     std::uint64_t HttpCounts::*counted_as = &HttpCounts::unknown_host;
     std::string token{}; // not empty: no response yet, it depends on the file of this ACME token
     std::string why{};   // not empty: for the log, without a byte of the visitor's
 };
 
-// To a request of which the head was read, by a RequestReader with heads_only. The URL of a
+// To a request of which the head was read. The URL of a
 // redirect has the canonical name that was found, and path and query as they came.
-HttpAnswer answer_to(const Request& request, const HttpRules& rules);
+HttpAnswer answer_to(const RequestHead& head, const HttpRules& rules);
 
 // To one with a token, once the file was looked for.
 HttpAnswer answer_to(const AcmeFile& file);
 
-// To what is no request. `first` is its first byte, that of TLS perhaps.
-HttpAnswer answer_to(const RequestReader::Problem& problem, char first);
+// To what is no request.
+HttpAnswer answer_to(const MessageProblem& problem);
 
 // To a head that did not become whole in time.
 HttpAnswer answer_to_timeout();

@@ -1,49 +1,69 @@
-// Answers visitors at the HTTP address of the remote proxy.
+// Visitors who speak HTTP with the remote proxy.
 #pragma once
 
-#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
+#include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
-#include "common/base/fd.hpp"
 #include "common/base/task_group.hpp"
-#include "common/http/request_reader.hpp"
-#include "common/transport/fair_pool.hpp"
+#include "common/http/request_head.hpp"
+#include "common/transport/idle_watch.hpp"
 #include "remote-proxy/fronts/acme_webroot.hpp"
+#include "remote-proxy/fronts/head_pool.hpp"
 #include "remote-proxy/fronts/http_answer.hpp"
+#include "remote-proxy/fronts/http_answers.hpp"
+#include "remote-proxy/fronts/http_client.hpp"
 #include "remote-proxy/fronts/http_counts.hpp"
-#include "remote-proxy/fronts/http_visitor.hpp"
+#include "remote-proxy/http/error_pages.hpp"
 
 namespace tunnel {
 
 // What visitors could otherwise exceed.
 struct HttpLimits {
-    std::size_t connections = 256;
-    int requests = 100;                              // of one connection
+    std::size_t connections = 256;                   // that no service has at the moment
+    unsigned requests = 100;                         // of one connection, that are answered here
     Clock::duration head = std::chrono::seconds(10); // for the whole of it; also for each answer
-    Clock::duration idle = std::chrono::seconds(15); // between two requests
+    Clock::duration idle = std::chrono::seconds(60); // between two requests
     Clock::duration farewell = std::chrono::seconds(1);
 };
 
-// One coroutine for each connection. When there are too many, the address that has the most loses
-// the one that was answered longest ago or never, so whoever opens many pushes out only his own. On
-// the thread of the io_context.
+// A request that was read, as far as an answer of ours depends on it.
+struct Asked {
+    std::string accept{};
+    std::string host{};
+    bool is_head = false;
+    bool is_http_1_0 = false;
+    bool goes_on = false; // another request may follow
+};
+
+Asked asked(const RequestHead& head);
+
+// Waits for each request, and has it answered: here, or by a service. On the thread of the
+// io_context.
 class HttpVisitors {
 public:
     // Owned by others; all must outlive this. `tasks` must be run dry before this is destroyed.
     struct Uses {
         asio::io_context& io;
+        IdleWatch& watch;
+        Alarm& alarm;
         TaskGroup& tasks;
         AcmeWebroot* webroot; // null: ACME challenges are paths like others
     };
 
     struct Hooks {
-        FindHost find;
+        // What a name belongs to where the visitor came. By HTTP: then on_request is called.
+        std::function<HostKnown(const HttpVisitorInfo& visitor, std::string_view host)> find;
+        // For a service; `head` was parsed from the bytes.
+        std::function<void(HttpClient client, const std::string& bytes, const RequestHead& head)>
+            on_request;
         // A bad request, a timeout, a connection that lost its place, a challenge that cannot be
         // read. Strangers cause as many as they like.
         std::function<void(std::string_view peer, std::string_view why)> on_bad;
@@ -55,35 +75,46 @@ public:
     HttpVisitors(const HttpVisitors&) = delete;
     HttpVisitors& operator=(const HttpVisitors&) = delete;
 
-    // Takes a connected, non-blocking socket, and answers what comes from it.
-    void serve(Fd socket, const tcp::endpoint& peer);
+    // Takes a connection, and does what the next request wants.
+    void take(HttpClient client);
 
-    // Connections that are open.
-    std::size_t size() const { return pool_.size(); }
+    // Answers a request instead of its service.
+    void answer(HttpClient client, const Asked& asked, const OwnAnswer& answer);
+
+    // Nothing more is said to it.
+    void close(HttpClient client) { answers_.close(std::move(client)); }
+
+    // From now on.
+    void show(std::shared_ptr<const ErrorPages> pages) { pages_ = std::move(pages); }
+
+    // Connections that are open, and that no service has.
+    std::size_t size() const { return heads_.size() + answers_.size(); }
 
     const HttpCounts& counts() const { return counts_; }
 
+    void expire(Clock::time_point now) { heads_.expire(now); }
+
+    std::optional<Clock::time_point> next_deadline() const { return heads_.next_deadline(); }
+
+    // Resets those who wait.
+    void stop() { heads_.clear(); }
+
 private:
-    struct Place;
-    using Progress = RequestReader::Progress;
+    void on_head(HttpClient client, const std::string& bytes);
+    void on_wrong(HttpClient client, const MessageProblem& problem);
+    void on_late(HttpClient client, bool has_begun);
+    void reply(HttpClient client, const Asked& asked, const HttpAnswer& answer);
+    void send(HttpClient client, const Asked& asked, const Response& response);
+    awaitable<void> answer_challenge(HttpClient client, Asked asked, std::string token);
 
-    awaitable<void> converse(std::unique_ptr<Place> place);
-    awaitable<bool> exchange(Place& place, RequestReader& reader, int count);
-    awaitable<std::optional<HttpAnswer>> next_answer(HttpVisitor& visitor, RequestReader& reader,
-                                                     int count);
-    awaitable<char> read_head(HttpVisitor& visitor, RequestReader& reader, int count);
-    void make_room();
-    void note(const HttpVisitor& visitor, const HttpAnswer& answer);
-
-    asio::io_context& io_;
-    TaskGroup& tasks_;
-    AcmeWebroot* const webroot_;
+    const Uses uses_;
     const Hooks hooks_;
-    const HttpRules rules_;
+    const std::uint16_t https_port_;
     const HttpLimits limits_;
-    FairPool<Place> pool_;
+    std::shared_ptr<const ErrorPages> pages_;
+    HeadPool heads_;
+    HttpAnswers answers_;
     HttpCounts counts_;
-    std::array<char, 8 * 1024> buffer_; // of whoever reads at the moment
 };
 
 } // namespace tunnel

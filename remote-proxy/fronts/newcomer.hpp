@@ -15,6 +15,7 @@ struct Newcomer {
     Guard guard;           // checks its first bytes
     FrontPointer front;
     Clock::time_point since;
+    bool is_proxy = false; // who the visitor is, a load balancer of ours has said
 };
 
 } // namespace tunnel

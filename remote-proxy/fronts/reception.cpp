@@ -1,5 +1,6 @@
 #include "remote-proxy/fronts/reception.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "common/base/log.hpp"
@@ -56,6 +57,7 @@ Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions&
     if (!options.fronts.certificates.empty())
         prepared.certificates =
             ServedCertificates::load(options.fronts.certificates, prepared.tickets);
+    prepared.pages = Reception::read_pages(options.fronts.error_pages);
     if (!options.fronts.acme_webroot.empty())
         prepared.webroot = std::make_unique<AcmeWebroot>(io, options.fronts.acme_webroot);
     return prepared;
@@ -72,21 +74,28 @@ Reception::Reception(Uses uses, Prepared prepared)
       fronts_(
           uses.io, uses.options, [this](const FrontPointer& front) { acceptor_.accept(front); },
           [this](const FrontPointer& front) { acceptor_.accept_connected(front); }),
-      tls_({uses.io, uses.options, uses.capacity, uses.state, fronts_, uses.tallies, uses.alarm,
-            uses.admission}),
-      http_({uses.io, uses.tasks, webroot_.get()},
-            {[this](std::string_view host) { return find(host); },
+      http_({uses.io, uses.watch, uses.alarm, uses.tasks, webroot_.get()},
+            {[this](const HttpVisitorInfo& visitor, std::string_view host) {
+                 return gateway_.find(visitor, host);
+             },
+             [this](HttpClient client, const std::string& bytes, const RequestHead& head) {
+                 gateway_.pass_on(std::move(client), bytes, head);
+             },
              [&tallies = uses.tallies](std::string_view peer, std::string_view why) {
                  tallies.count(tallies.bad_requests, peer, why);
              }},
             https_port_of(prepared.listeners), limits_of(uses)),
+      gateway_({uses.io, uses.options, uses.state, fronts_, uses.admission, http_}),
       at_http_(http_),
+      tls_({uses.io, uses.options, uses.capacity, uses.state, fronts_, uses.tallies, uses.alarm,
+            uses.admission, http_}),
       acceptor_(
           {uses.options, uses.state, uses.tallies, uses.tasks, uses.admission, tls_, at_http_})
 {
     if (prepared.certificates)
         warn_of(*prepared.certificates);
     show(std::move(prepared.certificates));
+    show(std::move(prepared.pages));
     for (auto& [kind, listener] : prepared.listeners)
         fronts_.add(kind, std::move(listener));
 }
@@ -101,13 +110,24 @@ Reception::read_certificates(const std::vector<std::string>& folders) const
     return certificates;
 }
 
-HostKnown Reception::find(std::string_view host) const
+std::shared_ptr<const ErrorPages> Reception::read_pages(const std::string& folder)
 {
-    const PublicService* const service = fronts_.find_tls(host);
-    if (service == nullptr)
-        return {HostKnown::By::nobody};
-    return {service->options.names.kind == ServiceKind::https ? HostKnown::By::https
-                                                              : HostKnown::By::tls};
+    return std::make_shared<const ErrorPages>(folder.empty() ? ErrorPages()
+                                                             : ErrorPages::read(folder));
+}
+
+std::optional<Clock::time_point> Reception::next_deadline() const
+{
+    const auto tls = tls_.next_deadline();
+    const auto http = http_.next_deadline();
+    return tls && http ? std::min(*tls, *http) : tls ? tls : http;
+}
+
+void Reception::stop()
+{
+    tls_.stop();
+    http_.stop();
+    gateway_.stop();
 }
 
 } // namespace tunnel

@@ -15,6 +15,7 @@
 #include "remote-proxy/fronts/acceptor.hpp"
 #include "remote-proxy/fronts/acme_webroot.hpp"
 #include "remote-proxy/fronts/fronts.hpp"
+#include "remote-proxy/fronts/http_gateway.hpp"
 #include "remote-proxy/fronts/http_visitors.hpp"
 #include "remote-proxy/fronts/tls_visitors.hpp"
 #include "remote-proxy/options/options.hpp"
@@ -38,6 +39,7 @@ public:
         Alarm& alarm;
         TaskGroup& tasks;
         Admission& admission;
+        IdleWatch& watch;
     };
 
     // What has to be there before the sandbox is entered.
@@ -46,6 +48,7 @@ public:
         std::shared_ptr<TicketKeys> tickets{};                    // null: no TLS ends here
         std::shared_ptr<const ServedCertificates> certificates{}; // as well
         std::unique_ptr<AcmeWebroot> webroot{};                   // null: there is none
+        std::shared_ptr<const ErrorPages> pages{};
     };
 
     Reception(Uses uses, Prepared prepared);
@@ -60,6 +63,11 @@ public:
     // Reads them anew. Throws std::runtime_error that names the file.
     std::shared_ptr<const ServedCertificates>
     read_certificates(const std::vector<std::string>& folders) const;
+
+    // Reads them anew. Throws std::runtime_error that names the file.
+    static std::shared_ptr<const ErrorPages> read_pages(const std::string& folder);
+
+    void show(std::shared_ptr<const ErrorPages> pages) { http_.show(std::move(pages)); }
 
     void show(std::shared_ptr<const ServedCertificates> certificates)
     {
@@ -80,12 +88,16 @@ public:
 
     int descriptor() const { return tls_.descriptor(); }
 
-    void expire(Clock::time_point now) { tls_.expire(now); }
+    void expire(Clock::time_point now)
+    {
+        tls_.expire(now);
+        http_.expire(now);
+    }
 
-    std::optional<Clock::time_point> next_deadline() const { return tls_.next_deadline(); }
+    std::optional<Clock::time_point> next_deadline() const;
 
     // Resets all who have not found their service.
-    void stop() { tls_.stop(); }
+    void stop();
 
     const FrontCounts& tls_counts() const { return tls_.counts(); }
 
@@ -99,22 +111,23 @@ private:
 
         void take(Newcomer newcomer) override
         {
-            visitors_.serve(std::move(newcomer.socket), newcomer.peer);
+            visitors_.take({std::move(newcomer.socket),
+                            {newcomer.peer, newcomer.outside, std::move(newcomer.front),
+                             newcomer.is_proxy}});
         }
 
     private:
         HttpVisitors& visitors_;
     };
 
-    HostKnown find(std::string_view host) const;
-
     std::shared_ptr<TicketKeys> tickets_;
     std::unique_ptr<AcmeWebroot> webroot_;
     Every rotation_; // of keys that nobody uses
     Fronts fronts_;
-    TlsVisitors tls_;
     HttpVisitors http_;
+    HttpGateway gateway_;
     AtHttp at_http_;
+    TlsVisitors tls_;
     Acceptor acceptor_;
 };
 

@@ -226,8 +226,15 @@ void TlsVisitors::admit(const ServicePointer& service, Newcomer newcomer, Channe
         return uses_.admission.turn_away(service.get(), std::move(channel), newcomer.peer);
     }
     ++counts_.passed_on;
+    if (channel.is_encrypted()) {
+        HttpClient client{std::move(channel),
+                          {newcomer.peer, newcomer.outside, newcomer.front, newcomer.is_proxy}};
+        client.permit = std::move(permit);
+        client.permitted_by = service->number;
+        return uses_.http.take(std::move(client));
+    }
     // What was looked at is known to be TLS.
-    const bool was_looked_at = !channel.is_encrypted() && newcomer.front->only() == nullptr;
+    const bool was_looked_at = newcomer.front->only() == nullptr;
     const Guard guard = was_looked_at ? nullptr : newcomer.guard;
     uses_.admission.admit(service, {std::move(channel), newcomer.peer, newcomer.outside, guard},
                           std::move(permit));

@@ -17,6 +17,7 @@
 #include "remote-proxy/fronts/fronts.hpp"
 #include "remote-proxy/fronts/handshake_pool.hpp"
 #include "remote-proxy/fronts/hello_pool.hpp"
+#include "remote-proxy/fronts/http_visitors.hpp"
 #include "remote-proxy/options/options.hpp"
 #include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/visitors/admission.hpp"
@@ -40,6 +41,7 @@ public:
         Tallies& tallies;
         Alarm& alarm;
         Admission& admission;
+        HttpVisitors& http; // for those whose TLS ends here
     };
 
     explicit TlsVisitors(Uses uses);

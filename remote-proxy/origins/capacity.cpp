@@ -42,6 +42,12 @@ std::size_t Capacity::http_visitors() const
     return std::clamp<std::size_t>(usable() / 16, 4, most);
 }
 
+std::size_t Capacity::http_streams() const
+{
+    constexpr std::size_t most = 1024;
+    return std::clamp<std::size_t>(usable() / 16, 4, most);
+}
+
 // A visitor takes two descriptors, its own and its data connection's. More of them than can be
 // served would leave none for the data connections, and then nobody would be served.
 std::size_t Capacity::visitors() const

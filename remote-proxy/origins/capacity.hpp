@@ -36,6 +36,9 @@ public:
     // Of visitors of --http-addr.
     std::size_t http_visitors() const;
 
+    // Of streams that wait for the next request.
+    std::size_t http_streams() const;
+
     // Of visitors with their data connections, beside the links and services that there are now.
     std::size_t visitors() const;
 

@@ -4,6 +4,7 @@
 
 #include "common/base/log.hpp"
 #include "common/transport/socket.hpp"
+#include "remote-proxy/visitors/http_failures.hpp"
 
 namespace tunnel {
 
@@ -48,13 +49,21 @@ bool Admission::find_room(const PublicService& service, const asio::ip::address&
 std::optional<VisitorLimits::Permit> Admission::permit(PublicService& service,
                                                        const tcp::endpoint& peer)
 {
-    auto answer = service.limits.admit(peer.address(), Clock::now());
+    auto answer = decide(service, peer);
     if (auto* const permit = std::get_if<VisitorLimits::Permit>(&answer))
         return std::move(*permit);
-    const Refusal refusal = std::get<Refusal>(answer);
-    tallies_.count(refusal, to_string(peer));
-    records_.note_refusal(&service, to_string(peer), describe(refusal), true);
     return std::nullopt;
+}
+
+std::variant<VisitorLimits::Permit, Refusal> Admission::decide(PublicService& service,
+                                                               const tcp::endpoint& peer)
+{
+    auto answer = service.limits.admit(peer.address(), Clock::now());
+    if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
+        tallies_.count(*refusal, to_string(peer));
+        records_.note_refusal(&service, to_string(peer), describe(*refusal), true);
+    }
+    return answer;
 }
 
 void Admission::admit(const ServicePointer& service, Arrival arrival, VisitorLimits::Permit permit)
@@ -63,7 +72,10 @@ void Admission::admit(const ServicePointer& service, Arrival arrival, VisitorLim
     if (!find_room(*service, arrival.peer.address(), too_many)) {
         tallies_.count(tallies_.no_room, to_string(arrival.peer), too_many.text);
         records_.note_refusal(service.get(), to_string(arrival.peer), too_many, true);
-        reset(arrival.channel);
+        if (arrival.exchange)
+            arrival.exchange->fail(std::move(arrival.channel), answer_to(too_many));
+        else
+            reset(arrival.channel);
         return;
     }
     ++service->counts.visitors;
@@ -73,6 +85,7 @@ void Admission::admit(const ServicePointer& service, Arrival arrival, VisitorLim
     visitor.visited = service->visited;
     visitor.outside = arrival.outside;
     visitor.guard = arrival.guard;
+    visitor.exchange = std::move(arrival.exchange);
     visitor.id = ++latest_visitor_;
     records_.note_begin(visitor);
     hooks_.admitted(service, std::move(visitor));

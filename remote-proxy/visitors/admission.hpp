@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <variant>
 
 #include "common/base/asio.hpp"
 #include "common/base/counted.hpp"
@@ -45,6 +47,7 @@ public:
         tcp::endpoint peer;    // the visitor
         tcp::endpoint outside; // where it arrived; default: unknown
         Guard guard = nullptr; // checks its first bytes
+        std::unique_ptr<HttpExchange> exchange{}; // if it speaks HTTP with us
     };
 
     Admission(Uses uses, Hooks hooks);
@@ -59,7 +62,11 @@ public:
     // noted.
     std::optional<VisitorLimits::Permit> permit(PublicService& service, const tcp::endpoint& peer);
 
-    // Lets the visitor in, or resets it for want of room.
+    // The same, and which limit it is.
+    std::variant<VisitorLimits::Permit, Refusal> decide(PublicService& service,
+                                                        const tcp::endpoint& peer);
+
+    // Lets the visitor in, or resets it for want of room; a request is answered with that.
     void admit(const ServicePointer& service, Arrival arrival, VisitorLimits::Permit permit);
 
     // Resets a connection for which there are no descriptors. Null: of no service that is known.

@@ -32,6 +32,8 @@ public:
 
     const Carrier& by() const { return *by_; }
 
+    const std::shared_ptr<Carrier>& carrier() const { return by_; }
+
 private:
     std::shared_ptr<Carrier> by_; // null only once moved from
 };

@@ -32,6 +32,7 @@ void ServedVisitors::serve(Visitor visitor, Channel data, std::optional<FramedSt
 {
     PairOptions pair_options{visitor.attempt->by().group, limits_of(visitor), visitor.guard};
     pair_options.framed = std::move(framed);
+    pair_options.filter = std::move(visitor.exchange);
     Channel channel = std::move(visitor.channel);
     // Most come in the order of their numbers, so the hint is right.
     const auto place = served_.try_emplace(served_.end(), visitor.id, std::move(visitor));

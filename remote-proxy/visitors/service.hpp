@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "remote-proxy/http/http_service_counts.hpp"
 #include "remote-proxy/origins/origin_link.hpp"
 #include "remote-proxy/registry/registered_service.hpp"
 #include "remote-proxy/visitors/counts.hpp"
@@ -66,6 +67,8 @@ struct PublicService {
     std::vector<Server> servers; // in the order of their arrival
     std::uint64_t next_turn = 1;
     ServiceCounts counts{};
+    // Of visitors who speak HTTP. The relay's workers count, too.
+    const std::shared_ptr<HttpServiceCounts> requests = std::make_shared<HttpServiceCounts>();
     bool retired = false; // no more visitors, ever
 };
 

@@ -15,6 +15,7 @@
 #include "common/relay/relay.hpp"
 #include "common/transport/channel.hpp"
 #include "common/transport/socket.hpp"
+#include "remote-proxy/http/http_exchange.hpp"
 #include "remote-proxy/options/service_options.hpp"
 #include "remote-proxy/visitors/attempt.hpp"
 #include "remote-proxy/visitors/visitor_limits.hpp"
@@ -45,6 +46,7 @@ struct Visitor {
     std::optional<Attempt> attempt{};
     std::optional<EarlyAnnouncement> early{};
     std::unique_ptr<std::vector<OriginId>> refused_by{}; // null: by nobody
+    std::unique_ptr<HttpExchange> exchange{}; // null: its bytes pass as they are, or the relay has it
 
     // "ip:port".
     std::string address() const { return to_string(peer); }

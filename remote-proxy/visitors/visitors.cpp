@@ -11,6 +11,7 @@
 #include "common/relay/describe.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/registry/service_plan.hpp"
+#include "remote-proxy/visitors/http_failures.hpp"
 
 namespace tunnel {
 
@@ -62,6 +63,7 @@ Visitors::Visitors(Uses uses)
       state_(uses.state),
       trust_(uses.trust),
       links_(uses.links),
+      capacity_(uses.capacity),
       tallies_(uses.tallies),
       alarm_(uses.alarm),
       records_(uses.events),
@@ -71,6 +73,12 @@ Visitors::Visitors(Uses uses)
               [this](Visitor visitor, Flow flow) {
                   on_relay_end(std::move(visitor), std::move(flow));
               }),
+      streams_(uses.watch,
+               [this](const Carrier& carrier, Channel channel) {
+                   OriginLink* const link = links_.find(carrier.link);
+                   if (link != nullptr && link->parking)
+                       link->parked.put(std::move(channel));
+               }),
       admission_(
           {options_, uses.capacity, tallies_, records_, room_, visitor_left_},
           {[this] { return served_.size(); },
@@ -84,10 +92,27 @@ Visitors::Visitors(Uses uses)
 void Visitors::begin(PublicService& service, Visitor visitor)
 {
     OriginLink* const link = service.choose(visitor, visitor.arrived);
+    if (link != nullptr && visitor.exchange && !visitor.exchange->visit().is_retry) {
+        if (auto stream = streams_.take(service.number, link->number))
+            return go_on_with(service, *link, std::move(visitor), std::move(*stream));
+    }
     if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
         announce_at_once(service, *link, std::move(visitor), std::move(*connection));
     else
         enter(service, std::move(visitor));
+}
+
+// On a stream that others have used, without anyone's being told of the visitor.
+void Visitors::go_on_with(PublicService& service, OriginLink& link, Visitor visitor,
+                          HttpStream stream)
+{
+    visitor.exchange->use_old_stream();
+    visitor.attempt.emplace(link.carrier);
+    service.announced_to(link);
+    FramedStream framed;
+    framed.sends_raw = stream.sends_raw;
+    framed.receives_raw = stream.receives_raw;
+    relay(std::move(visitor), std::move(stream.channel), std::move(framed));
 }
 
 void Visitors::relay(Visitor visitor, Channel data, std::optional<FramedStream> framed)
@@ -153,6 +178,10 @@ void Visitors::announce(PublicService& service)
 
 void Visitors::on_relay_end(Visitor visitor, Flow flow)
 {
+    if (flow.filter) // there are no other filters
+        visitor.exchange.reset(static_cast<HttpExchange*>(flow.filter.release()));
+    if (flow.end == End::handed_back)
+        return hand_back(std::move(visitor), std::move(flow));
     OriginLink* const link = links_.find(visitor.announced_on());
     if (flow.second.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
@@ -165,8 +194,8 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     const bool may_wait = service && !service->retired && !state_.stopped && !room_.full();
     if (flow.end == End::not_started && may_wait) {
         visitor.channel = std::move(flow.first);
-        visitor.end_attempt(flow.first_to_second == 0 ? AttemptEnd::not_started
-                                                      : AttemptEnd::maybe_heard);
+        const bool does_no_harm = flow.first_to_second == 0 || visitor.exchange;
+        visitor.end_attempt(does_no_harm ? AttemptEnd::not_started : AttemptEnd::maybe_heard);
         enter(*service, std::move(visitor));
         return;
     }
@@ -188,6 +217,11 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
             return;
         }
     }
+    if (flow.first.is_open() && visitor.exchange) {
+        visitor.channel = std::move(flow.first);
+        turn_away(std::move(visitor), end, Blame::origin_side);
+        return;
+    }
     if (service && (flow.end == End::finished || flow.second_to_first > 0))
         note_success(*service, visitor);
     if (service) {
@@ -199,6 +233,48 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
         flow.end == End::start_timeout || flow.end == End::refused || flow.end == End::not_started;
     records_.note_end(visitor, flow.first_to_second, flow.second_to_first, end,
                       was_not_served ? Blame::origin_side : Blame::nobody);
+}
+
+// The visitor may have another request, for another service perhaps.
+void Visitors::hand_back(Visitor visitor, Flow flow)
+{
+    keep_stream(visitor, flow);
+    if (const ServicePointer service = visitor.service()) {
+        if (flow.second_to_first > 0)
+            note_success(*service, visitor);
+        service->counts.to_origin += flow.first_to_second;
+        service->counts.to_visitor += flow.second_to_first;
+    }
+    visitor_left_.notify();
+    records_.note_end(visitor, flow.first_to_second, flow.second_to_first,
+                      describe(flow.end, sides_of_remote), Blame::nobody);
+    if (state_.stopped)
+        reset(flow.first);
+    else
+        visitor.exchange->give_back(std::move(flow.first));
+}
+
+void Visitors::keep_stream(const Visitor& visitor, Flow& flow)
+{
+    OriginLink* const link = links_.find(visitor.announced_on());
+    if (!flow.second.is_open() || link == nullptr || state_.stopped)
+        return;
+    if (flow.second_has_ended) {
+        if (link->parking)
+            link->parked.put(std::move(flow.second));
+        return;
+    }
+    const ServicePointer service = visitor.service();
+    const bool goes_on = visitor.exchange->stream() == HttpExchange::Stream::more && service &&
+                         !service->retired && service->server(link) != nullptr && !link->drained;
+    HttpStream stream{std::move(flow.second), flow.sends_raw, flow.receives_raw,
+                      visitor.attempt->carrier()};
+    if (goes_on)
+        streams_.put(service->number, std::move(stream), capacity_.http_streams());
+    else
+        streams_.end(std::move(stream), flow.sent_end, capacity_.http_streams());
+    if (const auto next = streams_.next_deadline())
+        alarm_.ring_by(*next);
 }
 
 void Visitors::note_success(PublicService& service, const Visitor& visitor)
@@ -254,9 +330,14 @@ bool Visitors::may_wait_again(const Visitor& visitor) const
 
 void Visitors::turn_away(Visitor visitor, const Reason& why, Blame blame)
 {
-    reset(visitor.channel);
+    const bool is_answered =
+        visitor.exchange && !state_.stopped && why.code != Code::closed_by_management;
+    if (!is_answered)
+        reset(visitor.channel);
     visitor_left_.notify();
     records_.note_end(visitor, 0, 0, why, blame);
+    if (is_answered)
+        visitor.exchange->fail(std::move(visitor.channel), answer_to(why));
 }
 
 awaitable<void> Visitors::pair(AsyncChannel channel, std::string peer, Ticket ticket)
@@ -328,6 +409,7 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 
 void Visitors::revoke(const OriginLink& link)
 {
+    streams_.close_those_of([&link](const Carrier& carrier) { return carrier.link == link.number; });
     room_.revoke_tickets(link.number);
 }
 
@@ -335,6 +417,7 @@ void Visitors::revoke(const OriginLink& link)
 
 void Visitors::end_waiting_for_closed(const PublicService& service, std::string_view why)
 {
+    streams_.end_all_of(service.number);
     while (auto visitor = room_.dismiss_unannounced(service.number)) {
         ++counts_.service_closed;
         turn_away(std::move(*visitor), {Code::service_closed, std::string(why)});
@@ -380,6 +463,7 @@ bool Visitors::end(std::uint64_t id)
 
 void Visitors::expire(Clock::time_point now)
 {
+    streams_.expire(now);
     for (int i = 0; i < ended_per_turn; ++i) {
         auto visitor = room_.expire(now - options_.pairing_timeout);
         if (!visitor)
@@ -391,8 +475,12 @@ void Visitors::expire(Clock::time_point now)
 
 std::optional<Clock::time_point> Visitors::next_deadline() const
 {
-    const auto oldest = room_.oldest_arrival();
-    return oldest ? std::optional(*oldest + options_.pairing_timeout) : std::nullopt;
+    auto next = streams_.next_deadline();
+    if (const auto oldest = room_.oldest_arrival()) {
+        const auto late = *oldest + options_.pairing_timeout;
+        next = std::min(next.value_or(late), late);
+    }
+    return next;
 }
 
 void Visitors::end_all_waiting()

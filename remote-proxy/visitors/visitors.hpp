@@ -27,6 +27,7 @@
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/served_visitors.hpp"
 #include "remote-proxy/visitors/service.hpp"
+#include "remote-proxy/visitors/stream_pool.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
 #include "remote-proxy/visitors/visitor_records.hpp"
 #include "remote-proxy/visitors/visitor_status.hpp"
@@ -50,6 +51,7 @@ public:
         Alarm& alarm;
         EventHub& events;
         Relay& relay;
+        IdleWatch& watch;
     };
 
     explicit Visitors(Uses uses);
@@ -88,6 +90,9 @@ public:
 
     // Those who are not waiting any more.
     ServedVisitors& served() { return served_; }
+
+    // Streams for their requests, if they speak HTTP.
+    StreamPool& streams() { return streams_; }
 
     // Resets the waiting visitors that `which` selects, for the management interface.
     void end_waiting(const std::function<bool(const Visitor&)>& which);
@@ -140,6 +145,9 @@ private:
     void enter(PublicService& service, Visitor visitor);
     void announce_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                           Channel connection);
+    void go_on_with(PublicService& service, OriginLink& link, Visitor visitor, HttpStream stream);
+    void hand_back(Visitor visitor, Flow flow);
+    void keep_stream(const Visitor& visitor, Flow& flow);
     void relay(Visitor visitor, Channel data, std::optional<FramedStream> framed);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
@@ -153,6 +161,7 @@ private:
     const RunState& state_;
     const TrustedOrigins& trust_;
     const OriginLinks& links_;
+    const Capacity& capacity_;
     Tallies& tallies_;
     Alarm& alarm_;
     VisitorRecords records_;
@@ -160,6 +169,7 @@ private:
     RemoteCounts counts_;
     Signal visitor_left_;
     ServedVisitors served_;
+    StreamPool streams_;
     Admission admission_;
 };
 
