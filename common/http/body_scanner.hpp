@@ -36,9 +36,8 @@ public:
     void skip(std::uint64_t bytes);
 
 private:
+    // Where the next byte stands, in this order.
     enum class Part : std::uint8_t {
-        length,
-        until_end,
         size_begin,
         size,
         size_blank,
@@ -52,12 +51,13 @@ private:
         trailer_value,
         trailer_end,
         last_lf,
+        length,
+        until_end,
     };
 
     void take(char c);
     void take_in_size(char c);
     void take_in_trailer(char c);
-    void end_size();
 
     static constexpr std::size_t longest_name_kept = 32;
 
