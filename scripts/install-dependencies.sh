@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 build=(g++ cmake ninja-build pkg-config libasio-dev libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev
     libtomlplusplus-dev doctest-dev libseccomp-dev libcap-ng-dev
-    libboost-dev prometheus-cpp-dev)
+    libcrypt-dev libboost-dev prometheus-cpp-dev)
 checks=(clang libclang-rt-dev)
 # The sources are formatted and checked by version 14: others give other results.
 ! grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release || checks+=(clang-format-14 clang-tidy-14)

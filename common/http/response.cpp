@@ -14,7 +14,7 @@ struct StatusText {
     std::string_view words;
 };
 
-constexpr std::array<StatusText, 24> status_texts{{{200, "OK"},
+constexpr std::array<StatusText, 27> status_texts{{{200, "OK"},
                                                    {204, "No Content"},
                                                    {308, "Permanent Redirect"},
                                                    {400, "Bad Request"},
@@ -37,9 +37,14 @@ constexpr std::array<StatusText, 24> status_texts{{{200, "OK"},
                                                    {201, "Created"},
                                                    {202, "Accepted"},
                                                    {411, "Length Required"},
-                                                   {507, "Insufficient Storage"}}};
+                                                   {507, "Insufficient Storage"},
+                                                   {429, "Too Many Requests"},
+                                                   {502, "Bad Gateway"},
+                                                   {504, "Gateway Timeout"}}};
 
-std::string_view text_of(unsigned status)
+} // namespace
+
+std::string_view words_of_status(unsigned status)
 {
     for (const StatusText& text : status_texts) {
         if (text.status == status)
@@ -48,13 +53,11 @@ std::string_view text_of(unsigned status)
     return "Unknown";
 }
 
-} // namespace
-
 Response refusal(unsigned status, std::string_view why)
 {
     Response response;
     response.status = status;
-    response.body = fmt::format("{} {}: {}\n", status, text_of(status), why);
+    response.body = fmt::format("{} {}: {}\n", status, words_of_status(status), why);
     return response;
 }
 
@@ -62,7 +65,7 @@ std::string encode(const Response& response, const Sending& sending)
 {
     std::string bytes =
         fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S GMT}\r\n", response.status,
-                    text_of(response.status), fmt::gmtime(sending.now));
+                    words_of_status(response.status), fmt::gmtime(sending.now));
     if (response.events)
         bytes += "Content-Type: text/event-stream\r\n";
     else if (response.status != 204)

@@ -27,6 +27,9 @@ struct Response {
     std::shared_ptr<EventStream> events{};
 };
 
+// What stands behind the status in the first line: "Not Found".
+std::string_view words_of_status(unsigned status);
+
 // The body is "404 Not Found: why".
 Response refusal(unsigned status, std::string_view why);
 

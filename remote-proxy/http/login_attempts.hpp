@@ -30,7 +30,7 @@ public:
 
 private:
     struct Tried {
-        Clock::time_point until = Clock::time_point::min(); // used up at one a second
+        Clock::time_point until{}; // used up at one a second
     };
 
     RecentAddresses<Tried> recent_;

@@ -11,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/asio.hpp"
 #include "common/http/logins.hpp"
@@ -20,6 +19,7 @@
 #include "common/transport/fair_pool.hpp"
 #include "remote-proxy/http/known_logins.hpp"
 #include "remote-proxy/http/login_attempts.hpp"
+#include "remote-proxy/http/password_hash.hpp"
 
 namespace tunnel {
 
@@ -28,14 +28,13 @@ namespace tunnel {
 // thread-safe: it belongs to the thread of the io_context.
 class LoginChecker {
 public:
-    static constexpr std::size_t most_waiting = 64;   // different logins
-    static constexpr std::size_t most_callers = 1024; // several may wait for the same login
+    static constexpr std::size_t most_waiting = 64; // logins; many requests may wait for the same
 
     enum class Outcome : std::uint8_t {
         let_in,
         refused,  // no login, a wrong one, or none that can be read: 401
         too_many, // too many wrong ones from this address: 429
-        busy,     // too many wait, or the memory is short: 503
+        busy,     // too many wait, or it cannot be checked: 503
     };
 
     struct Result {
@@ -88,6 +87,7 @@ private:
     class Thread;
     struct Job;
     struct Check;
+    struct Login;
 
     using Place = std::list<Check>::iterator;
 
@@ -96,19 +96,22 @@ private:
         std::optional<Place> check; // nullopt: its result is on its way
     };
 
-    Id answer_later(Done done, Result result);
-    Place enqueue(const Request& request, Clock::time_point now, std::shared_ptr<Job> job);
+    std::optional<Login> read(const Request& request) const;
+    std::optional<Result> known(const Login& login, const asio::ip::address& from,
+                                Clock::time_point now);
     bool make_room(const asio::ip::address& address);
+    Place enqueue(Login login, const asio::ip::address& from, Clock::time_point now);
     void begin_next();
-    void finish(Place check, bool is_right);
-    void answer(Place check, const Result& result);
-    void forget(Place check);
+    void finish(Place check, PasswordIs password_is);
+    void drop(Place check);
     void leave_queue(Place check);
+    void answer_all(Place check, const Result& result);
+    void answer(Id id, Result result);
 
     asio::io_context& io_;
     std::unique_ptr<Thread> thread_;
-    std::shared_ptr<bool> lives_; // of handlers that were posted
-    Key cache_key_;               // of this run
+    std::shared_ptr<bool> lives_ = std::make_shared<bool>(); // for handlers that were posted
+    const Key cache_key_;                                    // of this run
     KnownLogins known_;
     LoginAttempts attempts_;
     std::list<Check> checks_;
