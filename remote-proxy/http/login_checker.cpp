@@ -50,13 +50,16 @@ Key fresh_login_key()
     return key;
 }
 
-// No hash has a line end, and no name a colon: two logins are never the same text.
-PrivateText text_of(const BasicCredentials& credentials, const std::string& hash)
+// No hash has a line end, and no name a colon: two logins are never the same text. Nor are those of
+// a user and of somebody who has the same name elsewhere, or has been removed.
+PrivateText text_of(const BasicCredentials& credentials, const std::string& hash, bool is_of_user)
 {
     const std::string_view password = credentials.password.view();
+    const std::string_view beginning = is_of_user ? "user\n" : "nobody\n";
     std::string text;
-    text.reserve(hash.size() + credentials.user.size() + password.size() + 2);
-    text.append(hash).append("\n").append(credentials.user).append(":").append(password);
+    text.reserve(beginning.size() + hash.size() + credentials.user.size() + password.size() + 2);
+    text.append(beginning).append(hash).append("\n");
+    text.append(credentials.user).append(":").append(password);
     return PrivateText(std::move(text));
 }
 
@@ -109,7 +112,7 @@ std::optional<LoginChecker::Login> LoginChecker::read(const Request& request) co
         return std::nullopt;
     const Logins::Login* const of_user = request.logins->find(credentials->user);
     const std::string& hash = (of_user != nullptr ? *of_user : request.logins->first()).hash;
-    const Mac digest = mac(cache_key_, text_of(*credentials, hash).view());
+    const Mac digest = mac(cache_key_, text_of(*credentials, hash, of_user != nullptr).view());
     return Login{std::move(*credentials), of_user, hash, digest};
 }
 
