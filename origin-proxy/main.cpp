@@ -95,8 +95,11 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
     // A process of its own that needs no secret, so it is started before any is read.
     const auto dialer = start_unix_dialer(io, options, user);
-    std::vector<tunnel::TrustedRemote> trust = tunnel::read_configured(
-        options.common.values, [&] { return tunnel::trusted_remotes(options); });
+    std::vector<tunnel::TrustedRemote> trust =
+        tunnel::read_configured(options.common.values, [&options] {
+            tunnel::read_logins(options);
+            return tunnel::trusted_remotes(options);
+        });
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
     auto management = tunnel::read_configured(options.common.values, [&] {
@@ -129,6 +132,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
             tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
                 if (management)
                     trusted_clients = management->server.read_trust(fresh.common.management);
+                tunnel::read_logins(fresh);
                 proxy.reload(fresh);
             });
             report.changes = tunnel::finish_reload(options.common, fresh.common);

@@ -10,6 +10,7 @@ void check_start(const OriginOptions& options)
     asio::io_context io(1);
     Preflight preflight(options.common);
     preflight.attempt([&options] { trusted_remotes(options); });
+    preflight.attempt([read = options]() mutable { read_logins(read); });
     preflight.look_at_common_options(io);
     preflight.become_user(false);
     preflight.enter_sandbox({.removed = options.common.management.socket_file(),

@@ -74,6 +74,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
+    tunnel::read_configured(options.common.values, [&options] { tunnel::read_logins(options); });
     tunnel::must_not_collide(io, options);
     tunnel::RemoteProxy::Prepared prepared(io, options);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
@@ -119,6 +120,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             tunnel::read_configured(fresh.common.values, [&] { // all that may fail comes first
                 if (management)
                     trust = management->server.read_trust(fresh.common.management);
+                tunnel::read_logins(fresh);
                 proxy.reload(fresh);
             });
             report.changes = tunnel::finish_reload(options.common, fresh.common);

@@ -6,6 +6,7 @@
 
 #include "common/base/log.hpp"
 #include "common/commands/preflight.hpp"
+#include "common/files/file_source.hpp"
 #include "common/options/option_values.hpp"
 #include "common/security/served_certificates.hpp"
 #include "common/transport/socket.hpp"
@@ -33,6 +34,20 @@ std::vector<ListenAddress> addresses_of(const RemoteOptions& options)
     return all;
 }
 
+// The pages in the folder of --error-pages; empty: none was given.
+std::vector<std::filesystem::path> pages_in(const std::filesystem::path& folder)
+{
+    constexpr std::size_t most_pages = 64;
+    std::vector<std::filesystem::path> pages;
+    if (folder.empty())
+        return pages;
+    for (const std::string& name : files().names_in(folder.string())) {
+        if (name.ends_with(".html") && pages.size() < most_pages)
+            pages.push_back(folder / name);
+    }
+    return pages;
+}
+
 // A service of the options is there without one too, but has no visitors.
 void must_have_certificates(const RemoteService& service, const ServedCertificates& served)
 {
@@ -53,6 +68,8 @@ std::vector<std::filesystem::path> files_of(const RemoteOptions& options)
 {
     auto all = files_to_read_again(options.common);
     for (auto& each : certificate_files(options.fronts.certificates))
+        all.push_back(std::move(each));
+    for (auto& each : pages_in(options.fronts.error_pages))
         all.push_back(std::move(each));
     return all;
 }
@@ -85,6 +102,7 @@ void check_start(const RemoteOptions& options)
         } catch (const std::system_error&) { // told below, with the option
         }
     });
+    preflight.attempt([read = options]() mutable { read_logins(read); });
     preflight.attempt([&] { must_not_collide(io, options); });
     const auto look_at = [&](const std::string& option, const Address& address) {
         preflight.attempt(

@@ -15,8 +15,8 @@ COMMON = """
     protocol    base transport
     relay       base transport
     security    base sandbox files transport protocol
-    options     base sandbox files transport relay security
     http        base transport
+    options     base sandbox files transport relay security http
     management  base transport security options http
     commands    base sandbox transport security options http management
 """

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/asio.hpp"
 #include "common/base/log.hpp"
 #include "common/options/document.hpp"
 #include "common/options/value_readers.hpp"
@@ -17,6 +18,18 @@ namespace {
 constexpr std::string_view behind_kind = "://";
 constexpr const char* kind_key = "kind";
 constexpr const char* hosts_key = "hosts";
+
+// ":8080", "127.0.0.1:8080/" or "localhost:8080": an address, which no name on a shared port is.
+bool is_own_address(std::string_view where)
+{
+    const std::size_t colon = where.rfind(':');
+    if (colon == std::string_view::npos || where.ends_with(']'))
+        return false;
+    const std::string host(where.substr(0, colon));
+    std::error_code error;
+    asio::ip::make_address(host, error);
+    return host.empty() || host == "localhost" || host.front() == '[' || !error;
+}
 
 std::uint16_t usual_port(ServiceKind kind)
 {
@@ -37,7 +50,14 @@ std::string read_host_of(ServiceKind kind, std::string_view text)
                         log::escape(text)));
     if (text.front() == '[')
         throw std::invalid_argument(objection_to_host(text));
-    if (text.find(':') != std::string_view::npos)
+    const std::size_t colon = text.find(':');
+    if (colon != std::string_view::npos && is_own_address(text))
+        throw std::invalid_argument(
+            fmt::format("\"{0}://{1}\" has no name, and TLS with a port of its own does not end "
+                        "here: expected {0}://NAME on the remote proxy's --https-addr, http://{1}, "
+                        "or {1} where the origin server speaks TLS itself",
+                        name_of(kind), log::escape(text)));
+    if (colon != std::string_view::npos)
         throw std::invalid_argument(
             fmt::format("\"{}\" has a port, and the remote proxy's --{}-addr says which it is: "
                         "leave it out",
@@ -58,7 +78,7 @@ std::string read_host(std::string_view text)
 ServiceKind read_kind(std::string_view text)
 {
     if (text == "udp")
-        throw std::invalid_argument("\"udp\" is not yet there, expected tcp, tls or https");
+        throw std::invalid_argument("\"udp\" is not yet there, expected tcp, tls, https or http");
     return read_choice(service_kinds, text);
 }
 
@@ -71,6 +91,9 @@ Outside read_outside(std::string_view text)
     const std::string_view rest = text.substr(mark + behind_kind.size());
     if (kind == ServiceKind::tcp)
         return {read_address_range(rest), {}};
+    const std::string_view address = rest.substr(0, rest.size() - (rest.ends_with('/') ? 1 : 0));
+    if (kind == ServiceKind::http && is_own_address(address))
+        return {read_address_range(address), {}, true};
     return {std::nullopt, {kind, {read_host_of(kind, rest)}}};
 }
 
@@ -85,8 +108,16 @@ bool OutsideKeys::lacks_something_of(const Setting& table) const
 Outside OutsideKeys::combined() const
 {
     Outside all = outside.value_or(Outside());
-    if (all.addresses && (kind.value_or(ServiceKind::tcp) != ServiceKind::tcp || !hosts.empty()))
+    const bool is_http = all.is_http || kind == ServiceKind::http;
+    if (all.addresses && (!hosts.empty() || (kind.value_or(ServiceKind::tcp) != ServiceKind::tcp &&
+                                             kind != ServiceKind::http)))
         throw std::invalid_argument("has a port of its own and names: give outside or hosts");
+    if (all.is_http && kind == ServiceKind::tcp)
+        throw std::invalid_argument("is of the kind tcp and outside says http: give one");
+    if (all.addresses) {
+        all.is_http = is_http;
+        return all;
+    }
     if (all.names.given() && kind && *kind != all.names.kind)
         throw std::invalid_argument(fmt::format("is of the kind {} and outside says {}: give one",
                                                 name_of(*kind), name_of(all.names.kind)));
@@ -114,12 +145,12 @@ OptionList describe(OutsideKeys& keys)
     for (const auto& [name, each] : service_kinds)
         kind.choices.emplace_back(name);
     return {{outside_key, as_text(outside_syntax, take),
-             "Where visitors connect to: a port, or https://NAME or tls://NAME on a port that "
-             "services share"},
+             "Where visitors connect to: a port, http://:PORT where they speak HTTP, or "
+             "https://NAME, http://NAME or tls://NAME on a port that services share"},
             {outside_addr_key, as_text(outside_syntax, take), "The same"},
             {kind_key, kind,
              "What visitors speak. tls: it ends at the origin server; https: it ends at the "
-             "remote proxy"},
+             "remote proxy, which reads what is in it; http: the same without TLS"},
             {hosts_key, as_list("NAME", take_host),
              "The names under which visitors find it, where the kind is not tcp"}};
 }

@@ -22,8 +22,10 @@ struct Outside {
     bool is_http = false; // visitors of its own ports speak HTTP
 };
 
-// "HOST:PORT", "tcp://HOST:PORT", "https://NAME" or "tls://NAME". NAME is a host name, "*.host" or
-// one label; "https://" alone asks for any label. Throws std::invalid_argument.
+// "HOST:PORT", "tcp://HOST:PORT", "http://HOST:PORT", "https://NAME", "http://NAME" or
+// "tls://NAME". NAME is a host name, "*.host" or one label; "https://" alone asks for any label.
+// HOST is no name in "http://HOST:PORT", which would be taken for one that visitors come by. Throws
+// std::invalid_argument.
 Outside read_outside(std::string_view text);
 
 // One name as read_outside() has it, in canonical form. Throws std::invalid_argument.

@@ -32,16 +32,19 @@ void FieldReader::text(Tag tag, std::string& value)
         complete_ = false;
 }
 
-void FieldReader::texts(Tag tag, std::vector<std::string>& values)
+void FieldReader::texts(Tag tag, std::vector<std::string>& values, ListLimits limits)
 {
     for (const Entry& entry : entries_) {
         if (entry.tag != tag)
             continue;
-        if (entry.value.size() > FieldWriter::longest_text ||
-            values.size() == FieldWriter::most_elements) {
+        const std::size_t size = entry.value.size() + 1;
+        if (entry.value.size() > FieldWriter::longest_text || limits.elements == 0 ||
+            limits.bytes < size) {
             complete_ = false;
             return;
         }
+        --limits.elements;
+        limits.bytes -= size;
         values.emplace_back(entry.value.begin(), entry.value.end());
     }
 }

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,6 +46,16 @@ enum class Tag : std::uint8_t {
     code = 24,
     kind = 25, // of a service
     host = 26, // may stand more than once
+    http = 27, // 1: visitors at the outside address speak HTTP
+    host_header = 28,
+    shared = 29, // 1: requests of several visitors may share a connection
+    login = 30,  // may stand more than once
+};
+
+// How much of a list there may be.
+struct ListLimits {
+    std::size_t elements = 32;
+    std::size_t bytes = std::numeric_limits<std::size_t>::max(); // of all, with one more for each
 };
 
 // What is a number on the wire, in as many bytes as it has.
@@ -54,12 +65,10 @@ concept FieldNumber = std::unsigned_integral<T> || std::is_enum_v<T>;
 // Both have the same members, so that one list of the fields of a frame serves to write and to read
 // it. Where a field may be missing, `optional` is in the name.
 
-// Makes the bytes of one frame. Texts are cut at longest_text, and what has more elements than
-// most_elements at that.
+// Makes the bytes of one frame. Texts are cut at longest_text, and lists at their limits.
 class FieldWriter {
 public:
     static constexpr std::size_t longest_text = 1024;
-    static constexpr std::size_t most_elements = 32;
 
     explicit FieldWriter(std::uint8_t kind) : bytes_(2, '\0') { bytes_ += static_cast<char>(kind); }
 
@@ -117,10 +126,16 @@ public:
     }
 
     // One field for each.
-    void texts(Tag tag, const std::vector<std::string>& values)
+    void texts(Tag tag, const std::vector<std::string>& values, ListLimits limits = {})
     {
-        for (std::size_t i = 0; i < std::min(values.size(), most_elements); ++i)
-            text(tag, values[i]);
+        for (const std::string& each : values) {
+            const std::size_t size = std::min(each.size(), longest_text) + 1;
+            if (limits.elements == 0 || limits.bytes < size)
+                return;
+            --limits.elements;
+            limits.bytes -= size;
+            text(tag, each);
+        }
     }
 
     void bytes(Tag tag, std::span<const std::uint8_t> value)
@@ -210,7 +225,7 @@ public:
         value = parse_code(name).value_or(otherwise);
     }
 
-    void texts(Tag tag, std::vector<std::string>& values);
+    void texts(Tag tag, std::vector<std::string>& values, ListLimits limits = {});
 
     template <std::size_t size>
     void bytes(Tag tag, std::array<std::uint8_t, size>& value)

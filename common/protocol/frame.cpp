@@ -113,6 +113,10 @@ void list_fields(auto& fields, Is<Offer> auto& offer)
     fields.optional_number(Tag::number, offer.number);
     fields.optional_enumerator(Tag::kind, offer.names.kind);
     fields.texts(Tag::host, offer.names.hosts);
+    fields.optional_flag(Tag::http, offer.speaks_http);
+    fields.optional_text(Tag::host_header, offer.http.host_header);
+    fields.optional_flag(Tag::shared, offer.http.shares_streams);
+    fields.texts(Tag::login, offer.http.logins, {most_logins, largest_logins});
     fields.text(Tag::service, offer.service);
 }
 

@@ -365,8 +365,8 @@ struct FrameHeader {
 // Texts longer than this are cut by encode() and make a frame malformed in decode().
 inline constexpr std::size_t longest_text = 1024;
 
-// The bytes of `frame`, header included. Never more than 64 KiB: texts are cut, and features
-// beyond the 32nd left out.
+// The bytes of `frame`, header included. Never more than 64 KiB: texts are cut, and what is beyond
+// the 32nd of a list, or of logins beyond their bounds, is left out.
 std::string encode(const Frame& frame);
 
 // nullopt: no such header, whatever sent these bytes does not speak our protocol.

@@ -26,6 +26,9 @@ inline constexpr std::size_t most_logins = 64;
 inline constexpr std::size_t longest_login = 512;
 inline constexpr std::size_t largest_logins = 8 * 1024;
 
+// Bytes of the logins of all services of one origin proxy, which are offered at once.
+inline constexpr std::size_t largest_logins_of_all = 512 * 1024;
+
 // A host header is a name with a port, perhaps.
 inline constexpr std::size_t longest_host_header = 255;
 

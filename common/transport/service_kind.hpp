@@ -33,6 +33,12 @@ constexpr std::string_view name_of(ServiceKind kind)
     return "unknown"; // of a later version
 }
 
+// Visitors of both come at the same addresses, so that a name there belongs to one service.
+constexpr bool share_addresses(ServiceKind one, ServiceKind other)
+{
+    return (one == ServiceKind::http) == (other == ServiceKind::http);
+}
+
 // The program reads what these visitors send as HTTP.
 constexpr bool is_http_kind(ServiceKind kind)
 {

@@ -1,6 +1,7 @@
 #include "origin-proxy/link/offered_services.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "common/base/log.hpp"
@@ -31,9 +32,10 @@ void OfferedServices::begin(ControlConnection& connection, const Welcome& welcom
     takes_health_ =
         std::ranges::find(welcome.features, feature::health_checks) != welcome.features.end();
     if (services_.offered()) {
-        const bool knows_names =
-            std::ranges::find(welcome.features, feature::names) != welcome.features.end();
-        for (const Frame& offer : offers_.offer_all(knows_names))
+        const auto knows = [&welcome](std::string_view feature) {
+            return std::ranges::find(welcome.features, feature) != welcome.features.end();
+        };
+        for (const Frame& offer : offers_.offer_all({knows(feature::names), knows(feature::http)}))
             connection_->post(offer);
         warn_of_left_out();
         if (on_open_)
@@ -91,7 +93,8 @@ void OfferedServices::check_servers()
 void OfferedServices::warn_of_left_out() const
 {
     for (const std::string& name : offers_.left_out())
-        log::warn("a service is not offered, since the remote proxy is too old to route by name",
+        log::warn("a service is not offered, since the remote proxy is too old to route its "
+                  "visitors or to read their HTTP",
                   {{"service", name}, {"remote", remote_}});
 }
 

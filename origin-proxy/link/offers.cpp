@@ -35,13 +35,41 @@ std::string_view hint_for(DeclineReason reason)
     return "see the log of the remote proxy"; // a reason of a later version
 }
 
+// But for its number.
+Offer offer_of(const OriginService& options)
+{
+    const auto& outside = options.outside_address;
+    return {options.name,
+            outside ? to_string(*outside) : std::string(),
+            0,
+            options.names,
+            options.speaks_http,
+            options.http};
+}
+
+// Visitors come to the same place.
+bool is_in_place(const Offer& before, const Offer& now)
+{
+    return before.outside_address == now.outside_address && before.names == now.names &&
+           before.speaks_http == now.speaks_http;
+}
+
 } // namespace
 
-std::vector<Frame> Offers::offer_all(bool knows_names)
+std::vector<Frame> Offers::offer_all(Knows knows)
 {
-    knows_names_ = knows_names;
+    knows_ = knows;
     offered_.clear();
     return catch_up();
+}
+
+// An older remote proxy lets everybody in, and leaves the Host as it is. That it shares no
+// connections is no reason.
+bool Offers::can_do(const OriginService& options) const
+{
+    const bool needs_http = options.speaks_http || options.names.kind == ServiceKind::http ||
+                            !options.http.host_header.empty() || !options.http.logins.empty();
+    return (knows_.names || !options.names.given()) && (knows_.http || !needs_http);
 }
 
 std::vector<Frame> Offers::catch_up()
@@ -52,19 +80,21 @@ std::vector<Frame> Offers::catch_up()
     auto before = std::exchange(offered_, {});
     for (const std::string& name : services_.names()) {
         const OriginService& options = services_.find(name)->options;
-        if (options.names.given() && !knows_names_)
+        if (!can_do(options))
             continue;
+        Offer offer = offer_of(options);
         auto old = before.extract(name);
-        if (!old.empty() && old.mapped().wanted == options.outside_address &&
-            old.mapped().names == options.names) {
+        if (!old.empty() && is_in_place(old.mapped().wanted, offer) &&
+            old.mapped().wanted.http == offer.http) {
             offered_.insert(std::move(old));
             continue;
         }
-        if (!old.empty())
+        // An offer that comes again in the same place keeps what is open: a port, a random name.
+        if (!old.empty() && !is_in_place(old.mapped().wanted, offer))
             withdrawn.push_back(Withdraw{name});
-        Entry& fresh =
-            offered_.emplace(name, Entry{options.outside_address, options.names}).first->second;
-        offered.push_back(offer_of(options, fresh));
+        offer.number = ++latest_offer_;
+        offered_.emplace(name, Entry{offer});
+        offered.push_back(std::move(offer));
     }
     for (const auto& [name, entry] : before)
         withdrawn.push_back(Withdraw{name});
@@ -72,19 +102,12 @@ std::vector<Frame> Offers::catch_up()
     return withdrawn;
 }
 
-Offer Offers::offer_of(const OriginService& options, Entry& entry)
-{
-    entry.offer = ++latest_offer_;
-    const auto& outside = options.outside_address;
-    return {options.name, outside ? to_string(*outside) : std::string(), entry.offer,
-            options.names};
-}
-
 // Null: the service has been withdrawn meanwhile, or offered anew and another answer comes.
 Offers::Entry* Offers::entry_of(std::string_view name, std::uint64_t offer)
 {
     const auto found = offered_.find(name);
-    const bool is_latest = found != offered_.end() && (offer == 0 || offer == found->second.offer);
+    const bool is_latest =
+        found != offered_.end() && (offer == 0 || offer == found->second.wanted.number);
     return is_latest ? &found->second : nullptr;
 }
 
@@ -119,7 +142,7 @@ std::vector<std::string> Offers::left_out() const
 {
     std::vector<std::string> names;
     for (const std::string& name : services_.names()) {
-        if (services_.find(name)->options.names.given() && !knows_names_)
+        if (!can_do(services_.find(name)->options))
             names.push_back(name);
     }
     return names;

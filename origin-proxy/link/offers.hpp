@@ -16,12 +16,19 @@ namespace tunnel {
 
 class Offers {
 public:
+    // What the remote proxy can do, by the features of its welcome.
+    struct Knows {
+        bool names = true;
+        bool http = true;
+    };
+
     // `all` must live as long. `remote` is what the log calls the remote proxy.
     Offers(const Services& all, std::string remote) : services_(all), remote_(std::move(remote)) {}
 
-    // For a new control connection: an offer of each service, none of which is answered yet. Those
-    // with names are not offered to a remote proxy that does not know any (`knows_names`).
-    std::vector<Frame> offer_all(bool knows_names);
+    // For a new control connection: an offer of each service, none of which is answered yet. What
+    // the remote proxy could not do as it is wanted is not offered: names where it knows none, and
+    // what is said of visitors who speak HTTP, such as who may come, where it does not read that.
+    std::vector<Frame> offer_all(Knows knows);
 
     // What to send, in this order, so that the remote proxy knows what has changed since.
     std::vector<Frame> catch_up();
@@ -29,7 +36,7 @@ public:
     void on_opened(const Opened& opened);
     void on_declined(const Declined& declined);
 
-    // Services with names that a remote proxy of an older version was not offered.
+    // Services that a remote proxy of an older version was not offered.
     std::vector<std::string> left_out() const;
 
     // Whether every offer has been answered.
@@ -45,22 +52,20 @@ private:
     enum class State : std::uint8_t { offered, opened, declined };
 
     struct Entry {
-        std::optional<Address> wanted{}; // where visitors are to connect to
-        PublicNames names{};             // as well
+        Offer wanted{}; // the latest
         State state = State::offered;
         std::string outside_address{}; // while it is open
         Declined declined{};           // while it is not
-        std::uint64_t offer = 0;       // the number of the latest
     };
 
-    Offer offer_of(const OriginService& options, Entry& entry);
+    bool can_do(const OriginService& options) const;
     Entry* entry_of(std::string_view name, std::uint64_t offer);
 
     const Services& services_;
     std::string remote_;
     std::map<std::string, Entry, std::less<>> offered_;
     std::uint64_t latest_offer_ = 0;
-    bool knows_names_ = true; // the remote proxy
+    Knows knows_;
 };
 
 } // namespace tunnel

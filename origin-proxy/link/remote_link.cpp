@@ -239,6 +239,7 @@ LogIn RemoteLink::log_in() const
     log_in.features.emplace_back(feature::health_checks);
     log_in.features.emplace_back(feature::visitor_headers);
     log_in.features.emplace_back(feature::names);
+    log_in.features.emplace_back(feature::http);
     return log_in;
 }
 

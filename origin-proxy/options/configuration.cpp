@@ -44,6 +44,13 @@ void read_service(const Setting& setting, OriginOptions& options, std::vector<Li
             {called, (key ? key : setting.find(outside_addr_key))->place, *outside.addresses});
     }
     table.service.names = std::move(outside.names);
+    table.service.speaks_http = outside.is_http;
+    if (!table.service.is_http()) {
+        for (const char* const key : {host_header_key, basic_auth_file_key, reuse_key}) {
+            if (const Setting* const given = setting.find(key))
+                problems.add(given->place, only_for_http(key, called));
+        }
+    }
     add_services(table.service, *table.servers, outside.addresses, options.services);
 }
 

@@ -20,24 +20,24 @@ OptionList address_options(OriginOptions& options)
             options.services.push_back(std::move(each));
     };
     const Trait common = Trait::reloads | Trait::common;
-    return {
-        {"remote-proxy-addr", as_each("HOST:PORT", add_address),
-         "The control address of the remote proxy. May be given several times: visitors of "
-         "each of these remote proxies are served",
-         common},
-        {"origin-server-addr", as_server_address(options.origin_server_address),
-         "The server to make reachable; \":8000\" means port 8000 of this machine, "
-         "unix:/run/app.sock a Unix socket",
-         common},
-        {"service", as_each(service_syntax, add_service),
-         "A service with a name, instead of --origin-server-addr, and behind @ where visitors "
-         "connect to on the remote proxy's machine: a port, 0 for any free one, or https://NAME or "
-         "tls://NAME on the port that services share; "
-         "NAME=HOST:FIRST-LAST@FIRST-LAST for ports side by side. May be given several times",
-         common},
-        {"name", as_plain_name(options.name),
-         "What the remote proxy calls this origin proxy, and how it tells origin proxies with "
-         "the same secret apart"}};
+    return {{"remote-proxy-addr", as_each("HOST:PORT", add_address),
+             "The control address of the remote proxy. May be given several times: visitors of "
+             "each of these remote proxies are served",
+             common},
+            {"origin-server-addr", as_server_address(options.origin_server_address),
+             "The server to make reachable; \":8000\" means port 8000 of this machine, "
+             "unix:/run/app.sock a Unix socket",
+             common},
+            {"service", as_each(service_syntax, add_service),
+             "A service with a name, instead of --origin-server-addr, and behind @ where visitors "
+             "connect to on the remote proxy's machine: a port, 0 for any free one, http://:PORT "
+             "where they speak HTTP, or https://NAME, http://NAME or tls://NAME on the port that "
+             "services share; "
+             "NAME=HOST:FIRST-LAST@FIRST-LAST for ports side by side. May be given several times",
+             common},
+            {"name", as_plain_name(options.name),
+             "What the remote proxy calls this origin proxy, and how it tells origin proxies with "
+             "the same secret apart"}};
 }
 
 OptionList all_options(OriginOptions& options)

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "common/base/log.hpp"
+#include "common/http/login_lines.hpp"
 #include "common/options/command_line.hpp"
 #include "common/options/overlaps.hpp"
 #include "origin-proxy/options/description.hpp"
@@ -55,12 +58,51 @@ std::string wrong_services(const CommandLine& line, const OriginOptions& options
     return overlaps.empty() ? std::string() : overlaps.first();
 }
 
+// Of the flags for all services that are for visitors who speak HTTP. A login in front is missed by
+// nobody before it is too late, so that it must hold for all.
+std::string wrong_http(const CommandLine& line, const OriginOptions& options)
+{
+    const auto& all = options.services;
+    const auto other = std::ranges::find_if_not(all, &OriginService::is_http);
+    const bool has_none = std::ranges::none_of(all, &OriginService::is_http);
+    for (const char* const key : {host_header_key, basic_auth_file_key, reuse_key}) {
+        const bool is_for_all = std::string_view(key) == basic_auth_file_key;
+        if (!line.has(key) || (is_for_all ? !all.empty() && other == all.end() : !has_none))
+            continue;
+        return fmt::format("--{} is for services whose visitors speak HTTP with the remote proxy, "
+                           "such as app=:8000@https://app or app=:8000@http://:8080{}",
+                           key,
+                           has_none ? std::string()
+                                    : fmt::format(", and {} is none of them: give it in the tables "
+                                                  "[services.NAME] of the others",
+                                                  other->name));
+    }
+    return {};
+}
+
+// Once everything is read: what holds for each service, and what is offered with those whose
+// visitors speak HTTP, but for logins.
+void settle_rules(const CommandLine& line, OriginOptions& options)
+{
+    for (OriginService& each : options.services) {
+        if (line.has("service")) // tables have rules of their own
+            each.rules = options.rules;
+        if (!each.is_http())
+            continue;
+        each.http.host_header = each.rules.http.host_header;
+        // A connection that begins with the address of one visitor is not for others.
+        each.http.shares_streams =
+            each.rules.reuse && each.rules.proxy_protocol == ProxyProtocol::off;
+    }
+}
+
 // What is wrong with all of it together; empty: nothing.
 std::string contradiction(const CommandLine& line, const OriginOptions& options)
 {
     if (!line.has("remote-proxy-addr") && !line.has("remote-proxies"))
         return "--remote-proxy-addr is required";
-    return wrong_services(line, options);
+    const std::string wrong = wrong_services(line, options);
+    return wrong.empty() ? wrong_http(line, options) : wrong;
 }
 
 // Lets `read` fill `options` from wherever there are some.
@@ -68,13 +110,12 @@ void read_into(OriginOptions& options, const std::function<void(CommandLine&)>& 
 {
     options.name = host_name();
     CommandLine line(describe(options), options.common, options.trust);
-    line.check([&line, &options] { return contradiction(line, options); });
+    line.check([&line, &options] {
+        settle_rules(line, options);
+        return contradiction(line, options);
+    });
     line.doubt([&options] { return addresses_of_nobody(options); });
     read(line);
-    if (!line.has("service")) // tables have rules of their own
-        return;
-    for (OriginService& each : options.services)
-        each.rules = options.rules;
 }
 
 } // namespace
@@ -97,6 +138,27 @@ bool OriginOptions::trusts_system_authorities() const
         // A reload may take an authority's file out of a configuration.
         return certificates && (its.ca_file.empty() || !common.files.top.empty());
     });
+}
+
+void read_logins(OriginOptions& options)
+{
+    std::map<std::string, std::vector<std::string>> files;
+    std::size_t size = 0;
+    for (OriginService& each : options.services) {
+        const std::string& path = each.rules.http.basic_auth_file;
+        if (path.empty() || !each.is_http())
+            continue;
+        auto found = files.find(path);
+        if (found == files.end())
+            found = files.emplace(path, load_logins(path)).first;
+        each.http.logins = found->second;
+        size += size_of_logins(each.http.logins);
+    }
+    if (size > largest_logins_of_all)
+        throw std::runtime_error(
+            fmt::format("the logins of all services are larger than {} KiB together, with those "
+                        "counted twice that two services have",
+                        largest_logins_of_all / 1024));
 }
 
 std::vector<std::string> unix_servers(const OriginOptions& options)

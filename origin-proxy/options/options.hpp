@@ -60,6 +60,11 @@ struct OriginOptions {
 // Paths of the Unix sockets that are served.
 std::vector<std::string> unix_servers(const OriginOptions& options);
 
+// Fills in the logins of services that have a basic-auth-file, out of files(). To be called at the
+// start, and for the options of a reload; parse() and reread_options() do not. Throws
+// std::runtime_error that names the file.
+void read_logins(OriginOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code. `check_start` is called by `origin-proxy check`, and looks for what else the
 // start would refuse; it throws std::runtime_error.

@@ -42,13 +42,12 @@ std::string host_without_kind(std::string_view where)
     return host && !is_number ? *host : std::string();
 }
 
-// TLS has one end for each name, whichever of the two kinds that is.
 std::string contradiction_of_names(const std::vector<OriginService>& services)
 {
     std::map<std::pair<bool, std::string_view>, std::string_view> taken;
     for (const OriginService& each : services) {
         for (const std::string& host : each.names.hosts) {
-            const bool is_tls = each.names.kind != ServiceKind::http;
+            const bool is_tls = share_addresses(each.names.kind, ServiceKind::tls);
             const auto [before, is_new] = taken.try_emplace({is_tls, host}, each.name);
             if (!is_new && !host.empty())
                 return fmt::format("the services {} and {} have the same host {}", before->second,
@@ -82,7 +81,7 @@ std::vector<OriginService> parse_service(std::string_view text)
         if (const std::string host = host_without_kind(where);
             !host.empty() && !names_unix_socket(places))
             refuse(text, fmt::format("does not say what visitors of {0} speak: did you mean "
-                                     "@https://{0} or @tls://{0}?",
+                                     "@https://{0}, @http://{0} or @tls://{0}?",
                                      host));
         outside = read_outside(is_port ? fmt::format(":{}", where) : std::string(where));
         if (const std::string wrong = mismatch(inside, outside.addresses, outside.names);
@@ -92,6 +91,7 @@ std::vector<OriginService> parse_service(std::string_view text)
     std::vector<OriginService> services;
     OriginService common{std::string(name), {}};
     common.names = std::move(outside.names);
+    common.speaks_http = outside.is_http;
     add_services(common, inside, outside.addresses, services);
     return services;
 }

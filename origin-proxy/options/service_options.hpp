@@ -20,9 +20,9 @@ struct OriginService {
     ServingRules rules{};
     PublicNames names{};      // in the place of the outside address
     bool speaks_http = false; // visitors at the outside address do
-    // What is offered with it, where its visitors speak HTTP.
-    HttpSettings http{};
+    HttpSettings http{};      // what is offered with it, out of the rules and the file they name
 
+    // Its visitors speak HTTP with the remote proxy.
     bool is_http() const { return speaks_http || is_http_kind(names.kind); }
 
     friend bool operator==(const OriginService&, const OriginService&) = default;

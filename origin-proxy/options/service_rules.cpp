@@ -49,6 +49,12 @@ OptionList describe(ServingRules& rules)
              "Tell the origin server who the visitor is, by a header of the PROXY protocol before "
              "its first byte: off, v1 or v2",
              Trait::reloads | Trait::common}});
+    append(all, describe(rules.http));
+    append(all, "HTTP",
+           {{reuse_key, as_switch(rules.reuse),
+             "Requests of several visitors may follow each other on one connection to the origin "
+             "server; on unless it is false",
+             Trait::reloads}});
     append(all, describe(rules.bandwidth));
     append(all, "Health of the origin servers", health_checks(rules.health_check));
     return all;

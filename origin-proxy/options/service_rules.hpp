@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "common/options/http_options.hpp"
 #include "common/options/option.hpp"
 #include "common/relay/bandwidth.hpp"
 #include "origin-proxy/options/health_options.hpp"
@@ -13,11 +14,16 @@ namespace tunnel {
 // address: https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt
 enum class ProxyProtocol : std::uint8_t { off, v1, v2 };
 
+inline constexpr const char* reuse_key = "reuse";
+
 // A new rule is a member here and an entry in describe().
 struct ServingRules {
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     ServiceRates bandwidth{};
     HealthCheck health_check{};
+    HttpOptions http{};
+    // Requests of several visitors may follow each other on one connection to the origin server.
+    bool reuse = true;
 
     friend bool operator==(const ServingRules&, const ServingRules&) = default;
 };

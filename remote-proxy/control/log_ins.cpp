@@ -211,6 +211,8 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
         welcome.features.emplace_back(feature::health_checks);
     if (std::ranges::find(log_in.features, feature::names) != log_in.features.end())
         welcome.features.emplace_back(feature::names);
+    if (std::ranges::find(log_in.features, feature::http) != log_in.features.end())
+        welcome.features.emplace_back(feature::http);
     link.connection.post(welcome);
     ++log_ins_;
     if (events_.is_heard())

@@ -30,7 +30,7 @@ struct Front {
     const ServicePointer* only() const
     {
         const ServicePointer* const all = routes.size() == 1 ? routes.at("*") : nullptr;
-        return all != nullptr && (*all)->options.names.kind != ServiceKind::https ? all : nullptr;
+        return all != nullptr && !(*all)->options.is_http() ? all : nullptr;
     }
 
     // Its visitors speak HTTP without TLS.

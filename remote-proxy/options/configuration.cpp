@@ -56,8 +56,17 @@ void add_services(const Setting& setting, RemoteServiceTable& table, RemoteOptio
         return;
     }
     table.service.name = setting.key;
-    if (outside.names.given()) {
-        table.service.names = std::move(outside.names);
+    table.service.names = std::move(outside.names);
+    table.service.speaks_http = outside.is_http;
+    table.service.http.host_header = std::move(table.http.host_header);
+    table.service.basic_auth_file = std::move(table.http.basic_auth_file);
+    if (!table.service.is_http()) {
+        for (const char* const key : {host_header_key, basic_auth_file_key}) {
+            if (const Setting* const given = setting.find(key))
+                problems.add(given->place, only_for_http(key, called));
+        }
+    }
+    if (table.service.names.given()) {
         options.services.push_back(std::move(table.service));
         return;
     }
@@ -92,6 +101,7 @@ OptionList describe(RemoteServiceTable& table,
                   "Which origin proxy gets the next visitor"},
                  {"required", as_switch(service.required),
                   "The program is not ready before an origin proxy serves it"}});
+    append(all, describe(table.http));
     append(all, describe(service.rules));
     for (Option& each : all)
         each.traits = each.traits | Trait::reloads;

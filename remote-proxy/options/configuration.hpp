@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/options/document.hpp"
+#include "common/options/http_options.hpp"
 #include "common/options/option.hpp"
 #include "common/options/outside.hpp"
 #include "common/options/overlaps.hpp"
@@ -21,6 +22,7 @@ std::vector<Listening> program_addresses(const RemoteOptions& options);
 struct RemoteServiceTable {
     RemoteService service; // but for its name and address
     OutsideKeys outside{};
+    HttpOptions http{};
 };
 
 // The keys of such a table. `check_origin` throws std::invalid_argument if no origin proxy can have

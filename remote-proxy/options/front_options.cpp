@@ -50,8 +50,9 @@ OptionList describe(FrontOptions& options)
              "which name it wants (SNI)",
              Trait::common},
             {"http-addr", as_addresses(options.http),
-             "Where visitors with plain HTTP connect to: they are sent to https, and certificate "
-             "authorities find their challenges",
+             "Where visitors with plain HTTP connect to: a request's Host says which service it "
+             "wants; names that only https has are sent there, and certificate authorities find "
+             "their challenges",
              Trait::common},
             {"domain",
              as_text("NAME",
@@ -68,6 +69,20 @@ OptionList describe(FrontOptions& options)
                      [&options](const std::string& folder) { options.acme_webroot = folder; }),
              "Folder in which a client such as certbot puts answers for its certificate authority, "
              "which finds them at --http-addr"}});
+    const auto read_folder = [&options](const std::string& folder) {
+        options.error_pages = folder;
+    };
+    append(all, "HTTP",
+           {{"https-redirect", as_switch(options.https_redirect),
+             "Send plain requests to https:// wherever a service has their name there, also if one "
+             "of the kind http has it too",
+             Trait::reloads},
+            {"error-pages", as_text("FOLDER", read_folder),
+             "Folder with pages for visitors in the place of the program's own: 502.html and the "
+             "like, and error.html for all others",
+             Trait::reloads},
+            {"access-log", as_switch(options.access_log),
+             "Log a line for each request of visitors who speak HTTP", Trait::reloads}});
     return all;
 }
 
@@ -83,9 +98,11 @@ Option describe_allowed_hosts(std::vector<std::string>& hosts)
 std::string contradiction(const FrontOptions& options)
 {
     const bool has_front = !options.https.empty();
+    if (options.https_redirect && (!has_front || options.http.empty()))
+        return "--https-redirect sends visitors from --http-addr to --https-addr: give both";
     if (!options.domain.empty() && !has_front && options.http.empty())
         return "--domain is for services with names, and there is no address for their visitors: "
-               "give --https-addr too";
+               "give --https-addr or --http-addr too";
     if (!options.certificates.empty() && !has_front)
         return "--certificates are for names whose TLS ends here, and there is no address for "
                "their visitors: give --https-addr too";

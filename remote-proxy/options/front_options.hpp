@@ -13,8 +13,8 @@
 namespace tunnel {
 
 struct FrontOptions {
-    std::vector<Address> https; // for services of the kinds tls and https
-    std::vector<Address> http;
+    std::vector<Address> https;            // for services of the kinds tls and https
+    std::vector<Address> http;             // for those of the kind http
     std::string domain;                    // what one label gets behind it; empty: nothing
     std::vector<std::string> certificates; // folders
     std::string acme_webroot;              // folder; empty: none

@@ -1,6 +1,7 @@
 #include "remote-proxy/options/options.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 
 #include "common/base/log.hpp"
 #include "common/options/command_line.hpp"
+#include "common/options/http_options.hpp"
 #include "common/options/overlaps.hpp"
 #include "common/protocol/frame.hpp"
 #include "remote-proxy/options/configuration.hpp"
@@ -22,7 +24,7 @@ namespace {
 // Origin proxies may have services with names of their own.
 bool lets_claim_names(const RemoteOptions& options)
 {
-    return !options.fronts.https.empty() &&
+    return (!options.fronts.https.empty() || !options.fronts.http.empty()) &&
            (!options.fronts.domain.empty() ||
             std::ranges::any_of(options.allow_hosts,
                                 [](const auto& entry) { return !entry.second.empty(); }));
@@ -35,9 +37,8 @@ std::string wrong_services(const CommandLine& line, RemoteOptions& options)
         return wrong;
     if (!options.outside_address && options.services.empty() && options.allow_ports.empty() &&
         !lets_claim_names(options) && !line.has("services") && !options.common.management.address)
-        return "--outside-addr, --service, --allow-ports, --https-addr with --domain or "
-               "--allow-hosts, "
-               "or --management-addr is required";
+        return "--outside-addr, --service, --allow-ports, --https-addr or --http-addr with "
+               "--domain or --allow-hosts, or --management-addr is required";
     if (std::string wrong = complete_names(options); !wrong.empty())
         return wrong;
     if (!options.state_file.empty() && !options.common.management.address)
@@ -148,6 +149,20 @@ void read_into(RemoteOptions& options, const std::function<void(CommandLine&)>& 
 std::vector<std::string> certificates_shown(const RemoteOptions& options)
 {
     return {options.trust.own.certificate, options.common.management.certificate.certificate};
+}
+
+void read_logins(RemoteOptions& options)
+{
+    std::map<std::string, std::vector<std::string>> files;
+    for (RemoteService& each : options.services) {
+        const std::string& path = each.basic_auth_file;
+        if (path.empty())
+            continue;
+        auto found = files.find(path);
+        if (found == files.end())
+            found = files.emplace(path, load_logins(path)).first;
+        each.http.logins = found->second;
+    }
 }
 
 bool opens_low_ports(const RemoteOptions& options)

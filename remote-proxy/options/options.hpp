@@ -47,6 +47,11 @@ bool opens_low_ports(const RemoteOptions& options);
 // Files of certificates that the program shows to anybody; some may be empty.
 std::vector<std::string> certificates_shown(const RemoteOptions& options);
 
+// Fills in the logins of services that have a basic-auth-file, out of files(). To be called at the
+// start, and for the options of a reload; parse() and reread_options() do not. Throws
+// std::runtime_error that names the file.
+void read_logins(RemoteOptions& options);
+
 // Fills `options` from the command line, the environment and the file of --config. nullopt: go on;
 // else the exit code. `check_start` is called by `remote-proxy check`, and looks for what else the
 // start would refuse; it throws std::runtime_error.

@@ -76,6 +76,7 @@ RemoteService parse_remote_service(std::string_view text)
                   "each");
         if (outside.addresses)
             service.outside_address = outside.addresses->first;
+        service.speaks_http = outside.is_http;
         return service;
     }
     const auto address = parse_address(where);

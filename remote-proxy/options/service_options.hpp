@@ -37,10 +37,10 @@ struct RemoteService {
     bool wants_header =
         false;           // of the PROXY protocol, of origin proxies that send none by themselves
     PublicNames names{}; // whole ones
-    PublicNames asked_for{};  // as its origin proxy has written them
-    bool speaks_http = false; // visitors at its own address do
-    // What the options say; of a service that an origin proxy has opened, what that has offered.
-    HttpSettings http{};
+    PublicNames asked_for{};       // as its origin proxy has written them
+    bool speaks_http = false;      // visitors at its own address do
+    HttpSettings http{};           // what the options say; see RegisteredService::http
+    std::string basic_auth_file{}; // whose lines are the logins
 
     // What origin proxies call it.
     const std::string& offer() const { return offered_as.empty() ? name : offered_as; }

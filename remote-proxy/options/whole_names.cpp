@@ -13,10 +13,10 @@ namespace {
 std::string wrong_names(const RemoteService& service, const FrontOptions& fronts)
 {
     const ServiceKind kind = service.names.kind;
-    if (kind == ServiceKind::http)
-        return "is of the kind http, and HTTP is not routed by name yet, expected https or tls";
-    if (fronts.https.empty())
-        return "has names, and there is no address for its visitors: give --https-addr too";
+    if (fronts.of(kind).empty())
+        return fmt::format("has names, and there is no address for its visitors: give --{}-addr "
+                           "too",
+                           kind == ServiceKind::http ? "http" : "https");
     if (kind == ServiceKind::https && fronts.certificates.empty())
         return "is of the kind https, and there are no certificates: give --certificates too, or "
                "use tls";
@@ -42,7 +42,7 @@ std::string complete_names(RemoteOptions& options)
         for (std::string& host : hosts)
             host = whole_host(host, domain);
     }
-    std::map<std::string_view, std::string_view> taken;
+    std::map<std::pair<bool, std::string_view>, std::string_view> taken;
     for (RemoteService& service : options.services) {
         if (!service.names.given())
             continue;
@@ -50,7 +50,8 @@ std::string complete_names(RemoteOptions& options)
             return fmt::format("service {} {}", service.name, wrong);
         for (std::string& host : service.names.hosts) {
             host = whole_host(host, domain);
-            const auto [before, is_new] = taken.try_emplace(host, service.name);
+            const bool is_tls = share_addresses(service.names.kind, ServiceKind::tls);
+            const auto [before, is_new] = taken.try_emplace({is_tls, host}, service.name);
             if (!is_new)
                 return fmt::format("the services {} and {} have the same host {}", before->second,
                                    service.name, host);

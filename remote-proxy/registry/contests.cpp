@@ -59,22 +59,22 @@ Contested kept_port(const RegisteredService& service, Clock::time_point until)
                         service.owner->shown())};
 }
 
-std::string thing_of_host(const std::string& host)
+std::string thing_of_host(ServiceKind kind, const std::string& host)
 {
-    return "host " + host;
+    return (kind == ServiceKind::http ? "http host " : "host ") + host;
 }
 
 Contested contested_host(const RegisteredService& service, const std::string& host,
                          const RegisteredOrigin& holder)
 {
-    return {thing_of_host(host), holder.link, std::nullopt,
+    return {thing_of_host(service.options.names.kind, host), holder.link, std::nullopt,
             used_by(service, holder) + ": choose another name", DeclineReason::host_taken};
 }
 
 Contested kept_host(const RegisteredService& service, const std::string& host,
                     Clock::time_point until)
 {
-    return {thing_of_host(host), 0, until,
+    return {thing_of_host(service.options.names.kind, host), 0, until,
             fmt::format("{} is kept for {}, which may come back", host, service.owner->shown()),
             DeclineReason::host_taken};
 }

@@ -66,7 +66,7 @@ std::string in_use(const RegisteredService& service, const RegisteredOrigin& hol
 // What can be contested of a service.
 std::string thing_of_name(const RegisteredService& service);
 std::string thing_of_port(const RegisteredService& service);
-std::string thing_of_host(const std::string& host);
+std::string thing_of_host(ServiceKind kind, const std::string& host);
 
 // Which offers wait for which thing, a name or a port, and what is known of its holder. A holder
 // is asked whether it is still there while anybody waits for what it has; an offer is answered

@@ -27,8 +27,10 @@ struct Listen {
 };
 
 // A service with names comes, which needs no listener of its own. Answered by
-// OfferAnswers::listening() with the address of the first front.
-struct Route {};
+// OfferAnswers::listening() with the address of the first front for this kind.
+struct Route {
+    ServiceKind kind;
+};
 
 // Take connections at the service's address. Answered by OfferAnswers::opened() or cannot_listen().
 struct Open {
@@ -62,10 +64,11 @@ struct ReportHealth {
     Report report;
 };
 
-// A tunnel cannot be served by an origin proxy that sends no header for it.
-struct ReportTooOld {
+// A tunnel is not served by an origin proxy that offers what it leads to.
+struct ReportNotServed {
     std::uint64_t link;
     RegisteredServicePointer service;
+    std::string_view why; // a literal
 };
 
 // Ask the origin proxy whether it is still there, and call Registry::heard() when it sends
@@ -85,7 +88,7 @@ struct Drop {
 } // namespace effect
 
 using Effect = std::variant<effect::Listen, effect::Route, effect::Open, effect::Serve,
-                            effect::Close, effect::Tell, effect::ReportHealth, effect::ReportTooOld,
-                            effect::Ask, effect::Drop>;
+                            effect::Close, effect::Tell, effect::ReportHealth,
+                            effect::ReportNotServed, effect::Ask, effect::Drop>;
 
 } // namespace tunnel

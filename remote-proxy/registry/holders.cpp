@@ -47,7 +47,7 @@ void Holders::become_free(const RegisteredService& service)
     if (service.has_address())
         things.push_back(thing_of_port(service));
     for (const std::string& host : service.options.names.hosts)
-        things.push_back(thing_of_host(host));
+        things.push_back(thing_of_host(service.options.names.kind, host));
     for (std::string& thing : things) {
         if (!contests_.over(thing).empty())
             freed_.push_back(std::move(thing));

@@ -42,10 +42,15 @@ std::optional<std::string> objection_to_names(const NameRules& rules,
                                               const RegisteredOrigin& origin,
                                               const PublicNames& wanted, bool trusts_anyone)
 {
-    if (wanted.kind != ServiceKind::tls && wanted.kind != ServiceKind::https)
-        return fmt::format("this remote proxy does not route {} by name: use https:// or tls://",
+    const bool is_http = wanted.kind == ServiceKind::http;
+    if (wanted.kind != ServiceKind::tls && wanted.kind != ServiceKind::https && !is_http)
+        return fmt::format("this remote proxy does not route {} by name: use https://, http:// or "
+                           "tls://",
                            name_of(wanted.kind));
-    if (!rules.has_front)
+    if (is_http && !rules.has_http_front)
+        return "this remote proxy has no address for plain HTTP: start it with --http-addr, or use "
+               "https://";
+    if (!is_http && !rules.has_front)
         return "this remote proxy has no address for services with names: start it with "
                "--https-addr, or give the service a port";
     if (trusts_anyone)
@@ -90,11 +95,12 @@ bool has_room(const ServiceList& services, const std::string& credential)
 
 // A service of the options that has all names below another, among them this one. The domain gives
 // no right to cut one out of them.
-const RegisteredService* wider_of_options(const ServiceList& services, const std::string& host)
+const RegisteredService* wider_of_options(const ServiceList& services, ServiceKind kind,
+                                          const std::string& host)
 {
     for (std::size_t dot = host.find('.', is_wildcard_host(host) ? 2 : 0); dot != std::string::npos;
          dot = host.find('.', dot + 1)) {
-        const RegisteredServicePointer there = services.with_host('*' + host.substr(dot));
+        const RegisteredServicePointer there = services.with_host(kind, '*' + host.substr(dot));
         if (there && there->source() == ServiceSource::options)
             return there.get();
     }
@@ -204,12 +210,12 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
             return own;
     }
     for (const std::string& host : opens.names.hosts) {
-        const RegisteredService* const wider = wider_of_options(services, host);
+        const RegisteredService* const wider = wider_of_options(services, wanted.kind, host);
         if (wider != nullptr && !rules.is_granted(origin.credential, host))
             return Declined{name, DeclineReason::host_taken,
                             fmt::format("{} is one of the names of the service \"{}\" here", host,
                                         wider->options.name)};
-        const RegisteredServicePointer there = services.with_host(host);
+        const RegisteredServicePointer there = services.with_host(wanted.kind, host);
         if (!there || there == own)
             continue;
         Taken taken = look_at_owner(*there, host, origins, rules, origin, name, now);

@@ -29,9 +29,10 @@ struct NameRules {
     bool may_have(const std::string& credential, std::string_view host) const;
 
     AllowedHosts allow_hosts{};
-    std::string domain{};   // empty: there is none
-    tcp::endpoint where{};  // of the first front for services of the kinds tls and https
-    bool has_front = false; // there is one
+    std::string domain{};        // empty: there is none
+    tcp::endpoint where{};       // of the first front for services of the kinds tls and https
+    bool has_front = false;      // there is one
+    bool has_http_front = false; // the same for those of the kind http
     // Whether there is a certificate for all that the pattern stands for.
     std::function<bool(std::string_view host)> has_certificate = [](std::string_view) {
         return false;

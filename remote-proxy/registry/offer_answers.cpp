@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "common/base/error.hpp"
+#include "common/http/host_header.hpp"
+#include "common/http/login_lines.hpp"
 #include "common/transport/host_name.hpp"
 #include "common/transport/socket.hpp"
 
@@ -27,6 +29,34 @@ bool are_of_sane_size(const PublicNames& names)
            });
 }
 
+// Why it is declined whoever makes it, and nothing of it is kept. nullopt: it is not.
+std::optional<Declined> objection_to_form(const Offer& offer)
+{
+    if (!are_of_sane_size(offer.names))
+        return Declined{offer.service, DeclineReason::host_not_allowed,
+                        fmt::format("a service may have {} names, each of {} characters",
+                                    most_hosts, longest_host_name)};
+    const HttpSettings& http = offer.http;
+    if (!http.host_header.empty() && !objection_to_host_header(http.host_header).empty())
+        return Declined{offer.service, DeclineReason::not_allowed, "its host-header is no host"};
+    if (!std::ranges::all_of(http.logins, is_login_line) ||
+        size_of_logins(http.logins) > largest_logins || http.logins.size() > most_logins)
+        return Declined{offer.service, DeclineReason::not_allowed,
+                        "its basic-auth-file has lines that are none"};
+    return std::nullopt;
+}
+
+// Why a tunnel does not lead to this offer; empty: it may.
+std::string_view objection_to_tunnel(const RegisteredService& tunnel,
+                                     const RegisteredOrigin& origin, const std::string& offer)
+{
+    if (tunnel.options.wants_header && !origin.sends_headers) // it was another program before
+        return "its origin proxy is too old to send the header that is wanted";
+    if (!origin.offers.at(offer).http.logins.empty()) // of a tunnel's visitors nothing is read
+        return "its origin proxy wants visitors to log in, and those of a tunnel are not asked";
+    return {};
+}
+
 } // namespace
 
 void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_point now)
@@ -34,26 +64,39 @@ void OfferAnswers::offer(std::uint64_t link, const Offer& offer, Clock::time_poi
     RegisteredOrigin* const origin = registry_.find(link);
     if (origin == nullptr || !origin->offers_services)
         return;
-    if (!are_of_sane_size(offer.names)) { // of what is declined nothing is kept
-        const Declined no{offer.service, DeclineReason::host_not_allowed,
-                          fmt::format("a service may have {} names, each of {} characters",
-                                      most_hosts, longest_host_name),
-                          offer.number};
-        registry_.want(effect::Tell{link, no});
-        return;
-    }
-    if (!origin->offers.contains(offer.service) && origin->offers.size() >= most_offers) {
-        const Declined no{offer.service, DeclineReason::too_many,
-                          fmt::format("an origin proxy may offer {} services", most_offers),
-                          offer.number};
-        registry_.want(effect::Tell{link, no});
-        return;
-    }
-    RegisteredOrigin::Offered& offered = origin->offers[offer.service];
+    const auto refuse = [&](Declined no) {
+        no.number = offer.number;
+        registry_.want(effect::Tell{link, std::move(no)});
+    };
+    if (auto objection = objection_to_form(offer))
+        return refuse(std::move(*objection));
+    if (!keep(*origin, offer))
+        return refuse({offer.service, DeclineReason::too_many,
+                       fmt::format("an origin proxy may offer {} services, with {} KiB of logins "
+                                   "together",
+                                   most_offers, largest_logins_of_all / 1024)});
+    consider({link, offer.service}, true, now);
+}
+
+// False: it has too many already.
+bool OfferAnswers::keep(RegisteredOrigin& origin, const Offer& offer) const
+{
+    const auto before = origin.offers.find(offer.service);
+    if (before == origin.offers.end() && origin.offers.size() >= most_offers)
+        return false;
+    const std::size_t former =
+        before == origin.offers.end() ? 0 : size_of_logins(before->second.http.logins);
+    const std::size_t login_bytes = origin.login_bytes - former + size_of_logins(offer.http.logins);
+    if (login_bytes > largest_logins_of_all)
+        return false;
+    origin.login_bytes = login_bytes;
+    RegisteredOrigin::Offered& offered = origin.offers[offer.service];
     offered.outside_address = offer.outside_address;
     offered.names = offer.names.given() ? offer.names : PublicNames();
+    offered.speaks_http = offer.speaks_http;
+    offered.http = offer.http;
     offered.number = offer.number;
-    consider({link, offer.service}, true, now);
+    return true;
 }
 
 // Each attempt may be hundreds.
@@ -157,9 +200,12 @@ std::optional<OfferAnswers::Verdict> OfferAnswers::answer(const RegisteredOrigin
     };
     for (; offered.next < offered.tunnels.size(); ++offered.next) {
         const RegisteredServicePointer& tunnel = offered.tunnels[offered.next];
-        if (tunnel->options.wants_header && !origin.sends_headers) // it was another program before
-            registry_.want(effect::ReportTooOld{origin.link, tunnel});
-        else if (holder_of(*tunnel) != nullptr)
+        const std::string_view objection = objection_to_tunnel(*tunnel, origin, offered.who.offer);
+        if (!objection.empty()) {
+            registry_.want(effect::ReportNotServed{origin.link, tunnel, objection});
+            if (tunnel->is_served_by(origin.link)) // it was allowed before
+                registry_.detach(tunnel, origin, now);
+        } else if (holder_of(*tunnel) != nullptr)
             offered.contested = tunnel.get();
         else if (!try_serving(tunnel, origin))
             return std::nullopt;
@@ -255,7 +301,7 @@ void OfferAnswers::route_for(const RegisteredOrigin& origin, const OpensNames& o
     considered_->opening = nullptr;
     considered_->address = {};
     considered_->names = opens.names;
-    registry_.want(effect::Route{});
+    registry_.want(effect::Route{opens.names.kind});
 }
 
 RegisteredServicePointer OfferAnswers::listening(const tcp::endpoint& where, Clock::time_point now)
@@ -270,6 +316,7 @@ RegisteredServicePointer OfferAnswers::listening(const tcp::endpoint& where, Clo
         options.rules = registry_.rules().rules;
         options.offered_as = name;
         options.names = considered_->names;
+        options.speaks_http = !options.names.given() && origin.offers.at(name).speaks_http;
         if (options.names.given())
             options.asked_for = origin.offers.at(name).names;
         return registry_.add(std::move(options), where, origin.name);

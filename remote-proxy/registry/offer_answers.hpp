@@ -74,6 +74,7 @@ private:
         const RegisteredService* contested = nullptr;    // one that another origin proxy has
     };
 
+    bool keep(RegisteredOrigin& origin, const Offer& offer) const;
     void consider(const Contender& who, bool asks, Clock::time_point now);
     std::optional<Verdict> answer(const RegisteredOrigin& origin, Clock::time_point now);
     std::optional<Verdict> answer_by_rules(const RegisteredOrigin& origin, Clock::time_point now);

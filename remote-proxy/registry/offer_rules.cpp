@@ -61,12 +61,17 @@ std::optional<Declined> objection_to_serving(const RegisteredService& service,
         return std::nullopt;
     const auto address = parse_address(wanted);
     const bool fits =
-        address && !names.given() &&
+        address && !names.given() && (service.options.speaks_http || !offer.speaks_http) &&
         (address->port == 0 || address->port == service.where.port()) &&
         (address->host.empty() || address->host == service.where.address().to_string() ||
          address->host == service.options.outside_address.host);
     if (fits)
         return std::nullopt;
+    if (offer.speaks_http && !names.given() && !service.options.speaks_http)
+        return Declined{name, DeclineReason::not_allowed,
+                        fmt::format("the visitors of service \"{}\" are not taken for some who "
+                                    "speak HTTP here: leave http:// out, or say http:// here too",
+                                    name)};
     return Declined{name, DeclineReason::not_allowed,
                     fmt::format("service \"{}\" is at {} here, and not where the origin proxy "
                                 "wants it: leave its address out",
@@ -195,6 +200,7 @@ OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins&
         if (const auto* const holder = holder_before(*own, origins, origin.link, false))
             return contested_service(*own, *holder, *origin.name);
         if (own->has_address() && own->options.outside_address == opens.address &&
+            own->options.speaks_http == offer.speaks_http &&
             contains(rules.ports_of(origin.credential), own->where.port()))
             return own;
     }

@@ -1,6 +1,7 @@
 // An origin proxy that is logged in, as the registry knows it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,6 +20,8 @@ struct RegisteredOrigin {
     struct Offered {
         std::string outside_address;             // that it asked for, or empty
         PublicNames names{};                     // as well
+        bool speaks_http = false;                // visitors at that address do
+        HttpSettings http{};                     // of visitors who speak HTTP
         std::uint64_t number = 0;                // of its latest offer
         std::optional<DeclineReason> declined{}; // else it is open
         std::string told{};                      // the frame that said so, without the number
@@ -35,6 +38,7 @@ struct RegisteredOrigin {
     bool sends_headers = false;              // that an announcement asks for
     bool drained = false;                    // takes no new visitors
     std::map<std::string, Offered> offers{}; // by the service's name
+    std::size_t login_bytes = 0;             // of all of them
     std::set<std::string> unhealthy{};       // services, as its checks say
     Clock::time_point listens_again{};       // not before this, where that has failed
     std::string listened_last{};             // the offer for which that was tried last

@@ -66,8 +66,9 @@ struct RegisteredService {
     std::optional<Clock::time_point>
         outage_ends{};            // then the address of one that is not served shuts
     Clock::time_point deserted{}; // when the last one who served it went
-    // What holds for its visitors who speak HTTP: what the options say, and of the rest what those
-    // have offered who serve it. It stays when they are gone, so that nobody comes without a login.
+    // What holds for its visitors who speak HTTP: what the options say, and of the rest what the
+    // first has offered that serves it. It stays when all are gone, so that nobody slips in then
+    // who would need a login.
     HttpSettings http{};
 };
 

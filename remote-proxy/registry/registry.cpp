@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/http/login_lines.hpp"
+
 namespace tunnel {
 
 namespace {
@@ -177,11 +179,14 @@ void Registry::withdraw(std::uint64_t link, const std::string& name, Clock::time
     RegisteredOrigin* const origin = find(link);
     if (origin == nullptr)
         return;
-    const bool was_offered = origin->offers.erase(name) > 0;
+    const auto offered = origin->offers.find(name);
+    const bool was_offered = offered != origin->offers.end();
     origin->unhealthy.erase(name);
     holders_.leave({link, name});
     if (!was_offered)
         return;
+    origin->login_bytes -= size_of_logins(offered->second.http.logins);
+    origin->offers.erase(offered);
     for (const RegisteredServicePointer& service : services_.served_by(link)) {
         if (service->options.offer() != name)
             continue;
@@ -266,6 +271,7 @@ RegisteredServicePointer Registry::add(RemoteService options, const tcp::endpoin
     RegisteredServicePointer service =
         services_.add(std::move(options), where, std::move(owner), std::move(tunnel));
     service->drained = saved_.drained_services.contains(service->lasting_name());
+    service->http = service->options.http;
     if (service->tunnel)
         consider_all(service->tunnel->client, service->tunnel->service);
     return service;
@@ -274,14 +280,46 @@ RegisteredServicePointer Registry::add(RemoteService options, const tcp::endpoin
 void Registry::attach(const RegisteredServicePointer& service, std::uint64_t link)
 {
     services_.attach(service, link);
+    settle_http(*service);
     service->is_served = has_taker(*service);
     begin_again(service, link);
+}
+
+// The first says what the options do not, so that nobody who comes later takes a login away. One
+// that lets no others share its connections is enough: whose they are is not known before.
+void Registry::settle_http(RegisteredService& service) const
+{
+    HttpSettings all = service.options.http;
+    const auto fill_in = [&all](const HttpSettings& offered) {
+        if (all.host_header.empty())
+            all.host_header = offered.host_header;
+        if (all.logins.empty())
+            all.logins = offered.logins;
+    };
+    if (service.links.empty()) { // until somebody comes who says otherwise
+        fill_in(service.http);
+        all.shares_streams = service.http.shares_streams;
+    } else {
+        all.shares_streams = !service.options.wants_header;
+    }
+    for (const std::uint64_t link : service.links) {
+        const auto& offers = origins_.at(link).offers;
+        const auto offered = offers.find(service.options.offer());
+        if (offered == offers.end()) {
+            all.shares_streams = false;
+            continue;
+        }
+        fill_in(offered->second.http);
+        all.shares_streams = all.shares_streams && offered->second.http.shares_streams;
+    }
+    service.http = std::move(all);
 }
 
 void Registry::detach(const RegisteredServicePointer& service, const RegisteredOrigin& origin,
                       Clock::time_point now, const Departure* departure)
 {
     services_.detach(service, origin.link);
+    settle_http(*service);
     service->is_served = has_taker(*service);
     want(effect::Serve{service, origin.link});
     if (service->is_served)
@@ -332,6 +370,7 @@ void Registry::change(const RegisteredServicePointer& service, RemoteService opt
     if (service->options.names != options.names)
         services_.rename(service, options.names);
     service->options = std::move(options);
+    settle_http(*service);
     if (!tunnel)
         return;
     const PublicTunnel& wanted = service->tunnel.emplace(std::move(*tunnel));

@@ -163,6 +163,7 @@ private:
     void consider_all(const std::string& client, const std::string& offer);
     void begin_again(const RegisteredServicePointer& service, std::uint64_t link);
     bool has_taker(const RegisteredService& service) const;
+    void settle_http(RegisteredService& service) const;
     Report report(const std::string& credential, Clock::time_point now);
 
     OfferRules rules_;

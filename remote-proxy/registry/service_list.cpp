@@ -125,15 +125,16 @@ std::vector<PresentService> ServiceList::present() const
     for (const auto& [name, service] : all_)
         present.push_back({name, service->source(), service->options.offer(),
                            service->owner ? service->owner->credential() : std::string(),
-                           service->options.outside_address, service->where,
-                           service->options.names});
+                           service->options.outside_address, service->where, service->options.names,
+                           service->options.speaks_http});
     return present;
 }
 
-RegisteredServicePointer ServiceList::with_host(const std::string& host) const
+RegisteredServicePointer ServiceList::with_host(ServiceKind kind, const std::string& host) const
 {
-    const auto found = hosts_.find(host);
-    return found == hosts_.end() ? nullptr : found->second;
+    const Hosts& hosts = hosts_of(kind);
+    const auto found = hosts.find(host);
+    return found == hosts.end() ? nullptr : found->second;
 }
 
 // Of a service without an address of its own. The names of tunnels are those at their addresses.
@@ -141,16 +142,18 @@ void ServiceList::index(const RegisteredServicePointer& service)
 {
     if (is_at_address(service->options))
         return;
+    Hosts& hosts = hosts_of(service->options.names.kind);
     for (const std::string& host : service->options.names.hosts)
-        hosts_[host] = service;
+        hosts[host] = service;
 }
 
 void ServiceList::drop_index(const RegisteredService& service)
 {
+    Hosts& hosts = hosts_of(service.options.names.kind);
     for (const std::string& host : service.options.names.hosts) {
-        if (const auto found = hosts_.find(host);
-            found != hosts_.end() && found->second.get() == &service)
-            hosts_.erase(found);
+        if (const auto found = hosts.find(host);
+            found != hosts.end() && found->second.get() == &service)
+            hosts.erase(found);
     }
 }
 

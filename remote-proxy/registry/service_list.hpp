@@ -48,8 +48,9 @@ public:
     std::vector<RegisteredServicePointer> tunnels_to(const OriginName& origin,
                                                      const std::string& offer) const;
 
-    // The one that shares a front and has this very name or pattern there. Null: nobody has.
-    RegisteredServicePointer with_host(const std::string& host) const;
+    // The one that shares a front with those of this kind and has this very name or pattern there.
+    // Null: nobody has.
+    RegisteredServicePointer with_host(ServiceKind kind, const std::string& host) const;
 
     // Those that share the address or a part of it.
     std::vector<RegisteredServicePointer> at(const tcp::endpoint& where) const;
@@ -102,8 +103,22 @@ private:
     void index(const RegisteredServicePointer& service);
     void drop_index(const RegisteredService& service);
 
+    using Hosts = std::unordered_map<std::string, RegisteredServicePointer>;
+
+    // Names at the fronts for this kind.
+    const Hosts& hosts_of(ServiceKind kind) const
+    {
+        return kind == ServiceKind::http ? http_hosts_ : tls_hosts_;
+    }
+
+    Hosts& hosts_of(ServiceKind kind)
+    {
+        return kind == ServiceKind::http ? http_hosts_ : tls_hosts_;
+    }
+
     Map all_;
-    std::unordered_map<std::string, RegisteredServicePointer> hosts_;
+    Hosts tls_hosts_;
+    Hosts http_hosts_;
     std::map<std::string, RegisteredServicePointer> tunnels_;
     std::map<std::string, Owned> owned_; // by credentials
     std::map<std::uint64_t, std::vector<RegisteredServicePointer>> by_link_;

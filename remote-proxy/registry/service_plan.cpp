@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "remote-proxy/registry/tunnels.hpp"
 
@@ -61,23 +62,35 @@ bool may_be_served_by(const WantedService& service, const std::string& origin)
            std::ranges::find(service.origins, origin) != service.origins.end();
 }
 
-// One with names listens nowhere, so that other names are no reason to close it.
+// One with names listens nowhere, so that other names are no reason to close it, as long as they
+// are at the same addresses.
 bool may_stay(const PresentService& service, const WantedService& wanted)
 {
-    return service.address == wanted.address && service.names.given() == wanted.names.given();
+    return service.address == wanted.address && service.names.given() == wanted.names.given() &&
+           service.speaks_http == wanted.speaks_http &&
+           share_addresses(service.names.kind, wanted.names.kind);
 }
 
-bool takes_host_of(const PresentService& service, const std::set<std::string_view>& hosts)
+// A name, and whether it is one of TLS.
+using Host = std::pair<bool, std::string_view>;
+
+Host host_of(const PublicNames& names, const std::string& host)
 {
-    return std::ranges::any_of(service.names.hosts,
-                               [&hosts](const std::string& host) { return hosts.contains(host); });
+    return {share_addresses(names.kind, ServiceKind::tls), host};
 }
 
 // Where those listen that come, and their names.
 struct Coming {
     Places places{};
-    std::set<std::string_view> hosts{};
+    std::set<Host> hosts{};
 };
+
+bool takes_host_of(const PresentService& service, const std::set<Host>& hosts)
+{
+    return std::ranges::any_of(service.names.hosts, [&](const std::string& host) {
+        return hosts.contains(host_of(service.names, host));
+    });
+}
 
 // Why it closes; empty: it does not.
 std::string_view why_closed(const PresentService& service, From replaced, const ByName& wanted,
@@ -124,8 +137,10 @@ ServicePlan plan_services(const std::vector<PresentService>& present, From repla
     Coming taken;
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         const auto same = here.find(wanted[i].name);
-        if (replaced == From::options) // names of tunnels are those at their own addresses
-            taken.hosts.insert(wanted[i].names.hosts.begin(), wanted[i].names.hosts.end());
+        if (replaced == From::options) { // names of tunnels are those at their own addresses
+            for (const std::string& host : wanted[i].names.hosts)
+                taken.hosts.insert(host_of(wanted[i].names, host));
+        }
         if (same != here.end() && may_stay(*same->second, wanted[i])) {
             plan.staying.push_back(i);
         } else {

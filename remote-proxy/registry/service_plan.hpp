@@ -25,6 +25,7 @@ struct PresentService {
     Address address{};     // as it was asked for
     tcp::endpoint where{}; // where it listens
     PublicNames names{};
+    bool speaks_http = false; // visitors at its own address do
 
     bool has_address() const { return !names.given() || from == ServiceSource::management; }
 };
@@ -36,6 +37,7 @@ struct WantedService {
     tcp::endpoint where{};              // the same, looked up
     std::vector<std::string> origins{}; // who alone may serve it; empty: anybody
     PublicNames names{};
+    bool speaks_http = false;
 
     // One with names listens nowhere, unless it is a tunnel.
     bool has_address() const { return !names.given() || address.port != 0; }

@@ -82,8 +82,9 @@ OfferRules PublicServices::offer_rules()
     rules.trusts_anyone = trust_.trusts_anyone();
     rules.names.allow_hosts = options_.allow_hosts;
     rules.names.domain = options_.fronts.domain;
-    rules.names.where = shared_address();
+    rules.names.where = shared_address(ServiceKind::tls);
     rules.names.has_front = !options_.fronts.https.empty();
+    rules.names.has_http_front = !options_.fronts.http.empty();
     rules.names.has_certificate = has_certificate_;
     rules.names.random_label = random_label;
     rules.names.kept_for = options_.pairing_timeout;
@@ -123,9 +124,10 @@ bool PublicServices::is_shared_address(const tcp::endpoint& where) const
     });
 }
 
-tcp::endpoint PublicServices::shared_address() const
+tcp::endpoint PublicServices::shared_address(ServiceKind kind) const
 {
-    return fronts_.first(Front::Kind::tls).value_or(tcp::endpoint());
+    const auto front = kind == ServiceKind::http ? Front::Kind::http : Front::Kind::tls;
+    return fronts_.first(front).value_or(tcp::endpoint());
 }
 
 // Null: it shares those that stay. Throws std::system_error that names the address.
@@ -158,7 +160,8 @@ void PublicServices::add(Wanted wanted, const FrontPointer& front)
 {
     if (wanted.tunnel)
         log_tunnel("tunnel opened", *wanted.tunnel);
-    const tcp::endpoint where = front ? front->listener.endpoint() : shared_address();
+    const tcp::endpoint where =
+        front ? front->listener.endpoint() : shared_address(wanted.options.names.kind);
     publish(registry_.add(std::move(wanted.options), where, nullptr, std::move(wanted.tunnel)),
             front);
 }
@@ -188,7 +191,7 @@ std::vector<PublicServices::Missing> PublicServices::replace(ServiceSource sourc
         const bool is_shared = options.names.given() && !tunnel;
         services.push_back({options.name, options.outside_address,
                             is_shared ? tcp::endpoint() : fronts_.endpoint(options.outside_address),
-                            options.origins, options.names});
+                            options.origins, options.names, options.speaks_http});
     }
     const ServicePlan plan = plan_services(registry_.services().present(), source, services);
     std::vector<std::pair<std::size_t, FrontPointer>> coming;
@@ -361,9 +364,9 @@ void PublicServices::perform(const effect::Listen& wanted)
     answers_.go_on(Clock::now());
 }
 
-void PublicServices::perform(const effect::Route&)
+void PublicServices::perform(const effect::Route& wanted)
 {
-    const auto service = answers_.listening(shared_address(), Clock::now());
+    const auto service = answers_.listening(shared_address(wanted.kind), Clock::now());
     if (!service)
         return;
     perform_all();
@@ -507,12 +510,12 @@ void PublicServices::perform(const effect::Drop& dropped)
     drop(*link);
 }
 
-void PublicServices::perform(const effect::ReportTooOld& old)
+void PublicServices::perform(const effect::ReportNotServed& tunnel)
 {
-    if (const OriginLink* const link = links_.find(old.link))
-        log::error("a tunnel is not served: its origin proxy is too old to send the header "
-                   "that is wanted",
-                   {{"outside", old.service->options.name}, log_name(*link)});
+    if (const OriginLink* const link = links_.find(tunnel.link))
+        log::error(
+            "a tunnel is not served",
+            {{"outside", tunnel.service->options.name}, log_name(*link), {"reason", tunnel.why}});
 }
 
 bool PublicServices::is_line(Report report, const OriginName& origin, const std::string& service)

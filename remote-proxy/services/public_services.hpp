@@ -162,7 +162,7 @@ private:
     void publish(const RegisteredServicePointer& service, const FrontPointer& front);
     FrontPointer front_for(const RemoteService& service);
     FrontPointer listen_at_any(const effect::Listen& wanted);
-    tcp::endpoint shared_address() const;
+    tcp::endpoint shared_address(ServiceKind kind) const;
     OfferRules offer_rules();
 
     void perform_effects();
@@ -177,7 +177,7 @@ private:
     void perform(const effect::Close& closed);
     void perform(const effect::Tell& told);
     void perform(const effect::ReportHealth& news);
-    void perform(const effect::ReportTooOld& old);
+    void perform(const effect::ReportNotServed& tunnel);
     void perform(const effect::Ask& asked);
     void perform(const effect::Drop& dropped);
     bool is_line(Report report, const OriginName& origin, const std::string& service);

@@ -19,7 +19,7 @@ std::string printed(const OriginService& service)
 {
     std::string text = service.name + "=" + to_string(service.origin_server_address);
     if (service.outside_address)
-        text += "@" + to_string(*service.outside_address);
+        text += (service.speaks_http ? "@http://" : "@") + to_string(*service.outside_address);
     if (service.names.given())
         text += "@" + to_text(service.names, 0);
     return text;
