@@ -62,7 +62,7 @@ Method method_of(http::verb verb)
     }
 }
 
-bool is_host(std::string_view host)
+bool is_host_text(std::string_view host)
 {
     static constexpr std::string_view others = ".:_[]-";
     return host.size() <= longest_host && std::ranges::all_of(host, [](char c) {
@@ -236,7 +236,7 @@ bool RequestReader::read_head()
 bool RequestReader::take_target(std::string_view text)
 {
     auto parts = split_request_target(text);
-    if (!parts || (parts->authority && !is_host(*parts->authority)) ||
+    if (!parts || (parts->authority && !is_host_text(*parts->authority)) ||
         (parts->is_whole_server && request_.method != Method::options))
         return false;
     request_.is_whole_server = parts->is_whole_server;
@@ -285,7 +285,7 @@ std::optional<Problem> RequestReader::objection(std::string_view head) const
     if (hosts > 1 || (hosts == 0 && message.version() >= 11))
         return Problem{400, "one Host header is expected"};
     const std::string host = text(message[http::field::host]);
-    if (!is_host(host))
+    if (!is_host_text(host))
         return Problem{400, "the Host header is no host"};
     if (message.count(http::field::authorization) > 1 ||
         message.count(http::field::content_type) > 1)

@@ -23,8 +23,8 @@ constexpr std::size_t splice_size = 1024 * 1024;
 constexpr std::size_t small_piece = 16 * 1024;
 constexpr std::uint8_t most_small_pieces = 4;
 
-// What a filter is shown at once, where what it makes of it has to fit a frame, also with a head that
-// it has held back.
+// What a filter is shown at once, where what it makes of it has to fit a frame, also with a head
+// that it has held back.
 constexpr std::size_t filtered_piece = 28 * 1024;
 
 // A frame takes as long as so many bytes more of a large one.
@@ -176,7 +176,7 @@ Progress Direction::show(Channel& from, Channel& to, std::span<const std::byte> 
     Filter::Step step{1};
     while (!bytes.empty() && step.taken > 0 && step.then == Filter::Then::more) {
         step = means.side == FilterSide::forth ? filter.forth(as_text(bytes), out)
-                                       : filter.back(as_text(bytes), out);
+                                               : filter.back(as_text(bytes), out);
         bytes = bytes.subspan(step.taken);
     }
     if (step.then == Filter::Then::transparent) {
@@ -339,7 +339,7 @@ Progress Direction::receive(Channel& from, std::span<std::byte> room, const Mean
         return note_end(means);
     }
     if (!is_ahead && !short_read_says_nothing_ &&
-               (decrypts ? from.tls().drained() : size < room.size())) {
+        (decrypts ? from.tls().drained() : size < room.size())) {
         readable_ = false; // all there was, epoll(7): another recv would say EAGAIN
     }
     return Progress::more;

@@ -169,8 +169,7 @@ private:
     Progress take_ahead(Channel& from, std::span<std::byte> buffer);
     Progress filter_piece(Channel& from, Channel& to, const Means& means, std::size_t most,
                           std::size_t& moved);
-    Progress show(Channel& from, Channel& to, std::span<const std::byte> bytes,
-                  const Means& means);
+    Progress show(Channel& from, Channel& to, std::span<const std::byte> bytes, const Means& means);
     Progress await_end(Channel& from, const Means& means);
     Progress note_end(const Means& means);
     Progress move_piece(Channel& from, Channel& to, const Means& means, std::size_t& moved);

@@ -11,9 +11,9 @@
 
 namespace tunnel {
 
-// Is shown the bytes of a pair, and decides what is sent instead of them. It can hand the pair back:
-// both channels are kept then, as far as they are good for more. Works on the thread of a worker,
-// and must neither wait nor throw. "Forth" is from the first channel to the second.
+// Is shown the bytes of a pair, and decides what is sent instead of them. It can hand the pair
+// back: both channels are kept then, as far as they are good for more. Works on the thread of a
+// worker, and must neither wait nor throw. "Forth" is from the first channel to the second.
 class Filter {
 public:
     enum class Then : std::uint8_t {

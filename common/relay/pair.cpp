@@ -88,8 +88,7 @@ Flow Pair::close(End how)
     // Before the start a plain end tells the peer enough, and a reset could still destroy the tail
     // of the stream that the connection carried before. Later a reset tells it at once.
     if (!has_started()) {
-        if (how == End::not_started || how == End::refused ||
-            (how == End::start_timeout && filter))
+        if (how == End::not_started || how == End::refused || (how == End::start_timeout && filter))
             flow.first = std::move(first);
     } else if (how != End::finished && was_framed && second.is_open()) {
         reset_on_close(second.descriptor());

@@ -70,8 +70,8 @@ std::optional<End> PairTimers::examine(Pair& pair, Time now)
     if (pair.forth.awaits_start())
         return examine_start(pair, now);
     if (pair.filter && pair.back.is_flushed()) {
-        pair.filter->on_silence(std::chrono::duration_cast<std::chrono::milliseconds>(
-            now - pair.last_byte));
+        pair.filter->on_silence(
+            std::chrono::duration_cast<std::chrono::milliseconds>(now - pair.last_byte));
         if (pair.filter->is_done())
             return End::handed_back;
     }

@@ -168,8 +168,8 @@ public:
 
     int descriptor() const;
 
-    // The same, before the first poll() and for a few: poll() calls `on_readable` when `descriptor` is
-    // readable, and as long as it is. Both must outlive the relay's last poll().
+    // The same, before the first poll() and for a few: poll() calls `on_readable` when `descriptor`
+    // is readable, and as long as it is. Both must outlive the relay's last poll().
     void watch_also(int descriptor, std::function<void()> on_readable);
 
     // Pairs that have not ended yet; one that is being reported no longer counts.

@@ -138,8 +138,8 @@ private:
     // Ended in this round: events of the round may still name them.
     std::vector<std::unique_ptr<Pair>> graveyard_;
     TurnWatch watch_;
-    bool round_is_open_ = false;     // something has been done since now_
-    std::vector<Other> others_;      // of watch_also()
+    bool round_is_open_ = false; // something has been done since now_
+    std::vector<Other> others_;  // of watch_also()
 
     std::thread thread_; // last: starts when all the rest is there; none if it is lent one
 };

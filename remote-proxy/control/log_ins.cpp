@@ -305,9 +305,11 @@ void LogIns::end_visitors_of_the_untrusted()
                    trusts(link->identity);
         });
     };
-    visitors_.served().end_of([&](const Carrier& carrier) {
+    const auto is_untrusted = [&](const Carrier& carrier) {
         return !trust_.trusts(carrier.credential, carrier.secret) && !is_known_otherwise(carrier);
-    });
+    };
+    visitors_.served().end_of(is_untrusted);
+    visitors_.streams().close_those_of(is_untrusted);
 }
 
 // Whose secret is no longer in the file, or has another name there.

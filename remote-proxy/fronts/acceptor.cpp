@@ -136,8 +136,7 @@ void Acceptor::welcome(const FrontPointer& front, Listener::Accepted accepted)
     }
     const tcp::endpoint outside = arrived_at(*front, accepted.socket.get());
     const bool is_guarded = rules.foreign_header == ForeignHeader::reset;
-    pass_on(front, std::move(accepted), outside, is_guarded ? no_proxy_header : nullptr,
-            false);
+    pass_on(front, std::move(accepted), outside, is_guarded ? no_proxy_header : nullptr, false);
 }
 
 // The load balancer first says who the visitor is.

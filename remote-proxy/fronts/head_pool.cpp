@@ -41,8 +41,8 @@ void HeadPool::wait(HttpClient client)
     while (size() >= limits_.connections && size() > 0)
         hooks_.on_pushed_out(remove(by_address_.first_to_go()->place));
     const bool is_ready = client.channel.has_pending();
-    const auto limit = client.requests > 0 && !client.channel.has_read_ahead() ? limits_.idle
-                                                                               : limits_.head;
+    const auto limit =
+        client.requests > 0 && !client.channel.has_read_ahead() ? limits_.idle : limits_.head;
     const Place place = waiting_.insert(waiting_.end(), Waiting{std::move(client)});
     place->place = place;
     place->slot = by_address_.insert(place->client.info.peer.address(), *place);

@@ -68,8 +68,8 @@ HttpAnswer redirect(const std::string& host, const RequestHead& request, std::ui
     answer.counted_as = &HttpCounts::redirected;
     answer.response = refusal(308, "this name is served by https");
     const std::string at = port == usual_https_port ? "" : fmt::format(":{}", port);
-    answer.response.headers.emplace_back("Location",
-                                         fmt::format("https://{}{}{}", host, at, request.path_and_query));
+    answer.response.headers.emplace_back(
+        "Location", fmt::format("https://{}{}{}", host, at, request.path_and_query));
     return answer;
 }
 

@@ -38,7 +38,7 @@ struct HttpRules {
 };
 
 struct HttpAnswer {
-    bool is_for_service = false; // nothing is answered here
+    bool is_for_service = false;    // nothing is answered here
     std::optional<OwnAnswer> own{}; // a page is to be made of it
     Response response{};            // else; with a page only its headers count
     std::uint64_t HttpCounts::*counted_as = &HttpCounts::unknown_host;

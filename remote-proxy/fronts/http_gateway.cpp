@@ -11,7 +11,7 @@ namespace tunnel {
 
 namespace {
 
-OwnAnswer answer_to(Refusal refusal)
+OwnAnswer answer_to_refusal(Refusal refusal)
 {
     using namespace std::chrono_literals;
     switch (refusal) {
@@ -51,8 +51,7 @@ HostKnown HttpGateway::find(const HttpVisitorInfo& visitor, std::string_view hos
     if (!is_plain || (has_service && !uses_.options.fronts.https_redirect))
         return {has_service ? HostKnown::By::http : HostKnown::By::nobody};
     const PublicService* const at_tls = uses_.fronts.find_tls(host);
-    const bool is_https =
-        at_tls != nullptr && at_tls->options.names.kind == ServiceKind::https;
+    const bool is_https = at_tls != nullptr && at_tls->options.names.kind == ServiceKind::https;
     if (is_https)
         return {HostKnown::By::https};
     if (has_service)
@@ -95,12 +94,10 @@ void HttpGateway::check_login(HttpClient client, const ServicePointer& service,
         return on_login(std::move(client), service, bytes, head, *known);
     // std::function wants to be copied.
     const auto kept = std::make_shared<HttpClient>(std::move(client));
-    logins_.check(request, now,
-                  [this, kept, service, bytes](const LoginChecker::Result& result) {
-                      const auto parsed = parse_request_head(bytes);
-                      on_login(std::move(*kept), service, bytes, std::get<RequestHead>(parsed),
-                               result);
-                  });
+    logins_.check(request, now, [this, kept, service, bytes](const LoginChecker::Result& result) {
+        const auto parsed = parse_request_head(bytes);
+        on_login(std::move(*kept), service, bytes, std::get<RequestHead>(parsed), result);
+    });
 }
 
 void HttpGateway::on_login(HttpClient client, const ServicePointer& service,
@@ -121,9 +118,8 @@ void HttpGateway::on_login(HttpClient client, const ServicePointer& service,
     }
 }
 
-void HttpGateway::let_in(HttpClient client, const ServicePointer& service,
-                         const std::string& bytes, const RequestHead& head,
-                         const std::string& user)
+void HttpGateway::let_in(HttpClient client, const ServicePointer& service, const std::string& bytes,
+                         const RequestHead& head, const std::string& user)
 {
     if (service->retired || !uses_.fronts.is_open(*service)) // while the login was checked
         return refuse(std::move(client), *service, asked(head), nobody_serves_it());
@@ -134,7 +130,7 @@ void HttpGateway::let_in(HttpClient client, const ServicePointer& service,
         decision = uses_.admission.decide(*service, client.info.peer);
     client.permit.reset();
     if (const auto* const refusal = std::get_if<Refusal>(&decision))
-        return refuse(std::move(client), *service, asked(head), answer_to(*refusal));
+        return refuse(std::move(client), *service, asked(head), answer_to_refusal(*refusal));
     if (uses_.admission.is_full())
         return refuse(std::move(client), *service, asked(head),
                       answer_to({Code::no_room, "no descriptors left"}));

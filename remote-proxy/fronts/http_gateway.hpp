@@ -61,8 +61,7 @@ private:
                        const RequestHead& head, const std::string& user) const;
     void refuse(HttpClient client, const PublicService& service, const Asked& about,
                 const OwnAnswer& answer);
-    void take_back(HttpClient client, const PublicService* service,
-                   HttpExchange::Outcome outcome);
+    void take_back(HttpClient client, const PublicService* service, HttpExchange::Outcome outcome);
 
     // Those of a service, as they were when they were read.
     struct KnownLoginsOf {

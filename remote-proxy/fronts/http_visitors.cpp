@@ -37,9 +37,8 @@ Asked asked(const RequestHead& head)
     about.host = head.host_text;
     about.is_head = head.is_head;
     about.is_http_1_0 = head.is_http_1_0;
-    const bool has_body =
-        head.body.is == BodySize::Is::chunked || (head.body.is == BodySize::Is::length &&
-                                                  head.body.length > 0);
+    const bool has_body = head.body.is == BodySize::Is::chunked ||
+                          (head.body.is == BodySize::Is::length && head.body.length > 0);
     about.goes_on = head.keep_alive && !has_body;
     return about;
 }
@@ -51,20 +50,17 @@ HttpVisitors::HttpVisitors(Uses uses, Hooks hooks, std::uint16_t https_port,
       https_port_(https_port),
       limits_(limits),
       pages_(std::make_shared<const ErrorPages>()),
-      heads_(uses.io, uses.watch,
-             {[this](HttpClient client, const std::string& head) {
-                  on_head(std::move(client), head);
-              },
-              [this](HttpClient client, const MessageProblem& problem) {
-                  on_wrong(std::move(client), problem);
-              },
-              [this](HttpClient client, bool has_begun) {
-                  on_late(std::move(client), has_begun);
-              },
-              [this](HttpClient client) {
-                  hooks_.on_bad(to_string(client.info.peer), "too many connections");
-              }},
-             {limits.connections, limits.head, limits.idle}),
+      heads_(
+          uses.io, uses.watch,
+          {[this](HttpClient client, const std::string& head) { on_head(std::move(client), head); },
+           [this](HttpClient client, const MessageProblem& problem) {
+               on_wrong(std::move(client), problem);
+           },
+           [this](HttpClient client, bool has_begun) { on_late(std::move(client), has_begun); },
+           [this](HttpClient client) {
+               hooks_.on_bad(to_string(client.info.peer), "too many connections");
+           }},
+          {limits.connections, limits.head, limits.idle}),
       answers_(uses.io, uses.tasks, [this](HttpClient client) { take(std::move(client)); },
                {limits.connections, limits.head, limits.farewell})
 {

@@ -111,9 +111,9 @@ private:
 
         void take(Newcomer newcomer) override
         {
-            visitors_.take({std::move(newcomer.socket),
-                            {newcomer.peer, newcomer.outside, std::move(newcomer.front),
-                             newcomer.is_proxy}});
+            visitors_.take(
+                {std::move(newcomer.socket),
+                 {newcomer.peer, newcomer.outside, std::move(newcomer.front), newcomer.is_proxy}});
         }
 
     private:

@@ -31,7 +31,7 @@ std::string_view accept_of(const RequestHead& head)
     return {};
 }
 
-OwnAnswer answer_to(const MessageProblem& problem)
+OwnAnswer own_answer_to(const MessageProblem& problem)
 {
     const Code code = problem.status == 502 ? Code::bad_response : Code::bad_request;
     return {problem.status, code, problem.text};
@@ -100,8 +100,7 @@ Filter::Step HttpExchange::forth(std::string_view bytes, std::string& out)
         const std::size_t size = request_body_.put(bytes);
         out.append(bytes.substr(0, size));
         end_of_request_body();
-        const bool is_broken =
-            request_body_.state() == BodyScanner::State::wrong && !is_done_;
+        const bool is_broken = request_body_.state() == BodyScanner::State::wrong && !is_done_;
         return {size, is_broken ? Then::broken : Then::more};
     }
     if (partial_.empty()) { // most heads come whole, and are not copied
@@ -111,7 +110,7 @@ Filter::Step HttpExchange::forth(std::string_view bytes, std::string& out)
             return {found.size};
         }
         if (found.is == HeadSearch::Is::wrong) {
-            answer(answer_to(found.problem));
+            answer(own_answer_to(found.problem));
             return {};
         }
         partial_.assign(bytes);
@@ -127,7 +126,7 @@ Filter::Step HttpExchange::forth(std::string_view bytes, std::string& out)
         return {bytes.size()};
     const std::string head = std::exchange(partial_, {}).substr(0, found.size);
     if (found.is == HeadSearch::Is::wrong) {
-        answer(answer_to(found.problem));
+        answer(own_answer_to(found.problem));
         return {bytes.size()};
     }
     take_head(head, out);
@@ -138,7 +137,7 @@ void HttpExchange::take_head(std::string_view bytes, std::string& out)
 {
     auto parsed = parse_request_head(bytes);
     if (const auto* const problem = std::get_if<MessageProblem>(&parsed))
-        return answer(answer_to(*problem));
+        return answer(own_answer_to(*problem));
     const RequestHead& head = std::get<RequestHead>(parsed);
     if (is_ours(head))
         return begin(bytes, head, out);
@@ -216,7 +215,7 @@ Filter::Step HttpExchange::take_response_head(std::string_view bytes, std::strin
     }
     searched_response_ = found.size;
     if (found.is == HeadSearch::Is::wrong) {
-        answer(answer_to(found.problem));
+        answer(own_answer_to(found.problem));
         return {bytes.size()};
     }
     if (found.is == HeadSearch::Is::incomplete) {
@@ -236,7 +235,7 @@ Filter::Then HttpExchange::begin_response(std::string_view bytes, std::string& o
 {
     auto parsed = parse_response_head(bytes, is_head_);
     if (const auto* const problem = std::get_if<MessageProblem>(&parsed)) {
-        answer(answer_to(*problem));
+        answer(own_answer_to(*problem));
         return Then::more;
     }
     const ResponseHead& head = std::get<ResponseHead>(parsed);

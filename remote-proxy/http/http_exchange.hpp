@@ -62,11 +62,11 @@ public:
 
     struct Outcome {
         After after = After::next;
-        OwnAnswer answer{};        // if it is to be one of ours
-        bool can_go_on = false;    // the request was read whole: others may follow that answer
-        std::string unread{};      // of the visitor's; before what its channel has read ahead
-        std::string accept{};      // of that request, as far as it is known
-        std::string host_text{};   // the same
+        OwnAnswer answer{};      // if it is to be one of ours
+        bool can_go_on = false;  // the request was read whole: others may follow that answer
+        std::string unread{};    // of the visitor's; before what its channel has read ahead
+        std::string accept{};    // of that request, as far as it is known
+        std::string host_text{}; // the same
         std::string method{};
         std::string target{};
         bool is_head = false;
@@ -150,7 +150,7 @@ private:
     BodyScanner request_body_{BodySize()};
     BodyScanner response_body_{BodySize()};
     Outcome outcome_;
-    Clock::time_point began_{};  // the request, if it is logged
+    Clock::time_point began_{}; // the request, if it is logged
     Clock::time_point partial_since_{};
     std::uint64_t answered_bytes_ = 0;
     unsigned status_ = 0;

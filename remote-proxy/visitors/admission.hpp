@@ -44,9 +44,9 @@ public:
     // A connection whose service is known.
     struct Arrival {
         Channel channel;
-        tcp::endpoint peer;    // the visitor
-        tcp::endpoint outside; // where it arrived; default: unknown
-        Guard guard = nullptr; // checks its first bytes
+        tcp::endpoint peer;                       // the visitor
+        tcp::endpoint outside;                    // where it arrived; default: unknown
+        Guard guard = nullptr;                    // checks its first bytes
         std::unique_ptr<HttpExchange> exchange{}; // if it speaks HTTP with us
     };
 

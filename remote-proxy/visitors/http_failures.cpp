@@ -18,7 +18,6 @@ OwnAnswer answer_to(const Reason& why)
         return {504, Code::timeout, "the server behind this name does not answer"};
     case Code::late:
     case Code::service_closed:
-    case Code::origin_left:
         return {503, Code::no_origin_proxy, "nobody serves this name at the moment", soon};
     case Code::no_room:
     case Code::no_descriptors:

@@ -46,8 +46,8 @@ StreamPool::Place StreamPool::insert(HttpStream stream, Clock::time_point until,
         remove(all_.empty() ? ending_.begin() : all_.begin());
     const Place place = list.insert(list.end(), Waiting{std::move(stream), until, &list});
     try {
-        place->wait = watch_.await(place->stream.channel.descriptor(),
-                                   [this, place] { on_readable(place); });
+        place->wait =
+            watch_.await(place->stream.channel.descriptor(), [this, place] { on_readable(place); });
     } catch (const std::system_error&) { // no memory for it
         list.erase(place);
         return list.end();

@@ -43,6 +43,7 @@ public:
 
     StreamPool(const StreamPool&) = delete;
     StreamPool& operator=(const StreamPool&) = delete;
+
     ~StreamPool() { clear(); }
 
     // For the next visitor of this service. The oldest of all goes if there are more than `most`.

@@ -46,7 +46,8 @@ struct Visitor {
     std::optional<Attempt> attempt{};
     std::optional<EarlyAnnouncement> early{};
     std::unique_ptr<std::vector<OriginId>> refused_by{}; // null: by nobody
-    std::unique_ptr<HttpExchange> exchange{}; // null: its bytes pass as they are, or the relay has it
+    std::unique_ptr<HttpExchange>
+        exchange{}; // null: its bytes pass as they are, or the relay has it
 
     // "ip:port".
     std::string address() const { return to_string(peer); }

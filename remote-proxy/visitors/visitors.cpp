@@ -409,7 +409,8 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 
 void Visitors::revoke(const OriginLink& link)
 {
-    streams_.close_those_of([&link](const Carrier& carrier) { return carrier.link == link.number; });
+    streams_.close_those_of(
+        [&link](const Carrier& carrier) { return carrier.link == link.number; });
     room_.revoke_tickets(link.number);
 }
 
