@@ -115,6 +115,8 @@ void BodyScanner::take(char c)
     case Part::size:
     case Part::size_blank:
     case Part::extension:
+    case Part::quoted:
+    case Part::escaped:
         take_in_size(c);
         break;
     case Part::size_end:
@@ -161,16 +163,22 @@ void BodyScanner::take_in_size(char c)
         state_ = State::wrong;
         return;
     }
-    if (c == '\r') {
+    // Some parsers take a line end in quotes for a part of the text.
+    if (c == '\r' && part_ != Part::quoted && part_ != Part::escaped) {
         part_ = Part::size_end;
         return;
     }
-    const bool fits =
-        part_ == Part::extension ? may_stand_in_extension(c) : is_blank(c) || c == ';';
+    const bool fits = part_ < Part::extension ? is_blank(c) || c == ';' : may_stand_in_extension(c);
     if (!fits || ++line_ > longest_extension)
         state_ = State::wrong;
-    else if (part_ != Part::extension)
+    else if (part_ < Part::extension)
         part_ = c == ';' ? Part::extension : Part::size_blank;
+    else if (part_ == Part::escaped)
+        part_ = Part::quoted;
+    else if (c == '"')
+        part_ = part_ == Part::quoted ? Part::extension : Part::quoted;
+    else if (c == '\\' && part_ == Part::quoted)
+        part_ = Part::escaped;
 }
 
 // Those that a proxy or a receiver goes by may stand in a head only (RFC 9110 6.5.1).

@@ -42,6 +42,8 @@ private:
         size,
         size_blank,
         extension,
+        quoted,
+        escaped,
         size_end,
         data,
         data_cr,

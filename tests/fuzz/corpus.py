@@ -427,6 +427,72 @@ SEEDS = {
             ("too-long", b"GET /" + b"a" * 600 + b" HTTP/1.1\r\nHost: a\r\n\r\n", UNEVEN),
         )
     },
+    # Behind the pieces: of what kind the body is (from 192 on: of a length).
+    "body_scanner": {
+        name: bytes_ + pieces + kind
+        for name, bytes_, pieces, kind in (
+            ("empty", b"0\r\n\r\n", WHOLE, b"\0"),
+            ("chunks", b"5\r\nhello\r\nA;a=\"b c\" ; d\r\n0123456789\r\n000\r\n\r\nGET /", UNEVEN, b"\0"),
+            ("trailers", b"1 \r\nx\r\n0\r\nServer-Timing: a;dur=1\r\nX-Sum:\r\n\r\n", BYTE_BY_BYTE, b"\0"),
+            ("trailer-of-the-length", b"0\r\nContent_Length: 5\r\n\r\n", WHOLE, b"\0"),
+            ("largest-chunk", b"7fffffffffffffff\r\nabc", WHOLE, b"\0"),
+            ("negative-chunk", b"ffffffffffffffff\r\nabc", WHOLE, b"\0"),
+            ("bare-lf", b"5\nhello\n0\n\n", UNEVEN, b"\0"),
+            ("bare-cr", b"5;a\rb\r\nhello\r\n0\r\n\r\n", UNEVEN, b"\0"),
+            ("line-end-in-quotes", b"0000; a=\"b5;0\r\n\r\n", WHOLE, b"\0"),
+            ("data-too-long", b"5\r\nhello0\r\n\r\n", WHOLE, b"\0"),
+            ("length", b"0\r\n\r\nGET / HTTP/1.1\r\n", UNEVEN, b"\xc5"),
+        )
+    },
+    "request_head": {
+        name: bytes_ + pieces
+        for name, bytes_, pieces in (
+            ("get", b"GET /a?b HTTP/1.1\r\nHost: App.example.com:80\r\nAccept: */*\r\n\r\nGET ", WHOLE),
+            ("empty-lines", b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", BYTE_BY_BYTE),
+            ("length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+                       b"abcGET", UNEVEN),
+            ("chunked", b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n"
+                        b"2;x=y\r\n[]\r\n0\r\nX-Sum: x\r\n\r\nGET /", UNEVEN),
+            ("both-lengths", b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+                             b"Transfer-Encoding: chunked\r\n\r\n", WHOLE),
+            ("misspelt", b"PUT / HTTP/1.1\r\nHost: a\r\nContent_Length: 1\r\nX_Forwarded_For: ::1\r\n\r\n", WHOLE),
+            ("whole-url", b"OPTIONS http://[::1]:80 HTTP/1.1\r\nHost: [::1]\r\n\r\n", WHOLE),
+            ("whole-server", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", BYTE_BY_BYTE),
+            ("old", b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", UNEVEN),
+            ("upgrade", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, X-Hop\r\n"
+                        b"Upgrade: websocket\r\nX-Hop: 1\r\n\r\n", WHOLE),
+            ("upgrade-to-http-2", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+                                  b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", UNEVEN),
+            ("forwarded", b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ::1, 192.0.2.1\r\n"
+                          b"X-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n"
+                          b"Forwarded: for=\"[::1]\"\r\nX-Real-IP: ::1\r\n\r\n", UNEVEN),
+            ("authorized", b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\n\r\n", WHOLE),
+            ("folded", b"GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n", BYTE_BY_BYTE),
+            ("bare-cr", b"GET / HTTP/1.1\r\nHost: a\r\nA: b\rTransfer-Encoding: chunked\r\n\r\n", WHOLE),
+            ("http-2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", UNEVEN),
+            ("tls", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", WHOLE),
+            ("another-protocol", b"SSH-2.0-OpenSSH_9.2\r\n", BYTE_BY_BYTE),
+        )
+    },
+    # Behind the pieces: whether to HEAD, whether the visitor's connection stays, whether it speaks HTTP/1.0.
+    "response_head": {
+        name: bytes_ + pieces + how
+        for name, bytes_, pieces, how in (
+            ("ok", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: x\r\n\r\n{}HTTP/1.1 ", WHOLE, b"\2"),
+            ("chunked", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", UNEVEN, b"\2"),
+            ("until-end", b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n{}", BYTE_BY_BYTE, b"\6"),
+            ("to-head", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1", WHOLE, b"\1"),
+            ("no-content", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", WHOLE, b"\2"),
+            ("no-reason", b"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", BYTE_BY_BYTE, b"\2"),
+            ("continue", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", UNEVEN, b"\4"),
+            ("switching", b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                          b"Upgrade: websocket\r\n\r\n\x81\0", WHOLE, b"\2"),
+            ("bound", b"HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm=a, NTLM\r\nContent-Length: 0\r\n\r\n", UNEVEN, b"\2"),
+            ("both-lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", WHOLE, b"\0"),
+            ("hops", b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n\r\n", WHOLE, b"\0"),
+            ("another-protocol", b"SSH-2.0-OpenSSH_9.2\r\n", BYTE_BY_BYTE, b"\0"),
+        )
+    },
     # Behind the pieces: budget, pieces before the start, both buffers, how.
     "frames_on_and_off": {
         "nothing": WHOLE + b"\xff\0\0\0\0",

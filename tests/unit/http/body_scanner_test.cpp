@@ -179,6 +179,10 @@ TEST_CASE("an extension is short, and visible")
     for (const char* bad : {"\n", "\x01", "\x7f", "\x80", "\x0b"})
         CHECK(is_wrong_behind("0;a", bad));
     CHECK(is_wrong_behind("0;a", "\0"s));
+    CHECK(is_whole("0;a=\"b\\\"c\\\\\";d=\"\"\r\n\r\n"));
+    CHECK(is_wrong_behind("0;a=\"b", "\r\n\"\r\n\r\n"));
+    CHECK(is_wrong_behind("0;a=\"b\\", "\r\n\r\n"));
+    CHECK(is_wrong_behind("0;a=\"b\\\"", "\r\n\r\n"));
 }
 
 TEST_CASE("each line of a chunked body ends in CR LF")
