@@ -123,7 +123,9 @@ TEST_CASE("our page is small, whatever it says, and nothing of a stranger is mar
 
 TEST_CASE("a page without a host has none")
 {
-    CHECK(has(own_page(refused_by_server(), ""), "<footer>origin_server_refused</footer>"));
+    const std::string page = own_page(refused_by_server(), "");
+    CHECK(has(page, "connection.</h1>\n<h2>What you can do</h2>"));
+    CHECK(has(page, "<footer>origin_server_refused</footer>"));
 }
 
 TEST_CASE("pages of the user stand in for ours, the one for a status before the one for all")
