@@ -13,6 +13,8 @@ RANDOM = bytes(range(16))
  DATA, END, RAW, PARK, CHALLENGE, PROOF, OFFER, OPENED, DECLINED, WITHDRAW, SERVER_HEALTH) = range(1, 23)
 OF_THE_FUTURE = 200  # a kind, and a tag
 
+BCRYPT = b"$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy"
+
 # Choices stand at the end of an input, the last one first (tests/fuzz/input.hpp). The pieces:
 WHOLE = b"\xff\xff\xff\xff"
 BYTE_BY_BYTE = b"\0\0\0\0"
@@ -158,6 +160,27 @@ SEEDS = {
         "unix": b"web=unix:/run/app.sock", "unix-outside": b"web=unix:/run/a@b.sock@9000", "unix-range": b"a=unix:/b@1-2",
         "unix-too-long": b"a=unix:/" + b"n" * 107, "unix-relative": b"a=unix:b", "unix-as-a-host": b"a=unix:1@2",
         "unix-zero-byte": b"a=unix:/b\0c",
+    },
+    "basic_credentials": {
+        "rfc-7617": b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "small-letters": b"basic YTo=",
+        "bits-left-over": b"Basic YTpiYh==", "no-padding": b"Basic YTo", "bearer": b"Bearer x.y.z",
+        "no-colon": b"Basic YWxpY2U=", "no-name": b"Basic OmE=", "line-end": b"Basic YQo6Yg==",
+        "plain": b"alice:open sesame",
+    },
+    "logins": {
+        "bcrypt": b"# who may\r\nalice:%s\r\n" % BCRYPT, "twice": b"a:%s\na:%s\n" % (BCRYPT, BCRYPT),
+        "sha-256": b"alice:$5$rounds=1000$salt$fn6nUx.sE0fgz/VX03yrwL05pkenQ/0yTOmQ37f3fd4:remark",
+        "sha-512": b"alice:$6$saltsalt$" + b"x" * 86, "too-many-rounds": b"a:$5$rounds=999999999$s$" + b"x" * 43,
+        "yescrypt": b"alice:$y$j75$F5Jx5fExrKuPp53xLKQ..1$b9ipOqv8PnW5AVU85r73I0FOIAcGICbbCril3UpGHU0",
+        "too-costly": b"alice:$2y$31" + BCRYPT[6:], "md5": b"a:$apr1$L6VzOOld$mvTpSCHNEdqdww.2EHdrM0",
+        "des": b"a:.OUYksj6tYmsw", "sha-1": b"a:{SHA}EfatjsUqKYSrqv18O1FlA3hcIHI=", "plain": b"alice:hunter2",
+        "control": b"al\x1bice:%s" % BCRYPT, "no-name": b":%s" % BCRYPT, "nothing": b"\n# x\n",
+    },
+    "own_answer": {
+        "browser": b"text/html,application/xhtml+xml,*/*;q=0.8\napp.example.com\nweb\x04",
+        "json": b"application/json;q=0.9, text/plain;q=0.5\napp.example.com\nweb\x66",
+        "markup": b"text/html\n<script>&'\"\n\"\\\r\nX: y\x01", "url": b"*/*\nhttp://a:b@c/d?e#f\n\x00",
+        "ranges": b"text/*;level=1;q=0, */*;q=1.000, application/problem+json ;Q=.5,,;\n\n\x02",
     },
     "http_status": {
         "ok": b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nbody", "no-reason": b"HTTP/1.0 503\r\n",
