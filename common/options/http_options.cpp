@@ -4,20 +4,13 @@
 
 #include <fmt/format.h>
 
-#include "common/files/file_source.hpp"
 #include "common/http/host_header.hpp"
-#include "common/http/login_lines.hpp"
+#include "common/http/logins.hpp"
 #include "common/options/value_readers.hpp"
 #include "common/security/file.hpp"
+#include "common/transport/http_settings.hpp"
 
 namespace tunnel {
-
-namespace {
-
-// With comments.
-constexpr std::size_t largest_basic_auth_file = 64 * 1024;
-
-} // namespace
 
 OptionList describe(HttpOptions& options)
 {
@@ -41,12 +34,12 @@ OptionList describe(HttpOptions& options)
 
 std::vector<std::string> load_logins(const std::string& path)
 {
-    const PrivateText text = read_private_file(path, largest_basic_auth_file);
-    try {
-        return read_login_lines(text.view());
-    } catch (const std::invalid_argument& error) {
-        cannot_read(path, error.what());
-    }
+    const PrivateText text = read_private_file(path, Logins::largest_text);
+    std::vector<std::string> lines = Logins::parse(text.view(), path).lines();
+    if (size_of_logins(lines) > largest_logins)
+        throw std::runtime_error(fmt::format("{}: its logins are larger than {} KiB together", path,
+                                             largest_logins / 1024));
+    return lines;
 }
 
 std::string only_for_http(std::string_view key, std::string_view name)

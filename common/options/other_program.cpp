@@ -8,20 +8,21 @@ namespace {
 
 // With a space around each. A test compares them with what the programs describe.
 constexpr std::string_view remote_keys =
-    " accept-proxy-from acme-webroot allow allow-hosts allow-ports certificates control-addr deny "
-    "domain foreign-proxy-header http-addr https-addr max-connections "
+    " accept-proxy-from access-log acme-webroot allow allow-hosts allow-ports certificates "
+    "control-addr deny domain error-pages foreign-proxy-header http-addr https-addr https-redirect "
+    "max-connections "
     "max-connections-per-ip max-new-per-second-per-ip max-waiting origins outside-addr "
     "pairing-timeout secrets-file state-file tls-client-ca trusted ";
 constexpr std::string_view origin_keys =
-    " dial-timeout health-check health-check-interval max-retries name origin-server-addr "
-    "parked-connections proxy-protocol remote-proxies remote-proxy-addr tls-ca tls-insecure "
-    "tls-server-name ";
+    " basic-auth-file dial-timeout health-check health-check-interval host-header max-retries name "
+    "origin-server-addr parked-connections proxy-protocol remote-proxies remote-proxy-addr reuse "
+    "tls-ca tls-insecure tls-server-name ";
 constexpr std::string_view remote_service_keys =
     " accept-proxy-from allow balance deny foreign-proxy-header max-connections "
     "max-connections-per-ip max-new-per-second-per-ip origins required trusted ";
 constexpr std::string_view origin_service_keys =
     " health-check health-check-failures health-check-interval health-check-successes "
-    "health-check-timeout origin-server-addr proxy-protocol ";
+    "health-check-timeout origin-server-addr proxy-protocol reuse ";
 constexpr std::string_view remote_commands = " drain resume visitors ";
 
 bool has(std::string_view words, std::string_view word)

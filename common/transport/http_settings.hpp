@@ -21,13 +21,21 @@ struct HttpSettings {
     friend bool operator==(const HttpSettings&, const HttpSettings&) = default;
 };
 
-// Bounds of one service's logins: lines, bytes of each, and bytes of all with an end for each line.
+// Bounds of one service's logins: lines, and bytes of all with an end for each line.
 inline constexpr std::size_t most_logins = 64;
-inline constexpr std::size_t longest_login = 512;
 inline constexpr std::size_t largest_logins = 8 * 1024;
 
 // Bytes of the logins of all services of one origin proxy, which are offered at once.
 inline constexpr std::size_t largest_logins_of_all = 512 * 1024;
+
+// What they count for these bounds.
+inline std::size_t size_of_logins(const std::vector<std::string>& lines)
+{
+    std::size_t size = 0;
+    for (const std::string& each : lines)
+        size += each.size() + 1;
+    return size;
+}
 
 // A host header is a name with a port, perhaps.
 inline constexpr std::size_t longest_host_header = 255;

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "common/base/log.hpp"
-#include "common/http/login_lines.hpp"
 #include "common/options/command_line.hpp"
 #include "common/options/overlaps.hpp"
 #include "origin-proxy/options/description.hpp"
@@ -65,7 +64,7 @@ std::string wrong_http(const CommandLine& line, const OriginOptions& options)
     const auto& all = options.services;
     const auto other = std::ranges::find_if_not(all, &OriginService::is_http);
     const bool has_none = std::ranges::none_of(all, &OriginService::is_http);
-    for (const char* const key : {host_header_key, basic_auth_file_key, reuse_key}) {
+    for (const char* const key : {host_header_key, basic_auth_file_key}) {
         const bool is_for_all = std::string_view(key) == basic_auth_file_key;
         if (!line.has(key) || (is_for_all ? !all.empty() && other == all.end() : !has_none))
             continue;

@@ -1,6 +1,7 @@
 #include "remote-proxy/registry/offer_answers.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -8,7 +9,7 @@
 
 #include "common/base/error.hpp"
 #include "common/http/host_header.hpp"
-#include "common/http/login_lines.hpp"
+#include "common/http/logins.hpp"
 #include "common/transport/host_name.hpp"
 #include "common/transport/socket.hpp"
 
@@ -39,10 +40,17 @@ std::optional<Declined> objection_to_form(const Offer& offer)
     const HttpSettings& http = offer.http;
     if (!http.host_header.empty() && !objection_to_host_header(http.host_header).empty())
         return Declined{offer.service, DeclineReason::not_allowed, "its host-header is no host"};
-    if (!std::ranges::all_of(http.logins, is_login_line) ||
-        size_of_logins(http.logins) > largest_logins || http.logins.size() > most_logins)
+    if (http.logins.empty())
+        return std::nullopt;
+    try {
+        Logins::of_lines(http.logins);
+    } catch (const std::runtime_error& error) {
         return Declined{offer.service, DeclineReason::not_allowed,
-                        "its basic-auth-file has lines that are none"};
+                        fmt::format("its basic-auth-file is of no use here: {}", error.what())};
+    }
+    if (size_of_logins(http.logins) > largest_logins)
+        return Declined{offer.service, DeclineReason::not_allowed,
+                        fmt::format("its logins are larger than {} KiB", largest_logins / 1024)};
     return std::nullopt;
 }
 

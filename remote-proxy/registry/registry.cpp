@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/http/login_lines.hpp"
-
 namespace tunnel {
 
 namespace {

@@ -67,6 +67,13 @@ public:
         return features;
     }
 
+    HttpSettings http_settings()
+    {
+        std::vector<std::string> logins(below(5)); // 5 of the longest have room
+        std::ranges::generate(logins, [this] { return text(); });
+        return {text(), below(2) == 0, std::move(logins)};
+    }
+
     std::chrono::milliseconds duration() { return std::chrono::milliseconds(below(1'000'000'000)); }
 
 private:
@@ -126,7 +133,9 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 13:
         return Proof{random.proof()};
     case 14:
-        return Offer{random.text(), random.text(), random.number<std::uint64_t>()};
+        return Offer{
+            random.text(),        random.text(),         random.number<std::uint64_t>(), {},
+            random.below(2) == 0, random.http_settings()};
     case 15:
         return Opened{random.text(), random.text(), random.number<std::uint64_t>()};
     case 16:

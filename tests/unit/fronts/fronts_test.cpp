@@ -236,6 +236,17 @@ TEST_CASE("visitors of a front with a part of all names, or whose TLS ends here,
     CHECK(house.found(*shared, "a.example") == "web");
 }
 
+TEST_CASE("visitors of a port who speak HTTP are looked at")
+{
+    House house;
+    const auto front = house.fronts.listen(loopback(), false);
+    const auto web = house.service("web");
+    web.registered->options.speaks_http = true;
+    house.fronts.add(web.service, front);
+    CHECK(front->only() == nullptr);
+    CHECK(house.found(*front, "a.example") == "web");
+}
+
 // ---- Fronts that stay
 
 TEST_CASE("a front that stays takes visitors without any service, until all are closed")
@@ -274,7 +285,7 @@ TEST_CASE("services with names are found at all fronts of their kind, and nowher
     const auto own = house.fronts.listen(loopback(), false);
     house.fronts.add(house.service("port").service, own);
     const auto web = house.named("web", {"a.example", "*.b.example"}, https);
-    house.named("page", {"a.example"}, ServiceKind::http);
+    const auto page = house.named("page", {"a.example"}, ServiceKind::http);
     for (const auto& front : {one, other}) {
         CHECK(house.found(*front, "a.example") == "web");
         CHECK(house.found(*front, "x.y.b.example") == "web");
@@ -284,6 +295,8 @@ TEST_CASE("services with names are found at all fronts of their kind, and nowher
     CHECK(house.found(*own, "a.example") == "port");
     CHECK(house.fronts.find_tls("a.example") == web.service.get());
     CHECK(house.fronts.find_tls("b.example") == nullptr);
+    CHECK(house.fronts.find_http("a.example") == page.service.get());
+    CHECK(house.fronts.find_http("x.b.example") == nullptr);
     house.fronts.close(*web.service);
     CHECK(house.found(*one, "a.example") == "");
     CHECK(house.found(*other, "x.b.example") == "");
@@ -295,6 +308,7 @@ TEST_CASE("where no front stays nobody is found by name")
     House house;
     house.named("web", {"a.example"});
     CHECK(house.fronts.find_tls("a.example") == nullptr);
+    CHECK(house.fronts.find_http("a.example") == nullptr);
 }
 
 TEST_CASE("a service whose names change is found by the new ones alone")

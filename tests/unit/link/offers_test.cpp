@@ -23,7 +23,7 @@ std::vector<Frame> plain(std::vector<Frame> frames)
 
 // Both have been offered.
 struct Table {
-    Table() { offers.offer_all(true); }
+    Table() { offers.offer_all({}); }
 
     std::vector<Frame> change(const std::vector<OriginService>& wanted)
     {
@@ -51,8 +51,8 @@ TEST_CASE("several remote proxies are told for themselves")
 {
     Table table;
     Offers other(table.table, "b.example:9001");
-    CHECK((plain(other.offer_all(true)) ==
-           std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
+    CHECK(
+        (plain(other.offer_all({})) == std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
     table.offers.on_opened({"web", "192.0.2.1:80"});
     table.offers.on_opened({"mail", "192.0.2.1:25"});
     CHECK(table.offers.answered());
@@ -106,7 +106,7 @@ TEST_CASE("a new control connection is offered all, and has answered none")
     Table table;
     table.offers.on_opened({"web", "192.0.2.1:80"});
     table.offers.on_opened({"mail", "192.0.2.1:25"});
-    CHECK(table.offers.offer_all(true).size() == 2);
+    CHECK(table.offers.offer_all({}).size() == 2);
     CHECK_FALSE(table.offers.answered());
     CHECK(table.offers.opened().empty());
 }
@@ -116,8 +116,8 @@ TEST_CASE("every offer has a number of its own, and what is said of an earlier o
     Table table;
     Offers& offers = table.offers;
     const auto number_of = [](const Frame& frame) { return std::get<Offer>(frame).number; };
-    const auto first = offers.offer_all(true);
-    const auto second = offers.offer_all(true);
+    const auto first = offers.offer_all({});
+    const auto second = offers.offer_all({});
     CHECK(number_of(first[0]) < number_of(first[1]));
     CHECK(number_of(first[1]) < number_of(second[0]));
     offers.on_opened({"web", "192.0.2.1:80", number_of(first[0])});
@@ -156,7 +156,7 @@ TEST_CASE("services with names are offered to a remote proxy that knows names")
     Table table;
     CHECK((table.change({web, mail, app}) == std::vector<Frame>{offer_of(app)}));
     CHECK(table.offers.left_out().empty());
-    CHECK((plain(table.offers.offer_all(true)) ==
+    CHECK((plain(table.offers.offer_all({})) ==
            std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}, offer_of(app)}));
     CHECK_FALSE(table.offers.answered());
 }
@@ -165,7 +165,7 @@ TEST_CASE("an older remote proxy is offered the others alone, and waits for noth
 {
     Table table;
     table.change({web, app, mail});
-    CHECK((plain(table.offers.offer_all(false)) ==
+    CHECK((plain(table.offers.offer_all({.names = false})) ==
            std::vector<Frame>{Offer{"web", ":80"}, Offer{"mail", ""}}));
     CHECK(table.offers.left_out() == std::vector<std::string>{"app"});
     table.offers.on_opened({"web", "192.0.2.1:80"});
@@ -183,11 +183,11 @@ TEST_CASE("another remote proxy at the same address is told what it knows of")
 {
     Table table;
     table.change({app});
-    CHECK(table.offers.offer_all(false).empty());
+    CHECK(table.offers.offer_all({.names = false}).empty());
     CHECK(table.offers.answered());
-    CHECK((plain(table.offers.offer_all(true)) == std::vector<Frame>{offer_of(app)})); // updated
+    CHECK((plain(table.offers.offer_all({})) == std::vector<Frame>{offer_of(app)})); // updated
     CHECK_FALSE(table.offers.answered());
-    CHECK(table.offers.offer_all(false).empty()); // and back
+    CHECK(table.offers.offer_all({.names = false}).empty()); // and back
     CHECK(table.offers.opened().empty());
 }
 
@@ -219,9 +219,69 @@ TEST_CASE("a service goes from a port to a name and back")
     CHECK(
         (table.change({by_name, mail}) == std::vector<Frame>{Withdraw{"web"}, offer_of(by_name)}));
     CHECK((table.change({web, mail}) == std::vector<Frame>{Withdraw{"web"}, Offer{"web", ":80"}}));
-    table.offers.offer_all(false); // of an older one
+    table.offers.offer_all({.names = false}); // of an older one
     CHECK((table.change({by_name, mail}) == std::vector<Frame>{Withdraw{"web"}}));
     CHECK((table.change({web, mail}) == std::vector<Frame>{Offer{"web", ":80"}}));
+}
+
+// ---- HTTP
+
+namespace {
+
+// Its visitors speak HTTP, and this is said of them.
+OriginService with_http(OriginService service, HttpSettings settings)
+{
+    service.http = std::move(settings);
+    return service;
+}
+
+Offer http_offer_of(const OriginService& service)
+{
+    Offer offer = offer_of(service);
+    offer.http = service.http;
+    return offer;
+}
+
+} // namespace
+
+TEST_CASE("what is said of HTTP changes in its place, without a withdrawal")
+{
+    Table table;
+    table.change({app});
+    const OriginService changed = with_http(app, {"localhost", true, {"ann:$x"}});
+    CHECK((table.change({changed}) == std::vector<Frame>{http_offer_of(changed)}));
+    CHECK_FALSE(table.offers.answered());
+    CHECK(table.change({changed}).empty());
+    CHECK((table.change({app}) == std::vector<Frame>{offer_of(app)}));
+}
+
+TEST_CASE("a port whose visitors are to speak HTTP from now on is withdrawn and offered anew")
+{
+    Table table;
+    OriginService changed = web;
+    changed.speaks_http = true;
+    Offer offer{"web", ":80"};
+    offer.speaks_http = true;
+    CHECK((table.change({changed, mail}) == std::vector<Frame>{Withdraw{"web"}, offer}));
+}
+
+TEST_CASE("a remote proxy that reads no HTTP is not offered what it would serve otherwise")
+{
+    Table table;
+    const OriginService harmless = with_http(app, {"", true, {}});
+    OriginService port = web;
+    port.speaks_http = true;
+    const OriginService page = named("page", {ServiceKind::http, {"page"}});
+    const OriginService locked =
+        with_http(named("locked", {ServiceKind::https, {"locked"}}), {"", true, {"ann:$x"}});
+    const OriginService renamed =
+        with_http(named("renamed", {ServiceKind::https, {"r"}}), {"localhost", true, {}});
+    table.change({harmless, port, page, locked, renamed, mail});
+    CHECK((plain(table.offers.offer_all({.names = true, .http = false})) ==
+           std::vector<Frame>{http_offer_of(harmless), Offer{"mail", ""}}));
+    CHECK(table.offers.left_out() == std::vector<std::string>{"web", "page", "locked", "renamed"});
+    CHECK(table.offers.offer_all({}).size() == 6);
+    CHECK(table.offers.left_out().empty());
 }
 
 TEST_CASE("where a service with names is open is what the remote proxy says")

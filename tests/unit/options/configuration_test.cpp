@@ -240,8 +240,8 @@ TEST_CASE("what is missing is asked for with the name of the file")
     CHECK(result.err ==
           fmt::format("--control-addr is required, or control-addr in {}\n", file.path()));
     CHECK(remote_with("").problems ==
-          "--outside-addr, --service, --allow-ports, --https-addr with --domain or --allow-hosts, "
-          "or --management-addr is required");
+          "--outside-addr, --service, --allow-ports, --https-addr or --http-addr with --domain or "
+          "--allow-hosts, or --management-addr is required");
     CHECK(origin_with("").problems == "--origin-server-addr or --service is required");
     CHECK(remote_with("outside-addr = \":1\"\ntls-cert = \"c\"")
               .says("--tls-cert and --tls-key belong together"));

@@ -57,6 +57,7 @@ const std::map<std::string, std::map<std::string, std::string>>& companions()
 {
     static const std::map<std::string, std::string> management{{"management-addr", "127.0.0.1:9"}};
     static const std::map<std::string, std::string> front{{"https-addr", ":9"}};
+    static const std::map<std::string, std::string> http{{"service", "a=:7@http://:8"}};
     static const std::map<std::string, std::map<std::string, std::string>> all{
         {"tls-cert", {{"tls-key", "k"}}},
         {"tls-key", {{"tls-cert", "c"}}},
@@ -65,6 +66,9 @@ const std::map<std::string, std::map<std::string, std::string>>& companions()
         {"domain", front},
         {"certificates", front},
         {"acme-webroot", {{"http-addr", ":9"}}},
+        {"https-redirect", {{"http-addr", ":9"}, {"https-addr", ":8"}}},
+        {"host-header", http},
+        {"basic-auth-file", http},
         {"management-token-file", management},
         {"management-read-token-file", management},
         {"management-tls-cert", {{"management-addr", "127.0.0.1:9"}, {"management-tls-key", "k"}}},
@@ -94,6 +98,7 @@ std::string some_value(const Option& option)
         {"PORT[-PORT]", "7-9"},
         {"N", "7"},
         {"NAME", "off"},
+        {"HOST[:PORT]", "localhost:7"},
         {"RATE", "7MiB/s"},
         {"CIDR[,CIDR...]", "192.0.2.0/24"},
         {"DURATION", "7s"},
@@ -130,7 +135,7 @@ std::map<std::string, std::string> beside(const Program& program, const Option& 
     if (const auto found = companions().find(option.name); found != companions().end())
         all.insert(found->second.begin(), found->second.end());
     all.erase(option.name);
-    if (option.name == "service")
+    if (option.name == "service" || all.contains("service"))
         all.erase("origin-server-addr");
     return all;
 }
@@ -258,6 +263,13 @@ const std::string* beside_outside(const std::string& table, const std::string& k
     return found == all.end() ? nullptr : &found->second;
 }
 
+// What says that visitors of the service speak HTTP, for keys that are for those alone.
+bool is_for_http(const std::string& table, const std::string& key)
+{
+    static const std::set<std::string> all{"host-header", "basic-auth-file", "reuse"};
+    return table == "services" && all.contains(key);
+}
+
 // Whether a file with this in the table is right, and what is said of it.
 template <class Options>
 Configured<Options> with_table(const Program& program, const std::string& table,
@@ -298,6 +310,10 @@ void check_tables()
             std::string text = (is_needed ? "" : needed) + as_given + companion;
             if (const std::string* const others = beside_outside(table.name, key.name))
                 text = (program.name == origin_proxy_name ? needed : "") + *others + as_given;
+            if (is_for_http(table.name, key.name) && program.name == origin_proxy_name)
+                text += "outside = \"http://:8\"\n";
+            if (is_for_http(table.name, key.name) && program.name == remote_proxy_name)
+                text = "outside = \"http://:8\"\n" + as_given;
             const auto result = with_table<Options>(program, table.name, text);
             if (key.is(Trait::flag_only)) {
                 CHECK(result.says("has no meaning"));

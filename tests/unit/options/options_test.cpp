@@ -54,7 +54,8 @@ TEST_CASE("a required address that is missing is asked for by its flag")
 {
     for (const auto& [given, missing] :
          {std::pair("--control-addr=:1", "--outside-addr, --service, --allow-ports, --https-addr "
-                                         "with --domain or --allow-hosts, or --management-addr"),
+                                         "or --http-addr with --domain or --allow-hosts, or "
+                                         "--management-addr"),
           {"--outside-addr=:1", "--control-addr"}}) {
         const auto result = parsed<RemoteOptions>({given});
         CHECK(result.code == 2);

@@ -147,7 +147,7 @@ TEST_CASE("what is no host name is refused with what to write instead")
 
 TEST_CASE("a kind that there is not is refused with those that there are")
 {
-    CHECK(objection("udp://:5353") == "\"udp\" is not yet there, expected tcp, tls or https");
+    CHECK(objection("udp://:5353") == "\"udp\" is not yet there, expected tcp, tls, https or http");
     for (const auto* const text : {"ftp://a", "://a", "wss://a"}) {
         CAPTURE(text);
         CHECK(contains(objection(text), "is not tcp, tls, https or http"));

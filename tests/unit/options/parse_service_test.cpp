@@ -101,7 +101,7 @@ TEST_CASE("a service without a proper address is refused, and told which part is
     }
     for (const auto text : {"web=a:1@b", "web=a:1@https:b", "web=a:1@https:/B"}) {
         CAPTURE(text);
-        CHECK(contains(objection(text), "did you mean @https://b or @tls://b?"));
+        CHECK(contains(objection(text), "did you mean @https://b, @http://b or @tls://b?"));
     }
     CHECK(contains(objection("web=a:0"), "port 0"));
     CHECK_FALSE(contains(objection("w\n=a:1"), "\n"));

@@ -62,8 +62,8 @@ TEST_CASE("something to serve is required")
 {
     complains(
         {},
-        "--outside-addr, --service, --allow-ports, --https-addr with --domain or --allow-hosts, "
-        "or --management-addr is required");
+        "--outside-addr, --service, --allow-ports, --https-addr or --http-addr with --domain or "
+        "--allow-hosts, or --management-addr is required");
 }
 
 TEST_CASE("what is wrong with a service or a range of the remote proxy is told")

@@ -143,6 +143,21 @@ TEST_CASE("the format of refuse is fixed")
                  "0b 00 07 'refused");
 }
 
+TEST_CASE("the format of what is said of HTTP in an offer is fixed")
+{
+    Offer offer{"web", ":8080"};
+    offer.speaks_http = true;
+    offer.http = {"localhost", true, {"a:$x", "b:$y"}};
+    check_format(offer, "00 33 12 "
+                        "09 00 05 ':8080 "
+                        "1b 00 01 01 "
+                        "1c 00 09 'localhost "
+                        "1d 00 01 01 "
+                        "1e 00 04 'a:$x "
+                        "1e 00 04 'b:$y "
+                        "06 00 03 'web");
+}
+
 TEST_CASE("a code of a later version is taken for the one of an older version")
 {
     std::string bytes = encode(Goodbye{"bye", Code::reconnecting});

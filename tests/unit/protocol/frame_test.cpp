@@ -45,8 +45,10 @@ std::optional<Frame> decoded(FrameKind kind, std::string_view body)
 }
 
 constexpr int feature_tag = 5;
+constexpr int service_tag = 6;
 constexpr int text_tag = 11;
 constexpr int ticket_tag = 12;
+constexpr int login_tag = 30;
 constexpr int tag_of_the_future = 200;
 
 } // namespace
@@ -235,4 +237,33 @@ TEST_CASE("two proxies speak the highest version that both know")
     CHECK_FALSE(common_version(0, 0));
     CHECK_FALSE(common_version(2, 1)); // upside down
     CHECK_FALSE(common_version(65535, 0));
+}
+
+TEST_CASE("more logins than a service can have are left out, and refused where they come")
+{
+    Offer offer{"web"};
+    offer.http.logins.assign(most_logins + 1, "a:$x");
+    const auto cut = decoded(encode(offer));
+    REQUIRE(cut);
+    CHECK(std::get<Offer>(*cut).http.logins.size() == most_logins);
+    std::string body;
+    for (std::size_t i = 0; i < most_logins; ++i)
+        body += field(login_tag, "a:$x");
+    CHECK(decoded(FrameKind::offer, body + field(service_tag, "web")));
+    CHECK_FALSE(decoded(FrameKind::offer, body + field(login_tag, "x") + field(service_tag, "w")));
+}
+
+TEST_CASE("logins have a bound for all their bytes, so that an offer fits a frame")
+{
+    Offer offer{"web"};
+    offer.http.logins.assign(most_logins, std::string(longest_text, 'x'));
+    const std::string bytes = encode(offer);
+    CHECK(bytes.size() < largest_logins + 100);
+    const auto cut = decoded(bytes);
+    REQUIRE(cut);
+    CHECK(std::get<Offer>(*cut).http.logins.size() == largest_logins / (longest_text + 1));
+    std::string body;
+    for (std::size_t i = 0; i <= largest_logins / (longest_text + 1); ++i)
+        body += field(login_tag, std::string(longest_text, 'x'));
+    CHECK_FALSE(decoded(FrameKind::offer, body + field(service_tag, "web")));
 }

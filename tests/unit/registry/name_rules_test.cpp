@@ -167,8 +167,6 @@ TEST_CASE("as many names as a service can have, once each and of a kind that is 
     CHECK(contains(house.objection(tls, {"a", "a"}), "its offer has the host a twice"));
     CHECK(contains(house.refusal(tls, {"a", "A.d.example"}), "has the host a.d.example twice"));
     CHECK(contains(house.objection(tls, {"", ""}), "twice"));
-    CHECK(contains(house.objection(ServiceKind::http, {"a"}),
-                   "does not route http by name: use https:// or tls://"));
     CHECK(contains(house.objection(static_cast<ServiceKind>(77), {"a"}), "unknown by name"));
     Names many;
     for (std::size_t i = 0; i <= most_hosts; ++i)

@@ -25,6 +25,7 @@ struct RegistryHouse {
         rules.names.domain = "d.example";
         rules.names.where = at(443);
         rules.names.has_front = true;
+        rules.names.has_http_front = true;
         rules.names.has_certificate = [this](std::string_view host) {
             return !uncertified.contains(host);
         };
@@ -167,9 +168,9 @@ struct RegistryHouse {
     }
 
     // The service that visitors find under this name; empty: none.
-    std::string with_host(const std::string& host) const
+    std::string with_host(const std::string& host, ServiceKind kind = ServiceKind::tls) const
     {
-        const auto service = registry.services().with_host(host);
+        const auto service = registry.services().with_host(kind, host);
         return service ? service->options.name : std::string();
     }
 
@@ -219,9 +220,10 @@ private:
         answers.cannot_listen(in_use(), now);
     }
 
-    void perform(const effect::Route&)
+    void perform(const effect::Route& wanted)
     {
-        if (answers.listening(registry.rules().names.where, now))
+        const bool is_http = wanted.kind == ServiceKind::http;
+        if (answers.listening(is_http ? at(80) : registry.rules().names.where, now))
             answers.go_on(now);
     }
 

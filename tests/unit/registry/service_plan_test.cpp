@@ -258,3 +258,25 @@ TEST_CASE("tunnels have their names at their own addresses, where nobody takes t
     CHECK(closing(replaced) == "192.0.2.1:80/a.example: closed by the management interface");
     CHECK(replaced.afterwards == Places{0});
 }
+
+TEST_CASE("a service whose visitors are to speak HTTP at the same address is opened anew")
+{
+    WantedService http = wanted("web", "0.0.0.0", 80);
+    http.speaks_http = true;
+    const auto plan =
+        plan_services({present("web", From::options, "0.0.0.0", 80)}, From::options, {http});
+    CHECK(closing(plan) == "web: its address has changed in the options");
+    CHECK(plan.afterwards == std::vector<std::size_t>{0});
+}
+
+TEST_CASE("a name of HTTP in the options takes none of TLS")
+{
+    WantedService http = wanted("page", std::vector<std::string>{"a.example"});
+    http.names.kind = ServiceKind::http;
+    const auto plan =
+        plan_services({named("roof/web", From::origin, {"a.example"})}, From::options, {http});
+    CHECK(closing(plan) == "");
+    const auto moved =
+        plan_services({named("page", From::options, {"a.example"})}, From::options, {http});
+    CHECK(closing(moved) == "page: its address has changed in the options");
+}
