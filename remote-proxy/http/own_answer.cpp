@@ -6,7 +6,8 @@ namespace tunnel {
 
 OwnAnswer login_required(std::string realm)
 {
-    return {401, Code::login_required, "this site needs a name and a password", {}, std::move(realm)};
+    return {
+        401, Code::login_required, "this site needs a name and a password", {}, std::move(realm)};
 }
 
 OwnAnswer too_many_wrong_logins(std::chrono::seconds retry_after)

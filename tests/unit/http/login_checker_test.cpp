@@ -273,22 +273,27 @@ TEST_CASE("a caller may ask again, leave or stop when it is told")
 
 TEST_CASE("after stop() nobody is told any more, whatever was under way")
 {
+    Gate gate;
+    for (int i = 0; i < 5; ++i)
+        gate.asks("alice:" + std::to_string(i));
+    gate.checker.stop();
+    gate.asks("alice:open sesame");
+    CHECK(gate.all().empty());
+}
+
+TEST_CASE(
+    "a checker that is gone tells nobody, whether its thread was at work or a result on its way")
+{
     asio::io_context io{1};
-    {
-        Gate gate;
-        for (int i = 0; i < 5; ++i)
-            gate.asks("alice:" + std::to_string(i));
-        gate.checker.stop();
-        gate.asks("alice:open sesame");
-        CHECK(gate.all().empty());
-    }
-    {
-        auto checker = std::make_unique<LoginChecker>(io);
-        const Gate gate;
-        const std::string header = basic("alice:open sesame");
-        checker->check(gate.request(header, "192.0.2.1"), noon,
-                       [](const auto&) { FAIL("it is gone"); });
-        checker.reset();
+    const Gate gate;
+    const auto told = [](const auto&) { FAIL("it is gone"); };
+    for (int i = 0; i < 100; ++i) {
+        LoginChecker checker(io);
+        const std::string header = basic((i % 2 == 0 ? "bob:" : "carol:") + std::to_string(i));
+        checker.check(gate.request(header, "192.0.2.1"), noon, told);
+        checker.check(gate.request("nonsense", "192.0.2.1"), noon, told);
+        for (int turns = i % 10 * 100; turns > 0; --turns) // so that the thread comes further
+            (void)checker.known(gate.request(header, "192.0.2.1"), noon);
     }
     CHECK(runs_dry(io));
 }
