@@ -34,16 +34,17 @@ std::vector<ListenAddress> addresses_of(const RemoteOptions& options)
     return all;
 }
 
-// The pages in the folder of --error-pages; empty: none was given.
-std::vector<std::filesystem::path> pages_in(const std::filesystem::path& folder)
+// The pages in the folder of --error-pages, by the names under which they are read. An empty name:
+// none was given.
+std::vector<std::filesystem::path> pages_in(const std::string& folder)
 {
     constexpr std::size_t most_pages = 64;
     std::vector<std::filesystem::path> pages;
     if (folder.empty())
         return pages;
-    for (const std::string& name : files().names_in(folder.string())) {
+    for (const std::string& name : files().names_in(folder)) {
         if (name.ends_with(".html") && pages.size() < most_pages)
-            pages.push_back(folder / name);
+            pages.emplace_back(fmt::format("{}/{}", folder, name));
     }
     return pages;
 }
