@@ -4,11 +4,12 @@
 
 #include <fmt/format.h>
 
+#include "remote-proxy/http/http_exchange.hpp"
+
 namespace tunnel {
 
 namespace {
 
-constexpr std::string_view challenges = "/.well-known/acme-challenge/";
 constexpr std::uint16_t usual_https_port = 443;
 
 HttpAnswer refused_as(std::uint64_t HttpCounts::*counted_as, unsigned status, std::string why)
@@ -52,7 +53,7 @@ HttpAnswer answer_to_challenge(const RequestHead& request)
         answer.response.headers.emplace_back("Allow", "GET, HEAD");
         return answer;
     }
-    std::string_view token = request.path_and_query.substr(challenges.size());
+    std::string_view token = request.path_and_query.substr(acme_challenges.size());
     token = token.substr(0, token.find('?'));
     if (!is_acme_token(token))
         return answer_to(AcmeFile());
@@ -78,7 +79,7 @@ HttpAnswer redirect(const std::string& host, const RequestHead& request, std::ui
 HttpAnswer answer_to(const RequestHead& request, const HttpRules& rules)
 {
     // An authority may ask by an address, or through a redirect from wherever.
-    if (rules.has_webroot && request.path_and_query.starts_with(challenges))
+    if (rules.has_webroot && request.path_and_query.starts_with(acme_challenges))
         return answer_to_challenge(request);
     switch (rules.find(request.host).by) {
     case HostKnown::By::https:

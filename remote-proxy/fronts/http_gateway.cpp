@@ -156,7 +156,10 @@ HttpVisit HttpGateway::visit_of(const HttpClient& client, const ServicePointer& 
     const ServiceRules& rules = service->options.rules;
     HttpVisit visit;
     visit.host = host_key(head);
-    visit.any_host = client.info.front->kind == Front::Kind::own && client.info.front->only();
+    const auto& routes = client.info.front->routes;
+    visit.any_host = routes.size() == 1 && routes.at("*") != nullptr;
+    visit.leaves_challenges =
+        client.info.front->kind == Front::Kind::http && !uses_.options.fronts.acme_webroot.empty();
     visit.rules.visitor_address = client.info.peer.address().to_string();
     visit.rules.trusts_visitor =
         client.info.is_proxy || contains(rules.visitors.trusted, client.info.peer.address());
@@ -176,11 +179,12 @@ HttpVisit HttpGateway::visit_of(const HttpClient& client, const ServicePointer& 
     return visit;
 }
 
-void HttpGateway::refuse(HttpClient client, const PublicService& service, const Asked& about,
+void HttpGateway::refuse(HttpClient client, const PublicService& service, Asked about,
                          const OwnAnswer& answer)
 {
     service.requests->count_response(answer.status);
     service.requests->count_own(answer.code);
+    about.service = service.options.name;
     uses_.visitors.answer(std::move(client), about, answer);
 }
 
@@ -206,11 +210,13 @@ void HttpGateway::take_back(HttpClient client, const PublicService* service,
     Asked about;
     about.accept = std::move(outcome.accept);
     about.host = std::move(outcome.host_text);
+    about.method = std::move(outcome.method);
+    about.target = std::move(outcome.target);
     about.is_head = outcome.is_head;
     about.is_http_1_0 = outcome.is_http_1_0;
     about.goes_on = outcome.can_go_on;
     if (service != nullptr)
-        refuse(std::move(client), *service, about, outcome.answer);
+        refuse(std::move(client), *service, std::move(about), outcome.answer);
     else
         uses_.visitors.answer(std::move(client), about, outcome.answer);
 }

@@ -59,7 +59,7 @@ private:
     std::shared_ptr<const Logins> logins_of(const PublicService& service);
     HttpVisit visit_of(const HttpClient& client, const ServicePointer& service,
                        const RequestHead& head, const std::string& user) const;
-    void refuse(HttpClient client, const PublicService& service, const Asked& about,
+    void refuse(HttpClient client, const PublicService& service, Asked about,
                 const OwnAnswer& answer);
     void take_back(HttpClient client, const PublicService* service, HttpExchange::Outcome outcome);
 

@@ -35,6 +35,8 @@ Asked asked(const RequestHead& head)
         }
     }
     about.host = head.host_text;
+    about.method = head.method;
+    about.target = path_of(head.target);
     about.is_head = head.is_head;
     about.is_http_1_0 = head.is_http_1_0;
     const bool has_body = head.body.is == BodySize::Is::chunked ||
@@ -123,19 +125,21 @@ void HttpVisitors::reply(HttpClient client, const Asked& asked, const HttpAnswer
     if (!answer.why.empty())
         hooks_.on_bad(to_string(client.info.peer), answer.why);
     if (!answer.own)
-        return send(std::move(client), asked, answer.response);
+        return send(std::move(client), asked, answer.response, nullptr);
     Response response = pages_->response(*answer.own, asked.accept, asked.host);
     for (const auto& [name, value] : answer.response.headers)
         response.headers.emplace_back(name, value);
-    send(std::move(client), asked, response);
+    send(std::move(client), asked, response, &answer.own->code);
 }
 
 void HttpVisitors::answer(HttpClient client, const Asked& asked, const OwnAnswer& answer)
 {
-    send(std::move(client), asked, pages_->response(answer, asked.accept, asked.host));
+    send(std::move(client), asked, pages_->response(answer, asked.accept, asked.host),
+         &answer.code);
 }
 
-void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& response)
+void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& response,
+                        const Code* code)
 {
     Sending sending;
     sending.keep_alive = asked.goes_on && client.requests + 1 < limits_.requests;
@@ -143,7 +147,21 @@ void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& r
     sending.head_only = asked.is_head;
     sending.now = std::time(nullptr);
     const bool goes_on = sending.keep_alive;
-    answers_.send(std::move(client), encode(response, sending), goes_on);
+    std::string bytes = encode(response, sending);
+    if (hooks_.on_answer) {
+        const std::string visitor = to_string(client.info.peer);
+        Access access;
+        access.method = asked.method;
+        access.host = asked.host;
+        access.target = asked.target;
+        access.status = response.status;
+        access.bytes = bytes.size();
+        access.service = asked.service;
+        access.visitor = visitor;
+        access.own_answer = code;
+        hooks_.on_answer(access);
+    }
+    answers_.send(std::move(client), std::move(bytes), goes_on);
 }
 
 } // namespace tunnel

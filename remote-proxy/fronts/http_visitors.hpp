@@ -21,6 +21,7 @@
 #include "remote-proxy/fronts/http_answers.hpp"
 #include "remote-proxy/fronts/http_client.hpp"
 #include "remote-proxy/fronts/http_counts.hpp"
+#include "remote-proxy/http/access_log.hpp"
 #include "remote-proxy/http/error_pages.hpp"
 
 namespace tunnel {
@@ -38,6 +39,9 @@ struct HttpLimits {
 struct Asked {
     std::string accept{};
     std::string host{};
+    std::string method{};
+    std::string target{};
+    std::string service{}; // empty: none
     bool is_head = false;
     bool is_http_1_0 = false;
     bool goes_on = false; // another request may follow
@@ -67,6 +71,8 @@ public:
         // A bad request, a timeout, a connection that lost its place, a challenge that cannot be
         // read. Strangers cause as many as they like.
         std::function<void(std::string_view peer, std::string_view why)> on_bad;
+        // One of our own answers has been given.
+        std::function<void(const Access& access)> on_answer{};
     };
 
     // `https_port`: where visitors reach https, and opaque names.
@@ -104,7 +110,8 @@ private:
     void on_wrong(HttpClient client, const MessageProblem& problem);
     void on_late(HttpClient client, bool has_begun);
     void reply(HttpClient client, const Asked& asked, const HttpAnswer& answer);
-    void send(HttpClient client, const Asked& asked, const Response& response);
+    void send(HttpClient client, const Asked& asked, const Response& response,
+              const Code* code);
     awaitable<void> answer_challenge(HttpClient client, Asked asked, std::string token);
 
     const Uses uses_;

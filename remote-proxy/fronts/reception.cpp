@@ -83,6 +83,10 @@ Reception::Reception(Uses uses, Prepared prepared)
              },
              [&tallies = uses.tallies](std::string_view peer, std::string_view why) {
                  tallies.count(tallies.bad_requests, peer, why);
+             },
+             [&options = uses.options](const Access& access) {
+                 if (options.fronts.access_log)
+                     log_access(access);
              }},
             https_port_of(prepared.listeners), limits_of(uses)),
       gateway_({uses.io, uses.options, uses.state, fronts_, uses.admission, http_}),

@@ -53,6 +53,7 @@ HttpExchange::HttpExchange(HttpVisit visit, std::string_view bytes, const Reques
                            OnBack on_back)
     : visit_(std::move(visit)), on_back_(std::move(on_back))
 {
+    is_retry_ = visit_.is_retry;
     begin(bytes, head, beginning_);
 }
 
@@ -77,8 +78,9 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
 // What may be needed of the request later.
 void HttpExchange::remember(const RequestHead& head, std::string_view bytes)
 {
-    if (is_safe_ && !visit_.is_retry)
+    if (is_safe_ && !is_retry_)
         replay_.assign(bytes);
+    is_retry_ = false; // so much for the first
     outcome_.accept.assign(accept_of(head));
     outcome_.host_text.assign(head.host_text);
     outcome_.is_head = is_head_;
@@ -149,7 +151,8 @@ bool HttpExchange::is_ours(const RequestHead& head) const
 {
     return visit_.routes->load(std::memory_order_acquire) == visit_.routes_version &&
            (visit_.any_host || host_key(head) == visit_.host) &&
-           (!visit_.asks_for_login || head.authorization == visit_.authorization);
+           (!visit_.asks_for_login || head.authorization == visit_.authorization) &&
+           (!visit_.leaves_challenges || !head.path_and_query.starts_with(acme_challenges));
 }
 
 void HttpExchange::end_of_request_body()
@@ -167,9 +170,10 @@ Filter::AtEnd HttpExchange::forth_ended()
 {
     if (request_ == Part::body)
         return AtEnd::broken;
-    forth_ended_ = true;
-    if (request_ == Part::whole)
+    if (request_ == Part::whole) {
+        forth_ended_ = true;
         return AtEnd::pass_on; // it may still read the answer
+    }
     done(After::left);
     return AtEnd::hand_back;
 }

@@ -22,6 +22,9 @@
 
 namespace tunnel {
 
+// Where authorities look for proofs that a name is ours (RFC 8555 8.3).
+inline constexpr std::string_view acme_challenges = "/.well-known/acme-challenge/";
+
 // Counts the changes of routes: what was found before one has to be looked up again.
 using RoutesVersion = std::atomic<std::uint64_t>;
 
@@ -34,7 +37,8 @@ struct HttpVisit {
     bool asks_for_login = false; // requests must have the same login again
     std::string authorization{};
     bool shares_streams = false; // with the requests of other visitors
-    bool is_retry = false;       // the request was sent before, and was lost
+    bool is_retry = false;       // the first request was sent before, and was lost
+    bool leaves_challenges = false; // of ACME: the remote proxy answers them
     bool logs = false;           // a line for each request
     std::string service{};
     std::string visitor{}; // "ip:port"
@@ -166,6 +170,7 @@ private:
     bool answer_begun_ : 1 = false; // a byte of it has been passed on
     bool forth_ended_ : 1 = false;
     bool back_ended_ : 1 = false;
+    bool is_retry_ : 1 = false; // the request
     bool is_bound_ : 1 = false; // the connection has been authenticated for this visitor
     bool stream_is_old_ : 1 = false;
     bool stream_is_broken_ : 1 = false;
