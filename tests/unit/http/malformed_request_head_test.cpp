@@ -245,6 +245,10 @@ TEST_CASE("who speaks another protocol is refused as soon as that shows")
     CHECK(bytes_until_wrong("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == 16);
     CHECK(bytes_until_wrong("EHLO mail.example\r\n") == 19);
     CHECK(bytes_until_wrong("GET / HTTP/1.1\n") == 15);
+    CHECK(bytes_until_wrong("GET / HTTP/1.1\rX") == 16);
+    CHECK(bytes_until_wrong("GET / HTTP/1.1\r\nHost: a\r\rX") == 25);
+    CHECK(bytes_until_wrong("GET / HTTP/1.1\r\nHost: a\r\n\rX") == 27);
+    CHECK(bytes_until_wrong("GET / HTTP/1.1\r\nHost: a\r\n\n") == 26);
     CHECK(bytes_until_wrong("GET /\x01") == 6);
     CHECK(bytes_until_wrong("GET / HTTP/1.1\r\nHost: a\r\n b") == 26);
     CHECK(bytes_until_wrong(std::string(100, 'A')) == 65);
