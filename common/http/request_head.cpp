@@ -153,7 +153,7 @@ bool conclude(Reading& reading)
         head.is_head || head.method == "GET" || head.method == "OPTIONS" || head.method == "TRACE";
     head.keep_alive =
         !reading.framing.says_close() && (!head.is_http_1_0 || reading.framing.says_keep_alive());
-    const bool has_body = head.body.is != BodySize::Is::none;
+    const bool has_body = head.body.is == BodySize::Is::chunked || head.body.length > 0;
     head.expects_continue = reading.has_expectation && has_body && !head.is_http_1_0;
     head.wants_upgrade = reading.has_upgrade && reading.framing.says_upgrade() &&
                          !reading.offers_http_2 && !has_body && !head.is_http_1_0;

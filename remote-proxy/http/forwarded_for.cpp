@@ -8,6 +8,10 @@ namespace tunnel {
 
 namespace {
 
+// Of those before the visitor: so what a visitor sends cannot become many times as long.
+constexpr int most_hops = 32;
+constexpr std::size_t longest_address = 64;
+
 // What may stand in a Host header; so nothing in it needs a backslash.
 bool is_host_char(char c)
 {
@@ -35,7 +39,7 @@ void append_for(std::string& out, std::string_view address)
 {
     out.append(out.empty() ? "for=" : ", for=");
     const std::size_t zone = std::min(address.find('%'), address.size());
-    const bool is_known = zone > 0 &&
+    const bool is_known = zone > 0 && address.size() <= longest_address &&
                           std::ranges::all_of(address.substr(0, zone), is_address_char) &&
                           std::ranges::all_of(address.substr(zone), is_token_char);
     if (!is_known)
@@ -81,7 +85,7 @@ std::string forwarded(const SaidBefore& said, const ForwardedFor& visitor)
     const bool has_before = !before.empty();
     append_for(value, has_before ? take_member(before) : visitor.address);
     append_host_and_scheme(value, host, scheme);
-    while (!before.empty())
+    for (int hops = 1; hops < most_hops && !before.empty(); ++hops)
         append_for(value, take_member(before));
     if (has_before)
         append_for(value, visitor.address);

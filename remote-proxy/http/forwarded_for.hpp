@@ -36,7 +36,7 @@ private:
 std::string x_forwarded_for(const SaidBefore& said, const ForwardedFor& visitor);
 
 // The value of Forwarded. Who has said nothing by that header, but by X-Forwarded-*, is understood,
-// so that the two do not contradict each other.
+// as far as the first 32 addresses, so that the two do not contradict each other.
 std::string forwarded(const SaidBefore& said, const ForwardedFor& visitor);
 
 } // namespace tunnel

@@ -141,10 +141,10 @@ private:
             return false;
         case KnownField::x_forwarded_host:
             said_.host = value;
-            return true;
+            return !value.empty();
         case KnownField::x_forwarded_proto:
             said_.scheme = value;
-            return true;
+            return !value.empty();
         case KnownField::x_forwarded_user:
             return rules_.user.empty();
         default:

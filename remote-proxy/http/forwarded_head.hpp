@@ -21,7 +21,8 @@ struct ForwardRules {
 };
 
 // Appends the head of the request that the origin server gets. The fields keep their order and
-// their bytes; those of this connection only (RFC 9110 7.6.1) are dropped.
+// their bytes; those of this connection only (RFC 9110 7.6.1) are dropped. It is no more than 8 KiB
+// longer than what came, apart from what the rules say.
 void append_request(std::string& out, const RequestHead& head, const ForwardRules& rules);
 
 // Appends the head of the response that the visitor gets. `keep_alive`: the visitor's connection

@@ -209,6 +209,21 @@ TEST_CASE("what one of ours says of a visitor goes on, and who that was is added
           "for=192.0.2.7\r\n");
 }
 
+TEST_CASE("what is said of those before a visitor does not become many times as long")
+{
+    const std::string many(30000, ',');
+    const std::string out =
+        forwarded_request(get_with("X-Forwarded-For: 1" + many + "\r\n"), trusting());
+    CHECK(out.size() < many.size() + 2000);
+    CHECK(out.find("X-Forwarded-For: 1" + many + ", 192.0.2.7\r\n") != std::string::npos);
+    CHECK(out.find("for=unknown, for=192.0.2.7\r\n") != std::string::npos);
+    const std::string long_one = said("X-Forwarded-For: " + std::string(5000, '1') + "\r\n");
+    CHECK(long_one.find("Forwarded: for=unknown;host=a.example;proto=https, for=192.0.2.7\r\n") !=
+          std::string::npos);
+    CHECK(said("X-Forwarded-For:\r\nX-Forwarded-Host:\r\nX-Forwarded-Proto:\r\nForwarded:\r\n") ==
+          added);
+}
+
 TEST_CASE("the address of a visitor is quoted where it must be, and may be unknown")
 {
     ForwardRules with = rules();

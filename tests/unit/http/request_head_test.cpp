@@ -101,7 +101,8 @@ TEST_CASE("an upgrade is wanted when both headers say so, and it is none to HTTP
                       "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"));
     CHECK_FALSE(wants("Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: foo, H2C\r\n"));
     CHECK_FALSE(wants("Connection: upgrade\r\nUpgrade: HTTP/2.0\r\n"));
-    CHECK_FALSE(wants("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"));
+    CHECK(wants("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"));
+    CHECK_FALSE(wants("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n"));
     CHECK_FALSE(wants("Connection: upgrade\r\nUpgrade: websocket\r\n"
                       "Transfer-Encoding: chunked\r\n"));
     CHECK_FALSE(request_of("GET / HTTP/1.0\r\nHost: a.example\r\nConnection: upgrade\r\n"
@@ -115,6 +116,8 @@ TEST_CASE("a visitor who expects 100 has a body to send")
     CHECK(request_of(get_with("Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n"))
               ->expects_continue);
     CHECK_FALSE(request_of(get_with("Expect: 100-continue\r\n"))->expects_continue);
+    CHECK_FALSE(
+        request_of(get_with("Expect: 100-continue\r\nContent-Length: 0\r\n"))->expects_continue);
     CHECK_FALSE(request_of("GET / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                     ->expects_continue);
 }
