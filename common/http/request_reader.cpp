@@ -1,4 +1,4 @@
-// With response_reader.cpp the only file that includes Boost: Beast's parser needs Boost.Asio's
+// Boost is included as headers alone: Beast's parser needs Boost.Asio's
 // buffers, and nothing is linked.
 #include "common/http/request_reader.hpp"
 

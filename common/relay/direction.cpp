@@ -25,7 +25,7 @@ constexpr std::uint8_t most_small_pieces = 4;
 
 // What a filter is shown at once, where what it makes of it has to fit a frame, also with a head
 // that it has held back.
-constexpr std::size_t filtered_piece = 28 * 1024;
+constexpr std::size_t filtered_piece = 20 * 1024;
 
 // A frame takes as long as so many bytes more of a large one.
 constexpr std::uint64_t bytes_for_frame = 64;

@@ -150,7 +150,7 @@ void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& r
     std::string bytes = encode(response, sending);
     if (hooks_.on_answer) {
         const std::string visitor = to_string(client.info.peer);
-        Access access;
+        AccessRecord access;
         access.method = asked.method;
         access.host = asked.host;
         access.target = asked.target;

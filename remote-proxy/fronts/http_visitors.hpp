@@ -72,7 +72,7 @@ public:
         // read. Strangers cause as many as they like.
         std::function<void(std::string_view peer, std::string_view why)> on_bad;
         // One of our own answers has been given.
-        std::function<void(const Access& access)> on_answer{};
+        std::function<void(const AccessRecord& access)> on_answer{};
     };
 
     // `https_port`: where visitors reach https, and opaque names.

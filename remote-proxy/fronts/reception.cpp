@@ -84,7 +84,7 @@ Reception::Reception(Uses uses, Prepared prepared)
              [&tallies = uses.tallies](std::string_view peer, std::string_view why) {
                  tallies.count(tallies.bad_requests, peer, why);
              },
-             [&options = uses.options](const Access& access) {
+             [&options = uses.options](const AccessRecord& access) {
                  if (options.fronts.access_log)
                      log_access(access);
              }},

@@ -29,7 +29,7 @@ std::string_view path_of(std::string_view target)
     return target.empty() ? "/" : target;
 }
 
-void log_access(const Access& access)
+void log_access(const AccessRecord& access)
 {
     const bool is_own = access.own_answer != nullptr;
     log::info("request",

@@ -11,7 +11,7 @@ namespace tunnel {
 
 // A request that has ended. The texts live until log_access() returns. Method, host and target are
 // what the visitor sent.
-struct Access {
+struct AccessRecord {
     std::string_view method{};
     std::string_view host{};
     std::string_view target{};
@@ -28,6 +28,6 @@ struct Access {
 std::string_view path_of(std::string_view target);
 
 // Writes it at level info. Never left out: who wants this log wants every line.
-void log_access(const Access& access);
+void log_access(const AccessRecord& access);
 
 } // namespace tunnel

@@ -395,7 +395,7 @@ void HttpExchange::note_answer()
 {
     if (!visit_.logs)
         return;
-    Access access;
+    AccessRecord access;
     access.method = outcome_.method;
     access.host = outcome_.host_text;
     access.target = outcome_.target;

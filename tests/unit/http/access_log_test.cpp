@@ -11,7 +11,7 @@ using namespace tunnel::test;
 
 namespace {
 
-std::string line_of(const Access& access, log::Format format = log::Format::text)
+std::string line_of(const AccessRecord& access, log::Format format = log::Format::text)
 {
     const Captured captured(STDERR_FILENO);
     log::configure(log::Level::info, format);
@@ -44,7 +44,7 @@ TEST_CASE("the path of a target is logged without its query, which may be privat
 
 TEST_CASE("a line tells what a request was and what became of it")
 {
-    Access access;
+    AccessRecord access;
     access.method = "GET";
     access.host = "app.example.com";
     access.target = "/a/b?token=secret";
@@ -66,7 +66,7 @@ TEST_CASE("a line tells what a request was and what became of it")
 TEST_CASE("what there is not is left out, and an answer of ours has its code")
 {
     const Code code = Code::unknown_host;
-    Access access;
+    AccessRecord access;
     access.method = "GET";
     access.target = "/";
     access.status = 404;
@@ -84,7 +84,7 @@ TEST_CASE("what a visitor sends can neither forge a line nor make it long, and n
 {
     const std::string evil =
         "/a\r\n2026-01-01T00:00:00Z info  request \x1b[31m\" " + std::string(9000, 'x');
-    Access access;
+    AccessRecord access;
     access.method = access.host = access.target = access.user = evil;
     access.visitor = "192.0.2.1:50000";
     const std::string line = line_of(access);
