@@ -101,6 +101,9 @@ public:
 
     const FrontCounts& tls_counts() const { return tls_.counts(); }
 
+    // Who speak HTTP, and have no request under way.
+    std::size_t http_visitors() const { return http_.size(); }
+
     const HttpCounts& http_counts() const { return http_.counts(); }
 
 private:

@@ -53,6 +53,39 @@ void add_fronts(const std::vector<RemoteStatus::AtFront>& fronts, Metrics& metri
                     samples);
 }
 
+// Services of HTTP only.
+void add_requests(const std::vector<RemoteStatus::Service>& services, Metrics& metrics)
+{
+    std::vector<Sample> requests;
+    std::vector<Sample> responses;
+    std::vector<Sample> own;
+    for (const RemoteStatus::Service& each : services) {
+        if (!each.requests)
+            continue;
+        const HttpServiceCounts& counts = *each.requests;
+        const std::pair<std::string, std::string> service{"service", each.name};
+        requests.emplace_back(counts.requests(), Labels{service});
+        for (std::size_t i = 0; i < HttpServiceCounts::classes.size(); ++i)
+            responses.emplace_back(
+                counts.responses(i),
+                Labels{service, {"class", std::string(HttpServiceCounts::classes[i])}});
+        for (std::size_t i = 0; i < HttpServiceCounts::own_codes.size(); ++i) {
+            if (counts.own(i) > 0)
+                own.emplace_back(
+                    counts.own(i),
+                    Labels{service, {"code", std::string(name_of(HttpServiceCounts::own_codes[i]))}});
+        }
+    }
+    if (requests.empty())
+        return;
+    metrics.counter("tunnel_http_forwarded_total", "Requests that were sent to an origin proxy.",
+                    requests);
+    metrics.counter("tunnel_http_requests_total",
+                    "Requests that were answered, by the class of the status.", responses);
+    metrics.counter("tunnel_http_own_answers_total",
+                    "Requests that the remote proxy answered itself, by the reason.", own);
+}
+
 void add_origins(const RemoteStatus& status, Metrics& metrics)
 {
     metrics.gauge("tunnel_origin_proxies", "Origin proxies that are logged in.",
@@ -98,6 +131,11 @@ void add_metrics(const RemoteStatus& status, Metrics& metrics)
 {
     add_services(status.services, metrics);
     add_fronts(status.at_fronts, metrics);
+    add_requests(status.services, metrics);
+    metrics.gauge("tunnel_http_visitors", "Visitors who speak HTTP and have no request under way.",
+                  {Sample(status.http_visitors)});
+    metrics.gauge("tunnel_http_streams", "Streams to origin servers that wait for a request.",
+                  {Sample(status.http_streams)});
     metrics.gauge("tunnel_visitor_capacity", "Visitors for whom there are descriptors.",
                   {Sample(status.visitor_capacity)});
     metrics.gauge("tunnel_visitors_waiting", "Visitors who wait for a data connection.",

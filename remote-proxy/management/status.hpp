@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "common/base/asio.hpp"
 #include "common/base/code.hpp"
 #include "common/base/units.hpp"
+#include "remote-proxy/http/http_service_counts.hpp"
 #include "remote-proxy/registry/service_source.hpp"
 #include "remote-proxy/visitors/counts.hpp"
 
@@ -29,6 +31,7 @@ struct RemoteStatus {
         bool is_open = false;  // visitors can connect
         std::string absence{}; // why nobody serves it
         std::vector<std::string> served_by{};
+        std::shared_ptr<const HttpServiceCounts> requests{}; // null: its visitors do not speak HTTP
     };
 
     // "open", "waiting" for an origin proxy, "closed" or "drained".
@@ -71,6 +74,8 @@ struct RemoteStatus {
     std::uint64_t accept_failures = 0;
     std::size_t waiting = 0;
     std::size_t parked = 0;
+    std::size_t http_streams = 0;           // that wait for a request
+    std::size_t http_visitors = 0;          // who have none under way
     std::size_t visitor_capacity = 0;       // for so many there are descriptors
     std::vector<std::size_t> relay_loads{}; // pairs of each worker
     RemoteCounts counts{};

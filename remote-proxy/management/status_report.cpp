@@ -58,6 +58,8 @@ RemoteStatus status_of(const StatusSources& of)
         its.drained = registered->drained;
         its.is_open = of.services.is_open(*service);
         its.absence = registered->absence;
+        if (service->options.is_http())
+            its.requests = service->requests;
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);
@@ -93,6 +95,8 @@ RemoteStatus status_of(const StatusSources& of)
     status.waiting = of.visitors.room().size();
     status.visitor_capacity = of.capacity.visitors();
     status.parked = of.log_ins.parked();
+    status.http_streams = of.visitors.streams().size();
+    status.http_visitors = of.reception.http_visitors();
     status.relay_loads = of.relay.loads();
     status.counts = counts;
     status.counts.log_ins = of.log_ins.count();

@@ -59,7 +59,8 @@ std::size_t Capacity::visitors() const
     const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
     const std::size_t looked_at =
         options_.fronts.https.empty() ? 0 : looks() + most_of_handshake_threads;
-    const std::size_t at_http = options_.fronts.http.empty() ? 0 : http_visitors();
+    const bool has_http = has_http_ || !options_.fronts.http.empty() || !options_.fronts.https.empty();
+    const std::size_t at_http = has_http ? http_visitors() + http_streams() : 0;
     const std::size_t taken =
         handshakes() + parked + more_links + more_services + looked_at + at_http;
     const std::size_t left = usable() - std::min(usable(), taken);

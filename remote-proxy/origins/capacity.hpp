@@ -23,6 +23,9 @@ public:
         listeners_ = listeners;
     }
 
+    // Some of them, or their visitors, speak HTTP.
+    void expect_http() { has_http_ = true; }
+
     // Descriptors that are left for connections and listeners.
     std::size_t usable() const;
 
@@ -33,7 +36,7 @@ public:
     // service they want, with the others hands are being shaken.
     std::size_t looks() const;
 
-    // Of visitors of --http-addr.
+    // Of visitors who speak HTTP and have no request under way.
     std::size_t http_visitors() const;
 
     // Of streams that wait for the next request.
@@ -54,6 +57,7 @@ private:
     const OriginLinks& links_;
     std::size_t services_ = 0;
     std::size_t listeners_ = 0;
+    bool has_http_ = false;
 };
 
 } // namespace tunnel

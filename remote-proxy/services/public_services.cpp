@@ -146,6 +146,8 @@ void PublicServices::publish(const RegisteredServicePointer& service, const Fron
     all_[added->number] = added;
     fronts_.add(added, front);
     capacity_.set_services(all_.size(), fronts_.listeners());
+    if (added->options.is_http())
+        capacity_.expect_http();
     if (events_.is_heard())
         events_.publish("service_opened", to_line(Json{{"service", added->visited->name}}));
 }
@@ -283,8 +285,13 @@ void PublicServices::perform_effects()
 
 void PublicServices::perform_all()
 {
-    while (const auto effect = registry_.next_effect())
+    bool any = false;
+    while (const auto effect = registry_.next_effect()) {
         std::visit([this](const auto& each) { perform(each); }, *effect);
+        any = true;
+    }
+    if (any) // what holds for requests may be something else now
+        fronts_.touch();
 }
 
 void PublicServices::consider_offers()

@@ -92,7 +92,8 @@ Visitors::Visitors(Uses uses)
 void Visitors::begin(PublicService& service, Visitor visitor)
 {
     OriginLink* const link = service.choose(visitor, visitor.arrived);
-    if (link != nullptr && visitor.exchange && !visitor.exchange->visit().is_retry) {
+    const HttpVisit* const visit = visitor.exchange ? &visitor.exchange->visit() : nullptr;
+    if (link != nullptr && visit != nullptr && visit->shares_streams && !visit->is_retry) {
         if (auto stream = streams_.take(service.number, link->number))
             return go_on_with(service, *link, std::move(visitor), std::move(*stream));
     }

@@ -94,6 +94,8 @@ public:
     // Streams for their requests, if they speak HTTP.
     StreamPool& streams() { return streams_; }
 
+    const StreamPool& streams() const { return streams_; }
+
     // Resets the waiting visitors that `which` selects, for the management interface.
     void end_waiting(const std::function<bool(const Visitor&)>& which);
 
