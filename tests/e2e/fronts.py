@@ -55,7 +55,16 @@ def web(word, *names):
 
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: somebody\r\n\r\n"
-LAST_REQUEST = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+
+def request_for(name, *, last=False):
+    return f"GET / HTTP/1.1\r\nHost: {name or 'somebody'}\r\n{'Connection: close' if last else 'X: x'}\r\n\r\n".encode()
+
+
+def request_of(visitor):
+    """To the name that its handshake was for."""
+    return request_for(getattr(visitor, "server_hostname", None))
+
 
 
 def read_answer(connection):
@@ -93,7 +102,7 @@ def secured(address, name, context=None, timeout=DEADLINE):
 def word_of(address, name, context=None, timeout=DEADLINE):
     """Who answers to this name."""
     with secured(address, name, context, timeout) as visitor:
-        visitor.sendall(REQUEST)
+        visitor.sendall(request_of(visitor))
         return read_answer(visitor)
 
 
@@ -106,7 +115,7 @@ def curl_word_of(address, name, *words):
 def s_client(address, name, *words, check=True):
     """All that openssl's client says, with what the server has answered; it waits for the end of the stream."""
     done = run([need("openssl"), "s_client", "-connect", show_address(address), "-CAfile", authority().ca,
-                "-servername", name, "-ign_eof", *words], input=LAST_REQUEST.decode(), check=check)
+                "-servername", name, "-ign_eof", *words], input=request_for(name, last=True).decode(), check=check)
     return done.stdout + done.stderr
 
 

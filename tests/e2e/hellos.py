@@ -5,7 +5,7 @@ import contextlib
 import os
 import ssl
 
-from fronts import REQUEST, read_answer
+from fronts import read_answer, request_for
 
 TLS_1_2, TLS_1_1 = 0x0303, 0x0302
 LARGEST_RECORD = 1 << 14
@@ -47,7 +47,7 @@ def in_records(message, count=1):
     return b"".join(b"\x16\3\1" + _with_size(piece) for piece in pieces)
 
 
-def shake_hands(raw, name, context, say_first, *, ask=REQUEST, read=read_answer):
+def shake_hands(raw, name, context, say_first, *, ask=None, read=read_answer):
     """`say_first(hello)` sends what the library says first. Gives the answer to a request, and the protocol by
     ALPN."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -73,7 +73,7 @@ def shake_hands(raw, name, context, say_first, *, ask=REQUEST, read=read_answer)
             break
         except ssl.SSLWantReadError:
             _take(raw, incoming)
-    talk.write(ask)
+    talk.write(ask or request_for(name))
     raw.sendall(outgoing.read())
     return read(Secured), talk.selected_alpn_protocol()
 

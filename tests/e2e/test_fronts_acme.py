@@ -11,7 +11,7 @@ import unittest
 
 from certificates import Authority
 from faults import receive
-from fronts import AtFronts, read_answer, secured, web, REQUEST
+from fronts import AtFronts, read_answer, secured, web, request_of
 from origins import SocketOrigin
 from support import HOST, Program, free_port, need, run, show_address
 
@@ -84,7 +84,7 @@ class Acme(AtFronts):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with secured(front, NAME, context) as visitor:
-            visitor.sendall(REQUEST)
+            visitor.sendall(request_of(visitor))
             assert read_answer(visitor) == "app"
             return visitor.getpeercert(binary_form=True)
 

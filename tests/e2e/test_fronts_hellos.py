@@ -8,7 +8,7 @@ import unittest
 from faults import how_it_ends, visit
 from fronts import (
     DECODE_ERROR, PROTOCOL_VERSION, RECORD_OVERFLOW, UNRECOGNIZED_NAME, AtFronts, alert_of, alert_to, all_of, authority,
-    read_answer, secured, web, word_of, REQUEST)
+    read_answer, secured, web, word_of, request_of)
 from hellos import LARGEST_RECORD, TLS_1_1, client_hello, in_records, shake_hands
 from support import HOST, need, run, show_address
 
@@ -33,7 +33,7 @@ class AtOneAddress(AtFronts):
 
     def nobody_is_hurt(self):
         for visitor in self.standing:
-            visitor.sendall(REQUEST)
+            visitor.sendall(request_of(visitor))
         self.assertEqual([read_answer(visitor) for visitor in self.standing], ["one", "op"])
         self.assertEqual([word_of(self.front_address, name) for name in (ENDED, OPAQUE)], ["one", "op"])
 
@@ -196,7 +196,7 @@ class GoodHellos(AtOneAddress):
             context = authority().trusting(minimum_version=version, maximum_version=version)
             with secured(self.front_address, ENDED, context) as visitor:
                 self.assertEqual(visitor.version(), version.name.replace("v1_", "v1."))
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "one")
 
 

@@ -6,7 +6,7 @@ import socket
 import struct
 import unittest
 
-from fronts import REQUEST, AtFronts, alert_of, authority, read_answer, secured, web, word_of
+from fronts import request_of, AtFronts, alert_of, authority, read_answer, secured, web, word_of
 from hellos import shake_hands
 from origins import SocketOrigin
 from support import DEADLINE, HOST, Tunnel, binary, poll, run, show_address
@@ -20,7 +20,7 @@ def word_from(source, address, name):
     raw = socket.create_connection(address, DEADLINE, (source, 0))
     try:
         with authority().trusting().wrap_socket(raw, server_hostname=name) as visitor:
-            visitor.sendall(REQUEST)
+            visitor.sendall(request_of(visitor))
             return read_answer(visitor)
     finally:
         raw.close()
@@ -53,7 +53,7 @@ class Limits(AtFronts):
         with contextlib.ExitStack() as stack:
             visitors = [stack.enter_context(secured(front, APP)) for _ in range(2)]
             for visitor in visitors:
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "app")
             self.assertTrue(self.is_refused(front, APP))
             self.assertEqual(word_of(front, OPAQUE), "db")
@@ -77,7 +77,7 @@ class Limits(AtFronts):
         front = self.open_both(flags=["--max-connections", "2"])
         with secured(front, APP) as first, secured(front, OPAQUE) as second:
             for visitor in (first, second):
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 read_answer(visitor)
         poll(lambda: not self.is_refused(front, APP), "there is room again")
 
@@ -89,7 +89,7 @@ class Limits(AtFronts):
                 run([word.format("drain") for word in command])
                 self.assertTrue(self.is_refused(front, APP))
                 self.assertEqual(word_of(front, OPAQUE), "db")
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "app")
                 self.assertTrue(self.refused("service_closed")["reason"])
                 run([word.format("resume") for word in command])

@@ -4,7 +4,7 @@ import signal
 import unittest
 
 from fronts import (
-    REQUEST, AtFronts, Crowd, authority, curl_word_of, read_answer, s_client, said_last, secured, web, word_of)
+    request_of, AtFronts, Crowd, authority, curl_word_of, read_answer, s_client, said_last, secured, web, word_of)
 from support import Tunnel, show_address
 
 APP, OPAQUE = "app.example.com", "db.example.com"
@@ -60,7 +60,7 @@ class Moves(AtFronts):
                                  "--service", f"app={show_address(first.address)}")
             present.wait_line("^ready ", stream="stdout")
             with secured(front, APP) as visitor:
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "A")
                 following = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file",
                                        self.files["B"], "--service", f"app={show_address(second.address)}")
@@ -68,7 +68,7 @@ class Moves(AtFronts):
                 present.send_signal(signal.SIGTERM)
                 Tunnel.wait_log(self.remote_program, lambda line: line["message"] == "origin proxy left")
                 self.assertEqual(word_of(front, APP), "B")
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "A")
             present.wait_exit(code=0)
 

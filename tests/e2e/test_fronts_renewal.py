@@ -5,7 +5,7 @@ import signal
 import unittest
 
 from fronts import (
-    REQUEST, UNRECOGNIZED_NAME, AtFronts, Crowd, alert_of, authority, read_answer, s_client, secured, web, word_of)
+    request_of, UNRECOGNIZED_NAME, AtFronts, Crowd, alert_of, authority, read_answer, s_client, secured, web, word_of)
 from support import Tunnel, poll
 
 ONE, TWO = "one.example.com", "two.example.com"
@@ -31,7 +31,7 @@ class Renewal(AtFronts):
     def serial(front, name=ONE):
         """Of the certificate that a fresh visitor, who is served, is shown."""
         with secured(front, name) as visitor:
-            visitor.sendall(REQUEST)
+            visitor.sendall(request_of(visitor))
             word = read_answer(visitor)
             if name != f"{word}.example.com":
                 raise AssertionError(f"{name} is served by {word}")
@@ -46,7 +46,7 @@ class Renewal(AtFronts):
                 renew()
                 tell()
                 crowd.wait_more(10, lambda serial, before=before: serial != before)
-                standing.sendall(REQUEST)
+                standing.sendall(request_of(standing))
                 self.assertEqual(read_answer(standing), "one")
         self.assertEqual(crowd.failed, [])
         self.assertEqual(len(set(crowd.served)), times + 1)
@@ -123,7 +123,7 @@ class Broken(Renewal):
             self.reload()
             self.assertEqual(alert_of(front, TWO), UNRECOGNIZED_NAME)
             self.assertEqual(word_of(front, ONE), "one")
-            standing.sendall(REQUEST)
+            standing.sendall(request_of(standing))
             self.assertEqual(read_answer(standing), "two")
         authority().put(self.certificates, TWO)
         self.reload()

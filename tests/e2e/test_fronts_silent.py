@@ -8,7 +8,7 @@ import time
 import unittest
 
 from faults import SLOW, descriptors, how_it_ends, visit
-from fronts import AtFronts, authority, secured, read_answer, web, word_of, REQUEST
+from fronts import AtFronts, authority, secured, read_answer, web, word_of, request_of
 from hellos import client_hello, in_records
 from support import HOST, Tunnel, need, poll, run, show_address
 
@@ -117,7 +117,7 @@ class Silent(AtSilentFronts):
                 visit(self.front_address) as silent:
             self.assertEqual(how_it_ends(silent), "reset")  # as long as that takes
             for visitor, word in ((ended, "one"), (opaque, "op")):
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), word)
 
 

@@ -2,7 +2,7 @@
 
 import unittest
 
-from fronts import REQUEST, AtFronts, Crowd, read_answer, secured, web, word_of
+from fronts import request_of, AtFronts, Crowd, read_answer, secured, web, word_of
 from managing import Api, tunnel
 from support import HOST, free_port, poll
 
@@ -76,7 +76,7 @@ class Globs(AtFronts):
                         self.word("one.example.com")
                     self.api.put([two, one])
                     self.assertEqual(self.word("one.example.com"), "first")
-                left.sendall(REQUEST)
+                left.sendall(request_of(left))
                 self.assertEqual(read_answer(left), "first")
             self.assertEqual(crowd.failed, [])
 
@@ -125,7 +125,7 @@ class Globs(AtFronts):
                 self.api.post(path + "/drain")
                 with self.assertRaises(OSError):
                     self.word("one.example.com")
-                visitor.sendall(REQUEST)
+                visitor.sendall(request_of(visitor))
                 self.assertEqual(read_answer(visitor), "first")
                 crowd.wait_more(5)
                 self.api.post(path + "/resume")
