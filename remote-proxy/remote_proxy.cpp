@@ -158,6 +158,7 @@ void RemoteProxy::stop_gently()
     state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
     services_.close_addresses();
+    reception_.leave();
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     tasks_.spawn("stopping", drain());
 }

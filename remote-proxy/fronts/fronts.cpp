@@ -180,6 +180,7 @@ bool Fronts::is_open(const PublicService& service) const
 
 void Fronts::close_all()
 {
+    version_->store(routes_closed, std::memory_order_release);
     for (const FrontPointer& each : all_) {
         each->listener.close();
         each->changed.notify();

@@ -76,7 +76,11 @@ public:
     // Changes whenever a name, or a service, can be reached in another way.
     std::shared_ptr<const RoutesVersion> version() const { return version_; }
 
-    void touch() { version_->fetch_add(1, std::memory_order_release); }
+    void touch()
+    {
+        if (*version_ != routes_closed)
+            version_->fetch_add(1, std::memory_order_release);
+    }
 
     // Descriptors that are taken.
     std::size_t listeners() const { return all_.size(); }

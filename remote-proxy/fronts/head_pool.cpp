@@ -1,5 +1,6 @@
 #include "remote-proxy/fronts/head_pool.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -146,6 +147,13 @@ HttpClient HeadPool::remove(Place place)
     HttpClient client = std::move(place->client);
     (place->is_ready ? ready_ : waiting_).erase(place);
     return client;
+}
+
+std::optional<HttpClient> HeadPool::take_idle()
+{
+    const auto found = std::ranges::find_if(
+        waiting_, [](const Waiting& each) { return each.bytes.empty() && !each.is_ready; });
+    return found == waiting_.end() ? std::nullopt : std::optional(remove(found));
 }
 
 void HeadPool::expire(Clock::time_point now)

@@ -49,6 +49,9 @@ public:
     // For its next request, of which a part may have been read ahead.
     void wait(HttpClient client);
 
+    // One who has not begun with a request. nullopt: there is none.
+    std::optional<HttpClient> take_idle();
+
     std::size_t size() const { return waiting_.size() + ready_.size(); }
 
     // Calls on_late for those whose time has come, some in each call.

@@ -68,8 +68,17 @@ HttpVisitors::HttpVisitors(Uses uses, Hooks hooks, std::uint16_t https_port,
 {
 }
 
+void HttpVisitors::leave()
+{
+    is_leaving_ = true;
+    while (auto client = heads_.take_idle())
+        close(std::move(*client));
+}
+
 void HttpVisitors::take(HttpClient client)
 {
+    if (is_leaving_ && !client.channel.has_pending())
+        return close(std::move(client));
     heads_.wait(std::move(client));
     if (const auto next = heads_.next_deadline())
         uses_.alarm.ring_by(*next);

@@ -102,6 +102,9 @@ public:
 
     std::optional<Clock::time_point> next_deadline() const { return heads_.next_deadline(); }
 
+    // Whoever has no request under way is closed, from now on.
+    void leave();
+
     // Resets those who wait.
     void stop() { heads_.clear(); }
 
@@ -119,6 +122,7 @@ private:
     const std::uint16_t https_port_;
     const HttpLimits limits_;
     std::shared_ptr<const ErrorPages> pages_;
+    bool is_leaving_ = false;
     HeadPool heads_;
     HttpAnswers answers_;
     HttpCounts counts_;

@@ -96,6 +96,9 @@ public:
 
     std::optional<Clock::time_point> next_deadline() const;
 
+    // The program stops: visitors who speak HTTP bring no more requests.
+    void leave() { http_.leave(); }
+
     // Resets all who have not found their service.
     void stop();
 

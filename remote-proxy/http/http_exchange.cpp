@@ -247,8 +247,13 @@ Filter::Then HttpExchange::begin_response(std::string_view bytes, std::string& o
         answer({502, Code::bad_response, "the server changes to a protocol nobody has asked for"});
         return Then::more;
     }
+    if (is_http_1_0_ && head.body.is == BodySize::Is::chunked) {
+        answer({502, Code::bad_response, "the server answers HTTP/1.0 in chunks"});
+        return Then::more;
+    }
     const std::size_t before = out.size();
-    const bool ends_visit = head.body.is == BodySize::Is::until_end || forth_ended_;
+    const bool ends_visit = head.body.is == BodySize::Is::until_end || forth_ended_ ||
+                            visit_.routes->load(std::memory_order_acquire) == routes_closed;
     visitor_goes_on_ = visitor_goes_on_ && !ends_visit;
     append_response(out, head, visitor_goes_on_, is_http_1_0_);
     if (head.is_interim)

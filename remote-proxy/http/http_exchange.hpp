@@ -28,6 +28,9 @@ inline constexpr std::string_view acme_challenges = "/.well-known/acme-challenge
 // Counts the changes of routes: what was found before one has to be looked up again.
 using RoutesVersion = std::atomic<std::uint64_t>;
 
+// The version from when on the remote proxy is leaving: an answer that begins is its visitor's last.
+inline constexpr std::uint64_t routes_closed = UINT64_MAX;
+
 // What the requests of an exchange have in common.
 struct HttpVisit {
     std::string host{}; // by which the service was found, see host_key(); requests for others are
