@@ -70,6 +70,7 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     answered_bytes_ = 0;
     request_body_ = BodyScanner(head.body);
     request_ = request_body_.state() == BodyScanner::State::whole ? Part::whole : Part::body;
+    holds_body_back_ = head.expects_continue;
     is_safe_ = head.is_safe && request_ == Part::whole;
     response_ = Part::head;
     remember(head, bytes);
@@ -99,6 +100,7 @@ Filter::Step HttpExchange::forth(std::string_view bytes, std::string& out)
     if (is_done_ || request_ == Part::whole)
         return {};
     if (request_ == Part::body) {
+        holds_body_back_ = false;
         const std::size_t size = request_body_.put(bytes);
         out.append(bytes.substr(0, size));
         end_of_request_body();
@@ -182,16 +184,13 @@ Filter::AtEnd HttpExchange::forth_ended()
 
 Filter::Step HttpExchange::back(std::string_view bytes, std::string& out)
 {
-    if (is_done_)
-        return {bytes.size()};
-    if (response_ == Part::head)
+    if (!is_done_ && response_ == Part::head)
         return take_response_head(bytes, out);
-    if (response_ == Part::whole) { // nobody has asked: it says so before it closes, perhaps
+    if (is_done_ || response_ == Part::whole) { // nobody has asked for these bytes
         stream_is_broken_ = true;
-        if (is_idle())
-            done(After::next);
-        else
-            stream_goes_on_ = false;
+        stream_goes_on_ = false;
+        if (!is_done_ && is_idle())
+            leave_stream();
         return {bytes.size()};
     }
     const std::size_t size = response_body_.put(bytes);
@@ -252,12 +251,18 @@ Filter::Then HttpExchange::begin_response(std::string_view bytes, std::string& o
         return Then::more;
     }
     const std::size_t before = out.size();
+    if (head.is_interim) {
+        holds_body_back_ = holds_body_back_ && head.status != 100;
+        append_response(out, head, visitor_goes_on_, is_http_1_0_);
+        return Then::more;
+    }
+    // Who does not get 100 need not send the body, and nobody knows whether it comes: what follows
+    // may be that or another request (RFC 9110 10.1.1).
     const bool ends_visit = head.body.is == BodySize::Is::until_end || forth_ended_ ||
+                            holds_body_back_ ||
                             visit_.routes->load(std::memory_order_acquire) == routes_closed;
     visitor_goes_on_ = visitor_goes_on_ && !ends_visit;
     append_response(out, head, visitor_goes_on_, is_http_1_0_);
-    if (head.is_interim)
-        return Then::more;
     answer_begun_ = true;
     replay_.clear();
     beginning_ = std::string();
@@ -282,8 +287,7 @@ Filter::AtEnd HttpExchange::back_ended()
     back_ended_ = true;
     stream_goes_on_ = false;
     if (is_idle()) {
-        outcome_.unread = std::exchange(partial_, {});
-        done(After::next);
+        leave_stream();
         return AtEnd::hand_back;
     }
     if (response_ == Part::body && response_body_.unseen() == UINT64_MAX) {
@@ -323,6 +327,13 @@ void HttpExchange::next_message()
 
 // ---- Ends
 
+// Between two requests: what has come of the next one is for another stream.
+void HttpExchange::leave_stream()
+{
+    outcome_.unread = std::exchange(partial_, {});
+    done(After::next);
+}
+
 void HttpExchange::done(After after)
 {
     outcome_.after = after;
@@ -334,6 +345,12 @@ void HttpExchange::answer(OwnAnswer answer)
     const bool is_of_request = answer.status != 502 && answer.status != 504;
     if (!is_of_request)
         stream_is_broken_ = true;
+    if (request_ == Part::head) { // nothing is known of it
+        outcome_.accept.clear();
+        outcome_.host_text.clear();
+        outcome_.is_head = false;
+        outcome_.is_http_1_0 = false;
+    }
     outcome_.can_go_on = !is_of_request && request_ == Part::whole && visitor_goes_on_;
     outcome_.answer = std::move(answer);
     done(After::answer);
@@ -353,8 +370,11 @@ bool HttpExchange::survives(End how)
         return true;
     stream_is_broken_ = true;
     if (is_idle()) {
-        outcome_.unread = std::exchange(partial_, {});
-        done(After::next);
+        leave_stream();
+        return true;
+    }
+    if (response_ == Part::whole) { // as an answer to half a request often ends
+        done(After::close);
         return true;
     }
     if (answer_begun_)
@@ -427,6 +447,7 @@ std::uint64_t HttpExchange::unseen_back() const
 
 void HttpExchange::passed_forth(std::uint64_t bytes)
 {
+    holds_body_back_ = holds_body_back_ && bytes == 0;
     request_body_.skip(bytes);
     end_of_request_body();
 }

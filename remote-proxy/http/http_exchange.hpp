@@ -141,6 +141,7 @@ private:
     void end_of_request_body();
     void end_of_response();
     void next_message();
+    void leave_stream();
     void done(After after);
     void answer(OwnAnswer answer);
     void remember(const RequestHead& head, std::string_view bytes);
@@ -168,6 +169,7 @@ private:
     bool is_safe_ : 1 = false;
     bool is_http_1_0_ : 1 = false;
     bool wants_upgrade_ : 1 = false;
+    bool holds_body_back_ : 1 = false; // the visitor, until it gets 100
     bool visitor_goes_on_ : 1 = false; // after this answer
     bool stream_goes_on_ : 1 = true;
     bool answer_begun_ : 1 = false; // a byte of it has been passed on
