@@ -113,8 +113,7 @@ private:
     void on_wrong(HttpClient client, const MessageProblem& problem);
     void on_late(HttpClient client, bool has_begun);
     void reply(HttpClient client, const Asked& asked, const HttpAnswer& answer);
-    void send(HttpClient client, const Asked& asked, const Response& response,
-              const Code* code);
+    void send(HttpClient client, const Asked& asked, const Response& response, const Code* code);
     awaitable<void> answer_challenge(HttpClient client, Asked asked, std::string token);
 
     const Uses uses_;

@@ -28,7 +28,8 @@ inline constexpr std::string_view acme_challenges = "/.well-known/acme-challenge
 // Counts the changes of routes: what was found before one has to be looked up again.
 using RoutesVersion = std::atomic<std::uint64_t>;
 
-// The version from when on the remote proxy is leaving: an answer that begins is its visitor's last.
+// The version from when on the remote proxy is leaving: an answer that begins is its visitor's
+// last.
 inline constexpr std::uint64_t routes_closed = UINT64_MAX;
 
 // What the requests of an exchange have in common.
@@ -39,10 +40,10 @@ struct HttpVisit {
     ForwardRules rules{};        // of this visitor
     bool asks_for_login = false; // requests must have the same login again
     std::string authorization{};
-    bool shares_streams = false; // with the requests of other visitors
-    bool is_retry = false;       // the first request was sent before, and was lost
+    bool shares_streams = false;    // with the requests of other visitors
+    bool is_retry = false;          // the first request was sent before, and was lost
     bool leaves_challenges = false; // of ACME: the remote proxy answers them
-    bool logs = false;           // a line for each request
+    bool logs = false;              // a line for each request
     std::string service{};
     std::string visitor{}; // "ip:port"
     std::shared_ptr<const RoutesVersion> routes{};

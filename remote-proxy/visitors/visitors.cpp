@@ -63,7 +63,6 @@ Visitors::Visitors(Uses uses)
       state_(uses.state),
       trust_(uses.trust),
       links_(uses.links),
-      capacity_(uses.capacity),
       tallies_(uses.tallies),
       alarm_(uses.alarm),
       records_(uses.events),
@@ -73,12 +72,7 @@ Visitors::Visitors(Uses uses)
               [this](Visitor visitor, Flow flow) {
                   on_relay_end(std::move(visitor), std::move(flow));
               }),
-      streams_(uses.watch,
-               [this](const Carrier& carrier, Channel channel) {
-                   OriginLink* const link = links_.find(carrier.link);
-                   if (link != nullptr && link->parking)
-                       link->parked.put(std::move(channel));
-               }),
+      streams_({uses.capacity, state_, links_, alarm_, uses.watch}),
       admission_(
           {options_, uses.capacity, tallies_, records_, room_, visitor_left_},
           {[this] { return served_.size(); },
@@ -92,11 +86,8 @@ Visitors::Visitors(Uses uses)
 void Visitors::begin(PublicService& service, Visitor visitor)
 {
     OriginLink* const link = service.choose(visitor, visitor.arrived);
-    const HttpVisit* const visit = visitor.exchange ? &visitor.exchange->visit() : nullptr;
-    if (link != nullptr && visit != nullptr && visit->shares_streams && !visit->is_retry) {
-        if (auto stream = streams_.take(service.number, link->number))
-            return go_on_with(service, *link, std::move(visitor), std::move(*stream));
-    }
+    if (auto stream = link != nullptr ? streams_.take(service, *link, visitor) : std::nullopt)
+        return go_on_with(service, *link, std::move(visitor), std::move(*stream));
     if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
         announce_at_once(service, *link, std::move(visitor), std::move(*connection));
     else
@@ -239,7 +230,7 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
 // The visitor may have another request, for another service perhaps.
 void Visitors::hand_back(Visitor visitor, Flow flow)
 {
-    keep_stream(visitor, flow);
+    streams_.keep(visitor, flow);
     if (const ServicePointer service = visitor.service()) {
         if (flow.second_to_first > 0)
             note_success(*service, visitor);
@@ -253,29 +244,6 @@ void Visitors::hand_back(Visitor visitor, Flow flow)
         reset(flow.first);
     else
         visitor.exchange->give_back(std::move(flow.first));
-}
-
-void Visitors::keep_stream(const Visitor& visitor, Flow& flow)
-{
-    OriginLink* const link = links_.find(visitor.announced_on());
-    if (!flow.second.is_open() || link == nullptr || state_.stopped)
-        return;
-    if (flow.second_has_ended) {
-        if (link->parking)
-            link->parked.put(std::move(flow.second));
-        return;
-    }
-    const ServicePointer service = visitor.service();
-    const bool goes_on = visitor.exchange->stream() == HttpExchange::Stream::more && service &&
-                         !service->retired && service->server(link) != nullptr && !link->drained;
-    HttpStream stream{std::move(flow.second), flow.sends_raw, flow.receives_raw,
-                      visitor.attempt->carrier()};
-    if (goes_on)
-        streams_.put(service->number, std::move(stream), capacity_.http_streams());
-    else
-        streams_.end(std::move(stream), flow.sent_end, capacity_.http_streams());
-    if (const auto next = streams_.next_deadline())
-        alarm_.ring_by(*next);
 }
 
 void Visitors::note_success(PublicService& service, const Visitor& visitor)
@@ -410,7 +378,7 @@ void Visitors::on_refuse(const OriginLink& link, const Refuse& refuse)
 
 void Visitors::revoke(const OriginLink& link)
 {
-    streams_.close_those_of(
+    streams_.pool().close_those_of(
         [&link](const Carrier& carrier) { return carrier.link == link.number; });
     room_.revoke_tickets(link.number);
 }
@@ -419,7 +387,7 @@ void Visitors::revoke(const OriginLink& link)
 
 void Visitors::end_waiting_for_closed(const PublicService& service, std::string_view why)
 {
-    streams_.end_all_of(service.number);
+    streams_.pool().end_all_of(service.number);
     while (auto visitor = room_.dismiss_unannounced(service.number)) {
         ++counts_.service_closed;
         turn_away(std::move(*visitor), {Code::service_closed, std::string(why)});
@@ -465,7 +433,7 @@ bool Visitors::end(std::uint64_t id)
 
 void Visitors::expire(Clock::time_point now)
 {
-    streams_.expire(now);
+    streams_.pool().expire(now);
     for (int i = 0; i < ended_per_turn; ++i) {
         auto visitor = room_.expire(now - options_.pairing_timeout);
         if (!visitor)
@@ -477,7 +445,7 @@ void Visitors::expire(Clock::time_point now)
 
 std::optional<Clock::time_point> Visitors::next_deadline() const
 {
-    auto next = streams_.next_deadline();
+    auto next = streams_.pool().next_deadline();
     if (const auto oldest = room_.oldest_arrival()) {
         const auto late = *oldest + options_.pairing_timeout;
         next = std::min(next.value_or(late), late);

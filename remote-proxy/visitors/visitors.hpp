@@ -24,10 +24,10 @@
 #include "remote-proxy/trust/trusted_origins.hpp"
 #include "remote-proxy/visitors/admission.hpp"
 #include "remote-proxy/visitors/counts.hpp"
+#include "remote-proxy/visitors/http_streams.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/served_visitors.hpp"
 #include "remote-proxy/visitors/service.hpp"
-#include "remote-proxy/visitors/stream_pool.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
 #include "remote-proxy/visitors/visitor_records.hpp"
 #include "remote-proxy/visitors/visitor_status.hpp"
@@ -92,9 +92,9 @@ public:
     ServedVisitors& served() { return served_; }
 
     // Streams for their requests, if they speak HTTP.
-    StreamPool& streams() { return streams_; }
+    StreamPool& streams() { return streams_.pool(); }
 
-    const StreamPool& streams() const { return streams_; }
+    const StreamPool& streams() const { return streams_.pool(); }
 
     // Resets the waiting visitors that `which` selects, for the management interface.
     void end_waiting(const std::function<bool(const Visitor&)>& which);
@@ -149,7 +149,6 @@ private:
                           Channel connection);
     void go_on_with(PublicService& service, OriginLink& link, Visitor visitor, HttpStream stream);
     void hand_back(Visitor visitor, Flow flow);
-    void keep_stream(const Visitor& visitor, Flow& flow);
     void relay(Visitor visitor, Channel data, std::optional<FramedStream> framed);
     void on_relay_end(Visitor visitor, Flow flow);
     static void note_success(PublicService& service, const Visitor& visitor);
@@ -163,7 +162,6 @@ private:
     const RunState& state_;
     const TrustedOrigins& trust_;
     const OriginLinks& links_;
-    const Capacity& capacity_;
     Tallies& tallies_;
     Alarm& alarm_;
     VisitorRecords records_;
@@ -171,7 +169,7 @@ private:
     RemoteCounts counts_;
     Signal visitor_left_;
     ServedVisitors served_;
-    StreamPool streams_;
+    HttpStreams streams_;
     Admission admission_;
 };
 
