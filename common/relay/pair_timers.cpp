@@ -81,7 +81,8 @@ std::optional<End> PairTimers::examine(Pair& pair, Time now)
     if (drains || pair.is_throttled())
         pair.last_byte = now;
     set(pair, now);
-    if (timers_.due(pair) > now)
+    // It was perhaps only due for a filter, which has gone.
+    if (!timers_.contains(pair) || timers_.due(pair) > now)
         return std::nullopt;
     return pair.half_closed() ? End::half_close_timeout : End::idle_timeout;
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "common/relay/pair_timers.hpp"
+#include "tests/support/line_filter.hpp"
 
 using namespace std::chrono_literals;
 using namespace tunnel;
@@ -87,5 +88,42 @@ TEST_CASE("a pair that is forgotten never comes due")
     timed.timers.await_turn(*timed.pair, start + 5s);
     timed.timers.forget(*timed.pair);
     timed.timers.forget(*timed.pair);
+    CHECK(timed.timers.next() == PairTimers::Time::max());
+}
+
+TEST_CASE("a filter hears of silence once in a second, and may hand the pair back then")
+{
+    Timed timed;
+
+    struct Impatient final : test::LineFilter {
+        Impatient() : LineFilter({}, std::make_shared<Seen>()) {}
+
+        bool is_done() const override { return is_over; }
+
+        void on_silence(std::chrono::milliseconds silence) override { is_over = silence >= 2s; }
+
+        bool is_over = false;
+    };
+
+    timed.pair->filter = std::make_unique<Impatient>();
+    timed.timers.set(*timed.pair, start);
+    CHECK(timed.timers.next() == start + 1s);
+    CHECK(timed.timers.examine(*timed.pair, start + 1s) == std::nullopt);
+    CHECK(timed.timers.next() == start + 2s);
+    timed.pair->last_byte = start + 500ms;
+    CHECK(timed.timers.examine(*timed.pair, start + 2s) == std::nullopt);
+    CHECK(timed.timers.examine(*timed.pair, start + 3s) == End::handed_back);
+}
+
+TEST_CASE("a pair whose filter has gone has no limit of time if there is none")
+{
+    Timed timed;
+    timed.options = {};
+    timed.pair->filter = std::make_unique<test::LineFilter>(
+        test::LineFilter::Rules(), std::make_shared<test::LineFilter::Seen>());
+    timed.timers.set(*timed.pair, start);
+    REQUIRE(timed.timers.is_due(start + 1s));
+    timed.pair->filter.reset();
+    CHECK(timed.timers.examine(*timed.pair, start + 1s) == std::nullopt);
     CHECK(timed.timers.next() == PairTimers::Time::max());
 }
