@@ -46,7 +46,8 @@ public:
     virtual bool may_be_early() const = 0;
 
     // Takes some of the bytes, and appends to `out` what is to be sent, not much more than it
-    // takes.
+    // takes. Back it takes all that it is shown, even if that is in several steps: there may have
+    // been frames around them, so they cannot be put back.
     virtual Step forth(std::string_view bytes, std::string& out) = 0;
     virtual Step back(std::string_view bytes, std::string& out) = 0;
 
@@ -68,7 +69,7 @@ public:
     virtual bool is_done() const = 0;
 
     // It is handed back instead of ending like this: the first channel has not heard anything yet
-    // that would be cut.
+    // that would be cut. The second one is not kept then.
     virtual bool survives(End how) = 0;
 
     // The pair was silent for so long. May be done afterwards. Called about once in a second.

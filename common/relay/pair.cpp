@@ -53,7 +53,8 @@ void Pair::begin()
     if (!filter || has_begun || (forth.awaits_start() && !filter->may_be_early()))
         return;
     has_begun = true;
-    forth.begin_with(filter->beginning());
+    if (const std::string_view bytes = filter->beginning(); !bytes.empty())
+        forth.begin_with(bytes);
 }
 
 End Pair::end_with_filter(End how) const
