@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "remote-proxy/http/http_exchange.hpp"
+#include "tests/unit/http/heads.hpp"
 
 namespace tunnel::test {
 
@@ -171,5 +172,31 @@ private:
         return from_visitor.size() < before;
     }
 };
+
+inline const ForwardRules rules = visit_to("a.example").rules;
+inline const std::string get = get_with("");
+inline const std::string get_forwarded = forwarded(get, rules);
+inline const std::string ok = ok_with("Content-Length: 2\r\n") + "ok";
+inline const std::string post_head =
+    "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\n";
+inline const std::string chunked_head =
+    "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+// As the visitor gets them.
+inline std::string forwarded_answers(std::string_view answers, bool to_head = false,
+                                     bool keep_alive = true)
+{
+    std::string out;
+    for (;;) {
+        const HeadSearch head = find_response_head(answers, 0);
+        REQUIRE(head.is == HeadSearch::Is::whole);
+        const auto parsed = parse_response_head(answers.substr(0, head.size), to_head);
+        const auto& its = std::get<ResponseHead>(parsed);
+        append_response(out, its, keep_alive, false);
+        answers.remove_prefix(head.size);
+        if (!its.is_interim)
+            return out.append(answers);
+    }
+}
 
 } // namespace tunnel::test
