@@ -130,7 +130,7 @@ class Reader:
         if message is None:
             return None
         raw = b""
-        if "chunked" in (message.get("transfer-encoding") or ""):
+        if "chunked" in (message.get("transfer-encoding") or "").lower():
             parts = []
             raw = self._chunks(message, parts.append)
             message.body = b"".join(parts)
@@ -149,7 +149,7 @@ class Reader:
                 break
         if to_head or message.status < 200 or message.status in (204, 304):
             return message
-        if "chunked" in (message.get("transfer-encoding") or ""):
+        if "chunked" in (message.get("transfer-encoding") or "").lower():
             parts = []
             self._chunks(message, parts.append)
             message.body = b"".join(parts)
