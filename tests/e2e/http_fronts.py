@@ -263,12 +263,12 @@ class _Connection:
 class AtHttp(AtFronts):
     """A remote proxy with --http-addr, --https-addr and a domain, and origin proxies with secrets of their own."""
 
-    def open(self, *flags, origins=("A",), config=None):
+    def open(self, *flags, origins=("A",), config=None, http=f"{HOST}:0"):
         """Starts the remote proxy. `http` and `https` are its addresses; a text of `config` is put behind the tables of
         origin proxies in its file."""
         self.with_secrets(*origins)
         self.config = self.write("remote.toml", self.tables + (config or ""))
-        self.https = self.front("--http-addr", f"{HOST}:0", "--config", self.config, *flags)
+        self.https = self.front("--http-addr", http, "--config", self.config, *flags)
         self.http = self.addresses_there["http"]
 
     def serve(self, answer="here", outside="http://app", name="app", *, origin="A", flags=()):

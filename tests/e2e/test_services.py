@@ -59,7 +59,7 @@ class ByHand(unittest.TestCase):
 
     def secrets(self, *names):
         """--secrets-file with these names, and the file with the secret of each."""
-        place = folder(self.id().rpartition(".")[2])
+        place = folder("-".join(self.id().split(".")[-2:]))
         files, tables = {}, []
         for name in names:
             files[name] = os.path.join(place, name)
