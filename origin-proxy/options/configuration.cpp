@@ -31,7 +31,12 @@ void read_service(const Setting& setting, OriginOptions& options, std::vector<Li
     try {
         outside = table.outside.combined();
     } catch (const std::invalid_argument& error) {
-        problems.add(setting.place, fmt::format("{} {}", called, error.what()));
+        const bool has_kind_alone = !table.outside.outside && table.outside.hosts.empty();
+        problems.add(setting.place,
+                     fmt::format("{} {}{}", called, error.what(),
+                                 has_kind_alone ? "; or leave kind out, if the options of the "
+                                                  "remote proxy say where it is"
+                                                : ""));
     }
     if (const std::string wrong = mismatch(*table.servers, outside.addresses, outside.names);
         !wrong.empty()) {
@@ -45,13 +50,13 @@ void read_service(const Setting& setting, OriginOptions& options, std::vector<Li
     }
     table.service.names = std::move(outside.names);
     table.service.speaks_http = outside.is_http;
-    if (!table.service.is_http()) {
+    add_services(table.service, *table.servers, outside.addresses, options.services);
+    if (!options.services.back().may_be_http()) {
         for (const char* const key : {host_header_key, basic_auth_file_key, reuse_key}) {
             if (const Setting* const given = setting.find(key))
                 problems.add(given->place, only_for_http(key, called));
         }
     }
-    add_services(table.service, *table.servers, outside.addresses, options.services);
 }
 
 } // namespace

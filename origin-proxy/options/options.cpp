@@ -58,12 +58,13 @@ std::string wrong_services(const CommandLine& line, const OriginOptions& options
 }
 
 // Of the flags for all services that are for visitors who speak HTTP. A login in front is missed by
-// nobody before it is too late, so that it must hold for all.
+// nobody before it is too late, so that it must hold for all. The service `default` has no offer
+// that could say so.
 std::string wrong_http(const CommandLine& line, const OriginOptions& options)
 {
     const auto& all = options.services;
-    const auto other = std::ranges::find_if_not(all, &OriginService::is_http);
-    const bool has_none = std::ranges::none_of(all, &OriginService::is_http);
+    const auto other = std::ranges::find_if_not(all, &OriginService::may_be_http);
+    const bool has_none = std::ranges::none_of(all, &OriginService::may_be_http);
     for (const char* const key : {host_header_key, basic_auth_file_key}) {
         const bool is_for_all = std::string_view(key) == basic_auth_file_key;
         if (!line.has(key) || (is_for_all ? !all.empty() && other == all.end() : !has_none))
@@ -80,13 +81,13 @@ std::string wrong_http(const CommandLine& line, const OriginOptions& options)
 }
 
 // Once everything is read: what holds for each service, and what is offered with those whose
-// visitors speak HTTP, but for logins.
+// visitors may speak HTTP, but for logins.
 void settle_rules(const CommandLine& line, OriginOptions& options)
 {
     for (OriginService& each : options.services) {
         if (line.has("service")) // tables have rules of their own
             each.rules = options.rules;
-        if (!each.is_http())
+        if (!each.may_be_http())
             continue;
         each.http.host_header = each.rules.http.host_header;
         // A connection that begins with the address of one visitor is not for others.
@@ -145,7 +146,7 @@ void read_logins(OriginOptions& options)
     std::size_t size = 0;
     for (OriginService& each : options.services) {
         const std::string& path = each.rules.http.basic_auth_file;
-        if (path.empty() || !each.is_http())
+        if (path.empty() || !each.may_be_http())
             continue;
         auto found = files.find(path);
         if (found == files.end())

@@ -20,10 +20,13 @@ struct OriginService {
     ServingRules rules{};
     PublicNames names{};      // in the place of the outside address
     bool speaks_http = false; // visitors at the outside address do
-    HttpSettings http{};      // what is offered with it, out of the rules and the file they name
+    HttpSettings http{}; // what is offered if they may, out of the rules and the file they name
 
     // Its visitors speak HTTP with the remote proxy.
     bool is_http() const { return speaks_http || is_http_kind(names.kind); }
+
+    // They do, or the remote proxy may say so: it says where the service is.
+    bool may_be_http() const { return is_http() || (!outside_address && !names.given()); }
 
     friend bool operator==(const OriginService&, const OriginService&) = default;
 };

@@ -60,7 +60,8 @@ std::string_view objection_to_tunnel(const RegisteredService& tunnel,
 {
     if (tunnel.options.wants_header && !origin.sends_headers) // it was another program before
         return "its origin proxy is too old to send the header that is wanted";
-    if (!origin.offers.at(offer).http.logins.empty()) // of a tunnel's visitors nothing is read
+    const bool has_logins = !origin.offers.at(offer).http.logins.empty();
+    if (has_logins && !tunnel.options.is_http()) // nothing of its visitors is read
         return "its origin proxy wants visitors to log in, and those of a tunnel are not asked";
     return {};
 }

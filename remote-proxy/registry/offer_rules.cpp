@@ -38,6 +38,21 @@ bool contains(const PortRanges& ranges, std::uint16_t port)
                                [port](const PortRange& each) { return each.contains(port); });
 }
 
+// To what is offered with a service: visitors are not to come in without the login that its origin
+// proxy relies on.
+std::optional<Declined> objection_to_logins(const std::string& name, bool is_http,
+                                            const RegisteredOrigin::Offered& offer)
+{
+    if (is_http || offer.http.logins.empty())
+        return std::nullopt;
+    return Declined{name, DeclineReason::not_allowed,
+                    fmt::format("the visitors of service \"{}\" do not speak HTTP with this remote "
+                                "proxy, so that they cannot be asked for the login that its origin "
+                                "proxy wants: let them come to https://NAME, http://NAME or "
+                                "http://:PORT, or leave basic-auth-file out",
+                                name)};
+}
+
 // To serving a service that there is.
 std::optional<Declined> objection_to_serving(const RegisteredService& service,
                                              const std::string& credential,
@@ -49,6 +64,8 @@ std::optional<Declined> objection_to_serving(const RegisteredService& service,
     if (!service.allows(credential))
         return Declined{name, DeclineReason::not_allowed,
                         fmt::format("service \"{}\" is not for this origin proxy", name)};
+    if (auto objection = objection_to_logins(name, service.options.is_http(), offer))
+        return objection;
     if (wanted.empty() && !offer.names.given())
         return std::nullopt;
     const PublicNames& names = service.options.names;
@@ -188,12 +205,18 @@ OfferDecision decide_offer(const ServiceList& services, const RegisteredOrigins&
             return contested_service(*named, *holder, *origin.name);
         return named;
     }
+    const bool is_http = has_names ? is_http_kind(offer.names.kind) : offer.speaks_http;
+    const auto without_login = objection_to_logins(name, is_http, offer);
+    if (has_names && without_login)
+        return *without_login;
     if (has_names)
         return std::visit(
             [](auto each) { return OfferDecision(std::move(each)); },
             decide_names(services, origins, rules.names, origin, name, rules.trusts_anyone, now));
     if (auto objection = objection_to_opening(rules, origin.credential, name, wanted))
         return *objection;
+    if (without_login)
+        return *without_login;
     OpensService opens{parse_address(wanted).value(), services.opened_by(*origin.name, name)};
     const RegisteredServicePointer& own = opens.former;
     if (own) {

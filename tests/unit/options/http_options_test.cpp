@@ -143,6 +143,25 @@ TEST_CASE("what is said of HTTP goes into the offer of a service whose visitors 
         only(origin({"--service=a=:1@https://app", "--reuse=false"}).options).http.shares_streams);
 }
 
+TEST_CASE("it is offered, too, where the remote proxy says what the visitors speak")
+{
+    const TemporaryFile file(line_of("ann") + "\n");
+    auto result = origin({"--service=a=:1", "--service=b=:2@https://b", "--host-header=localhost",
+                          fmt::format("--basic-auth-file={}", file.path()).c_str()});
+    CHECK(result.err == "");
+    CHECK(result.code == std::nullopt);
+    read_logins(result.options);
+    for (const OriginService& each : result.options.services)
+        CHECK((each.http == HttpSettings{"localhost", true, {line_of("ann")}}));
+    const auto of_file = origin_with("[services.a]\norigin-server-addr = \":1\"\nreuse = false\n"
+                                     "host-header = \"localhost\"\n");
+    CHECK(of_file.problems == "");
+    CHECK((only(of_file.options).http == HttpSettings{"localhost", false}));
+    CHECK(origin_with("[services.a]\norigin-server-addr = \":1\"\nkind = \"http\"\n")
+              .complains_of(2, "has no hosts, expected hosts = [\"NAME\"]; or leave kind out, if "
+                               "the options of the remote proxy say where it is"));
+}
+
 TEST_CASE("connections that begin with the address of one visitor are not shared")
 {
     const auto service =

@@ -176,6 +176,60 @@ TEST_CASE("what the options say comes before what is offered")
     CHECK((service->http == HttpSettings{"localhost", true, ann}));
 }
 
+TEST_CASE("an origin proxy that leaves the place to the options says what holds there")
+{
+    House house;
+    const auto by_name = house.has("web", {https, {"app.d.example"}});
+    RemoteService options{"port", {"0.0.0.0", 7001}};
+    options.speaks_http = true;
+    const auto by_port = house.registry.add(std::move(options), House::at(7001));
+    house.offers_http(house.roof, "web", {"localhost", true, ann}, {});
+    CHECK(house.told(house.roof) == "opened https://app.d.example");
+    CHECK((by_name->http == HttpSettings{"localhost", true, ann}));
+    house.offers_http(house.roof, "port", {"localhost", true, bob}, {});
+    CHECK(house.told(house.roof) == "opened 0.0.0.0:7001");
+    CHECK((by_port->http == HttpSettings{"localhost", true, bob}));
+}
+
+TEST_CASE("a service is not opened without the login that its origin proxy wants")
+{
+    House house;
+    const auto by_port = house.has("port", 7001);
+    const auto by_name = house.has("opaque", {ServiceKind::tls, {"app.d.example"}});
+    for (const auto* const name : {"port", "opaque"}) {
+        CAPTURE(name);
+        house.offers_http(house.roof, name, {"localhost", true, {}}, {});
+        CHECK(contains(house.told(house.roof), "opened"));
+        CHECK(house.registry.services().find(name)->is_served_by(house.roof));
+        house.offers_http(house.roof, name, {"", true, ann}, {});
+        CHECK(house.reason(house.roof) == DeclineReason::not_allowed);
+        CHECK(contains(house.told(house.roof), "cannot be asked for the login"));
+        CHECK_FALSE(house.registry.services().find(name)->is_served_by(house.roof));
+    }
+    house.offers_http(house.roof, "own", {"", true, ann}, {ServiceKind::tls, {"own"}});
+    CHECK(contains(house.told(house.roof), "cannot be asked for the login"));
+    Offer at_port{"own", ":7002", ++house.number};
+    at_port.http.logins = ann;
+    house.answers.offer(house.roof, at_port, house.now);
+    house.settle();
+    CHECK(contains(house.told(house.roof), "cannot be asked for the login"));
+    CHECK(house.names() == Names{"opaque", "port"});
+}
+
+TEST_CASE("a login goes on being asked for, or nobody comes, when the options change the kind")
+{
+    House house;
+    const auto service = house.has("web", {https, {"app.d.example"}});
+    house.offers_http(house.roof, "web", {"", true, ann}, {});
+    CHECK(service->is_served_by(house.roof));
+    RemoteService changed = service->options;
+    changed.names.kind = ServiceKind::tls;
+    house.registry.change(service, changed, house.now);
+    house.reloads([](NameRules&) {});
+    CHECK_FALSE(service->is_served_by(house.roof));
+    CHECK(house.reason(house.roof) == DeclineReason::not_allowed);
+}
+
 TEST_CASE("of several that serve a service the first says who may come")
 {
     House house;
