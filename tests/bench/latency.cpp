@@ -156,7 +156,7 @@ nlohmann::json run_round_trips(const Load& load)
 nlohmann::json run_idle(const Load& load)
 {
     Errors errors;
-    const auto visitors = open_many(load.target, load.visitors, Protocol::raw, nullptr, errors);
+    const auto visitors = open_many(load.target, load.visitors, load.protocol, nullptr, errors);
     nlohmann::json result{{"held", visitors.size()}, {"errors", errors.json()}};
     std::printf("%s\n", result.dump().c_str());
     std::fflush(stdout);

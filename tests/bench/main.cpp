@@ -21,9 +21,9 @@ struct Flags {
 };
 
 const std::map<std::string, bench::Protocol> protocols{
-    {"raw", bench::Protocol::raw},
-    {"hello", bench::Protocol::hello},
-    {"https", bench::Protocol::https},
+    {"raw", bench::Protocol::raw},         {"hello", bench::Protocol::hello},
+    {"https", bench::Protocol::https},     {"http", bench::Protocol::http},
+    {"upgrade", bench::Protocol::upgrade},
 };
 
 using Case = std::function<nlohmann::json(const bench::Load&)>;
@@ -80,6 +80,8 @@ int main(int argc, char** argv)
     add_case(*run, flags, "connect", "New connections", bench::run_connect);
     add_case(*run, flags, "round-trips", "Messages to and fro", bench::run_round_trips);
     add_case(*run, flags, "bulk", "All that goes, one way", bench::run_bulk);
+    add_case(*run, flags, "bodies", "Long bodies of HTTP, one way", bench::run_bodies);
+    add_case(*run, flags, "events", "Server-sent events", bench::run_events);
     add_case(*run, flags, "idle", "Visitors that are held", bench::run_idle, true);
     add_case(*run, flags, "half-close", "Answers after the end", bench::run_half_close);
     add_case(*run, flags, "mixed", "Pieces of all sizes", bench::run_mixed);

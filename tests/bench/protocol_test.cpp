@@ -1,4 +1,7 @@
 #include <doctest/doctest.h>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "tests/bench/hello.hpp"
 #include "tests/bench/protocol.hpp"
@@ -43,4 +46,53 @@ TEST_CASE("a message comes back as it is")
     const Exchange exchange = next_exchange(Protocol::hello, 512);
     CHECK(exchange.request.size() == 512);
     CHECK(exchange.answer_end == exchange.request);
+}
+
+TEST_CASE(
+    "who reads requests gets the same ones without TLS, and an upgrade as the first of a visitor")
+{
+    CHECK(first_exchange(Protocol::http, true).request ==
+          first_exchange(Protocol::https, true).request);
+    const Exchange upgrade = first_exchange(Protocol::upgrade, true);
+    CHECK(answer_to(upgrade.request).is_raw);
+    CHECK(answer_to(upgrade.request).bytes.ends_with(upgrade.answer_end));
+}
+
+TEST_CASE("a proxy may write names of fields as it likes")
+{
+    CHECK(answer_to("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n").ends);
+    CHECK_FALSE(answer_to("GET / HTTP/1.1\r\nhost: a\r\n").ends);
+}
+
+TEST_CASE("a request says how many bytes its body, or that of its answer, has")
+{
+    const HttpAnswer up = answer_to(upload_head(1000));
+    CHECK(up.upload == 1000);
+    CHECK(up.download == 0);
+    CHECK(up.bytes.ends_with(short_body));
+    CHECK(upload_head(1000).find("\r\nContent-Length: 1000\r\n") != std::string::npos);
+    const HttpAnswer down = answer_to(download_head(1000));
+    CHECK(down.upload == 0);
+    CHECK(down.download == 1000);
+    CHECK(down.bytes.find("\r\nContent-Length: 1000\r\n") != std::string::npos);
+    CHECK(answer_to(events_head()).has_events);
+}
+
+TEST_CASE("events are found one by one wherever the text is cut, and their times are kept")
+{
+    using std::chrono::nanoseconds;
+    const std::string text = "HTTP/1.1 200 OK\r\n\r\n1b\r\n" + event_of(nanoseconds(12)) +
+                             "\r\n1b\r\n" + event_of(nanoseconds(34));
+    for (std::size_t cut = 0; cut < text.size(); ++cut) {
+        std::vector<nanoseconds> times;
+        std::string received;
+        for (const std::string& piece : {text.substr(0, cut), text.substr(cut)}) {
+            received += piece;
+            while (const auto time = take_event(received))
+                times.push_back(*time);
+        }
+        CHECK(times == std::vector{nanoseconds(12), nanoseconds(34)});
+    }
+    std::string wrong = "data: 12345678901234567x9\n\n";
+    CHECK_THROWS_AS(take_event(wrong), std::runtime_error);
 }

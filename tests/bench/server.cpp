@@ -10,11 +10,15 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "tests/bench/connection.hpp"
 #include "tests/bench/hello.hpp"
 #include "tests/bench/protocol.hpp"
+#include "tests/bench/result.hpp"
 #include "tests/bench/stream.hpp"
 
 namespace bench {
@@ -22,6 +26,13 @@ namespace {
 
 constexpr std::chrono::seconds patience{20};
 constexpr std::size_t longest_head = 16 * 1024;
+constexpr std::size_t most_at_once = 512 * 1024; // of a download, before others have their turn
+
+const std::string& filler()
+{
+    static const std::string bytes(128 * 1024, 'x');
+    return bytes;
+}
 
 void sink(Connection& visitor)
 {
@@ -66,14 +77,17 @@ void serve_in_thread(Connection visitor, Service service)
 }
 
 struct Visitor {
-    enum class Stage { first_byte, hello, http, echo };
+    enum class Stage { first_byte, hello, http, upload, echo };
 
     Connection connection;
     Stage stage = Stage::first_byte;
     bool blocked = false; // it does not read; nor is it read from then
     std::string unsent;
-    bool after_hello = false; // there is more to read, of which epoll may know nothing
-    std::string head;         // of a ClientHello or a request, as far as it is here
+    std::uint64_t download = 0; // what is to be sent behind it
+    std::uint64_t upload = 0;   // what is to come of a body
+    bool after_hello = false;   // there is more to read, of which epoll may know nothing
+    std::string head;           // of a ClientHello or a request, as far as it is here
+    std::string answer;         // that waits for the end of a body
 };
 
 class Server {
@@ -88,18 +102,51 @@ public:
     {
         std::array<epoll_event, 256> events{};
         for (;;) {
-            const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+            const int count =
+                ::epoll_wait(epoll_.get(), events.data(), events.size(), until_next_event());
             for (int i = 0; i < count; ++i) {
                 const int fd = events[static_cast<std::size_t>(i)].data.fd;
                 if (fd == listener_.get())
                     accept();
                 else if (!turn(visitors_.at(fd)))
-                    visitors_.erase(fd);
+                    forget(fd);
             }
+            if (!listeners_.empty() && Clock::now() >= next_event_)
+                send_events();
         }
     }
 
 private:
+    // In milliseconds, as epoll wants it.
+    int until_next_event() const
+    {
+        using std::chrono::milliseconds;
+        if (listeners_.empty())
+            return -1;
+        const auto left = std::chrono::ceil<milliseconds>(next_event_ - Clock::now());
+        return static_cast<int>(std::max(left, milliseconds(0)).count());
+    }
+
+    void send_events()
+    {
+        next_event_ = Clock::now() + event_interval;
+        for (auto listener = listeners_.begin(); listener != listeners_.end();) {
+            const int fd = *listener++; // forget() takes it away
+            Visitor& visitor = visitors_.at(fd);
+            if (visitor.blocked)
+                continue;
+            const std::string event = event_of(Clock::now().time_since_epoch());
+            if (!send(visitor, fmt::format("{:x}\r\n{}\r\n", event.size(), event)))
+                forget(fd);
+        }
+    }
+
+    void forget(int fd)
+    {
+        listeners_.erase(fd);
+        visitors_.erase(fd);
+    }
+
     void watch(int fd, std::uint32_t what, int operation)
     {
         epoll_event event{.events = what, .data = {.fd = fd}};
@@ -159,6 +206,8 @@ private:
             return take_hello(visitor, bytes);
         case Visitor::Stage::http:
             return take_request(visitor, bytes);
+        case Visitor::Stage::upload:
+            return take_body(visitor, bytes);
         case Visitor::Stage::echo:
             break;
         }
@@ -172,7 +221,7 @@ private:
             visitor.stage = Visitor::Stage::echo;
             return send(visitor, byte);
         }
-        if (service == Service::hello || service == Service::http) {
+        if (service == Service::hello || service == Service::http || service == Service::post) {
             visitor.stage =
                 service == Service::hello ? Visitor::Stage::hello : Visitor::Stage::http;
             visitor.head = byte;
@@ -203,25 +252,62 @@ private:
     bool take_request(Visitor& visitor, std::string_view bytes)
     {
         visitor.head += bytes;
-        if (!visitor.head.ends_with(end_of_head))
+        const std::size_t end = visitor.head.find(end_of_head);
+        if (end == std::string::npos)
             return visitor.head.size() < longest_head;
-        const HttpAnswer answer = answer_to(visitor.head);
+        HttpAnswer answer = answer_to(std::string_view(visitor.head).substr(0, end + 2));
+        const std::string body = visitor.head.substr(end + end_of_head.size());
         visitor.head.clear();
+        if (answer.upload > 0) {
+            visitor.stage = Visitor::Stage::upload;
+            visitor.upload = answer.upload;
+            visitor.answer = std::move(answer.bytes);
+            return take_body(visitor, body);
+        }
         if (answer.is_raw)
             visitor.stage = Visitor::Stage::first_byte;
-        return send(visitor, answer.bytes) && !answer.ends;
+        if (answer.has_events)
+            listeners_.insert(visitor.connection.fd());
+        visitor.download = answer.download;
+        return body.empty() && send(visitor, answer.bytes) && !answer.ends;
+    }
+
+    bool take_body(Visitor& visitor, std::string_view bytes)
+    {
+        if (bytes.size() > visitor.upload)
+            return false;
+        visitor.upload -= bytes.size();
+        if (visitor.upload > 0)
+            return true;
+        visitor.stage = Visitor::Stage::http;
+        return send(visitor, std::exchange(visitor.answer, {}));
     }
 
     bool send(Visitor& visitor, std::string_view bytes)
     {
-        const ssize_t sent = visitor.connection.send(bytes);
+        const ssize_t sent = bytes.empty() ? 0 : visitor.connection.send(bytes);
         if (sent < 0 && errno != EAGAIN)
             return false;
         const bool was_blocked = visitor.blocked;
         visitor.unsent = bytes.substr(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
-        visitor.blocked = !visitor.unsent.empty();
+        if (visitor.unsent.empty() && !send_download(visitor))
+            return false;
+        visitor.blocked = !visitor.unsent.empty() || visitor.download > 0;
         if (visitor.blocked != was_blocked)
             watch(visitor.connection.fd(), visitor.blocked ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+        return true;
+    }
+
+    bool send_download(Visitor& visitor)
+    {
+        for (std::size_t all = 0; visitor.download > 0 && all < most_at_once;) {
+            const auto piece = std::string_view(filler()).substr(0, visitor.download);
+            const ssize_t sent = visitor.connection.send(piece);
+            if (sent < 0)
+                return errno == EAGAIN;
+            visitor.download -= static_cast<std::uint64_t>(sent);
+            all += static_cast<std::size_t>(sent);
+        }
         return true;
     }
 
@@ -229,6 +315,8 @@ private:
     TlsContext tls_; // null: nobody may speak it
     Fd epoll_;
     std::unordered_map<int, Visitor> visitors_;
+    std::unordered_set<int> listeners_; // to whom events go
+    Clock::time_point next_event_{};
     std::array<char, 64 * 1024> buffer_{};
 };
 

@@ -19,6 +19,7 @@ enum class Service : char {
     source = 'd',  // 'd' goes back, then blocks come until the visitor says stop
     respond = 'h', // reads to the end, then sends 300 kB that only a reader of every byte knows
     http = 'G',    // GET requests are answered, see protocol.hpp
+    post = 'P',    // the same: a POST may be the first of a connection
     hello = 0x16,  // TLS; but a prepared ClientHello is left out, and the next byte chooses
 };
 
