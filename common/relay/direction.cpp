@@ -35,18 +35,6 @@ std::string_view as_text(std::span<const std::byte> bytes)
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Null: there is none.
-Filter* filter_of(const Means& means)
-{
-    return means.filter != nullptr ? means.filter->get() : nullptr;
-}
-
-// Bytes that need not be shown.
-std::uint64_t unseen(const Filter& filter, FilterSide side)
-{
-    return side == FilterSide::forth ? filter.unseen_forth() : filter.unseen_back();
-}
-
 } // namespace
 
 Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::size_t budget)
@@ -56,10 +44,10 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
     bool began = false;
     while (!finished_) {
         const bool is_guarded = means.guard != nullptr && *means.guard != nullptr;
-        Filter* const filter = filter_of(means);
+        const bool is_filtered = static_cast<bool>(means.filter);
         // Under a guard or a limit it is not known what may go with it, and when; a filter gives
         // what goes with it.
-        if (is_guarded || allowance_ || filter != nullptr)
+        if (is_guarded || allowance_ || is_filtered)
             announces_ = false;
         if (!waits_for_piece_ && !announces_) {
             if (const Progress flushed = flush(to); flushed != Progress::more)
@@ -67,9 +55,9 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
         }
         if (saw_end_)
             return pass_end(to, means);
-        if (filter != nullptr && (awaits_start_ || filter->is_done()))
+        if (is_filtered && (awaits_start_ || means.filter.is_done()))
             return Progress::waiting;
-        if (filter != nullptr && means.side == FilterSide::forth && !filter->wants_forth()) {
+        if (is_filtered && !means.filter.wants_bytes()) {
             if (const Progress looked = await_end(from, means); looked != Progress::more)
                 return looked;
             continue;
@@ -114,10 +102,10 @@ Progress Direction::move_piece(Channel& from, Channel& to, const Means& means, s
         pipe_.reset(); // others may need it meanwhile
         return Progress::throttled;
     }
-    Filter* const filter = filter_of(means);
-    const std::uint64_t passes = filter != nullptr ? unseen(*filter, means.side) : 0;
-    const bool is_shown = filter != nullptr && (passes < plain_piece || framer_.takes_off());
-    if (filter != nullptr && !is_shown)
+    const bool is_filtered = static_cast<bool>(means.filter);
+    const std::uint64_t passes = is_filtered ? means.filter.unseen() : 0;
+    const bool is_shown = is_filtered && (passes < plain_piece || framer_.takes_off());
+    if (is_filtered && !is_shown)
         most = static_cast<std::size_t>(std::min<std::uint64_t>(most, passes));
     const bool copies = std::exchange(must_ask_recv_, false) || from.has_read_ahead() || is_shown;
     if (copies)
@@ -128,12 +116,8 @@ Progress Direction::move_piece(Channel& from, Channel& to, const Means& means, s
     const Progress progress = is_shown ? filter_piece(from, to, means, most, moved)
                               : pipe_  ? splice(from.descriptor(), most, moved)
                                        : copy(from, to, means, most, moved);
-    if (filter != nullptr && !is_shown) {
-        if (means.side == FilterSide::forth)
-            filter->passed_forth(moved - before);
-        else
-            filter->passed_back(moved - before);
-    }
+    if (is_filtered && !is_shown)
+        means.filter.passed(moved - before);
     if (allowance_ && !is_start)
         allowance_->use(moved - before);
     return progress;
@@ -169,30 +153,17 @@ Progress Direction::filter_piece(Channel& from, Channel& to, const Means& means,
 Progress Direction::show(Channel& from, Channel& to, std::span<const std::byte> bytes,
                          const Means& means)
 {
-    std::string& out = *means.filtered;
     const std::size_t header = framer_.adds() ? frame_header_size : 0;
-    out.assign(header, '\0');
-    Filter& filter = **means.filter;
-    Filter::Step step{1};
-    while (!bytes.empty() && step.taken > 0 && step.then == Filter::Then::more) {
-        step = means.side == FilterSide::forth ? filter.forth(as_text(bytes), out)
-                                               : filter.back(as_text(bytes), out);
-        bytes = bytes.subspan(step.taken);
-    }
-    if (step.then == Filter::Then::transparent) {
-        out.append(as_text(bytes));
-        means.filter->reset();
-    } else if (step.then == Filter::Then::more) {
-        from.unread(bytes);
-    }
-    if (out.size() > header) {
-        const auto sent = std::as_writable_bytes(std::span(out));
+    const FilterUse::Shown shown = means.filter.show(bytes, header);
+    from.unread(shown.left);
+    const auto sent = means.filter.room();
+    if (sent.size() > header) {
         if (header > 0)
-            add_header(sent, out.size() - header, false);
+            add_header(sent, sent.size() - header, false);
         if (const Progress written = write_or_hold(to, sent); written != Progress::more)
             return written;
     }
-    return step.then == Filter::Then::broken ? Progress::from_failed : Progress::more;
+    return shown.is_broken ? Progress::from_failed : Progress::more;
 }
 
 // While the filter wants no more bytes, the stream may still end.
@@ -217,8 +188,8 @@ Progress Direction::await_end(Channel& from, const Means& means)
 // The sender has no more.
 Progress Direction::note_end(const Means& means)
 {
-    if (Filter* const filter = filter_of(means)) {
-        switch (means.side == FilterSide::forth ? filter->forth_ended() : filter->back_ended()) {
+    if (means.filter) {
+        switch (means.filter.ended()) {
         case Filter::AtEnd::pass_on:
             break;
         case Filter::AtEnd::hand_back:

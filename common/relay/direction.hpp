@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "common/relay/bandwidth.hpp"
+#include "common/relay/filter_use.hpp"
 #include "common/relay/held_bytes.hpp"
 #include "common/relay/pipe.hpp"
 #include "common/relay/relay.hpp"
@@ -41,9 +42,6 @@ enum class Progress : std::uint8_t {
     forbidden,   // the guard does not let the stream pass
 };
 
-// How a filter sees a direction.
-enum class FilterSide : std::uint8_t { forth, back };
-
 // What a worker lends to the direction that is being pumped.
 struct Means {
     std::span<std::byte> buffer; // encrypted_piece bytes; free again after each call
@@ -53,9 +51,7 @@ struct Means {
     // After it no piece is begun but the first.
     Bandwidth::Clock::time_point until = Bandwidth::Clock::time_point::max();
     Guard* guard = nullptr; // of the stream's first bytes; becomes null once it lets them pass
-    std::unique_ptr<Filter>* filter = nullptr; // becomes null once all passes as it is
-    FilterSide side = FilterSide::forth;
-    std::string* filtered = nullptr; // room for what a filter makes of the bytes
+    FilterUse filter{};
 };
 
 // The bytes from one channel to the other. Small pieces are copied through the worker's buffer; a

@@ -450,7 +450,7 @@ bool Relay::Worker::pump(Pair& pair, Direction& direction)
     const Progress progress = direction.pump(
         from, to,
         {shared_, pipes_, now_, closes_next, round_end_, forth ? &pair.guard : nullptr,
-         &pair.filter, forth ? FilterSide::forth : FilterSide::back, &filtered_},
+         FilterUse(pair.filter, forth ? FilterUse::Side::forth : FilterUse::Side::back, filtered_)},
         std::max(round_left_, plain_piece));
     const std::uint64_t moved = direction.bytes() - before;
     const std::uint64_t work = direction.work() - work_before;
