@@ -22,9 +22,11 @@ constexpr int turns_at_once = 64;
 
 } // namespace
 
-HeadPool::HeadPool(asio::io_context& io, IdleWatch& watch, Hooks hooks, const Limits& limits)
+HeadPool::HeadPool(asio::io_context& io, IdleWatch& watch, Alarm& alarm, Hooks hooks,
+                   const Limits& limits)
     : io_(io),
       watch_(watch),
+      alarm_(alarm),
       hooks_(std::move(hooks)),
       limits_(limits),
       lives_(std::make_shared<bool>(true))
@@ -47,7 +49,9 @@ void HeadPool::wait(HttpClient client)
     const Place place = waiting_.insert(waiting_.end(), Waiting{std::move(client)});
     place->place = place;
     place->slot = by_address_.insert(place->client.info.peer.address(), *place);
-    place->deadline = deadlines_.emplace(Clock::now() + limit, place);
+    const auto due = Clock::now() + limit;
+    place->deadline = deadlines_.emplace(due, place);
+    alarm_.ring_by(due);
     if (!is_ready)
         return watch(place);
     place->is_ready = true;
@@ -136,6 +140,7 @@ void HeadPool::set_deadline(Place place, Clock::time_point when)
 {
     deadlines_.erase(place->deadline);
     place->deadline = deadlines_.emplace(when, place);
+    alarm_.ring_by(when); // that of a silent visitor was later
 }
 
 HttpClient HeadPool::remove(Place place)

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "common/base/alarm.hpp"
 #include "common/base/asio.hpp"
 #include "common/http/message_head.hpp"
 #include "common/transport/fair_pool.hpp"
@@ -39,8 +40,9 @@ public:
         std::function<void(HttpClient client)> on_pushed_out;
     };
 
-    // Both must outlive it.
-    HeadPool(asio::io_context& io, IdleWatch& watch, Hooks hooks, const Limits& limits);
+    // All three must outlive it. `alarm` rings when expire() has something to do.
+    HeadPool(asio::io_context& io, IdleWatch& watch, Alarm& alarm, Hooks hooks,
+             const Limits& limits);
 
     HeadPool(const HeadPool&) = delete;
     HeadPool& operator=(const HeadPool&) = delete;
@@ -89,6 +91,7 @@ private:
 
     asio::io_context& io_;
     IdleWatch& watch_;
+    Alarm& alarm_;
     const Hooks hooks_;
     const Limits limits_;
     std::list<Waiting> waiting_;

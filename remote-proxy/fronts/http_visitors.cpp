@@ -53,7 +53,7 @@ HttpVisitors::HttpVisitors(Uses uses, Hooks hooks, std::uint16_t https_port,
       limits_(limits),
       pages_(std::make_shared<const ErrorPages>()),
       heads_(
-          uses.io, uses.watch,
+          uses.io, uses.watch, uses.alarm,
           {[this](HttpClient client, const std::string& head) { on_head(std::move(client), head); },
            [this](HttpClient client, const MessageProblem& problem) {
                on_wrong(std::move(client), problem);
@@ -80,8 +80,6 @@ void HttpVisitors::take(HttpClient client)
     if (is_leaving_ && !client.channel.has_pending())
         return close(std::move(client));
     heads_.wait(std::move(client));
-    if (const auto next = heads_.next_deadline())
-        uses_.alarm.ring_by(*next);
 }
 
 void HttpVisitors::on_head(HttpClient client, const std::string& bytes)
