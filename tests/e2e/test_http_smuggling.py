@@ -1,6 +1,8 @@
 """Requests on whose end two readers might disagree: each is refused and the connection closed, or passed on as one."""
 
 import socket
+import threading
+import time
 import unittest
 
 from faults import visit
@@ -227,6 +229,83 @@ class Answers(AtHttp):
                 for _ in range(3):
                     self.assertEqual(visitor.ask("app.example.com").word, "first")
         self.assertGreater(server.connections, 1)
+
+    def check_nobody_else_gets_it(self, behind, ask, later=False):
+        """A server says more than its answer to some requests; then innocent visitors come at once."""
+        def answer(asked, connection):
+            if asked.target != "/bad":
+                return response(f"good {asked.target}")
+            if not later:
+                return behind
+            head, _, rest = behind.partition(b"\r\n\r\n")
+            connection.sendall(head + b"\r\n\r\n")
+            return rest
+        self.open()
+        self.serve(answer)
+        self.serve("other", "http://other", "other", flags=["--name", "second"])
+        for number in range(60):
+            with HttpVisitor(visit(self.http)) as visitor:
+                visitor.say(ask)
+                visitor.reader.head()
+            for step in range(2):
+                with HttpVisitor(visit(self.http)) as innocent:
+                    target = f"/{number}/{step}"
+                    self.assertEqual(innocent.ask("app.example.com", target).word, f"good {target}")
+
+    def test_what_stands_behind_an_answer_reaches_no_other_visitor(self):
+        poison = response("poison")
+        self.check_nobody_else_gets_it(response("bad") + poison, request("app.example.com", "/bad"))
+
+    def test_a_body_behind_the_answer_to_head_reaches_no_other_visitor(self):
+        self.check_nobody_else_gets_it(response(response("poison")), request("app.example.com", "/bad", "HEAD"))
+
+    def test_the_same_for_a_visitor_who_closes(self):
+        self.check_nobody_else_gets_it(response(response("poison")),
+                                       request("app.example.com", "/bad", "HEAD", "Connection: close"))
+
+    def test_the_same_for_a_visitor_of_http_1_0(self):
+        self.check_nobody_else_gets_it(response("bad") + response("poison"),
+                                       b"GET /bad HTTP/1.0\r\nHost: app.example.com\r\n\r\n")
+
+    def test_the_same_in_front_of_a_request_for_another_name(self):
+        self.check_nobody_else_gets_it(response(response("poison")), request("app.example.com", "/bad", "HEAD") +
+                                       request("other.example.com", "/next"))
+
+    def test_the_same_where_the_head_comes_first(self):
+        self.check_nobody_else_gets_it(response(response("poison")),
+                                       request("app.example.com", "/bad", "HEAD", "Connection: close"), later=True)
+
+    def test_a_body_behind_304_reaches_no_other_visitor(self):
+        self.check_nobody_else_gets_it(response(response("poison"), "304 Not Modified"),
+                                       request("app.example.com", "/bad"))
+
+    def test_a_server_that_speaks_while_the_next_head_is_coming_costs_no_byte_of_it(self):
+        """As servers do that say 408 before they close a connection that was idle for long."""
+        def serve(connection):
+            reader = Reader(connection)
+            while (asked := reader.request()) is not None:
+                connection.sendall(response(f"good {asked.target}"))
+                if asked.target == "/first":
+                    said.wait(10)
+                    connection.sendall(response("late", "408 Request Timeout", "Connection: close"))
+                    return asked
+            return None
+        said = threading.Event()
+        self.open()
+        server = self.enterContext(SocketOrigin(serve))
+        self.offering("A", ("app", server, "http://app"))
+        for first, rest in ((b"POST /a HTTP/1.1\r\nHost: app.example.com\r\nX: ",
+                             b"GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 0\r\n\r\n"),
+                            (b"GET /b HTT", b"P/1.1\r\nHost: app.example.com\r\n\r\n")):
+            said.clear()
+            with HttpVisitor(visit(self.http)) as visitor:
+                self.assertEqual(visitor.ask("app.example.com", "/first").word, "good /first")
+                visitor.say(first)
+                time.sleep(0.1)  # so that it is there before the server speaks
+                said.set()
+                time.sleep(0.1)
+                visitor.say(rest)
+                self.assertIn(visitor.answer().word, ("good /a", "good /b"))
 
     def test_bytes_of_a_server_that_nobody_asked_reach_nobody(self):
         self.open()
