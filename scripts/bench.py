@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 import cases as bench_cases  # noqa: E402  found through the path above
 import contenders as bench_contenders  # noqa: E402
 import fronts as bench_fronts  # noqa: E402
+import hosts as bench_hosts  # noqa: E402
 import machine  # noqa: E402
 import tunnels as bench_tunnels  # noqa: E402
 from report import LOADED, Report  # noqa: E402
@@ -77,11 +78,13 @@ def choose_contenders(options):
     ours = [bench_contenders.ours(name, folder, flags.get(name, "")) for name, folder in builds.items()]
     ours += [bench_contenders.ours(f"{name}-tls", folder, flags.get(name, ""), encrypted=True) for name, folder in builds.items()]
     fronts = [
-        bench_fronts.ours(name, folder, flags.get(name, ""), kind) for kind in ("tls", "https") for name, folder in builds.items()
+        bench_fronts.ours(name, folder, flags.get(name, ""), kind)
+        for kind in ("tls", "https", "http")
+        for name, folder in builds.items()
     ]
     first = next(iter(builds))
     behind = bench_contenders.tunnel(builds[first], flags.get(first, ""))
-    everybody = ours + bench_tunnels.peers() + fronts + bench_fronts.peers(behind)
+    everybody = ours + bench_tunnels.peers() + fronts + bench_fronts.peers(behind) + bench_hosts.peers(behind)
     wanted = set(filter(None, options.only.split(",")))
     missing = wanted - {contender.name for contender in everybody} - {"direct"}
     if missing:
@@ -92,7 +95,7 @@ def choose_contenders(options):
 
 def choose_cases(options):
     beginnings = tuple(filter(None, options.cases.split(",")))
-    chosen = [case for case in bench_cases.all_cases(options.quick) if not beginnings or case.name.startswith(beginnings)]
+    chosen = [case for case in bench_cases.all_cases(options.quick, bench_contenders.find("wrk")) if not beginnings or case.name.startswith(beginnings)]
     if not chosen:
         raise SystemExit("--cases: nothing is named so")
     return chosen

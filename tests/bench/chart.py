@@ -25,6 +25,13 @@ PANELS = [
     ("https-requests", "per_second", "HTTPS: 16 clients that stay\nrequests/s, 1 = without tunnel"),
     ("https-bulk-8-up", "gb_per_second", "HTTPS: bulk, 8 streams up\nspeed, 1 = without tunnel"),
     ("https-bulk-8-down", "gb_per_second", "HTTPS: bulk, 8 streams down\nspeed, 1 = without tunnel"),
+    ("http-requests-16", "per_second", "HTTP: 16 clients that stay\nrequests/s, 1 = without tunnel"),
+    ("http-requests-256", "per_second", "HTTP: 256 clients that stay\nrequests/s, 1 = without tunnel"),
+    ("http-connect-16", "per_second", "HTTP: a connection for each request, 16 at once\nper second, 1 = without tunnel"),
+    ("http-events", "event_p99_us", "HTTP: p99 of an event's delay\ntime, 1 = without tunnel, less is better"),
+    ("http-bulk-8-up", "gb_per_second", "HTTP: bodies of 64 MiB, 8 up\nspeed, 1 = without tunnel"),
+    ("http-bulk-8-down", "gb_per_second", "HTTP: bodies of 64 MiB, 8 down\nspeed, 1 = without tunnel"),
+    ("http-upgraded-1000", "kib_per_visitor", "HTTP: 1,000 idle clients after an upgrade\nKiB of memory for each, less is better"),
     ("idle-8000", "kib_per_visitor", "8,000 idle visitors\nKiB of memory for each, less is better"),
     ("idle-2000", "kib_per_visitor", "2,000 idle visitors\nKiB of memory for each, less is better"),
 ]

@@ -18,8 +18,8 @@ import time
 import machine
 
 HOST = "127.0.0.1"
-NAME = "bench.example"  # that visitors ask for who speak TLS
-ALL_FAMILIES = ("tunnels", "sni", "https")
+NAME = "bench.example"  # that visitors ask for who speak TLS or HTTP
+ALL_FAMILIES = ("tunnels", "sni", "https", "http")
 START_LIMIT = 15.0
 
 
@@ -99,14 +99,14 @@ class Program:
 class Contender:
     """One way from a visitor to the origin server; programs run from start() to stop().
 
-    `families`: of the cases it takes part in. `tls`: only who speaks TLS gets in.
+    `families`: of the cases it takes part in. `speaks`: only who speaks that gets in, "tls" or "http".
     """
 
-    def __init__(self, name, version, launch, families=("tunnels",), tls=False):
+    def __init__(self, name, version, launch, families=("tunnels",), speaks="anything"):
         self.name = name
         self.version = version
         self.families = families
-        self._tls = tls
+        self._ask = {"tls": _ask_in_tls, "http": _ask_in_http}.get(speaks, _ask)
         self._launch = launch  # (contender, origin port) -> outside port
         self.folder = None
         self.shared = None  # what certificates() made
@@ -151,14 +151,13 @@ class Contender:
         self.port = None
 
     def _wait_for_answer(self, port):
-        ask = _ask_in_tls if self._tls else _ask
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             for program in self.programs:
                 if not program.running():
                     raise Failed(f"{program.name} ended: {program.last_words()}")
             try:
-                if ask(port):
+                if self._ask(port):
                     return
             except OSError:
                 pass
@@ -172,13 +171,22 @@ def _ask(port):
         return visitor.recv(1) == b"e"
 
 
+def _is_answered(visitor):
+    visitor.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
+    return visitor.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def _ask_in_http(port):
+    with socket.create_connection((HOST, port), 1) as visitor:
+        return _is_answered(visitor)
+
+
 def _ask_in_tls(port):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with socket.create_connection((HOST, port), 1) as outer, context.wrap_socket(outer, server_hostname=NAME) as visitor:
-        visitor.sendall(f"GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n".encode())
-        return visitor.recv(100).startswith(b"HTTP/1.1 200 ")
+        return _is_answered(visitor)
 
 
 def version_of(program, *flags):
@@ -219,8 +227,8 @@ def tunnel(build, flags="", encrypted=False):
 
 
 def ours(name, build, flags="", encrypted=False):
-    # A port of one's own is what routing by SNI is measured against.
-    families = ["tunnels"] if encrypted else ["tunnels", "sni"]
+    # A port of one's own is what routing by SNI or by Host is measured against.
+    families = ["tunnels"] if encrypted else ["tunnels", "sni", "http"]
     return Contender(name, version_of_build(build, flags), tunnel(build, flags, encrypted), families)
 
 

@@ -2,6 +2,7 @@
 
 `sni`: led by the name in the ClientHello, TLS ends at the origin server. `https`: TLS ends here. What is behind all of
 them, in plain, is the same: between the ends of a tunnel nothing is encrypted, so that this shows no difference.
+What reads requests without TLS is in hosts.py.
 """
 
 import getpass
@@ -16,14 +17,14 @@ MODULES = [pathlib.Path(folder, "ngx_stream_module.so") for folder in ("/usr/lib
 
 
 def ours(name, build, flags, kind):
-    """`kind`: what stands before the name of a service, tls or https."""
+    """`kind`: what stands before the name of a service, tls, https or http."""
     build = pathlib.Path(build).resolve()
 
     def launch(self, origin):
         port = free_port()
         # Only an origin proxy that has proved who it is may have a name.
         extra = [*contenders.secret(self, build), "--encryption", "off", *shlex.split(flags)]
-        front = ["--https-addr", f"{HOST}:{port}", "--allow-hosts", NAME]
+        front = ["--http-addr" if kind == "http" else "--https-addr", f"{HOST}:{port}", "--allow-hosts", NAME]
         if kind == "https":
             front += ["--certificates", self.shared]
         outside = self.run([build / "remote-proxy/remote-proxy", "--control-addr", f"{HOST}:0", *front, *extra], "remote-proxy")
@@ -33,8 +34,9 @@ def ours(name, build, flags, kind):
         self.run([*inside, *extra], "origin-proxy").wait_for("ready remote=")
         return port
 
-    family = {"tls": "sni", "https": "https"}[kind]
-    return Contender(f"{name}-{family}", contenders.version_of_build(build, flags), launch, [family], tls=True)
+    family = "sni" if kind == "tls" else kind
+    suffix, speaks = ("host", "http") if kind == "http" else (family, "tls")
+    return Contender(f"{name}-{suffix}", contenders.version_of_build(build, flags), launch, [family], speaks)
 
 
 HAPROXY = """\
@@ -75,7 +77,7 @@ def _haproxy(path, family, tunnel):
         self.run([path, "-db", "-f", config], "haproxy")
         return port
 
-    return Contender(f"haproxy-{family}", version_of(path, "-v"), launch, [family], tls=True)
+    return Contender(f"haproxy-{family}", version_of(path, "-v"), launch, [family], "tls")
 
 
 NGINX = """\
@@ -117,52 +119,57 @@ stream {{{{
 }}}}
 """
 
-NGINX_HTTP = f"""\
-http {{{{
+NGINX_HTTP = """\
+http {{
     access_log off;
-    client_body_temp_path {{folder}}/body;
-    proxy_temp_path {{folder}}/proxy;
-    fastcgi_temp_path {{folder}}/fastcgi;
-    uwsgi_temp_path {{folder}}/uwsgi;
-    scgi_temp_path {{folder}}/scgi;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
     keepalive_requests 100000000;
-    upstream bench {{{{
-        server {{host}}:{{next}};
-        keepalive 64;
+    client_max_body_size 0;
+    upstream bench {{
+        server {host}:{next};
+        keepalive 256;
         keepalive_requests 100000000;
-    }}}}
-    map $http_upgrade $hop {{{{ default upgrade; '' ''; }}}}
-    server {{{{
-        listen {{host}}:{{port}} ssl backlog=4096 reuseport;
-        server_name {{name}};
-{NGINX_TLS}
-        location / {{{{
+    }}
+    map $http_upgrade $hop {{ default upgrade; '' ''; }}
+    server {{
+        listen {host}:{port} {ssl} backlog=4096 reuseport;
+        server_name {name};
+{tls}
+        location / {{
             proxy_pass http://bench;
             proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_max_temp_file_size 0;
             proxy_set_header Host $host;
             proxy_set_header Connection $hop;
             proxy_set_header Upgrade $http_upgrade;
-        }}}}
-    }}}}
-}}}}
+        }}
+    }}
+}}
 """
 
 
-def _nginx(path, family, tunnel, way="stream"):
+def nginx(path, family, tunnel, way="stream"):
+    """In front of `tunnel`, as peers() has it. `way`: http if it reads requests, else stream."""
     module = next((file for file in MODULES if file.exists()), None)
     settings = NGINX_HTTP if way == "http" else {"sni": NGINX_SNI, "https": NGINX_HTTPS}[family]
 
     def launch(self, origin):
         port = free_port()
         words = {"host": HOST, "name": NAME, "port": port, "certificates": self.shared, "folder": self.folder}
+        words["ssl"], words["tls"] = ("ssl", NGINX_TLS.format(**words)) if family == "https" else ("", "")
         words |= {"user": getpass.getuser(), "next": tunnel(self, origin)}
         words["module"] = f"load_module {module};" if module and way == "stream" else ""
         config = self.write("nginx.conf", (NGINX + settings).format(**words))
         self.run([path, "-p", self.folder, "-e", "stderr", "-c", config], "nginx", signal.SIGTERM)
         return port
 
-    name = "nginx-http" if way == "http" else f"nginx-{family}"
-    return Contender(name, version_of(path, "-v"), launch, [family], tls=True)
+    name = "nginx-host" if family == "http" else "nginx-http" if way == "http" else f"nginx-{family}"
+    return Contender(name, version_of(path, "-v"), launch, [family], "http" if family == "http" else "tls")
 
 
 SNIPROXY = """\
@@ -189,20 +196,20 @@ def _sniproxy(path, tunnel):
         self.run([path, "-f", "-n", "20000", "-c", config], "sniproxy", signal.SIGTERM)
         return port
 
-    return Contender("sniproxy", version_of(path, "-V"), launch, ["sni"], tls=True)
+    return Contender("sniproxy", version_of(path, "-V"), launch, ["sni"], "tls")
 
 
 def peers(tunnel):
     """Those that are installed. `tunnel`: (contender, origin port) -> port of this project's tunnel, which it starts."""
-    haproxy, nginx, sniproxy = (find(program) for program in ("haproxy", "nginx", "sniproxy"))
+    haproxy, nginx_path, sniproxy = (find(program) for program in ("haproxy", "nginx", "sniproxy"))
     found = []
     for family in ("sni", "https"):
         if haproxy:
             found.append(_haproxy(haproxy, family, tunnel))
-        if nginx:
-            found.append(_nginx(nginx, family, tunnel))
-    if nginx:
-        found.append(_nginx(nginx, "https", tunnel, way="http"))
+        if nginx_path:
+            found.append(nginx(nginx_path, family, tunnel))
+    if nginx_path:
+        found.append(nginx(nginx_path, "https", tunnel, way="http"))
     if sniproxy:
         found.append(_sniproxy(sniproxy, tunnel))
     return found

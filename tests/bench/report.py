@@ -18,7 +18,16 @@ FAMILIES = {
         "origin server. nginx-http reads the requests, the others pass on bytes:",
         "",
     ],
+    "http": [
+        "HTTP by Host: the Host of each request leads one whose name ends with -host, and piko; nginx-host is in front of",
+        "this project's tunnel, haproxy-host are two hops that both read the requests. ours has a port of its own, and",
+        "passes on bytes:",
+        "",
+    ],
 }
+
+# How the name of a front of this project ends, its family, and the words for both.
+FRONTS = {"-sni": ("sni", "By SNI"), "-host": ("http", "By Host")}
 
 
 class Cell:
@@ -130,18 +139,26 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _beside_own_port(self):
-        """By SNI, times the port of its own of the same build in the same round."""
+        """By SNI and by Host, times the port of its own of the same build in the same round."""
+        return [line for suffix, (family, words) in FRONTS.items() for line in self._front_beside_own_port(suffix, family, words)]
+
+    def _front_beside_own_port(self, suffix, family, words):
         lines = []
         for name in self.names:
-            port = name.removesuffix("-sni")
+            port = name.removesuffix(suffix)
             for case, metric in self.metrics():
-                if port == name or case.family != "sni" or not metric.more_is_better:
+                if port == name or case.family != family or not metric.ratio:
                     continue
                 values, ports = (self._by_round(case.name, metric.key, of) for of in (name, port))
-                ratios = [values[round_] / ports[round_] for round_ in values if ports.get(round_)]
-                if ratios:
-                    lines.append(f"- {metric.title}: {number(statistics.median(ratios))} ({name} / {port})")
-        return ["By SNI, times the same programs with a port of its own in the same round:", "", *lines, ""] if lines else []
+                pairs = [(values[round_], ports[round_]) for round_ in values if ports.get(round_)]
+                if not pairs:
+                    continue
+                text = number(statistics.median(value / own for value, own in pairs))
+                if not metric.more_is_better:
+                    text += f", {number(statistics.median(value - own for value, own in pairs))} {metric.unit} more"
+                lines.append(f"- {metric.title}: {text} ({name} / {port})")
+        about = f"{words}, times the same programs with a port of its own in the same round:"
+        return [about, "", *lines, ""] if lines else []
 
     def _by_round(self, case, key, name):
         return {s.round: s.values[key] for s in self._of(case, name) if not s.failure and key in s.values}
