@@ -54,6 +54,25 @@ def web(word, *names):
     return SocketOrigin(serve)
 
 
+class SlowWeb(SocketOrigin):
+    """One that answers when it is told to: `asked` counts requests, `answers` are those that it may answer."""
+
+    def __init__(self, word):
+        self.asked, self.answers = threading.Semaphore(0), threading.Semaphore(0)
+
+        def serve(connection):
+            asked = b""
+            while piece := connection.recv(1 << 16):
+                asked += piece
+                for _ in range(piece.count(b"\r\n\r\n")):
+                    self.asked.release()
+                    self.answers.acquire(timeout=DEADLINE)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" %
+                                       (len(word), word.encode()))
+            return asked
+        super().__init__(serve)
+
+
 REQUEST = b"GET / HTTP/1.1\r\nHost: somebody\r\n\r\n"
 
 
@@ -64,7 +83,6 @@ def request_for(name, *, last=False):
 def request_of(visitor):
     """To the name that its handshake was for."""
     return request_for(getattr(visitor, "server_hostname", None))
-
 
 
 def read_answer(connection):

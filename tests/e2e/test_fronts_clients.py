@@ -113,14 +113,12 @@ class Git(Clients):
 
 
 class Mqtt(Clients):
-    def test_messages_go_through_a_broker_whose_tls_ends_here_or_there(self):
+    def test_messages_go_to_a_broker_that_is_found_by_its_name(self):
         """Clients can be told no other address than their name, so this is a name of this machine."""
         broker, publish, subscribe = (need(name) for name in ("mosquitto", "mosquitto_pub", "mosquitto_sub"))
-        plain, secured = free_port(), free_port()
+        secured = free_port()
         certificate, key = self.key_pair("localhost")
         config = self.write("mosquitto.conf", f"""
-listener {plain} {HOST}
-allow_anonymous true
 listener {secured} {HOST}
 allow_anonymous true
 certfile {certificate}
@@ -128,25 +126,19 @@ keyfile {key}
 user {user_name()}
 """)
         process = self.enterContext(Program([broker, "-c", config], name="mosquitto"))
-        for port in (plain, secured):
-            process.wait_port(port)
-        authority().put(self.certificates, "localhost")
-        for kind, port in (("https", plain), ("tls", secured)):
-            with self.subTest(kind):
-                service = f'[services.mqtt]\nkind = "{kind}"\nhosts = ["localhost"]\n'
-                config = self.write(f"{kind}.toml", self.tables + service)
-                _, control, there = self.remote("--config", config, "--https-addr", f"{HOST}:0", "--certificates",
-                                                self.certificates)
-                self.origin(control, "--secret-file", self.files["A"], "--service", f"mqtt={HOST}:{port}")
-                where = ["-h", "localhost", "-p", str(there["https"][1]), "--cafile", authority().ca, "-t", "news"]
-                with Program([subscribe, *where, "-C", "2", "-d"], name="mosquitto_sub",
-                             within=["stdbuf", "-oL"]) as listener:
-                    listener.wait_line("SUBACK|Subscribed")
-                    for word in ("first", "second"):
-                        run([publish, *where, "-m", word, "-q", "1"])
-                    listener.wait_exit(code=0)
-                    self.assertEqual([line for line in listener.texts("stdout") if line in ("first", "second")],
-                                     ["first", "second"])
+        process.wait_port(secured)
+        service = '[services.mqtt]\nkind = "tls"\nhosts = ["localhost"]\n'
+        config = self.write("mqtt.toml", self.tables + service)
+        _, control, there = self.remote("--config", config, "--https-addr", f"{HOST}:0")
+        self.origin(control, "--secret-file", self.files["A"], "--service", f"mqtt={HOST}:{secured}")
+        where = ["-h", "localhost", "-p", str(there["https"][1]), "--cafile", authority().ca, "-t", "news"]
+        with Program([subscribe, *where, "-C", "2", "-d"], name="mosquitto_sub", within=["stdbuf", "-oL"]) as listener:
+            listener.wait_line("SUBACK|Subscribed")
+            for word in ("first", "second"):
+                run([publish, *where, "-m", word, "-q", "1"])
+            listener.wait_exit(code=0)
+            self.assertEqual([line for line in listener.texts("stdout") if line in ("first", "second")],
+                             ["first", "second"])
 
 
 class Browser(Clients):

@@ -6,7 +6,7 @@ import socket
 import struct
 import unittest
 
-from fronts import request_of, AtFronts, alert_of, authority, read_answer, secured, web, word_of
+from fronts import AtFronts, SlowWeb, alert_of, authority, read_answer, request_of, secured, web, word_of
 from hellos import shake_hands
 from origins import SocketOrigin
 from support import DEADLINE, HOST, Tunnel, binary, poll, run, show_address
@@ -27,14 +27,14 @@ def word_from(source, address, name):
 
 
 class Limits(AtFronts):
-    def open_both(self, of_app="", of_db="", flags=()):
-        """Services of the remote proxy's file, app and db, with further keys of each."""
+    def open_both(self, of_app="", of_db="", flags=(), app=None):
+        """Services of the remote proxy's file, app and db, with further keys of each; `app` may be its server."""
         authority().put(self.certificates, APP)
         self.with_secrets("A")
         path = self.write("remote.toml", self.tables + f'[services.app]\nkind = "https"\nhosts = ["app"]\n{of_app}\n'
                           f'[services.db]\nkind = "tls"\nhosts = ["db"]\n{of_db}\n')
         front = self.front("--config", path, *flags)
-        app, db = self.enterContext(web("app")), self.enterContext(web("db", OPAQUE))
+        app, db = app or self.enterContext(web("app")), self.enterContext(web("db", OPAQUE))
         program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
                              "--service", f"app={show_address(app.address)}",
                              "--service", f"db={show_address(db.address)}")
@@ -81,20 +81,34 @@ class Limits(AtFronts):
                 read_answer(visitor)
         poll(lambda: not self.is_refused(front, APP), "there is room again")
 
+    def steer(self, verb, name):
+        run([binary("remote-proxy"), verb, name, "--management-addr", self.api.where])
+
     def test_one_name_is_drained_and_resumed_and_the_other_goes_on(self):
-        front = self.open_both()
-        command = [binary("remote-proxy"), "{}", "app", "--management-addr", self.api.where]
-        with secured(front, APP) as visitor:
-            with self.api.events() as events:
-                run([word.format("drain") for word in command])
-                self.assertTrue(self.is_refused(front, APP))
-                self.assertEqual(word_of(front, OPAQUE), "db")
-                visitor.sendall(request_of(visitor))
-                self.assertEqual(read_answer(visitor), "app")
-                self.assertTrue(self.refused("service_closed")["reason"])
-                run([word.format("resume") for word in command])
-                self.assertEqual(word_of(front, APP), "app")
-                poll(lambda: events.seen, "the events tell of it")
+        """What is under way ends well: a request, where each has a service found for it, else the connection."""
+        app = self.enterContext(SlowWeb("app"))
+        front = self.open_both(app=app)
+        with secured(front, APP) as visitor, secured(front, OPAQUE) as opaque, self.api.events() as events:
+            opaque.sendall(request_of(opaque))
+            self.assertEqual(read_answer(opaque), "db")
+            visitor.sendall(request_of(visitor))
+            self.assertTrue(app.asked.acquire(timeout=DEADLINE))
+            for name in ("app", "db"):
+                self.steer("drain", name)
+                self.assertTrue(self.is_refused(front, {"app": APP, "db": OPAQUE}[name]))
+            app.answers.release()
+            self.assertEqual(read_answer(visitor), "app")
+            visitor.sendall(request_of(visitor))
+            self.assertIn("503 Service Unavailable", read_answer(visitor))
+            opaque.sendall(request_of(opaque))
+            self.assertEqual(read_answer(opaque), "db")
+            self.assertTrue(self.refused("service_closed")["reason"])
+            self.steer("resume", "app")
+            app.answers.release(2)
+            visitor.sendall(request_of(visitor))
+            self.assertEqual([read_answer(visitor), word_of(front, APP)], ["app", "app"])
+            self.assertTrue(self.is_refused(front, OPAQUE))
+            poll(lambda: events.seen, "the events tell of it")
 
     def test_status_metrics_and_events_have_the_names(self):
         front = self.open_both()
@@ -134,8 +148,8 @@ def read_line(connection):
 
 
 class Told(SocketOrigin):
-    """A server that takes a header of the PROXY protocol, version 1, and answers a line with it; over TLS if it has
-    names."""
+    """A web server that takes a header of the PROXY protocol, version 1, and answers a request with it; over TLS if it
+    has names."""
 
     def __init__(self, *names):
         context = authority().serving(*names) if names else None
@@ -144,8 +158,9 @@ class Told(SocketOrigin):
             header = read_line(connection)
             if context:
                 connection = context.wrap_socket(connection, server_side=True)
-            read_line(connection)
-            connection.sendall(header)
+            while read_line(connection) != b"\r\n":
+                pass
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(header), header))
             connection.close()
         super().__init__(serve)
 
@@ -164,8 +179,8 @@ class ProxyHeader(AtFronts):
             raw.sendall(header)
             with authority().trusting().wrap_socket(raw, server_hostname=name) as visitor:
                 where = visitor.getsockname()
-                visitor.sendall(b"who am I?\r\n")
-                return read_line(visitor), where
+                visitor.sendall(request_of(visitor))
+                return read_answer(visitor).encode(), where
 
     def test_the_origin_server_is_told_who_the_visitor_of_a_name_is(self):
         front = self.open_both()
@@ -189,9 +204,8 @@ class ProxyHeader(AtFronts):
                             words = header + hello
                             for at in range(0, len(words), size):
                                 raw.sendall(words[at:at + size])
-                        line, _ = shake_hands(raw, name, authority().trusting(), say, ask=b"who am I?\r\n",
-                                              read=read_line)
-                    self.assertEqual(line, header_v1(VISITOR, AT))
+                        told, _ = shake_hands(raw, name, authority().trusting(), say)
+                    self.assertEqual(told.encode(), header_v1(VISITOR, AT))
 
     def test_the_limits_are_those_of_the_visitor_and_not_of_the_load_balancer(self):
         front = self.open_both("--accept-proxy-from", "127.0.0.0/8", "--deny", f"{VISITOR[0]}/32")

@@ -4,8 +4,9 @@ import signal
 import unittest
 
 from fronts import (
-    request_of, AtFronts, Crowd, authority, curl_word_of, read_answer, s_client, said_last, secured, web, word_of)
-from support import Tunnel, show_address
+    AtFronts, Crowd, SlowWeb, authority, curl_word_of, read_answer, request_of, s_client, said_last, secured, web,
+    word_of)
+from support import DEADLINE, Tunnel, show_address
 
 APP, OPAQUE = "app.example.com", "db.example.com"
 
@@ -52,24 +53,35 @@ class Moves(AtFronts):
                 self.assertEqual(crowd.failed, [])
                 self.assertEqual(set(crowd.served), {"A", "B"})
 
-    def test_a_visitor_who_is_there_stays_with_the_origin_proxy_that_is_stopping(self):
-        path = self.write("remote.toml", self.tables + '[services.app]\nkind = "https"\nhosts = ["app"]\n')
+    def test_what_is_under_way_ends_with_the_origin_proxy_that_is_stopping(self):
+        """A request, where each has an origin proxy found for it, else the connection."""
+        path = self.write("remote.toml", self.tables + '[services.app]\nkind = "https"\nhosts = ["app"]\n'
+                          '[services.db]\nkind = "tls"\nhosts = ["db"]\n')
         front = self.front("--config", path)
-        with web("A") as first, web("B") as second:
-            present = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
-                                 "--service", f"app={show_address(first.address)}")
-            present.wait_line("^ready ", stream="stdout")
-            with secured(front, APP) as visitor:
+        with SlowWeb("A") as first, web("B") as second, web("A", OPAQUE) as db_first, web("B", OPAQUE) as db_second:
+            def start(name, app, db):
+                program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file",
+                                     self.files[name], "--service", f"app={show_address(app.address)}",
+                                     "--service", f"db={show_address(db.address)}")
+                program.wait_line("^ready ", stream="stdout")
+                return program
+
+            present = start("A", first, db_first)
+            with secured(front, APP) as visitor, secured(front, OPAQUE) as opaque:
+                opaque.sendall(request_of(opaque))
+                self.assertEqual(read_answer(opaque), "A")
                 visitor.sendall(request_of(visitor))
-                self.assertEqual(read_answer(visitor), "A")
-                following = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file",
-                                       self.files["B"], "--service", f"app={show_address(second.address)}")
-                following.wait_line("^ready ", stream="stdout")
+                self.assertTrue(first.asked.acquire(timeout=DEADLINE))
+                start("B", second, db_second)
                 present.send_signal(signal.SIGTERM)
                 Tunnel.wait_log(self.remote_program, lambda line: line["message"] == "origin proxy left")
-                self.assertEqual(word_of(front, APP), "B")
-                visitor.sendall(request_of(visitor))
+                self.assertEqual([word_of(front, name) for name in (APP, OPAQUE)], ["B", "B"])
+                first.answers.release()
                 self.assertEqual(read_answer(visitor), "A")
+                visitor.sendall(request_of(visitor))
+                self.assertEqual(read_answer(visitor), "B")
+                opaque.sendall(request_of(opaque))
+                self.assertEqual(read_answer(opaque), "A")
             present.wait_exit(code=0)
 
 

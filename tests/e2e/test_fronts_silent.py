@@ -113,8 +113,12 @@ class Silent(AtSilentFronts):
         poll(lambda: self.counted("timeout") == 200, "all are counted")
 
     def test_a_visitor_who_has_been_passed_on_may_be_silent_for_longer(self):
+        """Where each request finds its service, the first of them must come in time, too."""
         with secured(self.front_address, ENDED) as ended, secured(self.front_address, OPAQUE) as opaque, \
-                visit(self.front_address) as silent:
+                secured(self.front_address, ENDED) as asks_nothing, visit(self.front_address) as silent:
+            ended.sendall(request_of(ended))
+            self.assertEqual(read_answer(ended), "one")
+            self.assertEqual(asks_nothing.recv(1), b"")
             self.assertEqual(how_it_ends(silent), "reset")  # as long as that takes
             for visitor, word in ((ended, "one"), (opaque, "op")):
                 visitor.sendall(request_of(visitor))
