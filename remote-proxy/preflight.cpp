@@ -10,6 +10,7 @@
 #include "common/options/option_values.hpp"
 #include "common/security/served_certificates.hpp"
 #include "common/transport/socket.hpp"
+#include "remote-proxy/fronts/reception.hpp"
 #include "remote-proxy/management/state_file.hpp"
 #include "remote-proxy/options/configuration.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
@@ -134,6 +135,7 @@ void check_start(const RemoteOptions& options)
             for (const RemoteService& each : options.services)
                 must_have_certificates(each, *served);
         });
+    preflight.attempt([&] { Reception::read_pages(options.fronts.error_pages); });
     if (!options.state_file.empty())
         preflight.attempt([&] { StateFile(options.state_file).read(); });
     preflight.become_user(opens_low_ports(options));
