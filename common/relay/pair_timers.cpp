@@ -43,7 +43,7 @@ void PairTimers::set(Pair& pair, Time now)
         due = std::min(due, pair.began + options_.start_patience);
     if (pair.lacks_keep_alive)
         due = std::min(due, pair.began + keep_alive_after);
-    if (pair.filter)
+    if (pair.filter && !awaits)
         due = std::min(due, now + filter_looks_after);
     put(pair, due);
 }

@@ -46,7 +46,7 @@ tcp::endpoint arrived_at(const Front& front, int visitor)
 const PublicService* only_service_of(const Front& front)
 {
     const ServicePointer* const only = front.only();
-    return only != nullptr ? only->get() : nullptr;
+    return only != nullptr ? only->get() : front.owner();
 }
 
 } // namespace

@@ -33,6 +33,13 @@ struct Front {
         return all != nullptr && !(*all)->options.is_http() ? all : nullptr;
     }
 
+    // The service of all visitors, whatever they say. Null: there is none, or several.
+    const PublicService* owner() const
+    {
+        const ServicePointer* const all = routes.size() == 1 ? routes.at("*") : nullptr;
+        return all != nullptr && kind == Kind::own ? all->get() : nullptr;
+    }
+
     // Its visitors speak HTTP without TLS.
     bool speaks_http() const
     {

@@ -142,7 +142,7 @@ void Fronts::shut(const PublicService& service, bool are_let_in)
     if (found == places_.end() || !found->second.is_open)
         return;
     const FrontPointer own = found->second.own;
-    if (are_let_in && own && own->only() != nullptr)
+    if (are_let_in && own && own->owner() != nullptr)
         on_shut_(own);
     found->second.is_open = false;
     touch();

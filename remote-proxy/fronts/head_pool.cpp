@@ -180,8 +180,12 @@ std::optional<Clock::time_point> HeadPool::next_deadline() const
 void HeadPool::clear()
 {
     while (!deadlines_.empty()) {
+        const bool has_begun = !deadlines_.begin()->second->bytes.empty();
         HttpClient client = remove(deadlines_.begin()->second);
-        reset(client.channel);
+        if (has_begun)
+            reset(client.channel);
+        else
+            allow_clean_close(client.channel.descriptor()); // it may still read an answer
     }
 }
 

@@ -62,7 +62,7 @@ public:
     // When expire() has something to do.
     std::optional<Clock::time_point> next_deadline() const;
 
-    // All are reset.
+    // All are closed, and reset if they have begun with a request.
     void clear();
 
 private:

@@ -92,6 +92,8 @@ void HttpGateway::check_login(HttpClient client, const ServicePointer& service,
     const auto now = Clock::now();
     if (const auto known = logins_.known(request, now))
         return on_login(std::move(client), service, bytes, head, *known);
+    if (logins_.size() >= uses_.capacity.http_answers())
+        return refuse(std::move(client), *service, asked(head), logins_are_busy());
     // std::function wants to be copied.
     const auto kept = std::make_shared<HttpClient>(std::move(client));
     logins_.check(request, now, [this, kept, service, bytes](const LoginChecker::Result& result) {

@@ -18,6 +18,7 @@
 #include "remote-proxy/http/http_exchange.hpp"
 #include "remote-proxy/http/login_checker.hpp"
 #include "remote-proxy/options/options.hpp"
+#include "remote-proxy/origins/capacity.hpp"
 #include "remote-proxy/visitors/admission.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 
@@ -31,6 +32,7 @@ public:
     struct Uses {
         asio::io_context& io;
         const RemoteOptions& options;
+        const Capacity& capacity;
         const RunState& state;
         const Fronts& fronts;
         Admission& admission;

@@ -60,11 +60,12 @@ HttpVisitors::HttpVisitors(Uses uses, Hooks hooks, std::uint16_t https_port,
            },
            [this](HttpClient client, bool has_begun) { on_late(std::move(client), has_begun); },
            [this](HttpClient client) {
+               allow_clean_close(client.channel.descriptor()); // it may still read an answer
                hooks_.on_bad(to_string(client.info.peer), "too many connections");
            }},
           {limits.connections, limits.head, limits.idle}),
       answers_(uses.io, uses.tasks, [this](HttpClient client) { take(std::move(client)); },
-               {limits.connections, limits.head, limits.farewell})
+               {limits.answers, limits.head, limits.farewell})
 {
 }
 
@@ -149,7 +150,7 @@ void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& r
                         const Code* code)
 {
     Sending sending;
-    sending.keep_alive = asked.goes_on && client.requests + 1 < limits_.requests;
+    sending.keep_alive = asked.goes_on && !is_leaving_ && client.requests + 1 < limits_.requests;
     sending.says_keep_alive = asked.is_http_1_0;
     sending.head_only = asked.is_head;
     sending.now = std::time(nullptr);

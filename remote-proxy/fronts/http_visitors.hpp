@@ -28,8 +28,9 @@ namespace tunnel {
 
 // What visitors could otherwise exceed.
 struct HttpLimits {
-    std::size_t connections = 256;                   // that no service has at the moment
-    unsigned requests = 100;                         // of one connection, that are answered here
+    std::size_t connections = 256; // that no service has at the moment
+    std::size_t answers = 256;     // that are larger than a socket takes at once, and goodbyes
+    unsigned requests = 100;       // of one connection, that are answered here
     Clock::duration head = std::chrono::seconds(10); // for the whole of it; also for each answer
     Clock::duration idle = std::chrono::seconds(60); // between two requests
     Clock::duration farewell = std::chrono::seconds(1);

@@ -26,6 +26,7 @@ HttpLimits limits_of(const Reception::Uses& uses)
 {
     HttpLimits limits;
     limits.connections = uses.capacity.http_visitors();
+    limits.answers = uses.capacity.http_answers();
     limits.head = uses.options.handshake_timeout;
     return limits;
 }
@@ -89,7 +90,7 @@ Reception::Reception(Uses uses, Prepared prepared)
                      log_access(access);
              }},
             https_port_of(prepared.listeners), limits_of(uses)),
-      gateway_({uses.io, uses.options, uses.state, fronts_, uses.admission, http_}),
+      gateway_({uses.io, uses.options, uses.capacity, uses.state, fronts_, uses.admission, http_}),
       at_http_(http_),
       tls_({uses.io, uses.options, uses.capacity, uses.state, fronts_, uses.tallies, uses.alarm,
             uses.admission, http_}),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/http/field_names.hpp"
 #include "remote-proxy/http/access_log.hpp"
 
 using namespace std::chrono_literals;
@@ -29,6 +30,22 @@ std::string_view accept_of(const RequestHead& head)
             return field.value;
     }
     return {};
+}
+
+bool tells_of_body(const ResponseHead& head)
+{
+    return std::ranges::any_of(head.fields, [](const HeaderField& field) {
+        const KnownField known = known_name(field.name).field;
+        return known == KnownField::transfer_encoding ||
+               (known == KnownField::content_length && field.value != "0");
+    });
+}
+
+// Whoever logs in so has the connection authenticated, and not each request.
+bool binds_connection(std::string_view authorization)
+{
+    const std::string_view scheme = authorization.substr(0, authorization.find(' '));
+    return same_word(scheme, "ntlm") || same_word(scheme, "negotiate");
 }
 
 OwnAnswer own_answer_to(const MessageProblem& problem)
@@ -65,6 +82,7 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     is_http_1_0_ = head.is_http_1_0;
     wants_upgrade_ = head.wants_upgrade;
     visitor_goes_on_ = head.keep_alive;
+    is_bound_ = is_bound_ || binds_connection(head.authorization);
     answer_begun_ = false;
     status_ = 0;
     answered_bytes_ = 0;
@@ -149,10 +167,14 @@ void HttpExchange::take_head(std::string_view bytes, std::string& out)
     done(After::next);
 }
 
+bool HttpExchange::are_routes_old() const
+{
+    return visit_.routes->load(std::memory_order_acquire) != visit_.routes_version;
+}
+
 bool HttpExchange::is_ours(const RequestHead& head) const
 {
-    return visit_.routes->load(std::memory_order_acquire) == visit_.routes_version &&
-           (visit_.any_host || host_key(head) == visit_.host) &&
+    return !are_routes_old() && (visit_.any_host || host_key(head) == visit_.host) &&
            (!visit_.asks_for_login || head.authorization == visit_.authorization) &&
            (!visit_.leaves_challenges || !head.path_and_query.starts_with(acme_challenges));
 }
@@ -275,6 +297,9 @@ Filter::Then HttpExchange::begin_response(std::string_view bytes, std::string& o
     }
     stream_goes_on_ = stream_goes_on_ && head.keep_alive;
     is_bound_ = is_bound_ || head.is_connection_bound;
+    // Some servers send that body all the same, perhaps when the next request is there already.
+    const bool has_none = is_head_ || head.status == 204 || head.status == 304;
+    is_doubtful_ = is_doubtful_ || (has_none && tells_of_body(head));
     response_body_ = BodyScanner(head.body);
     response_ = Part::body;
     if (response_body_.state() == BodyScanner::State::whole)
@@ -400,7 +425,7 @@ void HttpExchange::on_silence(std::chrono::milliseconds silence)
         return;
     }
     const bool is_shared = visit_.shares_streams && !is_bound_;
-    if (is_shared && silence >= shared_idle)
+    if (are_routes_old() || (is_shared && silence >= shared_idle))
         done(After::next);
     else if (silence >= own_idle)
         done(After::close);
@@ -412,7 +437,7 @@ HttpExchange::Stream HttpExchange::stream() const
         response_ == Part::whole && request_ != Part::body && !stream_is_broken_ && !back_ended_;
     if (!is_clean)
         return Stream::nothing;
-    const bool is_shared = visit_.shares_streams && !is_bound_;
+    const bool is_shared = visit_.shares_streams && !is_bound_ && !is_doubtful_;
     return is_shared && stream_goes_on_ && !forth_ended_ ? Stream::more : Stream::ending;
 }
 

@@ -136,6 +136,7 @@ private:
 
     void begin(std::string_view bytes, const RequestHead& head, std::string& out);
     void take_head(std::string_view bytes, std::string& out);
+    bool are_routes_old() const;
     bool is_ours(const RequestHead& head) const;
     Step take_response_head(std::string_view bytes, std::string& out);
     Filter::Then begin_response(std::string_view bytes, std::string& out);
@@ -176,8 +177,9 @@ private:
     bool answer_begun_ : 1 = false; // a byte of it has been passed on
     bool forth_ended_ : 1 = false;
     bool back_ended_ : 1 = false;
-    bool is_retry_ : 1 = false; // the request
-    bool is_bound_ : 1 = false; // the connection has been authenticated for this visitor
+    bool is_retry_ : 1 = false;    // the request
+    bool is_bound_ : 1 = false;    // the connection has been authenticated for this visitor
+    bool is_doubtful_ : 1 = false; // it has a body to come that no answer should have
     bool stream_is_old_ : 1 = false;
     bool stream_is_broken_ : 1 = false;
 };

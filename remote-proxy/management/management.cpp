@@ -73,7 +73,8 @@ void add_requests(const std::vector<RemoteStatus::Service>& services, Metrics& m
             if (counts.own(i) > 0)
                 own.emplace_back(
                     counts.own(i),
-                    Labels{service, {"code", std::string(name_of(HttpServiceCounts::own_codes[i]))}});
+                    Labels{service,
+                           {"code", std::string(name_of(HttpServiceCounts::own_codes[i]))}});
         }
     }
     if (requests.empty())

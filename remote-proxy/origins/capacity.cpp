@@ -42,6 +42,12 @@ std::size_t Capacity::http_visitors() const
     return std::clamp<std::size_t>(usable() / 16, 4, most);
 }
 
+std::size_t Capacity::http_answers() const
+{
+    constexpr std::size_t most = 256;
+    return std::clamp<std::size_t>(usable() / 64, 2, most);
+}
+
 std::size_t Capacity::http_streams() const
 {
     constexpr std::size_t most = 1024;
@@ -59,8 +65,10 @@ std::size_t Capacity::visitors() const
     const std::size_t parked = std::max(parking_capacity(options_.descriptor_limit), links_.size());
     const std::size_t looked_at =
         options_.fronts.https.empty() ? 0 : looks() + most_of_handshake_threads;
-    const bool has_http = has_http_ || !options_.fronts.http.empty() || !options_.fronts.https.empty();
-    const std::size_t at_http = has_http ? http_visitors() + http_streams() : 0;
+    const bool has_http =
+        has_http_ || !options_.fronts.http.empty() || !options_.fronts.https.empty();
+    const std::size_t at_http =
+        has_http ? http_visitors() + 2 * http_answers() + http_streams() : 0;
     const std::size_t taken =
         handshakes() + parked + more_links + more_services + looked_at + at_http;
     const std::size_t left = usable() - std::min(usable(), taken);

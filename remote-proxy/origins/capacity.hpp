@@ -39,6 +39,9 @@ public:
     // Of visitors who speak HTTP and have no request under way.
     std::size_t http_visitors() const;
 
+    // Of those of them whose answers take a while, and as many more whose logins do.
+    std::size_t http_answers() const;
+
     // Of streams that wait for the next request.
     std::size_t http_streams() const;
 

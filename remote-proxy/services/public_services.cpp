@@ -596,6 +596,7 @@ void PublicServices::set_drained(OriginLink& link, bool drained)
     log::info(drained ? "origin proxy drained" : "origin proxy resumed", {log_name(link)});
     registry_.set_drained(link.number, drained, Clock::now());
     perform_effects();
+    fronts_.touch(); // the next requests of its visitors go to others
     if (drained)
         return;
     for (const RegisteredServicePointer& service : registry_.services().served_by(link.number)) {
