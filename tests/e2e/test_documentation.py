@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import documents
+from fronts import read_answer, request_for, web
 from origins import SocketOrigin
 from programs import REPO
 from support import HOST, Program, binary, free_port, need, parse_address, run
@@ -351,6 +352,9 @@ class Readme(unittest.TestCase):
         self.enterContext(server)
         self.ports[example] = server.address[1]
 
+    def serve_web(self, example, word):
+        self.ports[example] = self.enterContext(web(word)).address[1]
+
     def start(self, line):
         words = shlex.split(self.here(line))
         started = Program([binary(words[0]), *words[1:]], cwd=self.folder, name=words[0])
@@ -395,13 +399,14 @@ class Readme(unittest.TestCase):
         os.makedirs(certificates)
         shutil.copy(made.server, os.path.join(certificates, "fullchain.pem"))
         shutil.copy(made.server_key, os.path.join(certificates, "privkey.pem"))
-        self.serve("8000", b"app")
+        self.serve_web("8000", "app")
         own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         own.load_cert_chain(made.server, made.server_key)
 
         def say_within_tls(connection):
             with own.wrap_socket(connection, server_side=True) as wrapped:
                 wrapped.sendall(b"db")
+                wrapped.recv(1000)
                 wrapped.unwrap()
 
         server = SocketOrigin(say_within_tls)
@@ -414,11 +419,24 @@ class Readme(unittest.TestCase):
         for name in ("app", "db"):
             with socket.create_connection((HOST, int(self.port("443"))), 20) as visitor, \
                     trusting.wrap_socket(visitor, server_hostname=f"{name}.tunnel.localhost") as wrapped:
-                self.assertEqual(wrapped.recv(100), name.encode())
+                wrapped.sendall(request_for(f"{name}.tunnel.localhost"))
+                self.assertEqual(read_answer(wrapped) if name == "app" else wrapped.recv(100).decode(), name)
         asked = run([need("curl"), "--silent", "--noproxy", "*", "--output", os.devnull, "--write-out", "%{redirect_url}",
                      "--resolve", f"app.tunnel.localhost:{self.port('80')}:{HOST}",
                      f"http://app.tunnel.localhost:{self.port('80')}/page?1"])
         self.assertEqual(asked.stdout, f"https://app.tunnel.localhost:{self.port('443')}/page?1")
+
+    def test_names_without_tls_are_reached(self):
+        write_secret(os.path.join(self.folder, "secret"))
+        for port, word in (("8000", "app"), ("8001", "api")):
+            self.serve_web(port, word)
+        remote, origin = self.lines_of(self.set_up("Names without TLS**"))
+        self.start(remote).wait_line("^ready ", stream="stdout")
+        self.start(origin).wait_line("^ready .* app=http://app.* api=http://api", stream="stdout")
+        with socket.create_connection((HOST, int(self.port("80"))), 20) as visitor:
+            for name in ("app", "api", "app"):
+                visitor.sendall(request_for(f"{name}.tunnel.localhost"))
+                self.assertEqual(read_answer(visitor), name)
 
     def test_several_servers_of_one_machine_are_reached(self):
         write_secret(os.path.join(self.folder, "secret"))

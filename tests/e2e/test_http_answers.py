@@ -216,6 +216,13 @@ class Forms(AtHttp):
         Tunnel.wait_log(self.remote_program, lambda line: "404.html" in json.dumps(line), start=lines)
         self.assertEqual(page("none.example.com"), "<p>still nobody</p>")
 
+    def test_a_folder_without_a_page_is_refused_at_the_start_and_by_check(self):
+        for words in ([], ["check"]):
+            program = self.start("remote-proxy", *words, "--control-addr", f"{HOST}:0", "--http-addr", f"{HOST}:0",
+                                 "--domain", "example.com", "--error-pages", self.pages)
+            program.wait_exit(code=2)
+            self.assertIn(f"{self.pages}: there is no page in it", program.output())
+
     def test_a_page_of_the_folder_is_not_used_for_an_answer_of_the_server(self):
         self.write_page("error.html", "<p>ours</p>")
         self.open("--error-pages", self.pages)
