@@ -148,14 +148,17 @@ class HostHeader(AtHttp):
             self.assertIn("host=app.example.com", server.requests[-1].get("forwarded"))
 
     def test_what_the_remote_proxy_says_wins(self):
-        self.open(config='[services.app]\nkind = "http"\nhosts = ["app"]\nhost-header = "remote.internal"\n')
+        self.open(config='[services.app]\nkind = "http"\nhosts = ["app"]\nhost-header = "remote.internal"\n'
+                         '[services.other]\nkind = "http"\nhosts = ["other"]\n')
         server = self.enterContext(HttpServer("here"))
         path = self.write("origin.toml", f'remote-proxy-addr = "{self.control}"\nsecret-file = "{self.files["A"]}"\n'
-                          f'[services.app]\norigin-server-addr = "{show_address(server.address)}"\nkind = "http"\n'
-                          'host-header = "origin.internal"\n')
+                          'host-header = "origin.internal"\n' + "".join(
+                              f'[services.{name}]\norigin-server-addr = "{show_address(server.address)}"\n'
+                              for name in ("app", "other")))
         self.start("origin-proxy", "--config", path).wait_line("^ready ", stream="stdout")
-        self.assertEqual(self.visitor().ask("app.example.com").word, "here")
-        self.assertEqual(server.requests[-1].get("host"), "remote.internal")
+        for name, host in (("app", "remote.internal"), ("other", "origin.internal")):
+            self.assertEqual(self.visitor().ask(f"{name}.example.com").word, "here")
+            self.assertEqual(server.requests[-1].get("host"), host)
 
     def test_each_service_of_a_file_has_its_own(self):
         self.open()

@@ -171,6 +171,16 @@ class Files(AtHttp):
         self.assertEqual(done.returncode, 2)
         self.assertIn("basic-auth-file", done.stdout + done.stderr)
 
+    def test_a_service_whose_visitors_cannot_be_asked_is_declined(self):
+        """Its place is said by the remote proxy."""
+        self.open(config='[services.app]\nkind = "tls"\nhosts = ["app"]\n')
+        path = htpasswd(self.folder.path("users"), alice="pass-7-word")
+        program = self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
+                             "--service", "app=:8000", "--basic-auth-file", path)
+        declined = self.declined(program, "app", "not_allowed")
+        self.assertIn("cannot be asked for the login", declined["reason"])
+        self.assertEqual(self.visitors_of("app"), 0)
+
     def test_an_answer_of_401_of_the_server_is_its_own(self):
         self.open()
         self.serve(lambda asked, connection: response(asked.get("authorization") or "none", "401 Unauthorized",
