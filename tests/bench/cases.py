@@ -130,7 +130,8 @@ def all_cases(quick, wrk=None):
     connect("http-connect-16", "HTTP, a connection for each request, 16 at once", 16, "http", "http", "answer")
     for direction in ("up", "down"):
         arguments = ["bodies", "--visitors", 8, "--direction", direction, "--seconds", 1.2 * seconds]
-        cases.append(Case(f"http-bulk-8-{direction}", arguments, speeds("HTTP, bodies of 64 MiB, 8 at once", direction), "bytes", family="http"))
+        metrics = speeds("HTTP, bodies of 64 MiB, 8 at once", direction)
+        cases.append(Case(f"http-bulk-8-{direction}", arguments, metrics, "bytes", family="http"))
     events = [_time("event_p50_us", "events to 16 clients: delay p50"), _time("event_p99_us", "events to 16 clients: delay p99")]
     arguments = ["events", "--visitors", 16, "--seconds", seconds]
     cases.append(Case("http-events", arguments, events, "events", family="http"))
