@@ -35,13 +35,13 @@ bool concerns_receiver(KnownField field)
 
 } // namespace
 
-bool Framing::object(const char* why)
+bool BodyFraming::object(const char* why)
 {
     objection_ = why;
     return false;
 }
 
-bool Framing::take(KnownName known, std::string_view value)
+bool BodyFraming::take(KnownName known, std::string_view value)
 {
     switch (known.field) {
     case KnownField::content_length:
@@ -58,7 +58,7 @@ bool Framing::take(KnownName known, std::string_view value)
     }
 }
 
-bool Framing::take_length(std::string_view value)
+bool BodyFraming::take_length(std::string_view value)
 {
     constexpr auto longest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     constexpr std::size_t most_digits = 19;
@@ -71,7 +71,7 @@ bool Framing::take_length(std::string_view value)
     return true;
 }
 
-bool Framing::take_coding(std::string_view value)
+bool BodyFraming::take_coding(std::string_view value)
 {
     if (!same_word(value, "chunked"))
         return object("no Transfer-Encoding but chunked is understood");
@@ -79,7 +79,7 @@ bool Framing::take_coding(std::string_view value)
     return true;
 }
 
-bool Framing::take_options(std::string_view value)
+bool BodyFraming::take_options(std::string_view value)
 {
     while (!value.empty()) {
         const std::string_view option = take_member(value);
@@ -94,7 +94,7 @@ bool Framing::take_options(std::string_view value)
     return true;
 }
 
-bool Framing::finish(bool is_http_1_0)
+bool BodyFraming::finish(bool is_http_1_0)
 {
     if (is_http_1_0 && body_.is == Is::chunked)
         return object("there is no Transfer-Encoding in HTTP/1.0");

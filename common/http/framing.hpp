@@ -12,7 +12,7 @@
 
 namespace tunnel {
 
-class Framing {
+class BodyFraming {
 public:
     // Whether the field may be there; if not, objection() says why.
     bool take(KnownName known, std::string_view value);

@@ -19,7 +19,7 @@ constexpr std::string_view empty_line = "\r\n";
 // What a head is read into before all of it is known.
 struct Reading {
     RequestHead head{};
-    Framing framing{};
+    BodyFraming framing{};
     std::optional<std::string_view> host_field{};
     std::optional<std::string_view> authority{};
     std::uint16_t usual_port = 80; // of the scheme, of a whole URL

@@ -25,7 +25,7 @@ bool binds_connection(std::string_view challenges)
 }
 
 // RFC 9112 6.3. Some servers send a length or a coding with 204, where neither may be, and no body.
-BodySize body_of(const ResponseHead& head, const Framing& framing, bool to_head_request)
+BodySize body_of(const ResponseHead& head, const BodyFraming& framing, bool to_head_request)
 {
     if (to_head_request || head.status < 200 || head.status == 204 || head.status == 304)
         return {};
@@ -49,7 +49,7 @@ std::variant<ResponseHead, MessageProblem> parse_response_head(std::string_view 
     if (lines.status < 100)
         return MessageProblem{bad_gateway, "this is no answer of HTTP/1.1"};
     ResponseHead response;
-    Framing framing;
+    BodyFraming framing;
     for (const HeaderField& field : lines.fields) {
         const KnownName known = known_name(field.name);
         if (!framing.take(known, field.value))

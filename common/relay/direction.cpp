@@ -55,8 +55,10 @@ Progress Direction::pump(Channel& from, Channel& to, const Means& means, std::si
         }
         if (saw_end_)
             return pass_end(to, means);
-        if (is_filtered && (awaits_start_ || means.filter.is_done()))
+        if (is_filtered && (awaits_start_ || means.filter.is_done())) {
+            pipe_.reset();
             return Progress::waiting;
+        }
         if (is_filtered && !means.filter.wants_bytes()) {
             if (const Progress looked = await_end(from, means); looked != Progress::more)
                 return looked;
@@ -169,6 +171,7 @@ Progress Direction::show(Channel& from, Channel& to, std::span<const std::byte> 
 // While the filter wants no more bytes, the stream may still end.
 Progress Direction::await_end(Channel& from, const Means& means)
 {
+    pipe_.reset();
     if (!readable_ || saw_more_ || from.has_read_ahead())
         return Progress::waiting;
     std::byte next{};

@@ -57,15 +57,15 @@ void Pair::begin()
         forth.begin_with(bytes);
 }
 
-End Pair::end_with_filter(End how) const
+bool Pair::outlives(End how) const
 {
     switch (how) {
     case End::second_failed:
     case End::half_close_timeout:
     case End::idle_timeout:
-        return filter && back.is_flushed() && filter->survives(how) ? End::handed_back : how;
+        return filter && filter->survives(how);
     default:
-        return how;
+        return false;
     }
 }
 

@@ -57,8 +57,8 @@ struct Pair {
     // The filter wants its channels back, and the first has all that was meant for it.
     bool is_handed_back() const { return filter && filter->is_done() && back.is_flushed(); }
 
-    // How it ends if it would end like this without a filter.
-    End end_with_filter(End how) const;
+    // Its filter wants to have the channels back, in the place of this end.
+    bool outlives(End how) const;
 
     // How it ends if the second fails now.
     End second_failed() const { return has_started() ? End::second_failed : End::not_started; }

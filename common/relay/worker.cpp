@@ -506,7 +506,11 @@ void Relay::Worker::expire_timers()
 
 void Relay::Worker::end(Pair& pair, End how)
 {
-    how = pair.end_with_filter(how);
+    if (pair.outlives(how)) {
+        if (!pair.back.is_flushed()) // the end of an answer: it is handed back afterwards
+            return;
+        how = End::handed_back;
+    }
     pair.ended = true;
     timers_.forget(pair);
     if (pair.queued)

@@ -23,15 +23,25 @@ IdleWatch::IdleWatch() : epoll_(::epoll_create1(EPOLL_CLOEXEC))
         throw std::system_error(errno, std::system_category(), "epoll_create1");
 }
 
-// EPOLLONESHOT: what it was told of, it keeps silent about until it is asked anew.
 IdleWatch::Wait IdleWatch::await(int descriptor, std::function<void()> on_readable)
+{
+    return begin(descriptor, std::move(on_readable), true);
+}
+
+IdleWatch::Wait IdleWatch::await_new(int descriptor, std::function<void()> on_readable)
+{
+    return begin(descriptor, std::move(on_readable), false);
+}
+
+// EPOLLONESHOT: what it was told of, it keeps silent about until it is asked anew.
+IdleWatch::Wait IdleWatch::begin(int descriptor, std::function<void()> on_readable, bool is_known)
 {
     epoll_event event{};
     event.events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT;
     event.data.u64 = ++latest_;
     const auto wait = waits_.emplace(latest_, std::move(on_readable)).first;
-    int result = ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event);
-    if (result != 0 && errno == ENOENT)
+    int result = is_known ? ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor, &event) : -1;
+    if (!is_known || (result != 0 && errno == ENOENT))
         result = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event);
     if (result != 0) {
         const int error = errno;

@@ -24,6 +24,9 @@ public:
     // ended. The connection must not have another wait. Throws std::system_error.
     Wait await(int descriptor, std::function<void()> on_readable);
 
+    // The same for one that is not known here: that saves a system call.
+    Wait await_new(int descriptor, std::function<void()> on_readable);
+
     // The callback is not called any more. Before the descriptor is closed.
     void forget(Wait wait) { waits_.erase(wait); }
 
@@ -38,6 +41,8 @@ public:
     int descriptor() const { return epoll_.get(); }
 
 private:
+    Wait begin(int descriptor, std::function<void()> on_readable, bool is_known);
+
     Fd epoll_;
     Wait latest_ = 0;
     std::unordered_map<Wait, std::function<void()>> waits_;

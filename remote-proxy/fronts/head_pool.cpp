@@ -44,6 +44,7 @@ void HeadPool::wait(HttpClient client)
     while (size() >= limits_.connections && size() > 0)
         hooks_.on_pushed_out(remove(by_address_.first_to_go()->place));
     const bool is_ready = client.channel.has_pending();
+    const bool is_fresh = client.requests == 0; // its request is there already, most often
     const auto limit =
         client.requests > 0 && !client.channel.has_read_ahead() ? limits_.idle : limits_.head;
     const Place place = waiting_.insert(waiting_.end(), Waiting{std::move(client)});
@@ -53,7 +54,7 @@ void HeadPool::wait(HttpClient client)
     place->deadline = deadlines_.emplace(due, place);
     alarm_.ring_by(due);
     if (!is_ready)
-        return watch(place);
+        return is_fresh ? look(place) : watch(place);
     place->is_ready = true;
     ready_.splice(ready_.end(), waiting_, place);
     if (std::exchange(turn_is_due_, true))
@@ -86,7 +87,7 @@ void HeadPool::watch(Place place)
 {
     try {
         place->wait =
-            watch_.await(place->client.channel.descriptor(), [this, place] { look(place); });
+            watch_.await_new(place->client.channel.descriptor(), [this, place] { look(place); });
     } catch (const std::system_error&) { // no memory for it
         hooks_.on_pushed_out(remove(place));
     }

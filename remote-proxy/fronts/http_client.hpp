@@ -25,6 +25,9 @@ struct HttpClient {
     HttpVisitorInfo info;
     unsigned requests = 0; // that were answered
 
+    // The service that has let it in last, by its number; 0: none.
+    std::uint64_t let_in_by = 0;
+
     // Its handshake was let in by the service of its server name, of this number.
     std::optional<VisitorLimits::Permit> permit{};
     std::uint64_t permitted_by = 0;

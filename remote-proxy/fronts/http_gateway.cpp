@@ -70,17 +70,16 @@ void HttpGateway::pass_on(HttpClient client, const std::string& bytes, const Req
 }
 
 // Null: everybody may come.
-std::shared_ptr<const Logins> HttpGateway::logins_of(const PublicService& service)
+std::shared_ptr<const Logins> HttpGateway::logins_of(PublicService& service)
 {
     const std::vector<std::string>& lines = service.registered->http.logins;
     if (lines.empty())
         return nullptr;
-    KnownLoginsOf& known = by_service_[service.number];
-    if (known.lines != lines) {
-        known.logins = std::make_shared<const Logins>(Logins::of_lines(lines));
-        known.lines = lines;
+    if (service.login_lines != lines) {
+        service.logins = std::make_shared<const Logins>(Logins::of_lines(lines));
+        service.login_lines = lines;
     }
-    return known.logins;
+    return service.logins;
 }
 
 void HttpGateway::check_login(HttpClient client, const ServicePointer& service,
@@ -129,19 +128,22 @@ void HttpGateway::let_in(HttpClient client, const ServicePointer& service, const
     if (client.permit && client.permitted_by == service->number)
         decision = std::move(*client.permit);
     else
-        decision = uses_.admission.decide(*service, client.info.peer);
+        decision =
+            uses_.admission.decide(*service, client.info.peer, client.let_in_by != service->number);
     client.permit.reset();
     if (const auto* const refusal = std::get_if<Refusal>(&decision))
         return refuse(std::move(client), *service, asked(head), answer_to_refusal(*refusal));
     if (uses_.admission.is_full())
         return refuse(std::move(client), *service, asked(head),
                       answer_to({Code::no_room, "no descriptors left"}));
-    HttpVisitorInfo info = client.info;
-    auto on_back = [this, info, requests = client.requests,
+    const HttpVisitorInfo info = client.info;
+    auto on_back = [this, info = share(info), requests = client.requests, number = service->number,
                     service = std::weak_ptr<PublicService>(service)](
                        Channel channel, HttpExchange::Outcome outcome) {
         const ServicePointer its = service.lock();
-        take_back({std::move(channel), info, requests}, its.get(), std::move(outcome));
+        HttpClient back{std::move(channel), *info, requests};
+        back.let_in_by = number;
+        take_back(std::move(back), its.get(), std::move(outcome));
     };
     auto exchange = std::make_unique<HttpExchange>(visit_of(client, service, head, user), bytes,
                                                    head, std::move(on_back));
@@ -149,6 +151,16 @@ void HttpGateway::let_in(HttpClient client, const ServicePointer& service, const
     arrival.exchange = std::move(exchange);
     uses_.admission.admit(service, std::move(arrival),
                           std::get<VisitorLimits::Permit>(std::move(decision)));
+}
+
+// An exchange may end on a thread of the relay, and what it knows belongs to this one.
+std::shared_ptr<const HttpVisitorInfo> HttpGateway::share(const HttpVisitorInfo& info) const
+{
+    return {new HttpVisitorInfo(info), [&io = uses_.io](const HttpVisitorInfo* last) {
+                std::unique_ptr<const HttpVisitorInfo> owned(last);
+                if (!io.get_executor().running_in_this_thread())
+                    asio::post(io, [owned = std::move(owned)] {});
+            }};
 }
 
 HttpVisit HttpGateway::visit_of(const HttpClient& client, const ServicePointer& service,
@@ -198,9 +210,14 @@ void HttpGateway::take_back(HttpClient client, const PublicService* service,
     switch (outcome.after) {
     case After::left:
         allow_clean_close(client.channel.descriptor());
+        client.channel.end();
         return;
     case After::close:
-        return uses_.visitors.close(std::move(client));
+        if (!outcome.visitor_said_last || client.channel.hides_more_than(0))
+            return uses_.visitors.close(std::move(client));
+        allow_clean_close(client.channel.descriptor());
+        client.channel.end();
+        return;
     case After::next:
     case After::again:
         client.is_retry = outcome.after == After::again;

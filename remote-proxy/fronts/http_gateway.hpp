@@ -1,14 +1,11 @@
 // From requests to the services that they are for.
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
-#include <vector>
 
 #include "common/base/asio.hpp"
 #include "common/http/logins.hpp"
@@ -58,22 +55,16 @@ private:
                      const RequestHead& head, std::shared_ptr<const Logins> logins);
     void on_login(HttpClient client, const ServicePointer& service, const std::string& bytes,
                   const RequestHead& head, const LoginChecker::Result& result);
-    std::shared_ptr<const Logins> logins_of(const PublicService& service);
+    static std::shared_ptr<const Logins> logins_of(PublicService& service);
     HttpVisit visit_of(const HttpClient& client, const ServicePointer& service,
                        const RequestHead& head, const std::string& user) const;
+    std::shared_ptr<const HttpVisitorInfo> share(const HttpVisitorInfo& info) const;
     void refuse(HttpClient client, const PublicService& service, Asked about,
                 const OwnAnswer& answer);
     void take_back(HttpClient client, const PublicService* service, HttpExchange::Outcome outcome);
 
-    // Those of a service, as they were when they were read.
-    struct KnownLoginsOf {
-        std::vector<std::string> lines;
-        std::shared_ptr<const Logins> logins;
-    };
-
     const Uses uses_;
     LoginChecker logins_;
-    std::map<std::uint64_t, KnownLoginsOf> by_service_; // by number
 };
 
 } // namespace tunnel

@@ -76,8 +76,16 @@ void HttpVisitors::leave()
         close(std::move(*client));
 }
 
+void HttpVisitors::stop()
+{
+    is_stopped_ = true;
+    heads_.clear();
+}
+
 void HttpVisitors::take(HttpClient client)
 {
+    if (is_stopped_)
+        return reset(client.channel);
     if (is_leaving_ && !client.channel.has_pending())
         return close(std::move(client));
     heads_.wait(std::move(client));
@@ -155,6 +163,7 @@ void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& r
     sending.head_only = asked.is_head;
     sending.now = std::time(nullptr);
     const bool goes_on = sending.keep_alive;
+    client.is_retry = false;
     std::string bytes = encode(response, sending);
     if (hooks_.on_answer) {
         const std::string visitor = to_string(client.info.peer);

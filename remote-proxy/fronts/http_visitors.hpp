@@ -107,7 +107,7 @@ public:
     void leave();
 
     // Resets those who wait.
-    void stop() { heads_.clear(); }
+    void stop();
 
 private:
     void on_head(HttpClient client, const std::string& bytes);
@@ -123,6 +123,7 @@ private:
     const HttpLimits limits_;
     std::shared_ptr<const ErrorPages> pages_;
     bool is_leaving_ = false;
+    bool is_stopped_ = false;
     HeadPool heads_;
     HttpAnswers answers_;
     HttpCounts counts_;

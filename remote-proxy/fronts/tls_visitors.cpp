@@ -148,7 +148,7 @@ void TlsVisitors::route(Newcomer newcomer, const HelloName& hello)
         return refuse(std::move(newcomer), Code::unknown_host,
                       fmt::format("no service has the name {}", hello.name), alert);
     const ServicePointer service = *found;
-    if (service->options.names.kind == ServiceKind::https && takes_visitors(*service))
+    if (service->options.names.kind == ServiceKind::https && !uses_.state.stopping)
         return shake_hands(service, std::move(newcomer), hello.name);
     pass_on(service, std::move(newcomer));
 }
@@ -216,7 +216,8 @@ void TlsVisitors::finish(const ServicePointer& service, Newcomer newcomer,
 void TlsVisitors::admit(const ServicePointer& service, Newcomer newcomer, Channel channel,
                         VisitorLimits::Permit permit)
 {
-    if (service->retired || !uses_.fronts.is_open(*service)) { // meanwhile
+    const bool is_http = channel.is_encrypted(); // each of its requests is answered
+    if (!is_http && (service->retired || !uses_.fronts.is_open(*service))) { // meanwhile
         reset(channel);
         return refuse(std::move(newcomer), Code::service_closed,
                       "its service takes no visitors now", {}, service.get());
@@ -226,7 +227,7 @@ void TlsVisitors::admit(const ServicePointer& service, Newcomer newcomer, Channe
         return uses_.admission.turn_away(service.get(), std::move(channel), newcomer.peer);
     }
     ++counts_.passed_on;
-    if (channel.is_encrypted()) {
+    if (is_http) {
         HttpClient client{std::move(channel),
                           {newcomer.peer, newcomer.outside, newcomer.front, newcomer.is_proxy}};
         client.permit = std::move(permit);

@@ -18,6 +18,9 @@ constexpr auto shared_idle = 1s;
 // Any other is kept for its visitor, but not for ever.
 constexpr auto own_idle = 60s;
 
+// For a body to go on, whoever does not let it.
+constexpr auto body_limit = 120s;
+
 // For a head that has begun.
 constexpr auto head_limit = 10s;
 
@@ -82,6 +85,7 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     is_http_1_0_ = head.is_http_1_0;
     wants_upgrade_ = head.wants_upgrade;
     visitor_goes_on_ = head.keep_alive;
+    outcome_.visitor_said_last = !head.keep_alive;
     is_bound_ = is_bound_ || binds_connection(head.authorization);
     answer_begun_ = false;
     status_ = 0;
@@ -89,6 +93,9 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     request_body_ = BodyScanner(head.body);
     request_ = request_body_.state() == BodyScanner::State::whole ? Part::whole : Part::body;
     holds_body_back_ = head.expects_continue;
+    // Some servers do not read such a body, and take it for the next request.
+    const bool has_odd_body = request_ == Part::body && (head.is_safe || head.method == "DELETE");
+    is_doubtful_ = is_doubtful_ || has_odd_body;
     is_safe_ = head.is_safe && request_ == Part::whole;
     response_ = Part::head;
     remember(head, bytes);
@@ -192,8 +199,15 @@ void HttpExchange::end_of_request_body()
 
 Filter::AtEnd HttpExchange::forth_ended()
 {
-    if (request_ == Part::body)
+    if (is_done_)
+        return AtEnd::hand_back;
+    if (request_ == Part::body && response_ != Part::whole)
         return AtEnd::broken;
+    if (request_ == Part::body) { // it has its answer
+        stream_is_broken_ = true;
+        done(After::close);
+        return AtEnd::hand_back;
+    }
     if (request_ == Part::whole) {
         forth_ended_ = true;
         return AtEnd::pass_on; // it may still read the answer
@@ -311,6 +325,8 @@ Filter::AtEnd HttpExchange::back_ended()
 {
     back_ended_ = true;
     stream_goes_on_ = false;
+    if (is_done_) // with what came before
+        return AtEnd::hand_back;
     if (is_idle()) {
         leave_stream();
         return AtEnd::hand_back;
@@ -330,6 +346,7 @@ void HttpExchange::end_of_response()
 {
     note_answer();
     response_ = Part::whole;
+    is_doubtful_ = is_doubtful_ || request_ != Part::whole;
     if (back_ended_)
         return done(After::close);
     if (request_ == Part::whole)
@@ -391,9 +408,9 @@ void HttpExchange::fail(Channel channel, OwnAnswer why)
 
 bool HttpExchange::survives(End how)
 {
+    stream_is_broken_ = true;
     if (is_done_)
         return true;
-    stream_is_broken_ = true;
     if (is_idle()) {
         leave_stream();
         return true;
@@ -417,9 +434,12 @@ bool HttpExchange::survives(End how)
 
 void HttpExchange::on_silence(std::chrono::milliseconds silence)
 {
+    if (!is_done_ && request_ == Part::body && response_ == Part::head && silence >= body_limit)
+        answer({408, Code::timeout, "the body of the request did not come in time"});
     if (is_done_ || !is_idle())
         return;
-    if (!partial_.empty()) {
+    // Some clients send an empty line behind a body.
+    if (partial_.find_first_not_of("\r\n") != std::string::npos) {
         if (Clock::now() - partial_since_ >= head_limit)
             answer({408, Code::timeout, "the request did not come in time"});
         return;

@@ -79,6 +79,7 @@ public:
         std::string target{};
         bool is_head = false;
         bool is_http_1_0 = false;
+        bool visitor_said_last = false; // close: of its own will, so that it sends no more
     };
 
     // What the stream is good for.
@@ -97,6 +98,9 @@ public:
     void fail(Channel channel, OwnAnswer answer);
 
     const HttpVisit& visit() const { return visit_; }
+
+    // Of one that is done: what follows.
+    After after() const { return outcome_.after; }
 
     // The stream that it gets was used before, so it may be dead without anyone's fault.
     void use_old_stream() { stream_is_old_ = true; }
@@ -177,9 +181,11 @@ private:
     bool answer_begun_ : 1 = false; // a byte of it has been passed on
     bool forth_ended_ : 1 = false;
     bool back_ended_ : 1 = false;
-    bool is_retry_ : 1 = false;    // the request
-    bool is_bound_ : 1 = false;    // the connection has been authenticated for this visitor
-    bool is_doubtful_ : 1 = false; // it has a body to come that no answer should have
+    bool is_retry_ : 1 = false; // the request
+    bool is_bound_ : 1 = false; // the connection has been authenticated for this visitor
+    // A server that takes bodies in another way may say more than was asked for, or answer what
+    // was not.
+    bool is_doubtful_ : 1 = false;
     bool stream_is_old_ : 1 = false;
     bool stream_is_broken_ : 1 = false;
 };

@@ -38,7 +38,7 @@ std::size_t Capacity::looks() const
 
 std::size_t Capacity::http_visitors() const
 {
-    constexpr std::size_t most = 1024;
+    constexpr std::size_t most = 8192;
     return std::clamp<std::size_t>(usable() / 16, 4, most);
 }
 

@@ -55,10 +55,10 @@ std::optional<VisitorLimits::Permit> Admission::permit(PublicService& service,
     return std::nullopt;
 }
 
-std::variant<VisitorLimits::Permit, Refusal> Admission::decide(PublicService& service,
-                                                               const tcp::endpoint& peer)
+std::variant<VisitorLimits::Permit, Refusal>
+Admission::decide(PublicService& service, const tcp::endpoint& peer, bool is_new)
 {
-    auto answer = service.limits.admit(peer.address(), Clock::now());
+    auto answer = service.limits.admit(peer.address(), Clock::now(), is_new);
     if (const auto* const refusal = std::get_if<Refusal>(&answer)) {
         tallies_.count(*refusal, to_string(peer));
         records_.note_refusal(&service, to_string(peer), describe(*refusal), true);

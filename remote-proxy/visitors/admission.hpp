@@ -63,8 +63,8 @@ public:
     std::optional<VisitorLimits::Permit> permit(PublicService& service, const tcp::endpoint& peer);
 
     // The same, and which limit it is.
-    std::variant<VisitorLimits::Permit, Refusal> decide(PublicService& service,
-                                                        const tcp::endpoint& peer);
+    std::variant<VisitorLimits::Permit, Refusal>
+    decide(PublicService& service, const tcp::endpoint& peer, bool is_new = true);
 
     // Lets the visitor in, or resets it for want of room; a request is answered with that.
     void admit(const ServicePointer& service, Arrival arrival, VisitorLimits::Permit permit);

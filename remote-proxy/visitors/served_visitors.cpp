@@ -50,8 +50,8 @@ void ServedVisitors::take_back(All::iterator place, Flow flow)
 {
     const auto node = served_.extract(place);
     const Served& served = node.mapped();
-    const bool ends =
-        flow.end == End::cut_off || flow.end == End::not_started || flow.end == End::refused;
+    const bool ends = flow.end == End::cut_off || flow.end == End::not_started ||
+                      flow.end == End::refused || flow.end == End::handed_back;
     if (ends && served.view.unwanted) { // it must not come in once more
         flow.end = End::cut_off;
         flow.refusal = management_closed_it;

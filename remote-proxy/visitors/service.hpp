@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/http/logins.hpp"
 #include "remote-proxy/http/http_service_counts.hpp"
 #include "remote-proxy/origins/origin_link.hpp"
 #include "remote-proxy/registry/registered_service.hpp"
@@ -69,7 +70,10 @@ struct PublicService {
     ServiceCounts counts{};
     // Of visitors who speak HTTP. The relay's workers count, too.
     const std::shared_ptr<HttpServiceCounts> requests = std::make_shared<HttpServiceCounts>();
-    bool retired = false; // no more visitors, ever
+    // Who may come, by lines of its registered settings; null: not read yet.
+    std::shared_ptr<const Logins> logins{};
+    std::vector<std::string> login_lines{}; // that were read
+    bool retired = false;                   // no more visitors, ever
 };
 
 using ServicePointer = std::shared_ptr<PublicService>;

@@ -1,6 +1,7 @@
 #include "remote-proxy/visitors/stream_pool.hpp"
 
 #include <array>
+#include <cerrno>
 #include <string_view>
 #include <system_error>
 
@@ -16,6 +17,8 @@ constexpr int ended_per_turn = 64;
 
 void StreamPool::put(std::uint64_t service, HttpStream stream, std::size_t most)
 {
+    if (stream.channel.has_pending()) // nobody has asked for it
+        return;
     const Key key{service, stream.carrier->link};
     const Place place = insert(std::move(stream), Clock::now() + kept, most, all_);
     if (place == all_.end())
@@ -43,11 +46,11 @@ StreamPool::Place StreamPool::insert(HttpStream stream, Clock::time_point until,
                                      std::list<Waiting>& list)
 {
     if (size() >= most && size() > 0)
-        remove(all_.empty() ? ending_.begin() : all_.begin());
+        remove(ending_.empty() ? all_.begin() : ending_.begin());
     const Place place = list.insert(list.end(), Waiting{std::move(stream), until, &list});
     try {
-        place->wait =
-            watch_.await(place->stream.channel.descriptor(), [this, place] { on_readable(place); });
+        place->wait = watch_.await_new(place->stream.channel.descriptor(),
+                                       [this, place] { on_readable(place); });
     } catch (const std::system_error&) { // no memory for it
         list.erase(place);
         return list.end();
@@ -70,7 +73,10 @@ std::optional<HttpStream> StreamPool::take(std::uint64_t service, std::uint64_t 
     const auto [first, last] = by_key_.equal_range({service, link});
     if (first == last)
         return std::nullopt;
-    return remove(std::prev(last)->second);
+    HttpStream stream = remove(std::prev(last)->second);
+    std::array<std::byte, 1> next{};
+    const bool is_silent = stream.channel.peek(next) < 0 && errno == EAGAIN;
+    return is_silent ? std::optional(std::move(stream)) : std::nullopt;
 }
 
 // It should be silent. What else it says than its end can belong to no request.

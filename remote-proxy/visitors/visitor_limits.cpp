@@ -61,8 +61,8 @@ void VisitorLimits::change_rules(VisitorRules rules)
         interval_ = Clock::duration(second) / *rules_.max_new_per_second_per_ip;
 }
 
-std::variant<VisitorLimits::Permit, Refusal> VisitorLimits::admit(const asio::ip::address& address,
-                                                                  Clock::time_point now)
+std::variant<VisitorLimits::Permit, Refusal>
+VisitorLimits::admit(const asio::ip::address& address, Clock::time_point now, bool is_new)
 {
     if (contains(rules_.deny, address))
         return Refusal::denied;
@@ -73,7 +73,7 @@ std::variant<VisitorLimits::Permit, Refusal> VisitorLimits::admit(const asio::ip
     Permit permit;
     if ((rules_.max_connections_per_ip || rules_.max_new_per_second_per_ip) &&
         !contains(rules_.trusted, address)) {
-        if (const auto refusal = count_by_ip(subscriber_of(address), now, permit))
+        if (const auto refusal = count_by_ip(subscriber_of(address), now, permit, is_new))
             return *refusal;
     }
     ++present_->total;
@@ -82,14 +82,14 @@ std::variant<VisitorLimits::Permit, Refusal> VisitorLimits::admit(const asio::ip
 }
 
 std::optional<Refusal> VisitorLimits::count_by_ip(const Cidr& ip, Clock::time_point now,
-                                                  Permit& permit)
+                                                  Permit& permit, bool is_new)
 {
     if (rules_.max_connections_per_ip) {
         const auto here = present_->by_ip.find(ip);
         if (here != present_->by_ip.end() && here->second >= *rules_.max_connections_per_ip)
             return Refusal::too_many_per_ip;
     }
-    if (rules_.max_new_per_second_per_ip) {
+    if (rules_.max_new_per_second_per_ip && is_new) {
         if (comes_too_often(ip, now))
             return Refusal::too_many_new_per_ip;
         note_arrival(ip, now);

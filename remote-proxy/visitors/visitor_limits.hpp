@@ -71,7 +71,9 @@ public:
     explicit VisitorLimits(VisitorRules rules, std::size_t capacity = most_remembered);
 
     // A permit for a visitor from this address, or why it is refused. `now` never goes back.
-    std::variant<Permit, Refusal> admit(const asio::ip::address& address, Clock::time_point now);
+    // `is_new`: it does not come back with a connection that was let in before.
+    std::variant<Permit, Refusal> admit(const asio::ip::address& address, Clock::time_point now,
+                                        bool is_new = true);
 
     // Applies to new visitors. Present ones stay and count.
     void change_rules(VisitorRules rules);
@@ -89,7 +91,8 @@ private:
     using DebtFree = Clock::time_point;
 
     // Counts a visitor if the limits per IP allow it.
-    std::optional<Refusal> count_by_ip(const Cidr& ip, Clock::time_point now, Permit& permit);
+    std::optional<Refusal> count_by_ip(const Cidr& ip, Clock::time_point now, Permit& permit,
+                                       bool is_new);
 
     bool comes_too_often(const Cidr& ip, Clock::time_point now) const;
     void note_arrival(const Cidr& ip, Clock::time_point now);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "common/base/log.hpp"
 #include "common/management/json_response.hpp"
 
 namespace tunnel {
@@ -30,6 +31,22 @@ void VisitorRecords::note_end(const Visitor& visitor, std::uint64_t up, std::uin
 {
     const auto duration = Clock::now() - visitor.arrived;
     log_visitor_end(visitor.address(), up, down, duration, end, shown_name(visitor), blame);
+    publish_end(visitor, up, down, end);
+}
+
+void VisitorRecords::note_hand_back(const Visitor& visitor, std::uint64_t up, std::uint64_t down)
+{
+    log::debug("a visitor has no request under way", {{"visitor", visitor.address()},
+                                                      {"service", visitor.service_name()},
+                                                      {"up", log::Bytes{up}},
+                                                      {"down", log::Bytes{down}}});
+    publish_end(visitor, up, down, describe(End::handed_back, sides_of_remote));
+}
+
+void VisitorRecords::publish_end(const Visitor& visitor, std::uint64_t up, std::uint64_t down,
+                                 const Reason& end)
+{
+    const auto duration = Clock::now() - visitor.arrived;
     if (!events_.is_heard())
         return;
     Json event{{"id", visitor.id},

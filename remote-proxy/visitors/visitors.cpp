@@ -238,8 +238,12 @@ void Visitors::hand_back(Visitor visitor, Flow flow)
         service->counts.to_visitor += flow.second_to_first;
     }
     visitor_left_.notify();
-    records_.note_end(visitor, flow.first_to_second, flow.second_to_first,
-                      describe(flow.end, sides_of_remote), Blame::nobody);
+    const auto after = visitor.exchange->after();
+    if (after == HttpExchange::After::next || after == HttpExchange::After::again)
+        records_.note_hand_back(visitor, flow.first_to_second, flow.second_to_first);
+    else
+        records_.note_end(visitor, flow.first_to_second, flow.second_to_first,
+                          describe(flow.end, sides_of_remote), Blame::nobody);
     if (state_.stopped)
         reset(flow.first);
     else
