@@ -1,11 +1,14 @@
 #include "remote-proxy/visitors/stream_pool.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string_view>
 #include <system_error>
 
 #include "common/relay/framing.hpp"
+#include "common/transport/socket.hpp"
 
 namespace tunnel {
 
@@ -29,8 +32,12 @@ void StreamPool::put(std::uint64_t service, HttpStream stream, std::size_t most)
 
 void StreamPool::end(HttpStream stream, bool has_sent_end, std::size_t most)
 {
-    if (stream.sends_raw || stream.receives_raw || (!has_sent_end && !send_end(stream.channel)))
-        return; // closing it is the end
+    if (stream.sends_raw || stream.receives_raw) {
+        allow_clean_close(stream.channel.descriptor()); // which is the end of its stream
+        return;
+    }
+    if (!has_sent_end && !send_end(stream.channel))
+        return;
     insert(std::move(stream), Clock::now() + ending, most, ending_);
 }
 
@@ -68,15 +75,24 @@ HttpStream StreamPool::remove(Place place)
     return stream;
 }
 
+// What has come unasked, and was not looked at yet, must not become an answer to the next request.
 std::optional<HttpStream> StreamPool::take(std::uint64_t service, std::uint64_t link)
 {
-    const auto [first, last] = by_key_.equal_range({service, link});
-    if (first == last)
-        return std::nullopt;
-    HttpStream stream = remove(std::prev(last)->second);
-    std::array<std::byte, 1> next{};
-    const bool is_silent = stream.channel.peek(next) < 0 && errno == EAGAIN;
-    return is_silent ? std::optional(std::move(stream)) : std::nullopt;
+    for (;;) {
+        const auto [first, last] = by_key_.equal_range({service, link});
+        if (first == last)
+            return std::nullopt;
+        const Place youngest = std::prev(last)->second;
+        if (is_silent(youngest->stream.channel))
+            return remove(youngest);
+        on_readable(youngest);
+    }
+}
+
+bool StreamPool::is_silent(Channel& channel)
+{
+    std::byte next{};
+    return channel.peek(std::span(&next, 1)) < 0 && errno == EAGAIN;
 }
 
 // It should be silent. What else it says than its end can belong to no request.
@@ -118,10 +134,10 @@ void StreamPool::close_those_of(const std::function<bool(const Carrier&)>& which
 
 void StreamPool::expire(Clock::time_point now)
 {
-    for (int i = 0; i < ended_per_turn && !all_.empty() && all_.front().until <= now; ++i)
-        end(remove(all_.begin()), false, SIZE_MAX);
     for (int i = 0; i < ended_per_turn && !ending_.empty() && ending_.front().until <= now; ++i)
         remove(ending_.begin());
+    for (int i = 0; i < ended_per_turn && !all_.empty() && all_.front().until <= now; ++i)
+        end(remove(all_.begin()), false, SIZE_MAX);
 }
 
 std::optional<Clock::time_point> StreamPool::next_deadline() const

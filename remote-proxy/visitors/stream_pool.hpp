@@ -87,6 +87,7 @@ private:
     };
 
     static bool send_end(Channel& channel);
+    static bool is_silent(Channel& channel);
 
     Place insert(HttpStream stream, Clock::time_point until, std::size_t most,
                  std::list<Waiting>& list);
