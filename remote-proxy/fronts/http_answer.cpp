@@ -1,5 +1,6 @@
 #include "remote-proxy/fronts/http_answer.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -63,6 +64,12 @@ HttpAnswer answer_to_challenge(const RequestHead& request)
     return answer;
 }
 
+// What a Location can say (RFC 3986): all else has to be encoded.
+bool is_ascii(std::string_view target)
+{
+    return std::ranges::all_of(target, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 HttpAnswer redirect(const std::string& host, const RequestHead& request, std::uint16_t port)
 {
     HttpAnswer answer;
@@ -85,7 +92,7 @@ HttpAnswer answer_to(const RequestHead& request, const HttpRules& rules)
     case HostKnown::By::https:
         if (request.host.empty()) // there is nowhere to send it
             return not_here();
-        if (request.path_and_query == "*")
+        if (request.path_and_query == "*" || !is_ascii(request.path_and_query))
             return bad_request("requests are for a path here");
         return redirect(request.host, request, rules.https_port);
     case HostKnown::By::tls:

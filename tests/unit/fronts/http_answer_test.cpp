@@ -8,16 +8,17 @@
 #include <fmt/format.h>
 
 #include "remote-proxy/fronts/http_answer.hpp"
+#include "remote-proxy/http/error_pages.hpp"
+#include "tests/unit/http/heads.hpp"
 
 using namespace tunnel;
 using By = HostKnown::By;
-using Progress = RequestReader::Progress;
 
 namespace {
 
 const FindHost find_host = [](std::string_view host) {
     static const std::map<std::string_view, By> all{
-        {"app.example.com", By::https}, {"db.example.com", By::tls}, {"old.example.com", By::http}};
+        {"app.example.com", By::https}, {"db.example.com", By::tls}, {"web.example.com", By::http}};
     const auto found = all.find(host);
     return HostKnown{found == all.end() ? By::nobody : found->second};
 };
@@ -34,22 +35,25 @@ std::string location_of(const HttpAnswer& answer)
 // To these bytes, however they come.
 HttpAnswer answer_to_bytes(std::string_view bytes, std::uint16_t port = 443, bool webroot = true)
 {
-    RequestReader::Limits limits;
-    limits.heads_only = true;
-    RequestReader reader(limits);
-    reader.put(bytes);
-    RequestReader bytewise(limits);
-    for (const char& byte : bytes)
-        bytewise.put({&byte, 1});
-    CHECK(bytewise.progress() == reader.progress());
-    if (reader.progress() == Progress::wrong) {
-        CHECK(bytewise.problem().status == reader.problem().status);
-        return answer_to(reader.problem(), bytes.front());
-    }
-    const bool has_head =
-        reader.progress() == Progress::whole || reader.progress() == Progress::body;
-    REQUIRE(has_head);
-    return answer_to(reader.request(), {find_host, port, webroot});
+    const HeadSearch search = find_both_ways(find_request_head, bytes);
+    REQUIRE(search.is != HeadSearch::Is::incomplete);
+    if (search.is == HeadSearch::Is::wrong)
+        return answer_to(search.problem);
+    const auto parsed = parse_request_head(bytes.substr(0, search.size));
+    if (const auto* const problem = std::get_if<MessageProblem>(&parsed))
+        return answer_to(*problem);
+    return answer_to(std::get<RequestHead>(parsed), {find_host, port, webroot});
+}
+
+unsigned status_of(const HttpAnswer& answer)
+{
+    return answer.own ? answer.own->status : answer.response.status;
+}
+
+// What stands there for people.
+std::string words_of(const HttpAnswer& answer)
+{
+    return answer.own ? answer.own->message : answer.response.body;
 }
 
 HttpAnswer to_get(std::string_view target, std::string_view host = "app.example.com")
@@ -59,12 +63,12 @@ HttpAnswer to_get(std::string_view target, std::string_view host = "app.example.
 
 unsigned status_for_host(std::string_view host)
 {
-    return to_get("/", host).response.status;
+    return status_of(to_get("/", host));
 }
 
 bool is_bad(const HttpAnswer& answer)
 {
-    return answer.counted_as == &HttpCounts::bad_request && answer.response.status >= 400 &&
+    return answer.counted_as == &HttpCounts::bad_request && status_of(answer) >= 400 &&
            answer.why != "" && location_of(answer).empty();
 }
 
@@ -73,7 +77,7 @@ bool is_bad(const HttpAnswer& answer)
 TEST_CASE("a request for a name that https has goes there, its path and query as they came")
 {
     const HttpAnswer answer = to_get("/a/b?c=d&e=%20");
-    CHECK(answer.response.status == 308);
+    CHECK(status_of(answer) == 308);
     CHECK(answer.counted_as == &HttpCounts::redirected);
     CHECK(answer.why == "");
     CHECK(location_of(answer) == "https://app.example.com/a/b?c=d&e=%20");
@@ -107,16 +111,16 @@ TEST_CASE("a redirect keeps every method, and takes no body")
     for (const std::string_view method : {"HEAD", "POST", "PUT", "DELETE", "PATCH", "PROPFIND"}) {
         const HttpAnswer answer =
             answer_to_bytes(fmt::format("{} /a HTTP/1.1\r\nHost: app.example.com\r\n\r\n", method));
-        CHECK(answer.response.status == 308);
+        CHECK(status_of(answer) == 308);
         CHECK(location_of(answer) == "https://app.example.com/a");
     }
     for (const std::string_view body :
-         {"Content-Length: 3\r\n\r\nabc", "Content-Length: 18446744073709551000\r\n\r\nabc",
+         {"Content-Length: 3\r\n\r\nabc", "Content-Length: 9223372036854775807\r\n\r\nabc",
           "Transfer-Encoding: chunked\r\n\r\nffffffffff\r\n",
           "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"}) {
         const HttpAnswer answer =
             answer_to_bytes(fmt::format("POST /a HTTP/1.1\r\nHost: app.example.com\r\n{}", body));
-        CHECK(answer.response.status == 308);
+        CHECK(status_of(answer) == 308);
     }
 }
 
@@ -124,23 +128,23 @@ TEST_CASE("a name that nobody has, or none, is not found")
 {
     for (const std::string_view host :
          {"evil.example.net", "example.com", "x.app.example.com", "app.example.com.evil.net",
-          "old.example.com", "127.0.0.1", "127.0.0.1:80", "[::1]", "[2001:db8::1]:80", ""}) {
+          "127.0.0.1", "127.0.0.1:80", "[::1]", "[2001:db8::1]:80", ""}) {
         const HttpAnswer answer = to_get("/", host);
-        CHECK(answer.response.status == 404);
-        CHECK(answer.response.body.find("no server has this name here") != std::string::npos);
+        CHECK(status_of(answer) == 404);
+        CHECK(words_of(answer).find("no server has this name here") != std::string::npos);
         CHECK(answer.counted_as == &HttpCounts::unknown_host);
         CHECK(location_of(answer) == "");
     }
-    CHECK(answer_to_bytes("GET / HTTP/1.0\r\n\r\n").response.status == 404);
+    CHECK(status_of(answer_to_bytes("GET / HTTP/1.0\r\n\r\n")) == 404);
 }
 
 TEST_CASE("a name that speaks TLS only says so, and where")
 {
     const HttpAnswer answer =
         answer_to_bytes("GET / HTTP/1.1\r\nHost: db.example.com\r\n\r\n", 8443);
-    CHECK(answer.response.status == 404);
+    CHECK(status_of(answer) == 404);
     CHECK(answer.counted_as == &HttpCounts::unknown_host);
-    CHECK(answer.response.body.find("TLS only, at port 8443") != std::string::npos);
+    CHECK(words_of(answer).find("TLS only, at port 8443") != std::string::npos);
     CHECK(location_of(answer) == "");
 }
 
@@ -200,13 +204,14 @@ TEST_CASE("a whole URL counts, and the Host header must name the same host")
           "https://app.example.com/a?b");
     CHECK(location_of(to_url("http://APP.example.com:80", "app.example.com")) ==
           "https://app.example.com/");
-    CHECK(location_of(to_url("HTTPS://app.example.com?b", "app.example.com.")) ==
+    CHECK(location_of(to_url("HTTPS://app.example.com/?b", "app.example.com.")) ==
           "https://app.example.com/?b");
     CHECK(location_of(answer_to_bytes("GET http://app.example.com/a HTTP/1.0\r\n\r\n")) ==
           "https://app.example.com/a");
     for (const std::string_view url :
          {"http://evil.net/", "http://evil.net@app.example.com/", "http:///a", "http://", "//",
-          "ftp://app.example.com/", "http://app.example.com:x/", "http://app.example.com#a"})
+          "ftp://app.example.com/", "http://app.example.com:x/", "http://app.example.com?b",
+          "http://app.example.com#a"})
         CHECK_MESSAGE(location_of(to_url(url, "app.example.com")) ==
                           (url == "//" ? "https://app.example.com//" : ""),
                       url);
@@ -229,21 +234,21 @@ TEST_CASE("a target that is no path is refused")
 
 TEST_CASE("a head has a bound, however it is filled")
 {
-    const std::string much(8 * 1024, 'a');
-    CHECK(to_get("/" + much).response.status == 431);
-    CHECK(answer_to_bytes("GET /" + much).response.status == 431);
-    CHECK(answer_to_bytes("GET / HTTP/1.1\r\nA: " + much).response.status == 431);
+    const std::string much(largest_head, 'a');
+    CHECK(status_of(to_get("/" + much)) == 431);
+    CHECK(status_of(answer_to_bytes("GET /" + much)) == 431);
+    CHECK(status_of(answer_to_bytes("GET / HTTP/1.1\r\nA: " + much)) == 431);
     std::string many = "GET / HTTP/1.1\r\nHost: a\r\n";
-    for (int i = 0; i < 100; ++i)
+    for (std::size_t i = 0; i < most_fields; ++i)
         many += "A: b\r\n";
-    CHECK(answer_to_bytes(many + "\r\n").response.status == 431);
+    CHECK(status_of(answer_to_bytes(many + "\r\n")) == 431);
 }
 
 TEST_CASE("what speaks another protocol hears so at once")
 {
     const HttpAnswer tls = answer_to_bytes(std::string_view("\x16\x03\x01\x02\x00\x01", 6));
-    CHECK(tls.response.status == 400);
-    CHECK(tls.response.body.find("speaks HTTP, not TLS") != std::string::npos);
+    CHECK(status_of(tls) == 400);
+    CHECK(words_of(tls).find("this is TLS") != std::string::npos);
     CHECK(is_bad(tls));
     for (const std::string_view bytes :
          {"SSH-2.0-OpenSSH_9.2\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n", "\x05\x01",
@@ -251,17 +256,17 @@ TEST_CASE("what speaks another protocol hears so at once")
           "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"}) {
         const HttpAnswer answer = answer_to_bytes(bytes);
         CHECK(is_bad(answer));
-        CHECK(answer.response.status == 400);
+        CHECK(status_of(answer) == 400);
     }
-    CHECK(answer_to_bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").response.status == 505);
+    CHECK(status_of(answer_to_bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")) == 505);
 }
 
 TEST_CASE("an ACME challenge is looked for by its token, whatever the host")
 {
     const std::string longest(128, 'a');
     for (const std::string& token : {std::string("a"), std::string("Az09-_"), longest}) {
-        for (const std::string_view host : {"app.example.com", "db.example.com", "evil.net",
-                                            "192.0.2.1", "[::1]:80", "app..com"}) {
+        for (const std::string_view host :
+             {"app.example.com", "db.example.com", "evil.net", "192.0.2.1", "[::1]:80", ""}) {
             const HttpAnswer answer = to_get("/.well-known/acme-challenge/" + token, host);
             CHECK(answer.token == token);
             CHECK(answer.counted_as == &HttpCounts::acme);
@@ -280,7 +285,7 @@ TEST_CASE("no name but that of a token reaches the folder of challenges")
           "a%00", "a%61", "a.b", "/a", "\\a", "a;b", "~", "?a", "%"}) {
         const HttpAnswer answer = to_get(fmt::format("/.well-known/acme-challenge/{}", rest));
         CHECK_MESSAGE(answer.token == "", rest);
-        CHECK(answer.response.status == 404);
+        CHECK(status_of(answer) == 404);
         CHECK(answer.counted_as == &HttpCounts::acme);
         CHECK(location_of(answer) == "");
     }
@@ -290,7 +295,7 @@ TEST_CASE("no name but that of a token reaches the folder of challenges")
           "//.well-known/acme-challenge/a", "/.well-known/acme-challengea",
           "/%2ewell-known/acme-challenge/a"}) {
         CHECK(to_get(target).token == "");
-        CHECK(to_get(target).response.status == 308);
+        CHECK(status_of(to_get(target)) == 308);
     }
 }
 
@@ -298,7 +303,7 @@ TEST_CASE("an ACME challenge is only read")
 {
     const HttpAnswer answer = answer_to_bytes(
         "POST /.well-known/acme-challenge/a HTTP/1.1\r\nHost: b\r\nContent-Length: 9\r\n\r\n");
-    CHECK(answer.response.status == 405);
+    CHECK(status_of(answer) == 405);
     CHECK(answer.token == "");
     REQUIRE(answer.response.headers.size() == 1);
     CHECK(answer.response.headers[0].first == "Allow");
@@ -319,27 +324,49 @@ TEST_CASE("the file of an ACME challenge is the answer, and only what is odd is 
         return answer_to(AcmeFile{is, "content", std::move(why)});
     };
     const HttpAnswer there = to_file(AcmeFile::Is::there, "");
-    CHECK(there.response.status == 200);
+    CHECK(status_of(there) == 200);
     CHECK(there.response.body == "content");
     CHECK(there.response.content_type == "application/octet-stream");
-    CHECK(to_file(AcmeFile::Is::missing, "").response.status == 404);
+    CHECK(status_of(to_file(AcmeFile::Is::missing, "")) == 404);
     CHECK(to_file(AcmeFile::Is::missing, "").why == "");
-    CHECK(to_file(AcmeFile::Is::refused, "a FIFO").response.status == 404);
-    CHECK(to_file(AcmeFile::Is::refused, "a FIFO").response.body.find("FIFO") == std::string::npos);
+    CHECK(status_of(to_file(AcmeFile::Is::refused, "a FIFO")) == 404);
+    CHECK(words_of(to_file(AcmeFile::Is::refused, "a FIFO")).find("FIFO") == std::string::npos);
     CHECK(to_file(AcmeFile::Is::refused, "a FIFO").why.find("a FIFO") != std::string::npos);
-    CHECK(to_file(AcmeFile::Is::not_now, "slow").response.status == 503);
+    CHECK(status_of(to_file(AcmeFile::Is::not_now, "slow")) == 503);
     CHECK(to_file(AcmeFile::Is::not_now, "slow").counted_as == &HttpCounts::acme);
 }
 
 TEST_CASE("an answer does not say which program gives it, nor is it stored")
 {
+    const ErrorPages pages;
     Sending sending;
     for (const HttpAnswer& answer : {to_get("/"), to_get("/", "evil.net"), to_get("app")}) {
-        const std::string bytes = encode(answer.response, sending);
+        const std::string bytes = encode(
+            answer.own ? pages.response(*answer.own, "", "evil.net") : answer.response, sending);
         CHECK(bytes.find("Server:") == std::string::npos);
         CHECK(bytes.find("Content-Type: text/plain; charset=utf-8\r\n") != std::string::npos);
         CHECK(bytes.find("Connection: close\r\n") != std::string::npos);
         CHECK(bytes.find("Cache-Control: no-store\r\n") != std::string::npos);
     }
     CHECK(encode(to_get("/").response, sending).starts_with("HTTP/1.1 308 Permanent Redirect\r\n"));
+}
+
+TEST_CASE("a request for a service is not answered here, but challenges are")
+{
+    const HttpAnswer answer = to_get("/", "web.example.com");
+    CHECK(answer.is_for_service);
+    CHECK_FALSE(answer.own);
+    CHECK(answer.why == "");
+    CHECK(answer.token == "");
+    CHECK(to_get("*", "web.example.com").own);
+    CHECK(answer_to_bytes("OPTIONS * HTTP/1.1\r\nHost: web.example.com\r\n\r\n").is_for_service);
+    CHECK_FALSE(to_get("/.well-known/acme-challenge/a", "web.example.com").is_for_service);
+    CHECK_FALSE(to_get("/").is_for_service);
+}
+
+TEST_CASE("a head that does not become whole in time is told so")
+{
+    CHECK(status_of(answer_to_timeout()) == 408);
+    CHECK(answer_to_timeout().counted_as == &HttpCounts::timeout);
+    CHECK(answer_to_timeout().why != "");
 }
