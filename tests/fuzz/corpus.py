@@ -408,6 +408,34 @@ SEEDS = {
         "raw-in-a-small-buffer": STREAMS["raw"] + UNEVEN + b"\1\x20\1",
         "more-than-the-receiver-takes": frame(DATA, b"x" * 9000) + frame(END) + WHOLE + b"\0\xff\0",
     },
+    # The visitor's bytes, two NUL, the server's; then sizes of pieces, their order, the end, choices.
+    "http_exchange": {
+        name: visitor + b"\0\0" + server + how
+        for name, visitor, server, how in (
+            ("get", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+             b"\xff\xff\0\0\2"),
+            ("pipelined", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+                          b"GET / HTTP/1.1\r\nHost: b\r\n\r\nGE",
+             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+             b"\7\7\x55\0\2"),
+            ("bodies", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+                       b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\n[]\r\n0\r\nA: b\r\n\r\n",
+             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+             b"HTTP/1.1 204 No Content\r\n\r\n", b"\0\0\x33\0\x12"),
+            ("until-the-end", b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\nall of it", b"\3\3\1\0\x10"),
+            ("early", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n123456789",
+             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n\r\n", b"\1\xff\xaa\2\2"),
+            ("upgrade", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x80",
+             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\0",
+             b"\xff\xff\0\0\2"),
+            ("unasked", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT",
+             b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n", b"\xff\xff\1\0\2"),
+            ("lost", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+             b"HTTP/1.1 103 Early Hints\r\n\r\n", b"\xff\xff\0\2\x22"),
+            ("malformed", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\xff\xff\0\0\2"),
+        )
+    },
     "http_answer": {
         name: bytes_ + pieces
         for name, bytes_, pieces in (

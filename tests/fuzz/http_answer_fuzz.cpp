@@ -1,88 +1,75 @@
 // Requests to the HTTP address: an answer does not depend on where the bytes were cut, sends nobody
 // anywhere but to the name that was found, and is one answer whatever the request holds.
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <variant>
 
 #include "remote-proxy/fronts/http_answer.hpp"
-#include "tests/fuzz/input.hpp"
+#include "remote-proxy/http/error_pages.hpp"
+#include "tests/fuzz/head.hpp"
 
 using namespace tunnel;
 using namespace tunnel::fuzz;
-using Progress = RequestReader::Progress;
 
 namespace {
 
 constexpr std::string_view known = "app.example.com";
 
-RequestReader::Limits heads()
+void check(const HttpAnswer& answer, std::string_view path_and_query)
 {
-    RequestReader::Limits limits{512, 8, 0};
-    limits.heads_only = true;
-    return limits;
-}
-
-bool is_over(const RequestReader& reader)
-{
-    return reader.progress() != Progress::none && reader.progress() != Progress::head;
-}
-
-HttpAnswer answer_of(const RequestReader& reader, char first)
-{
-    static const FindHost find = [](std::string_view host) {
-        require(host.find_first_of(":/@ \r\n") == std::string_view::npos && !host.ends_with('.'),
-                "only a canonical name is looked for");
-        return HostKnown{host == known ? HostKnown::By::https : HostKnown::By::nobody};
-    };
-    if (reader.progress() == Progress::wrong)
-        return answer_to(reader.problem(), first);
-    return answer_to(reader.request(), {find, 8443, true});
-}
-
-void check(const HttpAnswer& answer, const Request& request)
-{
+    static const ErrorPages pages;
+    const Response response = answer.own ? pages.response(*answer.own, "", "") : answer.response;
     for (const auto& [name, value] : answer.response.headers) {
         if (name != "Location")
             continue;
-        require(answer.response.status == 308, "only a redirect says where");
-        require(value == "https://" + std::string(known) + ":8443" + request.target,
+        require(response.status == 308, "only a redirect says where");
+        require(value == "https://" + std::string(known) + ":8443" + std::string(path_and_query),
                 "it is to the name that was found, and what was asked for there");
         require(std::ranges::all_of(value, [](char c) { return c > ' ' && c < '\x7f'; }),
                 "it is one word");
     }
     require(answer.token.empty() || is_acme_token(answer.token), "a token is a name in a folder");
-    require(!answer.token.empty() || answer.response.status >= 300, "nothing else is here");
-    const std::string bytes = encode(answer.response, Sending());
-    require(bytes.substr(bytes.find("\r\n\r\n") + 4) == answer.response.body,
-            "an answer has one head");
+    require(!answer.token.empty() || response.status >= 300, "nothing else is here");
+    const std::string bytes = encode(response, Sending());
+    require(bytes.substr(bytes.find("\r\n\r\n") + 4) == response.body, "an answer has one head");
+}
+
+void check_request(std::string_view bytes)
+{
+    static const FindHost find = [](std::string_view host) {
+        require(host.find_first_of(":/@ \r\n") == std::string_view::npos && !host.ends_with('.'),
+                "only a canonical name is looked for");
+        if (host == "web.example.com")
+            return HostKnown{HostKnown::By::http};
+        return HostKnown{host == known ? HostKnown::By::https : HostKnown::By::nobody};
+    };
+    const auto parsed = parse_request_head(bytes);
+    if (const auto* problem = std::get_if<MessageProblem>(&parsed))
+        return check(answer_to(*problem), "");
+    const auto& head = std::get<RequestHead>(parsed);
+    const HttpAnswer answer = answer_to(head, {find, 8443, true});
+    require(answer.is_for_service ==
+                (head.host == "web.example.com" && answer.token.empty() && !answer.own),
+            "what is for a service is answered by nobody else");
+    if (!answer.is_for_service)
+        check(answer, head.path_and_query);
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
-    Pieces pieces{Input(data, size)};
-    RequestReader whole(heads());
-    RequestReader cut(heads());
-    const char first = pieces.rest().empty() ? '\0' : pieces.rest().front();
-    whole.put(pieces.rest());
-    for (;;) {
-        while (!is_over(cut)) {
-            const std::string_view piece = pieces.next();
-            if (piece.empty())
-                break;
-            cut.put(piece);
+    const Pieces pieces{Input(data, size)};
+    std::string_view rest = pieces.rest();
+    for (HeadSearch search = find_in_pieces(find_request_head, pieces);
+         search.is != HeadSearch::Is::incomplete; search = find_request_head(rest, 0)) {
+        if (search.is == HeadSearch::Is::wrong) {
+            check(answer_to(search.problem), "");
+            return 0;
         }
-        require(whole.progress() == cut.progress(), "where bytes are cut does not matter");
-        if (!is_over(whole))
-            return 0;
-        const HttpAnswer answer = answer_of(whole, first);
-        require(answer.response.status == answer_of(cut, first).response.status,
-                "the answer is the same however a request comes");
-        check(answer, whole.request());
-        require(whole.request().body.empty() && whole.request().segments.empty(),
-                "nothing but the head is read");
-        if (whole.progress() != Progress::whole)
-            return 0;
-        whole.next();
-        cut.next();
+        check_request(rest.substr(0, search.size));
+        rest.remove_prefix(search.size);
     }
+    return 0;
 }
