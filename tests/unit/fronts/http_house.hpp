@@ -66,6 +66,12 @@ public:
                     },
                     [this](std::string_view peer, std::string_view why) {
                         bad.push_back(fmt::format("{} {}", peer, why));
+                    },
+                    [this](const AccessRecord& access) {
+                        told.push_back(fmt::format(
+                            "{} {}{} {} {}", access.method, access.host, access.target,
+                            access.status,
+                            access.own_answer != nullptr ? name_of(*access.own_answer) : "none"));
                     }},
                    8443, limits)
     {
@@ -154,6 +160,7 @@ public:
     Challenges challenges;
     AcmeWebroot webroot{io, challenges.root};
     std::vector<std::string> bad;
+    std::vector<std::string> told; // of answers
     std::vector<tcp::endpoint> asked_at;
     std::list<ForService> requests;
     Clock::time_point sleeps_until; // whoever keeps the time

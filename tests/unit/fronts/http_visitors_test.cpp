@@ -211,3 +211,37 @@ TEST_CASE("a visitor whom a service closes has time to read, and hears no more")
     visitor.close();
     CHECK(run_until(house.io, [&] { return house.visitors.size() == 0; }));
 }
+
+TEST_CASE("each answer is told of, without what a query may hold")
+{
+    HttpHouse house;
+    house.ask(get("/a?secret", "Connection: close\r\n"));
+    house.ask("HEAD /b HTTP/1.1\r\nHost: nobody.example.com\r\nConnection: close\r\n\r\n");
+    house.ask("nonsense\r\n\r\n");
+    CHECK(house.told == std::vector<std::string>{"GET app.example.com/a 308 none",
+                                                 "HEAD nobody.example.com/b 404 unknown_host",
+                                                 "  400 bad_request"});
+}
+
+TEST_CASE("when the program leaves, whoever has no request under way is closed")
+{
+    HttpHouse house;
+    tcp::socket silent = house.arrive();
+    tcp::socket used = house.arrive();
+    write(used, get("/"));
+    CHECK(count(house.answers(used), "HTTP/1.1 308 ") == 1);
+    tcp::socket begun = house.arrive();
+    write(begun, "GET / HTTP/1.1\r\n");
+    tcp::socket served = house.arrive();
+    write(served, "GET / HTTP/1.1\r\nHost: web.example.com\r\n\r\n");
+    ForService request = house.next_request();
+    house.io.poll();
+    house.visitors.leave();
+    CHECK(house.rest(silent) == "");
+    CHECK(house.rest(used) == "");
+    house.visitors.take(std::move(request.client)); // it comes back, and has no other request
+    CHECK(house.rest(served) == "");
+    write(begun, "Host: app.example.com\r\n\r\n");
+    CHECK(count(house.answers(begun), "HTTP/1.1 308 ") == 1);
+    CHECK(house.rest(begun) == "");
+}

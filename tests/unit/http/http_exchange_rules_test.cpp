@@ -67,6 +67,41 @@ TEST_CASE("after a change of routes the next request is looked up again")
     CHECK(talk.to_origin == get_forwarded);
 }
 
+TEST_CASE("once the remote proxy is leaving, an answer that begins is its visitor's last")
+{
+    HttpVisit visit = visit_to("a.example");
+    const auto closing = std::make_shared<RoutesVersion>(1);
+    visit.routes = closing;
+    Talk talk(get + get, visit);
+    talk.origin(ok_with("Content-Length: 1\r\n"));
+    *closing = routes_closed; // which that one has not heard of
+    talk.origin("x");
+    CHECK(talk.outcome().after == After::next);
+    CHECK(talk.unread() == get);
+
+    closing->store(1);
+    Talk next(get + get, visit);
+    *closing = routes_closed;
+    next.origin(ok);
+    CHECK(next.to_visitor == forwarded_answers(ok, false, false));
+    CHECK(next.outcome().after == After::close);
+}
+
+TEST_CASE("a challenge that the remote proxy answers goes to no server")
+{
+    const std::string challenge =
+        "GET /.well-known/acme-challenge/a HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    for (const bool leaves : {false, true}) {
+        HttpVisit visit = visit_to("a.example");
+        visit.leaves_challenges = leaves;
+        Talk talk(get + challenge, visit);
+        talk.origin(ok);
+        CHECK(talk.is_done() == leaves);
+        if (leaves)
+            CHECK(talk.unread() == challenge);
+    }
+}
+
 TEST_CASE("where a login is asked for another one is looked at again")
 {
     const std::string with = get_with("Authorization: Basic YTpi\r\n");
@@ -101,6 +136,11 @@ TEST_CASE("a request that does no harm is sent again if an old stream had died, 
     again.exchange->use_old_stream();
     REQUIRE(again.exchange->survives(End::second_failed));
     CHECK(again.outcome().answer.status == 502);
+
+    Talk later(get + get, retry); // it was about the first request alone
+    later.origin(ok);
+    REQUIRE(later.exchange->survives(End::second_failed));
+    CHECK(later.outcome().after == After::again);
 }
 
 TEST_CASE("the second request on a stream finds an old one, with what was sent behind it")

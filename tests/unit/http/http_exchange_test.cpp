@@ -199,6 +199,15 @@ TEST_CASE("an answer to HTTP/1.0 has no interim answers before it")
     CHECK(talk.to_visitor == forwarded_answers(ok, false, false));
 }
 
+TEST_CASE("an answer in chunks to HTTP/1.0, which knows none, is no answer")
+{
+    Talk talk("GET / HTTP/1.0\r\nHost: a.example\r\n\r\n");
+    talk.origin(ok_with("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n");
+    CHECK(talk.to_visitor == "");
+    CHECK(talk.outcome().answer.code == Code::bad_response);
+    CHECK(talk.stream() == Kept::nothing);
+}
+
 TEST_CASE("bodies of any size pass unseen but for their ends, and are kept nowhere")
 {
     constexpr std::uint64_t much = std::uint64_t(1) << 60;
