@@ -25,6 +25,8 @@ from trust import make_certificates, write_secret
 COMMANDS = {"remote-proxy": ("status", "visitors", "drain", "resume", "reload", "check", "print-config", "gen-secret",
                              "help", "version"),
             "origin-proxy": ("status", "reload", "check", "print-config", "gen-secret", "help", "version")}
+# What `htpasswd -B` writes.
+USERS = "alice:$2y$04$abcdefghijklmnopqrstuuPGZ4yUC5b0wXYvJtVmYq2b7uWvL4n8S\n"
 # Of programs that are not ours.
 FOREIGN_FLAGS = {"--secret", "--to", "--port", "--min-port", "--max-port"}  # bore
 
@@ -49,10 +51,12 @@ class Examples(Files):
     def test_every_example_file_passes_check_but_for_the_names_of_files_with_secrets(self):
         secret = os.path.join(self.folder, "secret")
         write_secret(secret)
+        users = self.write("users.htpasswd", USERS)
         paths = glob.glob("docs/examples/**/*.toml", root_dir=REPO, recursive=True)
         self.assertGreaterEqual(len(paths), 10)
         for path in paths:
             text = re.sub(r'^secret-file = "[^"]*"', f'secret-file = "{secret}"', documents.read(path), flags=re.M)
+            text = re.sub(r'^basic-auth-file = "[^"]*"', f'basic-auth-file = "{users}"', text, flags=re.M)
             if os.path.basename(path) == "banned.toml":  # it is to be included
                 text = f'control-addr = ":1"\noutside-addr = ":2"\n{text}'
             self.check(path.replace("/", "-"), text)
@@ -275,6 +279,8 @@ class CommandLines(unittest.TestCase):
         for folder in ("etc/remote-proxy/certificates", "etc/letsencrypt/live", "var/lib/acme",
                        "var/lib/lego/certificates"):
             os.makedirs(os.path.join(self.folder, folder))
+        with open(os.path.join(self.folder, "users.htpasswd"), "w", encoding="ascii") as file:
+            file.write(USERS)
         os.chmod(self.folder, 0o755)  # for the user of --user
         with open(os.path.join(self.folder, "secrets.toml"), "w", encoding="utf-8") as file:
             file.write('[origins.alice]\nsecret-file = "secret"\n')

@@ -5,11 +5,13 @@ import re
 import socket
 import subprocess
 
-from faults import refuses
+from faults import refuses, visit
+from http_fronts import HttpServer, HttpVisitor
 from origins import SocketOrigin
 from programs import REPO
 from support import HOST, Program, binary, free_port, parse_address, poll, show_address
 from test_configuration import Files
+from test_documentation import USERS
 from test_programs import program
 from test_services import word_of
 from trust import write_secret
@@ -122,6 +124,39 @@ class ServicesOfOneMachine(Example):
         self.origin()
         for outside, word in words.values():
             self.assertEqual(word_of(self.outside(outside)), word)
+
+
+class HttpByHost(Example):
+    name = "http"
+
+    def here(self, file, of=""):
+        path = super().here(file, of)
+        with open(path, encoding="utf-8") as written:
+            text = written.read()
+        text = text.replace('"0.0.0.0:80"', f'"{HOST}:{self.port("80")}"')
+        text = text.replace("/etc/origin-proxy/users.htpasswd", self.write("users.htpasswd", USERS))
+        with open(path, "w", encoding="utf-8") as written:
+            written.write(text)
+        return path
+
+    def ask(self, label, *lines):
+        with HttpVisitor(visit(self.outside("80"))) as visitor:
+            return visitor.ask(f"{label}.tunnel.example.com", "/", "GET", *lines)
+
+    def test_each_name_leads_to_its_server_and_one_needs_a_login(self):
+        words = {"5173": "vite", "8000": "files", "8001": "status"}
+        servers = {}
+        for inside, word in words.items():
+            servers[word] = self.enterContext(HttpServer(word))
+            self.servers[f"localhost:{inside}"] = show_address(servers[word].address)
+        self.remote()
+        for file in ("vite.toml", "files.toml"):
+            self.run_program("origin-proxy", self.here(file)).wait_line("^ready ", stream="stdout")
+        self.assertEqual(self.ask("files").word, "files")
+        self.assertEqual(self.ask("status").word, "status")
+        self.assertEqual(self.ask("dev").status, 401)
+        self.assertEqual(self.ask("other").status, 404)
+        self.assertEqual(servers["vite"].requests, [])
 
 
 class Team(Example):
