@@ -294,7 +294,7 @@ class Answers(AtHttp):
         self.open()
         server = self.enterContext(SocketOrigin(serve))
         self.offering("A", ("app", server, "http://app"))
-        for first, rest in ((b"POST /a HTTP/1.1\r\nHost: app.example.com\r\nX: ",
+        for first, rest in ((b"POST /a HTTP/1.1\r\nX: ",
                              b"GET /smuggled HTTP/1.1\r\nHost: app.example.com\r\nContent-Length: 0\r\n\r\n"),
                             (b"GET /b HTT", b"P/1.1\r\nHost: app.example.com\r\n\r\n")):
             said.clear()
