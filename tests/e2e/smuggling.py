@@ -112,15 +112,16 @@ HOSTS = [
     ("an absolute URL without a host", get(first=b"GET http:///x HTTP/1.1\r\n"), 400),
     ("an absolute URL of another scheme", get(first=b"GET ftp://app.example.com/ HTTP/1.1\r\n"), 400),
     ("Connection that names Host", get(b"Connection: close, Host\r\n"), 400),
-    ("Connection that names Content-Length", post(b"Connection: Content-Length\r\nContent-Length: 5\r\n", b"hello"), 400),
+    ("Connection that names Content-Length", post(b"Connection: Content-Length\r\nContent-Length: 5\r\n", b"hello"),
+     400),
     ("Connection that names TE", post(b"Connection: Transfer-Encoding\r\n" + CHUNKED, b"0\r\n\r\n"), 400),
     ("HTTP/1.0 with TE", post(CHUNKED, b"0\r\n\r\n" + SECRET, first=b"POST / HTTP/1.0\r\n"), 400),
     ("another Expect", post(b"Expect: 200-ok\r\nContent-Length: 5\r\n", b"hello"), 417),
     ("two Authorizations", get(b"Authorization: Basic YTpi\r\nAuthorization: Basic YTpj\r\n"), 400),
 ]
 
-# The head of these is passed on before it is seen that the body is wrong: the visitor gets an answer of 400, or a reset,
-# and the server never sees a whole message.
+# The head of these is passed on before it is seen that the body is wrong: the visitor gets an answer of 400, or a
+# reset, and the server never sees a whole message.
 BODIES = [(name, post(CHUNKED, body + SECRET), 400) for name, body in (
     ("a chunk of a size with a sign", b"+5\r\nhello\r\n0\r\n\r\n"),
     ("a chunk of a size with 0x", b"0x5\r\nhello\r\n0\r\n\r\n"),

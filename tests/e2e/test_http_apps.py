@@ -115,8 +115,9 @@ class Jupyter(App):
     def test_a_kernel_computes_through_its_websocket(self):
         program = installed("JUPYTER", "jupyter-server")
         token = "a-token-of-the-tests"
-        self.run_app([program, "--no-browser", "--allow-root", f"--ServerApp.ip={HOST}", f"--ServerApp.port={self.port}",
-                      "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+        self.run_app([program, "--no-browser", "--allow-root", f"--ServerApp.ip={HOST}",
+                      f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+                      f"--IdentityProvider.token={token}",
                       "--ServerApp.allow_remote_access=True", "--ServerApp.trust_xheaders=True",
                       f"--ServerApp.root_dir={self.place}"],
                      env={"HOME": self.place, "JUPYTER_RUNTIME_DIR": self.place, "JUPYTER_PREFER_ENV_PATH": "1"})

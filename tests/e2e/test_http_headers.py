@@ -166,7 +166,8 @@ class HostHeader(AtHttp):
         path = self.write("origin.toml", f'remote-proxy-addr = "{self.control}"\nsecret-file = "{self.files["A"]}"\n'
                           f'[services.one]\norigin-server-addr = "{show_address(one.address)}"\n'
                           'outside = "http://one"\nhost-header = "one.internal"\n'
-                          f'[services.two]\norigin-server-addr = "{show_address(two.address)}"\noutside = "http://two"\n')
+                          f'[services.two]\norigin-server-addr = "{show_address(two.address)}"\n'
+                          'outside = "http://two"\n')
         self.start("origin-proxy", "--config", path).wait_line("^ready ", stream="stdout")
         visitor = self.visitor()
         for _ in range(3):

@@ -79,7 +79,8 @@ class OfServices(AtHttp):
             self.assertEqual(visitor.ask(APP).word, "unix")
 
     def test_bandwidth_of_a_visitor_holds_for_requests(self):
-        self.open(config='[services.app]\nkind = "http"\nhosts = ["app"]\nmax-bandwidth-down-per-visitor = "200KiB/s"\n')
+        self.open(config='[services.app]\nkind = "http"\nhosts = ["app"]\n'
+                  'max-bandwidth-down-per-visitor = "200KiB/s"\n')
         server = self.enterContext(HttpServer(b"x" * 100_000))
         self.start("origin-proxy", "--remote-proxy-addr", self.control, "--secret-file", self.files["A"],
                    "--service", f"app={show_address(server.address)}").wait_line("^ready ", stream="stdout")

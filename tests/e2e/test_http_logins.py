@@ -156,7 +156,8 @@ class Files(AtHttp):
 
     def test_hashes_of_sha_crypt_and_yescrypt_are_known(self):
         self.open()
-        lines = [f"sha{number}:{run([need('openssl'), 'passwd', f'-{number}', 'secret']).stdout.strip()}" for number in (5, 6)]
+        lines = [f"sha{number}:{run([need('openssl'), 'passwd', f'-{number}', 'secret']).stdout.strip()}"
+                 for number in (5, 6)]
         lines.append("yescrypt:$y$j9T$F5Jx5fExrKuPp53xLKQ..1$GmcwIgvdUC9qLWcKCi6gklUa1dM3ziD43YxYNURLKy0")
         path = self.write("users", "".join(f"{line}\n" for line in lines))
         self.serve(flags=["--basic-auth-file", path])
