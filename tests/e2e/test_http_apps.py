@@ -14,6 +14,7 @@ import struct
 import threading
 import unittest
 import uuid
+import zlib
 
 from http_fronts import AtHttp, request
 from origins import _or_kill, fill
@@ -200,6 +201,39 @@ class Files(AtHttp):
         self.curl("/data.bin", "-C", "-", "-o", path)
         with open(path, "rb") as file:
             self.assertEqual(hashlib.sha256(file.read()).digest(), hashlib.sha256(self.data).digest())
+
+
+class Browser(AtHttp):
+    timeout = 180
+
+    def picture_of(self, host, *flags):
+        """The first pixel of what Chromium shows, as RGB."""
+        path = self.folder.path("picture.png")
+        run([self.chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             "--no-proxy-server", f"--user-data-dir={self.folder.path('chromium')}", "--window-size=800,600",
+             f"--host-resolver-rules=MAP *.example.com {HOST}", f"--screenshot={path}", *flags,
+             f"http://{host}.example.com:{self.http[1]}/"], timeout=90)
+        with open(path, "rb") as file:
+            picture = file.read()
+        data, at = b"", 8
+        while at < len(picture):
+            size, kind = struct.unpack(">I4s", picture[at:at + 8])
+            if kind == b"IDAT":
+                data += picture[at + 8:at + 8 + size]
+            at += size + 12
+        # Whatever the filter of the first row is: left of the first pixel and above it there is nothing.
+        return tuple(zlib.decompress(data)[1:4])
+
+    def test_the_page_is_light_or_dark_as_the_browser_is(self):
+        self.chromium = shutil.which("chromium")
+        if not self.chromium:
+            self.skipTest("chromium is not installed")
+        self.open("--pairing-timeout", "300ms", config='[services.gone]\nkind = "http"\nhosts = ["gone"]\n')
+        for host in ("none", "gone"):
+            light = self.picture_of(host, "--blink-settings=preferredColorScheme=1")
+            dark = self.picture_of(host, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
+            self.assertGreater(min(light), 200, (host, light))
+            self.assertLess(max(dark), 60, (host, dark))
 
 
 class GrpcWeb(AtHttp):
