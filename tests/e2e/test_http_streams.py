@@ -5,7 +5,7 @@ import socket
 import unittest
 
 from http_fronts import AtHttp, HttpVisitor, request, response
-from origins import SocketOrigin
+from origins import HttpOrigin, SocketOrigin
 
 
 class Streams(AtHttp):
@@ -70,6 +70,20 @@ class Streams(AtHttp):
         others = {each.connection for each in server.requests if each.target.startswith("/other")}
         self.assertEqual(len(mine), 1)
         self.assertFalse(mine & others)
+
+    def test_a_body_that_a_server_does_not_read_is_no_request_of_another_visitor(self):
+        """Python's own server leaves the body of a GET where it is, and then takes it for the next request."""
+        self.open()
+        server = self.enterContext(HttpOrigin({"good": b"good", "evil": b"evil"}))
+        self.offering("A", ("app", server, "http://app"))
+        smuggled = request("app.example.com", "/evil")
+        for _ in range(30):
+            with HttpVisitor(socket.create_connection(self.http, 20)) as visitor:
+                visitor.say(request("app.example.com", "/good", "GET", body=smuggled))
+                self.assertEqual(visitor.answer().word, "good")
+            for _ in range(3):
+                with HttpVisitor(socket.create_connection(self.http, 20)) as innocent:
+                    self.assertEqual(innocent.ask("app.example.com", "/good").word, "good")
 
     def test_no_answer_ever_reaches_another_visitor(self):
         """Many visitors at once, with some that go before their answer is there."""
