@@ -88,8 +88,8 @@ class Real(AtHttp):
         ended = []
 
         async def close_after_ping(connection, *_):
-            await (await connection.ping())
             if await connection.recv() == "you":
+                await (await connection.ping())
                 await connection.close(4001, "seen enough")
             else:
                 await connection.wait_closed()
