@@ -432,6 +432,8 @@ SEEDS = {
              b"HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 408 Request Timeout\r\n\r\n", b"\xff\xff\1\0\2"),
             ("lost", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
              b"HTTP/1.1 103 Early Hints\r\n\r\n", b"\xff\xff\0\2\x22"),
+            ("closes", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2,
+             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", b"\xff\xff\x55\0\2"),
             ("malformed", b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
              b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\xff\xff\0\0\2"),
         )

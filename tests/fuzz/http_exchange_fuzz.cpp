@@ -25,6 +25,7 @@ struct Message {
     std::string_view body; // as far as it has come
     bool is_whole = false;
     bool is_head_request = false;
+    bool goes_on = false; // the server's connection, after this answer
 };
 
 // As many good requests as `bytes` begin with; what is behind them is left in it.
@@ -52,32 +53,34 @@ std::vector<Message> requests_in(std::string_view& bytes, std::size_t most)
     return all;
 }
 
-// How many whole answers the visitor has got.
-std::size_t answers_in(std::string_view bytes, const std::vector<Message>& requests)
+// The final answers to these requests that `bytes` begin with; what is behind them is left in it.
+std::vector<Message> answers_in(std::string_view& bytes, const std::vector<Message>& requests)
 {
-    std::size_t whole = 0;
-    while (!bytes.empty()) {
-        require(whole < requests.size(), "an answer is to a request");
+    std::vector<Message> all;
+    while (!bytes.empty() && all.size() < requests.size()) {
         const HeadSearch search = find_response_head(bytes, 0);
-        require(search.is == HeadSearch::Is::whole, "a head comes whole");
+        if (search.is != HeadSearch::Is::whole)
+            break;
         const auto parsed =
-            parse_response_head(bytes.substr(0, search.size), requests[whole].is_head_request);
-        require(std::holds_alternative<ResponseHead>(parsed), "a good one");
+            parse_response_head(bytes.substr(0, search.size), requests[all.size()].is_head_request);
+        if (!std::holds_alternative<ResponseHead>(parsed))
+            break;
         const auto& head = std::get<ResponseHead>(parsed);
+        Message message{bytes.substr(0, search.size), {}};
         bytes.remove_prefix(search.size);
         if (head.is_interim)
             continue;
-        if (head.is_upgrade)
-            return whole;
-        BodyScanner scanner(head.body);
-        bytes.remove_prefix(scanner.put(bytes));
-        require(scanner.state() != BodyScanner::State::wrong, "what is no body does not pass");
-        if (scanner.state() == BodyScanner::State::more)
-            require(bytes.empty(), "nothing comes behind half an answer");
-        else
-            ++whole;
+        message.goes_on = head.keep_alive;
+        BodyScanner scanner(head.is_upgrade ? BodySize{BodySize::Is::until_end} : head.body);
+        const std::size_t size = scanner.put(bytes);
+        message.body = bytes.substr(0, size);
+        message.is_whole = scanner.state() == BodyScanner::State::whole;
+        bytes.remove_prefix(size);
+        all.push_back(message);
+        if (!message.is_whole)
+            break;
     }
-    return whole;
+    return all;
 }
 
 HttpVisit visit_to(const RequestHead& head, std::uint8_t choice)
@@ -181,7 +184,7 @@ public:
             require(visit.any_host || host_key(std::get<RequestHead>(parsed)) == visit.host,
                     "for the host of the exchange");
         }
-        const std::size_t answers = answers_in(to_visitor_, sent);
+        const std::size_t answers = check_answers(sent);
         require(sent.size() <= answers + 1, "one request at a time is under way");
         require(exchange_->visit().counts->requests() == sent.size(), "each is counted");
         if (exchange_->stream() != HttpExchange::Stream::nothing)
@@ -214,6 +217,26 @@ public:
     }
 
 private:
+    // How many whole ones the visitor has got.
+    std::size_t check_answers(const std::vector<Message>& sent) const
+    {
+        std::string_view left = to_visitor_;
+        const std::vector<Message> got = answers_in(left, sent);
+        require(left.empty(), "what comes back are good answers to requests");
+        std::string_view rest = server_;
+        const std::vector<Message> given = answers_in(rest, sent);
+        require(got.size() <= given.size(), "an answer comes if there was one");
+        std::size_t whole = 0;
+        for (std::size_t i = 0; i < got.size(); ++i) {
+            require(given[i].body.starts_with(got[i].body), "bodies come as they were sent");
+            require(i + 1 == got.size() || given[i].body == got[i].body, "whole answers");
+            require(i + 1 == sent.size() || given[i].goes_on,
+                    "no request is sent to a server that has closed");
+            whole += got[i].is_whole ? 1 : 0;
+        }
+        return whole;
+    }
+
     void end_as(Filter::AtEnd how)
     {
         is_broken_ = how == Filter::AtEnd::broken;

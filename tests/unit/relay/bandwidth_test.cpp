@@ -7,6 +7,7 @@
 #include <numeric>
 #include <thread>
 #include <vector>
+#include <utility>
 
 #include "common/relay/bandwidth.hpp"
 
