@@ -26,9 +26,10 @@ TEST_CASE("a malformed request gets an answer of ours, and not a byte of its hea
         {"GET / HTTP/1.1\r\nHost: a.example\r\nExpect: much\r\n\r\n", 417},
         {"GET / HTTP/1.1\r\nHost: a.example\r\nA: " + std::string(40'000, 'a'), 431},
         {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505}};
-    for (const auto& [bytes, status] : all) {
+    for (const auto& each : all) {
+        const auto& [bytes, status] = each;
         for (const std::size_t piece : {std::size_t(1), std::size_t(100), SIZE_MAX}) {
-            CAPTURE(bytes.substr(0, 100));
+            CAPTURE(each.first.substr(0, 100)); // clang 14 captures no part of a pair
             Talk talk(get, visit_to("a.example"), piece);
             talk.origin(ok);
             talk.take_to_origin();
