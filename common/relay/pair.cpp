@@ -61,9 +61,10 @@ bool Pair::outlives(End how) const
 {
     switch (how) {
     case End::second_failed:
-    case End::half_close_timeout:
-    case End::idle_timeout:
         return filter && filter->survives(how);
+    case End::half_close_timeout:
+    case End::idle_timeout: // also that of the first, which does not take what is meant for it
+        return filter && back.is_flushed() && filter->survives(how);
     default:
         return false;
     }

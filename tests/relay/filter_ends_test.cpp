@@ -163,3 +163,26 @@ TEST_CASE("before the start nothing is lost of the first, and the filter can beg
         }
     }
 }
+
+TEST_CASE("a visitor who does not take the end of its answer has no more time than others")
+{
+    RelayOptions options = plain_relay();
+    SUBCASE("after the end of its stream")
+    {
+        options.half_close_timeout = 100ms;
+    }
+    SUBCASE("or before")
+    {
+        options.idle_timeout = 100ms;
+    }
+    Relay relay(options);
+    Filtered pair = filtered(relay, {.survives = true});
+    if (options.half_close_timeout > 0ms)
+        pair.left.finish();
+    auto sending = std::async(std::launch::async, [&] {
+        pair.peer.send("=30000000\n" + std::string(30'000'000, 'a') + "stop\n");
+    });
+    const Flow flow = pair.end();
+    CHECK(flow.end == (options.idle_timeout > 0ms ? End::idle_timeout : End::half_close_timeout));
+    CHECK_THROWS_AS(sending.get(), std::system_error); // it was more than there was room for
+}
