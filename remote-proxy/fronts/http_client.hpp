@@ -25,8 +25,8 @@ struct HttpClient {
     HttpVisitorInfo info;
     unsigned requests = 0; // that were answered
 
-    // The service that has let it in last, by its number; 0: none.
-    std::uint64_t let_in_by = 0;
+    // By a service: it is no new connection to any.
+    bool was_let_in = false;
 
     // Its handshake was let in by the service of its server name, of this number.
     std::optional<VisitorLimits::Permit> permit{};

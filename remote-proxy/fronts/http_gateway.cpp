@@ -128,8 +128,7 @@ void HttpGateway::let_in(HttpClient client, const ServicePointer& service, const
     if (client.permit && client.permitted_by == service->number)
         decision = std::move(*client.permit);
     else
-        decision =
-            uses_.admission.decide(*service, client.info.peer, client.let_in_by != service->number);
+        decision = uses_.admission.decide(*service, client.info.peer, !client.was_let_in);
     client.permit.reset();
     if (const auto* const refusal = std::get_if<Refusal>(&decision))
         return refuse(std::move(client), *service, asked(head), answer_to_refusal(*refusal));
@@ -137,12 +136,12 @@ void HttpGateway::let_in(HttpClient client, const ServicePointer& service, const
         return refuse(std::move(client), *service, asked(head),
                       answer_to({Code::no_room, "no descriptors left"}));
     const HttpVisitorInfo info = client.info;
-    auto on_back = [this, info = share(info), requests = client.requests, number = service->number,
+    auto on_back = [this, info = share(info), requests = client.requests,
                     service = std::weak_ptr<PublicService>(service)](
                        Channel channel, HttpExchange::Outcome outcome) {
         const ServicePointer its = service.lock();
         HttpClient back{std::move(channel), *info, requests};
-        back.let_in_by = number;
+        back.was_let_in = true;
         take_back(std::move(back), its.get(), std::move(outcome));
     };
     auto exchange = std::make_unique<HttpExchange>(visit_of(client, service, head, user), bytes,

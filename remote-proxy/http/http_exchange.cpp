@@ -21,6 +21,9 @@ constexpr auto own_idle = 60s;
 // For a body to go on, whoever does not let it.
 constexpr auto body_limit = 120s;
 
+// For the first byte of an answer, where --idle-timeout is not shorter.
+constexpr auto answer_limit = 300s;
+
 // For a head that has begun.
 constexpr auto head_limit = 10s;
 
@@ -93,9 +96,8 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     request_body_ = BodyScanner(head.body);
     request_ = request_body_.state() == BodyScanner::State::whole ? Part::whole : Part::body;
     holds_body_back_ = head.expects_continue;
-    // Some servers do not read such a body, and take it for the next request.
-    const bool has_odd_body = request_ == Part::body && (head.is_safe || head.method == "DELETE");
-    is_doubtful_ = is_doubtful_ || has_odd_body;
+    // Some servers leave a body unread, and take it for the next request.
+    is_doubtful_ = is_doubtful_ || request_ == Part::body;
     is_safe_ = head.is_safe && request_ == Part::whole;
     response_ = Part::head;
     remember(head, bytes);
@@ -436,6 +438,8 @@ void HttpExchange::on_silence(std::chrono::milliseconds silence)
 {
     if (!is_done_ && request_ == Part::body && response_ == Part::head && silence >= body_limit)
         answer({408, Code::timeout, "the body of the request did not come in time"});
+    if (!is_done_ && request_ == Part::whole && response_ == Part::head && silence >= answer_limit)
+        answer({504, Code::timeout, "the server did not answer in time"});
     if (is_done_ || !is_idle())
         return;
     // Some clients send an empty line behind a body.

@@ -29,8 +29,9 @@ struct HttpStream {
 // little, since the data connection is good for others then. Bounded in number and time.
 class StreamPool {
 public:
-    // Before the stream is ended. Servers keep a silent connection for 5 s and more.
-    static constexpr Clock::duration kept = std::chrono::seconds(15);
+    // Before the stream is ended. Servers keep a silent connection for 5 s and more; but some serve
+    // one connection at a time, and meanwhile all others wait.
+    static constexpr Clock::duration kept = std::chrono::seconds(3);
 
     // For the peer's end of a stream that has ended here.
     static constexpr Clock::duration ending = std::chrono::seconds(5);
