@@ -229,3 +229,58 @@ TEST_CASE("a stream is shared only if the service wants it, and nobody has authe
     CHECK(after(shared, ok.substr(0, ok.size() - 1)) == Kept::nothing);
     CHECK(after(shared, "") == Kept::nothing);
 }
+
+TEST_CASE("a stream is not shared where some servers see another end of a message")
+{
+    const auto after = [](std::string_view request, std::string_view answer) {
+        Talk talk(request);
+        talk.origin(answer);
+        if (!talk.is_done()) { // then it stays so
+            talk.visitor(get);
+            talk.origin(ok);
+        }
+        return talk.stream();
+    };
+    const std::string head = "HEAD / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    CHECK(after(head, ok_with("")) == Kept::more);
+    CHECK(after(head, ok_with("Content-Length: 0\r\n")) == Kept::more);
+    CHECK(after(head, ok_with("Content-Length: 5\r\n")) == Kept::ending);
+    CHECK(after(get, "HTTP/1.1 304 Not Modified\r\n\r\n") == Kept::more);
+    CHECK(after(get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n") == Kept::ending);
+    CHECK(after(get, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n") ==
+          Kept::ending);
+    for (const std::string_view method : {"GET", "DELETE"})
+        CHECK(after(fmt::format("{} / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx",
+                                method),
+                    ok) == Kept::ending);
+    CHECK(after(post_head + "hello", ok) == Kept::more);
+    CHECK(after(get_with("Authorization: NTLM abc\r\n"), ok) == Kept::ending);
+    CHECK(after(get_with("Authorization: Basic YTpi\r\n"), ok) == Kept::more);
+}
+
+TEST_CASE("what waits for ever is ended: a body that does not come, a silent visitor of old routes")
+{
+    Talk body(post_head + "he");
+    body.exchange->on_silence(119s);
+    CHECK_FALSE(body.is_done());
+    body.exchange->on_silence(120s);
+    CHECK(body.outcome().answer.status == 408);
+    CHECK_FALSE(body.outcome().can_go_on);
+    CHECK(body.stream() == Kept::nothing);
+
+    HttpVisit visit = visit_to("a.example");
+    visit.shares_streams = false;
+    Talk old(get, visit);
+    old.origin(ok);
+    old.exchange->on_silence(1s);
+    CHECK_FALSE(old.is_done());
+    ++*routes;
+    old.exchange->on_silence(1s);
+    CHECK(old.outcome().after == After::next);
+
+    Talk line(get);
+    line.origin(ok);
+    line.visitor("\r\n"); // as some clients send behind a body
+    line.exchange->on_silence(1s);
+    CHECK(line.outcome().after == After::next);
+}
