@@ -201,7 +201,8 @@ TEST_CASE("a silent visitor does not keep a shared stream from others, and its o
     CHECK(silent(shared, 1s, ok) == After::next);
     CHECK(silent(own, 59s, ok) == std::nullopt);
     CHECK(silent(own, 60s, ok) == After::close);
-    CHECK(silent(shared, 1h, "") == std::nullopt); // it waits for the answer
+    CHECK(silent(shared, 299s, "") == std::nullopt); // it waits for the answer
+    CHECK(silent(shared, 300s, "") == After::answer);
     CHECK(silent(shared, 1h, ok_with("Content-Length: 1\r\n")) == std::nullopt);
     const std::string bound =
         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n";
@@ -249,11 +250,9 @@ TEST_CASE("a stream is not shared where some servers see another end of a messag
     CHECK(after(get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n") == Kept::ending);
     CHECK(after(get, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n") ==
           Kept::ending);
-    for (const std::string_view method : {"GET", "DELETE"})
-        CHECK(after(fmt::format("{} / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx",
-                                method),
-                    ok) == Kept::ending);
-    CHECK(after(post_head + "hello", ok) == Kept::more);
+    CHECK(after(post_head + "hello", ok) == Kept::ending);
+    CHECK(after("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n", ok) ==
+          Kept::more);
     CHECK(after(get_with("Authorization: NTLM abc\r\n"), ok) == Kept::ending);
     CHECK(after(get_with("Authorization: Basic YTpi\r\n"), ok) == Kept::more);
 }
