@@ -1,5 +1,6 @@
 """Bodies pass as they are, whatever their size, and at once."""
 
+import collections
 import hashlib
 import os
 import socket
@@ -7,9 +8,10 @@ import threading
 import time
 import unittest
 
-from faults import PROMPTLY
-from http_fronts import AtHttp, request, response
+from faults import PROMPTLY, visit
+from http_fronts import AtHttp, HttpServer, HttpVisitor, request, response
 from origins import SocketOrigin
+from support import HOST, free_port
 
 MIB = 1 << 20
 BIG = 300 * MIB
@@ -108,6 +110,41 @@ class AtOnce(AtHttp):
         self.assertTrue(arrived.wait(10))
         visitor.say(b"6\r\nsecond\r\n0\r\n\r\n")
         self.assertEqual(visitor.answer().word, "thanks")
+
+
+class Latency(AtHttp):
+    serial = True
+
+    def test_an_event_is_within_a_millisecond_of_a_plain_port(self):
+        """The server echoes a line as an event; both ways are asked in turn, so that a busy machine slows both."""
+        by_http, plain = free_port(), free_port()
+        self.open("--allow-ports", f"{by_http},{plain}")
+        wanted = collections.defaultdict(lambda: threading.Semaphore(0))
+
+        def stream(asked, connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(200):
+                wanted[asked.target].acquire()
+                connection.sendall(b"10\r\n%016d\r\n" % time.monotonic_ns())
+            return b"0\r\n\r\n"
+        servers = {"http": self.enterContext(HttpServer(stream)), "plain": self.enterContext(HttpServer(stream))}
+        self.offering("A", ("http", servers["http"], f"http://{HOST}:{by_http}"),
+                      ("plain", servers["plain"], f"{HOST}:{plain}"))
+
+        def took(visitor, target):
+            wanted[target].release()
+            sent = int(visitor.reader.take(22)[4:20])
+            return time.monotonic_ns() - sent
+        medians = {}
+        for turn in range(5):
+            for name, port in (("http", by_http), ("plain", plain)):
+                with HttpVisitor(visit((HOST, port))) as visitor:
+                    target = f"/{name}/{turn}"
+                    visitor.say(request("app.example.com", target))
+                    visitor.reader.head()
+                    median = sorted(took(visitor, target) for _ in range(200))[100]
+                    medians[name] = min(median, medians.get(name, median))
+        self.assertLess(medians["http"], medians["plain"] + 1_000_000, medians)
 
 
 class Bodies(AtHttp):
