@@ -71,8 +71,8 @@ private:
     std::uint8_t header_held_ = 0;
     std::uint16_t body_left_ = 0;
     Framing framing_;
-    bool heard_start_ = false;
-    bool heard_end_ = false;
+    bool heard_start_ : 1 = false; // bits, since each idle visitor has four of these
+    bool heard_end_ : 1 = false;
 };
 
 } // namespace tunnel

@@ -18,6 +18,9 @@ constexpr auto shared_idle = 1s;
 // Any other is kept for its visitor, but not for ever.
 constexpr auto own_idle = 60s;
 
+// As much of an Accept as says what form an answer of ours is to have.
+constexpr std::size_t longest_accept = 1024;
+
 // For a body to go on, whoever does not let it.
 constexpr auto body_limit = 120s;
 
@@ -109,7 +112,7 @@ void HttpExchange::remember(const RequestHead& head, std::string_view bytes)
     if (is_safe_ && !is_retry_)
         replay_.assign(bytes);
     is_retry_ = false; // so much for the first
-    outcome_.accept.assign(accept_of(head));
+    outcome_.accept.assign(accept_of(head).substr(0, longest_accept));
     outcome_.host_text.assign(head.host_text);
     outcome_.is_head = is_head_;
     outcome_.is_http_1_0 = is_http_1_0_;

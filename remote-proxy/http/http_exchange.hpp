@@ -103,7 +103,14 @@ public:
     After after() const { return outcome_.after; }
 
     // The stream that it gets was used before, so it may be dead without anyone's fault.
-    void use_old_stream() { stream_is_old_ = true; }
+    void use_old_stream(Clock::time_point born)
+    {
+        stream_is_old_ = true;
+        stream_born_ = born;
+    }
+
+    // Its stream: when its first request came.
+    Clock::time_point stream_born() const { return stream_born_; }
 
     Stream stream() const;
 
@@ -166,6 +173,7 @@ private:
     Outcome outcome_;
     Clock::time_point began_{}; // the request, if it is logged
     Clock::time_point partial_since_{};
+    Clock::time_point stream_born_ = Clock::now();
     std::uint64_t answered_bytes_ = 0;
     unsigned status_ = 0;
     Part request_ = Part::head;

@@ -36,9 +36,10 @@ void HttpStreams::keep(const Visitor& visitor, Flow& flow)
     }
     const ServicePointer service = visitor.service();
     const bool goes_on = visitor.exchange->stream() == HttpExchange::Stream::more && service &&
-                         !service->retired && service->server(link) != nullptr && !link->drained;
+                         !service->retired && service->server(link) != nullptr && !link->drained &&
+                         Clock::now() - visitor.exchange->stream_born() < StreamPool::longest_life;
     HttpStream stream{std::move(flow.second), flow.sends_raw, flow.receives_raw,
-                      visitor.attempt->carrier()};
+                      visitor.attempt->carrier(), visitor.exchange->stream_born()};
     if (goes_on)
         pool_.put(service->number, std::move(stream), uses_.capacity.http_streams());
     else

@@ -23,6 +23,7 @@ struct HttpStream {
     bool sends_raw = false; // see FramedStream
     bool receives_raw = false;
     std::shared_ptr<Carrier> carrier{}; // the log-in that has it
+    Clock::time_point born = Clock::now();
 };
 
 // Keeps them for a while: the youngest is taken first. A stream whose end is told is waited for a
@@ -32,6 +33,9 @@ public:
     // Before the stream is ended. Servers keep a silent connection for 5 s and more; but some serve
     // one connection at a time, and meanwhile all others wait.
     static constexpr Clock::duration kept = std::chrono::seconds(3);
+
+    // After this it is not kept: a server that serves one connection at a time has others waiting.
+    static constexpr Clock::duration longest_life = std::chrono::seconds(10);
 
     // For the peer's end of a stream that has ended here.
     static constexpr Clock::duration ending = std::chrono::seconds(5);

@@ -98,7 +98,7 @@ void Visitors::begin(PublicService& service, Visitor visitor)
 void Visitors::go_on_with(PublicService& service, OriginLink& link, Visitor visitor,
                           HttpStream stream)
 {
-    visitor.exchange->use_old_stream();
+    visitor.exchange->use_old_stream(stream.born);
     visitor.attempt.emplace(link.carrier);
     service.announced_to(link);
     FramedStream framed;

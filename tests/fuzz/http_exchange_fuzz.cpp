@@ -116,7 +116,7 @@ public:
             visit_to(first, choice), visitor.substr(0, head.size), first,
             [this](Channel, HttpExchange::Outcome outcome) { outcome_ = std::move(outcome); });
         if ((choice & 32U) != 0)
-            exchange_->use_old_stream();
+            exchange_->use_old_stream(Clock::now());
         taken_ = come_ = head.size;
         to_origin_ = exchange_->beginning();
     }

@@ -88,6 +88,22 @@ void check_arrives(Origin& origin, const std::string& service, Stream& visitor,
     CHECK(visitor.receive(4) == "down");
 }
 
+constexpr std::string_view answer_ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+std::string request_to(std::string_view host)
+{
+    return fmt::format("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", host);
+}
+
+// What the origin server gets of it.
+std::string forwarded_to(std::string_view host)
+{
+    return fmt::format("GET / HTTP/1.1\r\nHost: {0}\r\nX-Forwarded-For: 127.0.0.1\r\n"
+                       "X-Forwarded-Host: {0}\r\nX-Forwarded-Proto: https\r\n"
+                       "Forwarded: for=127.0.0.1;host={0};proto=https\r\n\r\n",
+                       host);
+}
+
 } // namespace
 
 TEST_CASE("visitors of one address find their services by their names, each byte untouched")
@@ -208,11 +224,12 @@ TEST_CASE("TLS ends at the remote proxy where the service is of the kind https")
     CHECK(house.roof.routed("web", "https://app").outside_address ==
           fmt::format("https://app.test:{}", house.remote.front().port()));
     TlsStream visitor = house.visit_tls("app.test");
-    visitor.send("GET /");
+    visitor.send(request_to("app.test"));
     Stream data = house.roof.serve();
-    CHECK(data.receive(data_frame("GET /").size()) == data_frame("GET /"));
-    data.send(data_frame("200"));
-    CHECK(visitor.receive(3) == "200");
+    const std::string passed_on = data_frame(forwarded_to("app.test"));
+    CHECK(data.receive(passed_on.size()) == passed_on);
+    data.send(data_frame(answer_ok));
+    CHECK(visitor.receive(answer_ok.size()) == answer_ok);
 }
 
 TEST_CASE("a name without a certificate is not served by https")
@@ -248,7 +265,7 @@ TEST_CASE("a reload takes certificates and the right to names, and nobody else n
     House house;
     house.roof.routed("web", "https://app");
     TlsStream before = house.visit_tls("app.test");
-    before.send("x");
+    before.send(request_to("app.test"));
     Stream data = house.roof.serve();
     house.certificates.add("app", "DNS:app.test,DNS:new.test");
     house.remote.options.allow_hosts = {};
@@ -256,9 +273,10 @@ TEST_CASE("a reload takes certificates and the right to names, and nobody else n
     CHECK(house.roof.routed("new", "https://new").service == "new");
     CHECK(house.roof.not_routed("below", "tls://*.w.test").reason ==
           DeclineReason::host_not_allowed);
-    CHECK(data.receive(data_frame("x").size()) == data_frame("x"));
-    data.send(data_frame("y"));
-    CHECK(before.receive(1) == "y");
+    const std::string passed_on = data_frame(forwarded_to("app.test"));
+    CHECK(data.receive(passed_on.size()) == passed_on);
+    data.send(data_frame(answer_ok));
+    CHECK(before.receive(answer_ok.size()) == answer_ok);
     house.certificates.folder.write("app.key", "rubbish");
     CHECK(house.remote.reload().find("app.key") != std::string::npos);
     CHECK(house.visit_tls("new.test").ending() != Ending::end_of_stream);

@@ -73,7 +73,7 @@ TEST_CASE("an answer that is cut is never taken for a whole one")
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"}) {
         Talk talk(get);
-        talk.exchange->use_old_stream();
+        talk.exchange->use_old_stream(Clock::now());
         talk.origin(part);
         CHECK(talk.origin_ends() == AtEnd::broken);
         CHECK_FALSE(talk.exchange->survives(End::second_failed));

@@ -123,7 +123,7 @@ TEST_CASE("where a login is asked for another one is looked at again")
 TEST_CASE("a request that does no harm is sent again if an old stream had died, once")
 {
     Talk talk(get);
-    talk.exchange->use_old_stream();
+    talk.exchange->use_old_stream(Clock::now());
     CHECK(talk.origin_ends() == AtEnd::broken);
     REQUIRE(talk.exchange->survives(End::second_failed));
     CHECK(talk.outcome().after == After::again);
@@ -133,7 +133,7 @@ TEST_CASE("a request that does no harm is sent again if an old stream had died, 
     HttpVisit retry = visit_to("a.example");
     retry.is_retry = true;
     Talk again(get, retry);
-    again.exchange->use_old_stream();
+    again.exchange->use_old_stream(Clock::now());
     REQUIRE(again.exchange->survives(End::second_failed));
     CHECK(again.outcome().answer.status == 502);
 
@@ -157,7 +157,7 @@ TEST_CASE("a request is not sent twice if that could do harm, or an answer had b
     const auto after = [](std::string_view request, std::string_view answer, bool is_old = true) {
         Talk talk(request);
         if (is_old)
-            talk.exchange->use_old_stream();
+            talk.exchange->use_old_stream(Clock::now());
         talk.origin(answer);
         return talk.exchange->survives(End::second_failed) ? talk.outcome().after : After::next;
     };
@@ -170,7 +170,7 @@ TEST_CASE("a request is not sent twice if that could do harm, or an answer had b
           After::answer);
     CHECK(after(get, ok_with("Content-Length: 1\r\n")) == After::next);
     Talk late(get);
-    late.exchange->use_old_stream();
+    late.exchange->use_old_stream(Clock::now());
     late.exchange->survives(End::idle_timeout);
     CHECK(late.outcome().answer.status == 504);
 }

@@ -37,10 +37,11 @@ TEST_CASE("services are given one by one, or several with commas between them")
         origin({"--service", "web=:8000@80", "--service=mail=a:25,games=b:1-2@3-4"});
     CHECK(result.code == std::nullopt);
     CHECK(result.err == "");
-    const std::vector<OriginService> expected{{"web", {"", 8000}, Address{"", 80}},
-                                              {"mail", {"a", 25}},
-                                              {"games[0]", {"b", 1}, Address{"", 3}},
-                                              {"games[1]", {"b", 2}, Address{"", 4}}};
+    std::vector<OriginService> expected{{"web", {"", 8000}, Address{"", 80}},
+                                        {"mail", {"a", 25}},
+                                        {"games[0]", {"b", 1}, Address{"", 3}},
+                                        {"games[1]", {"b", 2}, Address{"", 4}}};
+    expected[1].http.shares_streams = true; // whether its visitors speak HTTP is said elsewhere
     CHECK((result.options.services == expected));
     const Environment services("ORIGIN_PROXY_SERVICE", "web=:8000@80,mail=a:25");
     CHECK(origin({}).options.services.size() == 2);
