@@ -66,13 +66,11 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       alarm_(io.get_executor()),
       tallies_(alarm_),
       capacity_(options_, links_),
-      visitors_(
-          {io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_, relay_,
-           watch_}),
-      reception_(
-          {io_, options_, capacity_, state_, tallies_, alarm_, tasks_, visitors_.admission(),
-           watch_},
-          std::move(prepared.reception)),
+      visitors_({io_, options_, capacity_, state_, trust_, links_, tallies_, alarm_, events_,
+                 relay_, watch_}),
+      reception_({io_, options_, capacity_, state_, tallies_, alarm_, tasks_, visitors_.admission(),
+                  watch_},
+                 std::move(prepared.reception)),
       services_({io_, options_, trust_, capacity_, links_, visitors_, reception_.fronts(), tallies_,
                  alarm_, events_, tasks_}),
       tunnels_({options_, state_, capacity_, links_, services_, tallies_}),
@@ -214,9 +212,8 @@ void RemoteProxy::reload(const RemoteOptions& fresh)
     auto certificates = read_configured(fresh.common.values, [&] {
         return reception_.read_certificates(fresh.fronts.certificates);
     });
-    auto pages = read_configured(fresh.common.values, [&] {
-        return Reception::read_pages(fresh.fronts.error_pages);
-    });
+    auto pages = read_configured(fresh.common.values,
+                                 [&] { return Reception::read_pages(fresh.fronts.error_pages); });
     change_services(fresh);
     reception_.show(std::move(certificates));
     reception_.show(std::move(pages));

@@ -6,8 +6,8 @@
 #include <memory>
 #include <numeric>
 #include <thread>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "common/relay/bandwidth.hpp"
 
