@@ -196,4 +196,11 @@ std::variant<RequestHead, MessageProblem> parse_request_head(std::string_view he
     return std::move(reading.head);
 }
 
+std::string_view value_of(const RequestHead& head, std::string_view name)
+{
+    const auto found = std::ranges::find_if(
+        head.fields, [name](const HeaderField& field) { return same_word(field.name, name); });
+    return found == head.fields.end() ? std::string_view() : found->value;
+}
+
 } // namespace tunnel

@@ -45,4 +45,7 @@ struct RequestHead {
 // after any of them the connection is of no more use.
 std::variant<RequestHead, MessageProblem> parse_request_head(std::string_view head);
 
+// The value of the first field of this name, in any case of its letters; empty: there is none.
+std::string_view value_of(const RequestHead& head, std::string_view name);
+
 } // namespace tunnel

@@ -9,31 +9,10 @@
 
 namespace tunnel {
 
-namespace {
-
-bool is_accept(std::string_view name)
-{
-    constexpr std::string_view accept = "accept";
-    if (name.size() != accept.size())
-        return false;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        if ((name[i] | 0x20) != accept[i])
-            return false;
-    }
-    return true;
-}
-
-} // namespace
-
 Asked asked(const RequestHead& head)
 {
     Asked about;
-    for (const HeaderField& field : head.fields) {
-        if (is_accept(field.name)) {
-            about.accept = field.value;
-            break;
-        }
-    }
+    about.accept = value_of(head, "accept");
     about.host = head.host_text;
     about.method = head.method;
     about.target = path_of(head.target);

@@ -30,17 +30,6 @@ constexpr auto answer_limit = 300s;
 // For a head that has begun.
 constexpr auto head_limit = 10s;
 
-std::string_view accept_of(const RequestHead& head)
-{
-    for (const HeaderField& field : head.fields) {
-        if (field.name.size() == 6 &&
-            std::ranges::equal(field.name, std::string_view("accept"), {},
-                               [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; }))
-            return field.value;
-    }
-    return {};
-}
-
 bool tells_of_body(const ResponseHead& head)
 {
     return std::ranges::any_of(head.fields, [](const HeaderField& field) {
@@ -83,6 +72,13 @@ HttpExchange::HttpExchange(HttpVisit visit, std::string_view bytes, const Reques
     begin(bytes, head, beginning_);
 }
 
+HttpExchange::~HttpExchange()
+{
+    const bool is_cut = !is_done_ && response_ != Part::whole;
+    if (is_cut && !is_noted_)
+        note_answer();
+}
+
 void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::string& out)
 {
     append_request(out, head, visit_.rules);
@@ -94,6 +90,7 @@ void HttpExchange::begin(std::string_view bytes, const RequestHead& head, std::s
     outcome_.visitor_said_last = !head.keep_alive;
     is_bound_ = is_bound_ || binds_connection(head.authorization);
     answer_begun_ = false;
+    is_noted_ = false;
     status_ = 0;
     answered_bytes_ = 0;
     request_body_ = BodyScanner(head.body);
@@ -112,7 +109,7 @@ void HttpExchange::remember(const RequestHead& head, std::string_view bytes)
     if (is_safe_ && !is_retry_)
         replay_.assign(bytes);
     is_retry_ = false; // so much for the first
-    outcome_.accept.assign(accept_of(head).substr(0, longest_accept));
+    outcome_.accept.assign(value_of(head, "accept").substr(0, longest_accept));
     outcome_.host_text.assign(head.host_text);
     outcome_.is_head = is_head_;
     outcome_.is_http_1_0 = is_http_1_0_;
@@ -468,8 +465,10 @@ HttpExchange::Stream HttpExchange::stream() const
     return is_shared && stream_goes_on_ && !forth_ended_ ? Stream::more : Stream::ending;
 }
 
+// Of a request that was cut, as much as has passed.
 void HttpExchange::note_answer()
 {
+    is_noted_ = true;
     if (!visit_.logs)
         return;
     AccessRecord access;

@@ -91,6 +91,12 @@ public:
     // `bytes` are a head, which `head` was parsed from.
     HttpExchange(HttpVisit visit, std::string_view bytes, const RequestHead& head, OnBack on_back);
 
+    HttpExchange(const HttpExchange&) = delete;
+    HttpExchange& operator=(const HttpExchange&) = delete;
+
+    // A request that is under way is cut, which the log of requests shows.
+    ~HttpExchange() override;
+
     // For whatever comes after it. Once, and nothing else afterwards.
     void give_back(Channel channel) { on_back_(std::move(channel), std::move(outcome_)); }
 
@@ -179,6 +185,7 @@ private:
     Part request_ = Part::head;
     Part response_ = Part::whole;
     bool is_done_ = false;
+    bool is_noted_ : 1 = true; // the request, in the log of requests
     bool is_head_ : 1 = false; // the request
     bool is_safe_ : 1 = false;
     bool is_http_1_0_ : 1 = false;
