@@ -169,11 +169,11 @@ TEST_CASE("a visitor who does not take the end of its answer has no more time th
     RelayOptions options = plain_relay();
     SUBCASE("after the end of its stream")
     {
-        options.half_close_timeout = 100ms;
+        options.half_close_timeout = 1000ms;
     }
     SUBCASE("or before")
     {
-        options.idle_timeout = 100ms;
+        options.idle_timeout = 1000ms;
     }
     Relay relay(options);
     Filtered pair = filtered(relay, {.survives = true});
