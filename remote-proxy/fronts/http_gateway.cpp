@@ -188,20 +188,20 @@ HttpVisit HttpGateway::visit_of(const HttpClient& client, const ServicePointer& 
     visit.visitor = to_string(client.info.peer);
     visit.routes = uses_.fronts.version();
     visit.routes_version = visit.routes->load();
-    visit.counts = service->requests;
+    visit.counts = service->requests();
     return visit;
 }
 
-void HttpGateway::refuse(HttpClient client, const PublicService& service, Asked about,
+void HttpGateway::refuse(HttpClient client, PublicService& service, Asked about,
                          const OwnAnswer& answer)
 {
-    service.requests->count_response(answer.status);
-    service.requests->count_own(answer.code);
+    service.requests()->count_response(answer.status);
+    service.requests()->count_own(answer.code);
     about.service = service.options.name;
     uses_.visitors.answer(std::move(client), about, answer);
 }
 
-void HttpGateway::take_back(HttpClient client, const PublicService* service,
+void HttpGateway::take_back(HttpClient client, PublicService* service,
                             HttpExchange::Outcome outcome)
 {
     using After = HttpExchange::After;

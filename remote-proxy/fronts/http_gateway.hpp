@@ -59,9 +59,8 @@ private:
     HttpVisit visit_of(const HttpClient& client, const ServicePointer& service,
                        const RequestHead& head, const std::string& user) const;
     std::shared_ptr<const HttpVisitorInfo> share(const HttpVisitorInfo& info) const;
-    void refuse(HttpClient client, const PublicService& service, Asked about,
-                const OwnAnswer& answer);
-    void take_back(HttpClient client, const PublicService* service, HttpExchange::Outcome outcome);
+    void refuse(HttpClient client, PublicService& service, Asked about, const OwnAnswer& answer);
+    void take_back(HttpClient client, PublicService* service, HttpExchange::Outcome outcome);
 
     const Uses uses_;
     LoginChecker logins_;

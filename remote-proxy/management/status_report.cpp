@@ -59,7 +59,7 @@ RemoteStatus status_of(const StatusSources& of)
         its.is_open = of.services.is_open(*service);
         its.absence = registered->absence;
         if (service->options.is_http())
-            its.requests = service->requests;
+            its.requests = service->requests();
         for (const PublicService::Server& server : service->servers) {
             its.served_by.push_back(server.link->name->shown());
             services_of_link[server.link].push_back(name);

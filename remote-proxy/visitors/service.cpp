@@ -28,6 +28,13 @@ PublicService::PublicService(std::shared_ptr<const RegisteredService> its_regist
 {
 }
 
+const std::shared_ptr<HttpServiceCounts>& PublicService::requests()
+{
+    if (!counted_requests)
+        counted_requests = std::make_shared<HttpServiceCounts>();
+    return counted_requests;
+}
+
 void PublicService::apply(const ServiceRules& rules)
 {
     if (options.rules.visitors != rules.visitors)

@@ -68,12 +68,14 @@ struct PublicService {
     std::vector<Server> servers; // in the order of their arrival
     std::uint64_t next_turn = 1;
     ServiceCounts counts{};
-    // Of visitors who speak HTTP. The relay's workers count, too.
-    const std::shared_ptr<HttpServiceCounts> requests = std::make_shared<HttpServiceCounts>();
+    // Of visitors who speak HTTP; most services have none. The relay's workers count, too.
+    const std::shared_ptr<HttpServiceCounts>& requests();
+
     // Who may come, by lines of its registered settings; null: not read yet.
     std::shared_ptr<const Logins> logins{};
-    std::vector<std::string> login_lines{}; // that were read
-    bool retired = false;                   // no more visitors, ever
+    std::vector<std::string> login_lines{};                // that were read
+    std::shared_ptr<HttpServiceCounts> counted_requests{}; // null: none yet
+    bool retired = false;                                  // no more visitors, ever
 };
 
 using ServicePointer = std::shared_ptr<PublicService>;

@@ -23,7 +23,7 @@ from traffic import Servers, Visitors
 from trust import write_secret
 
 ALLOWED_START = 1.0
-ALLOWED_KIB = 5.5
+ALLOWED_KIB = 7
 ALLOWED_LOSS = 0.05
 ALLOWED_LATE = 5.0
 
