@@ -102,10 +102,12 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         });
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
+    tunnel::GivenSockets given;
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,
-                                              options.descriptor_limit, "origin-proxy", loaded);
+                                              options.descriptor_limit, "origin-proxy", loaded,
+                                              given);
         });
     });
     const std::string seen_at_start =

@@ -76,13 +76,15 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
     tunnel::read_configured(options.common.values, [&options] { tunnel::read_logins(options); });
     tunnel::must_not_collide(io, options);
-    tunnel::RemoteProxy::Prepared prepared(io, options);
+    tunnel::GivenSockets given;
+    tunnel::RemoteProxy::Prepared prepared(io, options, given);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(shown_certificates(options, prepared.reception.certificates.get()));
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,
-                                              options.descriptor_limit, "remote-proxy", loaded);
+                                              options.descriptor_limit, "remote-proxy", loaded,
+                                              given);
         });
     });
     std::optional<tunnel::StateFile> state;

@@ -25,13 +25,21 @@ RelayOptions its_relay(const RemoteOptions& options)
     return relay;
 }
 
+RemoteProxy::Prepared prepared_alone(asio::io_context& io, const RemoteOptions& options)
+{
+    GivenSockets none;
+    return {io, options, none};
+}
+
 } // namespace
 
-RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options)
+RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& options,
+                                GivenSockets& given)
     : control(listen_for("--control-addr",
                          [&] {
-                             return Listener(io, endpoint_to_listen(io, options.control_address),
-                                             options.common.congestion, Hop::between);
+                             return listener_at(io, endpoint_to_listen(io, options.control_address),
+                                                {given, "control"}, options.common.congestion,
+                                                Hop::between);
                          })),
       trust(read_configured(options.common.values,
                             [&options] { return TrustedOrigins(options.trust); }))
@@ -44,17 +52,18 @@ RemoteProxy::Prepared::Prepared(asio::io_context& io, const RemoteOptions& optio
         const bool is_default = options.outside_address && service.name == default_service;
         Listener listener =
             listen_for(is_default ? "--outside-addr" : "service " + service.name, [&] {
-                return Listener(io, endpoint_to_listen(io, service.outside_address),
-                                options.common.congestion, Hop::edge);
+                return listener_at(io, endpoint_to_listen(io, service.outside_address),
+                                   {given, use_of_service(service.name)}, options.common.congestion,
+                                   Hop::edge);
             });
         outside.emplace_back(std::move(service), std::move(listener));
     }
-    reception =
-        read_configured(options.common.values, [&] { return prepare_reception(io, options); });
+    reception = read_configured(options.common.values,
+                                [&] { return prepare_reception(io, options, given); });
 }
 
 RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options)
-    : RemoteProxy(io, options, Prepared(io, options))
+    : RemoteProxy(io, options, prepared_alone(io, options))
 {
 }
 

@@ -39,9 +39,9 @@ public:
     // Its addresses, bound, and what the files say of whom to trust; for that it may need
     // privileges that it can do without afterwards.
     struct Prepared {
-        // Throws std::system_error or std::runtime_error that names the address or file that cannot
-        // be had.
-        Prepared(asio::io_context& io, const RemoteOptions& options);
+        // Throws std::system_error or std::runtime_error that names the address or file
+        // that cannot be had. Sockets for these addresses that were `given` are taken.
+        Prepared(asio::io_context& io, const RemoteOptions& options, GivenSockets& given);
 
         Listener control;
         std::vector<std::pair<RemoteService, std::optional<Listener>>> outside; // none: has names

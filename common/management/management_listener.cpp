@@ -107,15 +107,16 @@ void must_be_possible(asio::io_context& io, const ManagementOptions& options)
         must_be_possible(options.address->path);
 }
 
-ManagementListener::ManagementListener(asio::io_context& io, const ManagementOptions& options)
+ManagementListener::ManagementListener(asio::io_context& io, const ManagementOptions& options,
+                                       GivenSockets& given)
     : where_(to_string(options.address.value()))
 {
     if (options.address->path.empty()) {
-        listen_at(endpoint_of(io, options));
+        listen_at(endpoint_of(io, options), given);
         return;
     }
     must_be_possible(options.address->path);
-    listen_at(options.address->path);
+    listen_at(options.address->path, given);
 }
 
 ManagementListener::~ManagementListener()
@@ -140,10 +141,21 @@ std::optional<std::string> ManagementListener::loopback_host() const
     return endpoint_->address().to_string();
 }
 
-void ManagementListener::listen_at(const std::string& path)
+void ManagementListener::listen_at(const std::string& path, GivenSockets& given)
 {
     const sockaddr_un address = address_of(path);
     name_ = std::filesystem::absolute(path).lexically_normal();
+    if (auto socket = given.take(name_)) {
+        struct stat there {};
+
+        if (::listen(socket->get(), backlog) != 0 || ::lstat(path.c_str(), &there) != 0)
+            fail(last_error(), fmt::format("cannot listen on {}", where_));
+        path_ = path;
+        device_ = there.st_dev;
+        inode_ = there.st_ino;
+        listening_ = std::move(*socket);
+        return;
+    }
     if (is_left_behind(path, address))
         ::unlink(path.c_str());
     Fd socket = open_socket(AF_UNIX);
@@ -163,20 +175,30 @@ void ManagementListener::listen_at(const std::string& path)
     listening_ = std::move(socket);
 }
 
-void ManagementListener::listen_at(const tcp::endpoint& endpoint)
+void ManagementListener::listen_at(const tcp::endpoint& endpoint, GivenSockets& given)
 {
+    if (auto socket = given.take(endpoint, "management")) {
+        set_stream_options(socket->get());
+        take(std::move(*socket));
+        return;
+    }
     Fd socket = open_socket(endpoint.protocol().family());
     const int on = 1;
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     set_stream_options(socket.get());
-    tcp::endpoint bound;
-    auto size = static_cast<socklen_t>(bound.capacity());
     if (const auto error = bind_to(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size()),
                                    to_string(endpoint)))
         cannot_listen(error, where_, endpoint.port());
+    take(std::move(socket));
+}
+
+void ManagementListener::take(Fd socket)
+{
+    tcp::endpoint bound;
+    auto size = static_cast<socklen_t>(bound.capacity());
     if (::listen(socket.get(), backlog) != 0 ||
         ::getsockname(socket.get(), bound.data(), &size) != 0)
-        cannot_listen(last_error(), where_, endpoint.port());
+        cannot_listen(last_error(), where_, 0);
     bound.resize(size);
     where_ = to_string(bound);
     name_ = where_;

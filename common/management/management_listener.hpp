@@ -9,6 +9,7 @@
 #include "common/base/asio.hpp"
 #include "common/base/fd.hpp"
 #include "common/options/management_options.hpp"
+#include "common/transport/given_sockets.hpp"
 
 namespace tunnel {
 
@@ -23,8 +24,9 @@ class ManagementListener {
 public:
     // Throws std::system_error or std::runtime_error that names the address, also if other machines
     // can reach it without a token. A socket file left by a former process is replaced; one that is
-    // in use, or another file, is not. If a stopping program has the address, it is asked for it.
-    ManagementListener(asio::io_context& io, const ManagementOptions& options);
+    // in use, or another file, is not. If a stopping program has the address, it is asked for it. A
+    // socket for the address that was given is taken.
+    ManagementListener(asio::io_context& io, const ManagementOptions& options, GivenSockets& given);
 
     ManagementListener(ManagementListener&&) noexcept = default;
 
@@ -32,6 +34,9 @@ public:
 
     // Stops listening and lets another process have the address.
     void close();
+
+    // The same where another process shares the socket, to whom the address is left.
+    void leave() { listening_.close(); }
 
     bool is_open() const { return listening_.is_open(); }
 
@@ -53,8 +58,9 @@ public:
     std::optional<std::string> loopback_host() const;
 
 private:
-    void listen_at(const std::string& path);
-    void listen_at(const tcp::endpoint& endpoint);
+    void listen_at(const std::string& path, GivenSockets& given);
+    void listen_at(const tcp::endpoint& endpoint, GivenSockets& given);
+    void take(Fd socket);
 
     Fd listening_;
     std::string where_;

@@ -86,18 +86,18 @@ ManagementServer::Trust::Trust(const ManagementOptions& options) : tokens(option
 }
 
 ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions& options,
-                                   const ManagementLimits& limits)
-    : ManagementServer(io, options, limits, Trust(options))
+                                   const ManagementLimits& limits, GivenSockets& given)
+    : ManagementServer(io, options, limits, Trust(options), given)
 {
 }
 
 ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions& options,
-                                   const ManagementLimits& limits, Trust trust)
+                                   const ManagementLimits& limits, Trust trust, GivenSockets& given)
     : io_(io),
       limits_(limits),
-      listener_(io, options),
+      listener_(io, options, given),
       listening_(io, listener_.descriptor()),
-      successor_(io.get_executor(), listener_.name()),
+      successor_(io.get_executor(), listener_.name(), given),
       access_(std::move(trust.tokens), listener_.loopback_host()),
       tls_(std::move(trust.tls)),
       handshakes_(io.get_executor(), handshake_limits),
@@ -133,6 +133,25 @@ bool ManagementServer::give_up_address()
     listener_.close();
     log::info("the management address goes to a successor", {{"address", listener_.where()}});
     return true;
+}
+
+void ManagementServer::leave()
+{
+    if (!listener_.is_open())
+        return;
+    listening_.release(); // ends the wait in accept_clients()
+    listener_.leave();
+    successor_.leave();
+}
+
+std::vector<int> ManagementServer::descriptors()
+{
+    std::vector<int> all;
+    if (listener_.is_open())
+        all.push_back(listener_.descriptor());
+    if (const int asked_at = successor_.descriptor(); asked_at >= 0)
+        all.push_back(asked_at);
+    return all;
 }
 
 void ManagementServer::stop()
@@ -356,8 +375,8 @@ Response ManagementServer::answer(const Request& request) const
 
 Management::Management(asio::io_context& io, const ManagementOptions& options,
                        std::size_t descriptor_limit, std::string program,
-                       std::shared_ptr<const CertificatesInUse> loaded)
-    : server(io, options, {{}, management_connections(descriptor_limit)}),
+                       std::shared_ptr<const CertificatesInUse> loaded, GivenSockets& given)
+    : server(io, options, {{}, management_connections(descriptor_limit)}, given),
       process(std::make_shared<const ProcessMetrics>(std::move(program), std::move(loaded)))
 {
 }
@@ -365,12 +384,13 @@ Management::Management(asio::io_context& io, const ManagementOptions& options,
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
                                                std::size_t descriptor_limit, std::string program,
-                                               std::shared_ptr<const CertificatesInUse> loaded)
+                                               std::shared_ptr<const CertificatesInUse> loaded,
+                                               GivenSockets& given)
 {
     if (!options.address)
         return nullptr;
     return std::make_unique<Management>(io, options, descriptor_limit, std::move(program),
-                                        std::move(loaded));
+                                        std::move(loaded), given);
 }
 
 } // namespace tunnel

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "common/base/asio.hpp"
 #include "common/base/tally.hpp"
@@ -44,7 +45,7 @@ class ManagementServer {
 public:
     // Listens, and reads the files. Throws like ManagementListener and Trust.
     ManagementServer(asio::io_context& io, const ManagementOptions& options,
-                     const ManagementLimits& limits);
+                     const ManagementLimits& limits, GivenSockets& given);
 
     ~ManagementServer();
 
@@ -54,6 +55,13 @@ public:
     // From now on a newly started program gets the address when it asks. Until then clients are
     // answered as before; connected clients also afterwards.
     void stop_gently() { is_stopping_ = true; }
+
+    // Another process that shares the address answers from now on; connected clients are answered
+    // here.
+    void leave();
+
+    // Its address, and where a successor asks for it: for such a process.
+    std::vector<int> descriptors();
 
     // Ends every connection; run the io_context dry afterwards.
     void stop();
@@ -83,7 +91,7 @@ private:
     class Place;
 
     ManagementServer(asio::io_context& io, const ManagementOptions& options,
-                     const ManagementLimits& limits, Trust trust);
+                     const ManagementLimits& limits, Trust trust, GivenSockets& given);
 
     bool give_up_address();
     awaitable<void> accept_clients();
@@ -121,7 +129,8 @@ private:
 // The server, and what must be opened before the sandbox is entered.
 struct Management {
     Management(asio::io_context& io, const ManagementOptions& options, std::size_t descriptor_limit,
-               std::string program, std::shared_ptr<const CertificatesInUse> loaded);
+               std::string program, std::shared_ptr<const CertificatesInUse> loaded,
+               GivenSockets& given);
 
     ManagementServer server;
     std::shared_ptr<const ProcessMetrics> process;
@@ -131,6 +140,7 @@ struct Management {
 std::unique_ptr<Management> prepare_management(asio::io_context& io,
                                                const ManagementOptions& options,
                                                std::size_t descriptor_limit, std::string program,
-                                               std::shared_ptr<const CertificatesInUse> loaded);
+                                               std::shared_ptr<const CertificatesInUse> loaded,
+                                               GivenSockets& given);
 
 } // namespace tunnel

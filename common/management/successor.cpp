@@ -60,9 +60,15 @@ bool is_trusted(const Fd& peer)
 
 } // namespace
 
-SuccessorSocket::SuccessorSocket(const asio::any_io_executor& executor, std::string_view where)
+SuccessorSocket::SuccessorSocket(const asio::any_io_executor& executor, std::string_view where,
+                                 GivenSockets& given)
 {
     const AbstractAddress name = name_for(where);
+    constexpr std::size_t before = offsetof(sockaddr_un, sun_path);
+    if (auto socket = given.take(std::string(name.address.sun_path, name.size - before))) {
+        listening_.emplace(executor, socket->release());
+        return;
+    }
     Fd socket = unix_socket();
     if (socket.is_open() && ::bind(socket.get(), generic(name), name.size) == 0 &&
         ::listen(socket.get(), successor_backlog) == 0)
@@ -72,7 +78,13 @@ SuccessorSocket::SuccessorSocket(const asio::any_io_executor& executor, std::str
 awaitable<void> SuccessorSocket::serve(std::function<bool()> give_up)
 {
     while (listening_) {
-        co_await listening_->async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
+        std::error_code error;
+        co_await listening_->async_wait(asio::posix::stream_descriptor::wait_read,
+                                        redirect_error(use_awaitable, error));
+        if (!listening_) // by leave()
+            co_return;
+        if (error)
+            throw std::system_error(error);
         const Fd peer(
             ::accept4(listening_->native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (peer.is_open() && is_trusted(peer) && give_up()) {

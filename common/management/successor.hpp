@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/base/asio.hpp"
+#include "common/transport/given_sockets.hpp"
 
 namespace tunnel {
 
@@ -14,12 +15,20 @@ namespace tunnel {
 // Unix socket named after the address. Only processes of the same user or of root are heard.
 class SuccessorSocket {
 public:
-    // Opens the socket for the management address `where`. Without one, because another process
-    // has that name or the system refuses, the address simply stays in use until the end.
-    SuccessorSocket(const asio::any_io_executor& executor, std::string_view where);
+    // Opens the socket for the management address `where`, or takes the one that was given. Without
+    // one, because another process has that name or the system refuses, the address simply stays in
+    // use until the end.
+    SuccessorSocket(const asio::any_io_executor& executor, std::string_view where,
+                    GivenSockets& given);
 
     // Answers requests until `give_up` returns true: the address is given up.
     awaitable<void> serve(std::function<bool()> give_up);
+
+    // -1: there is none.
+    int descriptor() { return listening_ ? listening_->native_handle() : -1; }
+
+    // Another process that shares it answers from now on.
+    void leave() { listening_.reset(); }
 
 private:
     std::optional<asio::posix::stream_descriptor> listening_; // none: nobody can ask

@@ -1,9 +1,11 @@
 #include "common/transport/listener.hpp"
 
 #include <cerrno>
+#include <utility>
 
 #include <sys/socket.h>
 
+#include "common/base/error.hpp"
 #include "common/transport/cannot_listen.hpp"
 #include "common/transport/socket.hpp"
 
@@ -59,9 +61,29 @@ Listener::Listener(asio::io_context& io, const tcp::endpoint& endpoint,
     }
     if (error)
         cannot_listen(error, to_string(endpoint), endpoint.port());
+    prepare();
+}
+
+Listener::Listener(asio::io_context& io, Fd bound, const Congestion& congestion, Hop hop)
+    : acceptor_(io), congestion_(congestion), hop_(hop)
+{
+    auto size = static_cast<socklen_t>(endpoint_.capacity());
+    if (::getsockname(bound.get(), endpoint_.data(), &size) != 0)
+        cannot_listen(last_error(), "a socket that was given", 0);
+    endpoint_.resize(size);
+    std::error_code error;
+    acceptor_.assign(endpoint_.protocol(), bound.get(), error);
+    if (error)
+        cannot_listen(error, to_string(endpoint_), endpoint_.port());
+    bound.release();
+    prepare();
+}
+
+void Listener::prepare()
+{
     acceptor_.native_non_blocking(true);
     set_stream_options(acceptor_.native_handle());
-    if (hop == Hop::edge)
+    if (hop_ == Hop::edge)
         reset_on_close(acceptor_.native_handle());
     congestion_.prepare_listener(acceptor_.native_handle());
 }
@@ -70,6 +92,10 @@ void Listener::open()
 {
     if (open_)
         return;
+    if (paused_) { // it is another's for now
+        open_ = true;
+        return;
+    }
     std::error_code error;
     acceptor_.set_option(tcp::acceptor::reuse_address(true));
     acceptor_.listen(backlog, error);
@@ -85,7 +111,13 @@ void Listener::shut()
     if (!open_)
         return;
     open_ = false;
-    // Stops listening and keeps the port. It also wakes wait(), by EPOLLHUP.
+    if (!paused_) // else it is another's for now
+        stop_listening();
+}
+
+void Listener::stop_listening()
+{
+    // Keeps the port. It also wakes wait(), by EPOLLHUP.
     ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
     acceptor_.set_option(tcp::acceptor::reuse_address(false));
 }
@@ -96,18 +128,63 @@ void Listener::close()
     closed_ = true;
     std::error_code ignored;
     acceptor_.close(ignored); // ends wait()
+    if (resumed_)
+        resumed_->notify();
+}
+
+void Listener::pause()
+{
+    if (closed_ || paused_)
+        return;
+    paused_ = true;
+    if (!resumed_)
+        resumed_ = std::make_unique<Signal>(acceptor_.get_executor());
+    std::error_code ignored;
+    acceptor_.cancel(ignored);
+}
+
+void Listener::resume()
+{
+    if (closed_ || !std::exchange(paused_, false))
+        return;
+    std::error_code ignored; // it listens already, unless the other has stopped that
+    if (open_)
+        acceptor_.listen(backlog, ignored);
+    else
+        stop_listening();
+    resumed_->notify();
+}
+
+void Listener::shut_unless_open()
+{
+    if (!open_ && !closed_ && !paused_)
+        stop_listening();
 }
 
 awaitable<void> Listener::wait()
 {
-    std::error_code error;
-    co_await acceptor_.async_wait(tcp::acceptor::wait_read, redirect_error(use_awaitable, error));
-    if (error && !closed_) // the caller is cancelled
-        throw std::system_error(error);
+    while (!closed_) {
+        if (paused_) {
+            co_await resumed_->wait();
+            continue;
+        }
+        std::error_code error;
+        co_await acceptor_.async_wait(tcp::acceptor::wait_read,
+                                      redirect_error(use_awaitable, error));
+        if (paused_ && error == asio::error::operation_aborted)
+            continue;
+        if (error && !closed_) // the caller is cancelled
+            throw std::system_error(error);
+        co_return;
+    }
 }
 
 std::optional<Listener::Accepted> Listener::accept(std::error_code& error)
 {
+    if (paused_) {
+        error = asio::error::would_block;
+        return std::nullopt;
+    }
     tcp::endpoint peer;
     auto size = static_cast<socklen_t>(peer.capacity());
     const int descriptor =
@@ -120,6 +197,19 @@ std::optional<Listener::Accepted> Listener::accept(std::error_code& error)
     peer.resize(size);
     congestion_.prepare_accepted(descriptor, peer, hop_);
     return Accepted{Fd(descriptor), peer};
+}
+
+Listener listener_at(asio::io_context& io, const tcp::endpoint& endpoint, GivenFor from,
+                     const Congestion& congestion, Hop hop)
+{
+    if (auto socket = from.given.take(endpoint, from.use))
+        return {io, std::move(*socket), congestion, hop};
+    return {io, endpoint, congestion, hop};
+}
+
+std::string use_of_service(std::string_view service)
+{
+    return "service " + std::string(service);
 }
 
 bool concerns_one_connection(const std::error_code& error)

@@ -40,10 +40,18 @@ FrontPointer Fronts::listen(const tcp::endpoint& where, bool is_shared)
                 return there;
         }
     }
-    FrontPointer made = listen(Listener(io_, where, options_.common.congestion, Hop::edge));
+    FrontPointer made =
+        listen(listener_at(io_, where, {given_, {}}, options_.common.congestion, Hop::edge));
     if (is_shared)
         shared_[where] = made;
     return made;
+}
+
+void Fronts::refuse_unserved()
+{
+    given_.clear();
+    for (const FrontPointer& each : all_)
+        each->listener.shut_unless_open();
 }
 
 FrontPointer Fronts::listen(Listener listener)

@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/asio.hpp"
+#include "common/transport/given_sockets.hpp"
 #include "common/transport/listen_hosts.hpp"
 #include "remote-proxy/fronts/front.hpp"
 #include "remote-proxy/http/http_exchange.hpp"
@@ -29,6 +31,18 @@ public:
 
     // Hosts are looked up as ListenHosts does.
     tcp::endpoint endpoint(const Address& address) { return hosts_.endpoint(address); }
+
+    // For the services that come later; replaces what nobody has taken yet.
+    void give(GivenSockets given) { given_ = std::move(given); }
+
+    // Whoever has connected to a socket that nobody serves waits no longer.
+    void refuse_unserved();
+
+    // The port that a service had at the process that gave the sockets; nullopt: it had none.
+    std::optional<std::uint16_t> former_port(std::string_view service) const
+    {
+        return given_.port_for(use_of_service(service));
+    }
 
     // A front for a service of its own; the one of tunnels at this very address if `is_shared`.
     // Throws std::system_error that names the address.
@@ -107,6 +121,7 @@ private:
     const OnFront on_new_;
     const OnFront on_shut_;
     ListenHosts hosts_;
+    GivenSockets given_;
     std::vector<FrontPointer> all_;
     std::map<tcp::endpoint, std::weak_ptr<Front>> shared_; // of tunnels
     std::map<std::uint64_t, Place> places_;                // by the services' numbers

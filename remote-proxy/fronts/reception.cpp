@@ -39,20 +39,21 @@ void warn_of(const ServedCertificates& certificates)
 
 } // namespace
 
-Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions& options)
+Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions& options,
+                                      GivenSockets& given)
 {
     Reception::Prepared prepared;
-    const auto listen = [&](const char* option, const std::vector<Address>& addresses,
-                            Front::Kind kind) {
+    const auto listen = [&](const char* option, std::string_view use,
+                            const std::vector<Address>& addresses, Front::Kind kind) {
         for (const Address& each : addresses)
             prepared.listeners.emplace_back(kind, listen_for(option, [&] {
-                                                return Listener(io, endpoint_to_listen(io, each),
-                                                                options.common.congestion,
-                                                                Hop::edge);
+                                                return listener_at(
+                                                    io, endpoint_to_listen(io, each), {given, use},
+                                                    options.common.congestion, Hop::edge);
                                             }));
     };
-    listen("--https-addr", options.fronts.https, Front::Kind::tls);
-    listen("--http-addr", options.fronts.http, Front::Kind::http);
+    listen("--https-addr", "https", options.fronts.https, Front::Kind::tls);
+    listen("--http-addr", "http", options.fronts.http, Front::Kind::http);
     if (!options.fronts.https.empty())
         prepared.tickets = std::make_shared<TicketKeys>();
     if (!options.fronts.certificates.empty())

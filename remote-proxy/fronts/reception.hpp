@@ -139,6 +139,7 @@ private:
 
 // Binds the addresses that stay, and reads the certificates. Throws std::system_error or
 // std::runtime_error that names what cannot be had.
-Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions& options);
+Reception::Prepared prepare_reception(asio::io_context& io, const RemoteOptions& options,
+                                      GivenSockets& given);
 
 } // namespace tunnel

@@ -51,7 +51,7 @@ class Served {
 public:
     explicit Served(const ManagementLimits& limits,
                     const ManagementOptions& options = options_at_loopback())
-        : server_(io_, options, limits)
+        : server_(io_, options, limits, given_)
     {
         Router router;
         router.add(Method::get, "/ping", [](const Request&) { return Response{200, "pong"}; });
@@ -89,6 +89,7 @@ public:
 
 private:
     asio::io_context io_{1};
+    GivenSockets given_; // none
     ManagementServer server_;
     std::thread thread_;
 };
@@ -257,7 +258,8 @@ TEST_CASE("tokens of an address that others reach can be changed, and not taken 
     options.address = parse_management_address("0.0.0.0:0");
     options.token_file = token.path();
     asio::io_context io;
-    ManagementServer server(io, options, short_limits());
+    GivenSockets none;
+    ManagementServer server(io, options, short_limits(), none);
     CHECK(server.listener().is_open_to_others());
     token.write("fedcba9876543210");
     server.change(server.read_trust(options));
@@ -273,7 +275,8 @@ TEST_CASE("whoever takes the management address out of the options opens it to n
     options.address = parse_management_address("127.0.0.1:0");
     options.token_file = token.path();
     asio::io_context io;
-    ManagementServer server(io, options, short_limits());
+    GivenSockets none;
+    ManagementServer server(io, options, short_limits(), none);
     CHECK_FALSE(server.read_trust(ManagementOptions()));
     token.write("short");
     CHECK_THROWS_AS(server.read_trust(options), const std::runtime_error&);

@@ -57,7 +57,8 @@ std::string failure_of_listener(const ManagementOptions& options)
 {
     asio::io_context io;
     try {
-        const ManagementListener listener(io, options);
+        GivenSockets none;
+        const ManagementListener listener(io, options, none);
         return {};
     } catch (const std::exception& error) {
         return error.what();
@@ -132,7 +133,8 @@ TEST_CASE("a socket file is for its owner alone, and gone afterwards")
     const Path path;
     asio::io_context io;
     {
-        const ManagementListener listener(io, at("unix:" + path.name));
+        GivenSockets none;
+        const ManagementListener listener(io, at("unix:" + path.name), none);
 
         struct stat made {};
 
@@ -154,7 +156,8 @@ TEST_CASE("a socket file that nobody listens at is replaced, and no other file i
     asio::io_context io;
     {
         // Another name at its end, so that it stays, as after a kill.
-        const ManagementListener listener(io, at("unix:" + path.name));
+        GivenSockets none;
+        const ManagementListener listener(io, at("unix:" + path.name), none);
         REQUIRE(::rename(path.name.c_str(), (path.folder + "/left").c_str()) == 0);
     }
     const std::string left = path.folder + "/left";
@@ -170,7 +173,8 @@ TEST_CASE("a socket file that nobody listens at is replaced, and no other file i
 TEST_CASE("a port of the loopback tells where it is, and one in use is named")
 {
     asio::io_context io;
-    const ManagementListener listener(io, at("localhost:0"));
+    GivenSockets none;
+    const ManagementListener listener(io, at("localhost:0"), none);
     REQUIRE(listener.endpoint().has_value());
     CHECK(listener.endpoint()->address().is_loopback());
     CHECK(listener.endpoint()->port() != 0);
