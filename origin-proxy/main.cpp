@@ -1,9 +1,14 @@
+#include <exception>
 #include <memory>
 #include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "common/base/inherited.hpp"
+#include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "common/base/process.hpp"
 #include "common/files/file_reader.hpp"
@@ -12,6 +17,9 @@
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
 #include "common/security/certificates_in_use.hpp"
+#include "common/takeover/background.hpp"
+#include "common/takeover/handover.hpp"
+#include "common/takeover/predecessor.hpp"
 #include "common/transport/socket.hpp"
 #include "common/transport/unix_dialer.hpp"
 #include "origin-proxy/management/commands.hpp"
@@ -88,8 +96,92 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
         dialer != nullptr ? dialer->take_control() : tunnel::Fd());
 }
 
+// What another process needs to take over from this one.
+tunnel::Handover::Hooks handover_hooks(tunnel::OriginProxy& proxy, tunnel::Management* management)
+{
+    tunnel::Handover::Hooks hooks;
+    hooks.objection = [&proxy] {
+        return std::string(proxy.is_ending() ? "the origin proxy is about to end" : "");
+    };
+    hooks.sockets = [management] {
+        std::vector<tunnel::Handover::Shared> all;
+        if (management != nullptr) {
+            for (const int each : management->server.descriptors())
+                all.push_back({each, "management"});
+        }
+        return all;
+    };
+    hooks.let_go = [&proxy]() -> asio::awaitable<std::string> {
+        const std::vector<std::string> logged_in = proxy.logged_in_at();
+        co_await proxy.let_go();
+        co_return tunnel::to_line({{"logged_in", logged_in}});
+    };
+    hooks.take_back = [&proxy] { proxy.take_back(); };
+    hooks.leave = [&proxy, management] {
+        proxy.leave();
+        if (management != nullptr)
+            management->server.leave();
+    };
+    return hooks;
+}
+
+// The one that runs, if this process is to take over from it, with all that it listens at.
+std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
+                                                    const std::optional<tunnel::User>& user,
+                                                    tunnel::GivenSockets& given)
+{
+    if (!options.command.takes_over())
+        return std::nullopt;
+    tunnel::takeover::Hello hello;
+    hello.program = "origin-proxy";
+    hello.program_version = TUNNEL_VERSION;
+    std::optional<tunnel::Predecessor> found;
+    found.emplace(options.takeover_socket, hello, user ? user->user : ::geteuid());
+    given = found->take_sockets();
+    return found;
+}
+
+// Where the process before this one was logged in, and this one wants to be as well.
+std::set<std::string> awaited_log_ins(const std::string& state,
+                                      const tunnel::OriginOptions& options)
+{
+    std::set<std::string> awaited;
+    try {
+        const auto before = tunnel::Json::parse(state).at("logged_in").get<std::set<std::string>>();
+        for (const auto& each : options.remote_proxies) {
+            if (before.contains(to_string(each.address)))
+                awaited.insert(to_string(each.address));
+        }
+    } catch (const tunnel::Json::exception& error) {
+        throw std::runtime_error(std::string("the running program said what has no meaning: ") +
+                                 error.what());
+    }
+    return awaited;
+}
+
+// Throws std::runtime_error if it cannot log in where the process before it was logged in, which
+// goes on then.
+asio::awaitable<void> log_in_instead(const tunnel::OriginProxy& proxy,
+                                     std::set<std::string> awaited)
+{
+    constexpr auto patience = std::chrono::seconds(10);
+    constexpr auto look_again = std::chrono::milliseconds(5);
+    const auto limit = tunnel::Clock::now() + patience;
+    for (;;) {
+        for (const std::string& each : proxy.logged_in_at())
+            awaited.erase(each);
+        if (awaited.empty())
+            co_return;
+        if (tunnel::Clock::now() >= limit)
+            throw std::runtime_error("cannot log in at " + *awaited.begin() +
+                                     ", where the running program was logged in: it goes on");
+        co_await tunnel::sleep_for(look_again);
+    }
+}
+
 // `options` are those of the last reload, then.
-int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments arguments)
+int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments arguments,
+        std::optional<tunnel::Background> background)
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
@@ -103,6 +195,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
     tunnel::GivenSockets given;
+    auto predecessor = find_predecessor(options.common, user, given);
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,
@@ -110,9 +203,15 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                                               given);
         });
     });
+    std::optional<tunnel::Handover> handover;
+    if (!options.common.takeover_socket.empty())
+        handover.emplace(io, options.common.takeover_socket, "origin-proxy", given);
+    given.clear();
     const std::string seen_at_start =
         tunnel::fingerprint(tunnel::files_to_read_again(options.common));
     const auto reader = start_file_reader(io, options, arguments, dialer.get());
+    if (user && handover)
+        handover->give_to(user->user, user->group);
     if (user)
         tunnel::become(*user, false, options.common.management.socket_file());
     tunnel::enter_sandbox(options.common.sandbox,
@@ -158,17 +257,42 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                                     [&proxy] { tunnel::log_status(proxy.status()); }});
     if (options.common.watch)
         reloader.watch(seen_at_start);
+    const auto on_settled = [&] {
+        if (predecessor)
+            predecessor->serving();
+        if (handover)
+            handover->start(handover_hooks(proxy, management.get()));
+        if (background)
+            background->is_serving();
+    };
+    std::set<std::string> awaited;
+    if (predecessor)
+        awaited = awaited_log_ins(predecessor->take_over(), options);
     proxy.start();
+    std::exception_ptr failure;
+    if (awaited.empty())
+        on_settled();
+    else
+        asio::co_spawn(io, log_in_instead(proxy, std::move(awaited)),
+                       [&](std::exception_ptr thrown) {
+                           failure = thrown;
+                           if (!failure)
+                               on_settled();
+                       });
     if (management)
         management->server.start(tunnel::origin_management(
             [&proxy] { return proxy.status(); },
             [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
             management->process, [&proxy] { return proxy.take_longest_turns(); }));
-    while (!proxy.stopped())
+    while (!proxy.stopped() && !failure)
         proxy.run_some();
+    if (failure)
+        std::rethrow_exception(failure);
     if (management)
         management->server.stop();
     reloader.stop();
+    if (handover)
+        handover->stop();
     io.poll(); // the last visitors' log lines
     return proxy.gave_up() ? 1 : 0;
 }
@@ -183,11 +307,14 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
     tunnel::start_log(options.common);
-    if (options.common.command.is_given())
+    if (options.common.command.asks())
         return tunnel::ask_origin_proxy(options.common.command, options.common.management);
+    std::optional<tunnel::Background> background;
+    if (options.common.command.background)
+        background = tunnel::Background::enter();
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
-    return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
-        return run(io, options, {argc, argv});
+    return tunnel::run_program([&](asio::io_context& io) {
+        return run(io, options, {argc, argv}, std::move(background));
     });
 }

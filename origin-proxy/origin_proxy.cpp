@@ -56,7 +56,8 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
       tasks_(io.get_executor())
 {
     for (std::size_t i = 0; i < trust.size(); ++i)
-        links_.push_back(made_for(options.remote_proxies[i].address, std::move(trust[i])));
+        links_.push_back(
+            made_for(options.remote_proxies[i].address, std::move(trust[i]), on_ready_));
     divide_descriptors();
 }
 
@@ -66,11 +67,37 @@ OriginProxy::~OriginProxy()
     plane_.relay.stop();
 }
 
-std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust)
+std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust,
+                                                  RemoteLink::OnReady on_ready)
 {
     return std::make_unique<RemoteLink>(
         io_, options_, plane_, address, std::move(trust),
-        RemoteLink::Callbacks{on_ready_, [this] { on_end(); }, [this] { on_giving_up(); }});
+        RemoteLink::Callbacks{std::move(on_ready), [this] { on_end(); }, [this] { on_giving_up(); },
+                              [this](RemoteLink& link) { move(link); }});
+}
+
+// The remote proxy may say so as often as it likes: of those that are left behind a few keep their
+// control connection.
+void OriginProxy::move(RemoteLink& link)
+{
+    constexpr std::ptrdiff_t most_left_behind = 8;
+    const auto place = std::ranges::find(links_, &link, &std::unique_ptr<RemoteLink>::get);
+    if (place == links_.end() || is_ending())
+        return;
+    log::info("the remote proxy moves to another process", {{"remote", to_string(link.address())}});
+    const auto is_left_behind = [&link](const auto& each) {
+        return each->connected() && to_string(each->address()) == to_string(link.address());
+    };
+    if (std::ranges::count_if(detached_, is_left_behind) >= most_left_behind) {
+        RemoteLink& oldest = **std::ranges::find_if(detached_, is_left_behind);
+        oldest.leave({Code::goodbye, "the remote proxy has moved since"});
+    }
+    auto fresh = made_for(link.address(), link.take_trust(), nullptr);
+    link.move_away();
+    std::swap(*place, fresh);
+    detached_.push_back(std::move(fresh)); // the one that is left behind
+    divide_descriptors();
+    (*place)->start();
 }
 
 // Each link has an equal part of what may be parked, and what it needs itself.
@@ -89,11 +116,70 @@ void OriginProxy::start()
 
 void OriginProxy::stop_gently()
 {
+    if (stopping_) // another process serves, and this one ends with its last visitor
+        return;
     stopping_ = true;
     log::info("stopping", {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
     for (const auto& each : links_)
         each->detach({Code::shutting_down, "the origin proxy is shutting down"});
+    leave_former();
     tasks_.spawn("stopping", drain());
+}
+
+// What is left at remote proxies that have moved.
+void OriginProxy::leave_former()
+{
+    for (const auto& each : detached_)
+        each->leave({Code::shutting_down, "the origin proxy is shutting down"});
+}
+
+// ---- Takeover
+
+std::vector<std::string> OriginProxy::logged_in_at() const
+{
+    std::vector<std::string> all;
+    for (const auto& each : links_) {
+        if (each->logged_in())
+            all.push_back(to_string(each->address()));
+    }
+    return all;
+}
+
+awaitable<void> OriginProxy::let_go()
+{
+    handing_over_ = true;
+    for (const auto& each : links_)
+        each->detach({Code::shutting_down, "another process of the origin proxy takes over"});
+    constexpr auto look_again = std::chrono::milliseconds(10);
+    const auto limit = Clock::now() + std::chrono::seconds(2);
+    const auto is_connected = [](const auto& link) { return link->connected(); };
+    while (std::ranges::any_of(links_, is_connected) && Clock::now() < limit)
+        co_await ended_.wait_until(std::min(limit, Clock::now() + look_again));
+}
+
+void OriginProxy::take_back()
+{
+    handing_over_ = false;
+    if (stopping_)
+        return;
+    for (auto& each : links_) {
+        auto fresh = made_for(each->address(), each->take_trust(), nullptr);
+        std::swap(each, fresh);
+        detached_.push_back(std::move(fresh));
+    }
+    divide_descriptors();
+    for (const auto& each : links_)
+        each->start();
+}
+
+void OriginProxy::leave()
+{
+    if (std::exchange(stopping_, true)) // by a signal, meanwhile
+        return;
+    log::info("another process serves from now on",
+              {{"visitors", visitors()}, {"grace", options_.common.grace_period}});
+    leave_former();
+    tasks_.spawn("leaving", drain());
 }
 
 awaitable<void> OriginProxy::drain()
@@ -127,7 +213,7 @@ void OriginProxy::stop_now()
 void OriginProxy::reload(const OriginOptions& latest)
 {
     std::vector<TrustedRemote> trust = trusted_remotes(latest); // all that may fail
-    if (stopping_ || gave_up_)
+    if (is_ending() || gave_up_)
         throw ShuttingDown("the origin proxy is shutting down");
     change(services_of(latest), !latest.services.empty());
     plane_.bandwidth.change(latest.bandwidth_per_origin);
@@ -166,7 +252,7 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
             kept.emplace_back(old->get(), std::move(trust[i]));
             links_.push_back(std::move(*old));
         } else {
-            links_.push_back(made_for(address, std::move(trust[i])));
+            links_.push_back(made_for(address, std::move(trust[i]), on_ready_));
             fresh.push_back(links_.back().get());
         }
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/base/asio.hpp"
@@ -41,6 +42,24 @@ public:
 
     // Resets the visitors that are left and ends every task. The io_context runs dry after it.
     void stop_now();
+
+    // ---- For a process that takes over from this one
+
+    // The remote proxies that have said welcome.
+    std::vector<std::string> logged_in_at() const;
+
+    // Says goodbye to the remote proxies, whose visitors wait for the successor. Returns when they
+    // have heard it, or after two seconds.
+    awaitable<void> let_go();
+
+    // There is no successor: logs in anew.
+    void take_back();
+
+    // Visitors that are here may finish within the grace period, then stop_now().
+    void leave();
+
+    // Stopping, or about to leave.
+    bool is_ending() const { return stopping_ || handing_over_; }
 
     // Takes remote proxies, trust, services, limits, retries and grace period from `latest`, and
     // reads the files that say whom to trust; all else stays as it was at the start. A link that is
@@ -88,8 +107,11 @@ private:
     void change(const std::vector<OriginService>& wanted, bool offered);
     void change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust);
     void detach(std::unique_ptr<RemoteLink> link);
-    std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust);
+    std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust,
+                                         RemoteLink::OnReady on_ready);
+    void move(RemoteLink& link);
     void divide_descriptors();
+    void leave_former();
     void on_end();
     void on_giving_up();
     awaitable<void> drain();
@@ -104,6 +126,7 @@ private:
     Links links_;
     Links detached_; // not configured any more, and not all of their visitors have ended
     bool stopping_ = false;
+    bool handing_over_ = false; // a successor is about to log in
     bool stopped_ = false;
     bool gave_up_ = false;
     TaskGroup tasks_;

@@ -11,6 +11,9 @@
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
 #include "common/security/certificates_in_use.hpp"
+#include "common/takeover/background.hpp"
+#include "common/takeover/handover.hpp"
+#include "common/takeover/predecessor.hpp"
 #include "common/transport/socket.hpp"
 #include "remote-proxy/management/commands.hpp"
 #include "remote-proxy/management/routes.hpp"
@@ -69,14 +72,82 @@ std::unique_ptr<tunnel::FileReader> start_file_reader(asio::io_context& io,
             [&] { return tunnel::files_of(own); }});
 }
 
+// Waits for the disk, which a successor is about to use.
+asio::awaitable<void> release(tunnel::StateFile& state)
+{
+    constexpr auto look_again = std::chrono::milliseconds(5);
+    const auto limit = tunnel::Clock::now() + std::chrono::seconds(2);
+    state.release();
+    while (state.is_writing() && tunnel::Clock::now() < limit)
+        co_await tunnel::sleep_for(look_again);
+}
+
+// What another process needs to take over from this one.
+tunnel::Handover::Hooks handover_hooks(tunnel::RemoteProxy& proxy, tunnel::Management* management,
+                                       tunnel::StateFile* state)
+{
+    tunnel::Handover::Hooks hooks;
+    hooks.objection = [&proxy] {
+        return std::string(proxy.is_ending() ? "the remote proxy is about to end" : "");
+    };
+    hooks.sockets = [&proxy, management] {
+        auto all = proxy.departure().sockets();
+        if (management != nullptr) {
+            for (const int each : management->server.descriptors())
+                all.push_back({each, "management"});
+        }
+        return all;
+    };
+    hooks.let_go = [&proxy, state]() -> asio::awaitable<std::string> {
+        const tunnel::FormerState former = co_await proxy.departure().let_go();
+        if (state != nullptr)
+            co_await release(*state);
+        co_return to_text(former);
+    };
+    hooks.take_back = [&proxy, state] {
+        proxy.departure().take_back();
+        if (state == nullptr)
+            return;
+        try {
+            state->reclaim();
+        } catch (const std::runtime_error& error) {
+            tunnel::log::error("changes are not saved any more", {{"reason", error.what()}});
+        }
+    };
+    hooks.leave = [&proxy, management] {
+        proxy.departure().leave();
+        if (management != nullptr)
+            management->server.leave();
+    };
+    return hooks;
+}
+
+// The one that runs, if this process is to take over from it, with all that it listens at.
+std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
+                                                    const std::optional<tunnel::User>& user,
+                                                    tunnel::GivenSockets& given)
+{
+    if (!options.command.takes_over())
+        return std::nullopt;
+    tunnel::takeover::Hello hello;
+    hello.program = "remote-proxy";
+    hello.program_version = TUNNEL_VERSION;
+    std::optional<tunnel::Predecessor> found;
+    found.emplace(options.takeover_socket, hello, user ? user->user : ::geteuid());
+    given = found->take_sockets();
+    return found;
+}
+
 // `options` are those of the last reload, then.
-int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments)
+int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments,
+        std::optional<tunnel::Background> background)
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
     tunnel::read_configured(options.common.values, [&options] { tunnel::read_logins(options); });
     tunnel::must_not_collide(io, options);
     tunnel::GivenSockets given;
+    auto predecessor = find_predecessor(options.common, user, given);
     tunnel::RemoteProxy::Prepared prepared(io, options, given);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(shown_certificates(options, prepared.reception.certificates.get()));
@@ -87,14 +158,21 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                                               given);
         });
     });
+    std::optional<tunnel::Handover> handover;
+    if (!options.common.takeover_socket.empty())
+        handover.emplace(io, options.common.takeover_socket, "remote-proxy", given);
     std::optional<tunnel::StateFile> state;
     tunnel::SavedState kept;
     if (!options.state_file.empty()) {
-        state.emplace(options.state_file).lock();
+        state.emplace(options.state_file);
+        if (!predecessor)
+            state->lock();
         kept = tunnel::read_configured(options.common.values, [&] { return state->read(); });
     }
     const std::string seen_at_start = tunnel::fingerprint(tunnel::files_of(options));
     const auto reader = start_file_reader(io, options, arguments);
+    if (user && handover)
+        handover->give_to(user->user, user->group);
     if (user)
         tunnel::become(*user, tunnel::opens_low_ports(options),
                        options.common.management.socket_file());
@@ -107,13 +185,20 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
     tunnel::RemoteProxy proxy(io, options, std::move(prepared));
-    proxy.restore(kept);
+    tunnel::RemoteProxy::Former former;
+    former.given = std::move(given);
+    if (predecessor) {
+        former.state = tunnel::parse_former_state(predecessor->take_over());
+        kept = former.state.saved;
+        if (state)
+            state->lock();
+    } else {
+        former.state.saved = kept;
+    }
     const auto save = [&] {
         if (state)
             state->write_soon(io, proxy.saved_state());
     };
-    if (proxy.saved_state() != kept)
-        save();
     const auto reload = [&](tunnel::ReloadReport& report) {
         const bool success = tunnel::reload_or_complain(report.problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
@@ -151,19 +236,31 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                            [&proxy] { tunnel::log_status(proxy.status(), proxy.visitors()); }});
     if (options.common.watch)
         reloader.watch(seen_at_start);
-    proxy.start();
+    former.on_settled = [&] {
+        if (predecessor)
+            predecessor->serving();
+        if (handover)
+            handover->start(handover_hooks(proxy, management.get(), state ? &*state : nullptr));
+        tunnel::print_ready(ready_line(proxy));
+        if (background)
+            background->is_serving();
+        warn_of_dangers(proxy);
+    };
+    proxy.start(std::move(former));
+    if (proxy.saved_state() != kept)
+        save();
     if (management)
         management->server.start(tunnel::remote_management(
             {proxy, [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
              state ? &*state : nullptr},
             management->process));
-    tunnel::print_ready(ready_line(proxy));
-    warn_of_dangers(proxy);
     while (!proxy.stopped())
         proxy.run_some();
     if (management)
         management->server.stop();
     reloader.stop();
+    if (handover)
+        handover->stop();
     if (state)
         state->finish();
     io.poll(); // the last visitors' log lines
@@ -180,11 +277,14 @@ int main(int argc, char** argv)
     if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
     tunnel::start_log(options.common);
-    if (options.common.command.is_given())
+    if (options.common.command.asks())
         return tunnel::ask_remote_proxy(options.common.command, options.common.management);
+    std::optional<tunnel::Background> background;
+    if (options.common.command.background)
+        background = tunnel::Background::enter();
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
-    return tunnel::run_program([&options, argc, argv](asio::io_context& io) {
-        return run(io, options, {argc, argv});
+    return tunnel::run_program([&](asio::io_context& io) {
+        return run(io, options, {argc, argv}, std::move(background));
     });
 }

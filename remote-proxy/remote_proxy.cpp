@@ -94,7 +94,10 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
                 control_port_, tallies_, events_}),
       relay_(its_relay(options)),
       loop_(io, relay_, options.common.spin),
-      tasks_(io.get_executor())
+      tasks_(io.get_executor()),
+      departure_(
+          {options_, state_, links_, visitors_, reception_, services_, control_port_, tasks_},
+          [this] { stop_now(); })
 {
     relay_.watch_also(reception_.descriptor(), [this] { reception_.work(); });
     relay_.watch_also(watch_.descriptor(), [this] {
@@ -153,15 +156,47 @@ std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::fronts() const
     return all;
 }
 
-void RemoteProxy::start()
+void RemoteProxy::start(Former former)
 {
-    reception_.start();
+    const bool has_sockets = former.given.size() > 0 || !former.state.open.empty();
+    services_.prefer_hosts(std::move(former.state.hosts));
+    reception_.fronts().give(std::move(former.given));
+    if (former.state.saved != SavedState())
+        tunnels_.restore(std::move(former.state.saved));
+    if (!has_sockets)
+        reception_.start();
     control_port_.start();
     tasks_.spawn("keeping time", keep_time());
+    if (has_sockets)
+        tasks_.spawn("settling", settle(std::move(former.state.open), former.on_settled));
+    else if (former.on_settled)
+        former.on_settled();
+}
+
+awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function<void()> on_settled)
+{
+    constexpr auto patience = std::chrono::seconds(5);
+    constexpr auto look_again = std::chrono::milliseconds(5);
+    const auto limit = Clock::now() + patience;
+    while (!awaited.empty() && Clock::now() < limit) {
+        for (const auto& [name, service] : services_.registry().services()) {
+            const ServicePointer its = services_.find(*service);
+            if (its && services_.is_open(*its))
+                awaited.erase(service->lasting_name());
+        }
+        // Where there are thousands, to look takes a while.
+        co_await sleep_for(look_again + std::chrono::microseconds(20) * awaited.size());
+    }
+    reception_.start();
+    reception_.fronts().refuse_unserved();
+    if (on_settled)
+        on_settled();
 }
 
 void RemoteProxy::stop_gently()
 {
+    if (state_.leaving) // and will end when the last visitor has left
+        return;
     state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
     services_.close_addresses();
@@ -210,7 +245,7 @@ void RemoteProxy::stop_now()
 
 void RemoteProxy::reload(const RemoteOptions& fresh)
 {
-    if (state_.stopping) // its addresses may be a successor's already
+    if (state_.is_ending()) // its addresses may be a successor's already
         throw ShuttingDown("the remote proxy is shutting down");
     TrustedOrigins trust =
         read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });

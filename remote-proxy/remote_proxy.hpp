@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,7 @@
 #include "remote-proxy/origins/origin_links.hpp"
 #include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
+#include "remote-proxy/takeover/departure.hpp"
 #include "remote-proxy/trust/trusted_origins.hpp"
 #include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/tallies.hpp"
@@ -54,8 +57,19 @@ public:
     // Prepares it first.
     RemoteProxy(asio::io_context& io, const RemoteOptions& options);
 
-    // Starts to serve; the work is done while the io_context runs.
-    void start();
+    // What a process whose sockets were `given` to this one has told of itself.
+    struct Former {
+        GivenSockets given{}; // that no option names
+        FormerState state{};
+        std::function<void()> on_settled{}; // may be empty
+    };
+
+    // Starts to serve; the work is done while the io_context runs. Visitors at addresses that
+    // services share wait until all services that were open there are open here, for five seconds
+    // at most; then on_settled() is called.
+    void start(Former former);
+
+    void start() { start({}); }
 
     // No new visitors; those that are here may finish within the grace period, then stop_now().
     void stop_gently();
@@ -80,6 +94,9 @@ public:
     // One turn of the work, waiting for some if there is none. With it the io_context is run, not
     // otherwise: the thread serves the relay too.
     void run_some() { loop_.run_some(); }
+
+    // It stops, or leaves its addresses to a successor.
+    bool is_ending() const { return state_.is_ending(); }
 
     // stop_now() has been called and every task has ended.
     bool stopped() const { return state_.stopped && tasks_.empty(); }
@@ -121,6 +138,9 @@ public:
 
     EventHub& events() override { return events_; }
 
+    // For a process that is to take over from this one.
+    Departure& departure() { return departure_; }
+
     // What a former run has saved.
     void restore(SavedState state) { tunnels_.restore(std::move(state)); }
 
@@ -132,6 +152,7 @@ private:
     awaitable<void> keep_time();
     std::optional<Clock::time_point> next_deadline();
     awaitable<void> drain();
+    awaitable<void> settle(std::set<std::string> awaited, std::function<void()> on_settled);
 
     asio::io_context& io_;
     RemoteOptions options_; // but for the services, which are in the registry
@@ -155,6 +176,7 @@ private:
     Relay relay_;
     Loop loop_;
     TaskGroup tasks_;
+    Departure departure_;
 };
 
 } // namespace tunnel

@@ -12,6 +12,7 @@ COMMON = """
     sandbox     base
     files       base sandbox
     transport   base sandbox
+    takeover    base transport
     protocol    base transport
     relay       base transport
     security    base sandbox files transport protocol
@@ -23,7 +24,7 @@ COMMON = """
 # The rooms of each program, lowest first: each may include those before it and all of common/. What lies in the
 # program's own folder puts them together, and may include all of them. Neither program includes the other.
 PROGRAMS = {
-    "remote-proxy": "options http trust origins registry visitors fronts services control management",
+    "remote-proxy": "options http trust origins registry visitors fronts services control takeover management",
     "origin-proxy": "options servers link management",
 }
 # Headers outside the rooms, for tools that are built against the library from outside; nothing here includes them.

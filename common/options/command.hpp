@@ -1,4 +1,4 @@
-// What is asked of a program that runs already, by a word in the place of the first flag.
+// What is wanted of a program that runs already, by a word in the place of the first flag.
 #pragma once
 
 #include <string>
@@ -7,6 +7,8 @@
 #include <vector>
 
 namespace tunnel {
+
+inline constexpr std::string_view takeover_word = "takeover";
 
 // As the command line has it.
 struct Command {
@@ -17,8 +19,15 @@ struct Command {
     bool is_origin = false; // `name` is that of an origin proxy
     bool json = false;
     bool watch = false;
+    bool background = false; // of takeover
 
     bool is_given() const { return !word.empty(); }
+
+    // The program starts, in the place of one that runs.
+    bool takes_over() const { return word == takeover_word; }
+
+    // It answers and ends; else the program starts.
+    bool asks() const { return is_given() && !takes_over(); }
 };
 
 // What the exit status of `status` means: enough for the health check of a container.
@@ -40,5 +49,8 @@ struct CommandForm {
     std::vector<Part> parts;
     std::string exit_help{}; // what its exit status means, if not the usual
 };
+
+// The one that both programs have for an upgrade.
+CommandForm takeover_form(Command& command);
 
 } // namespace tunnel

@@ -207,7 +207,7 @@ void CommandLine::collect_doubts()
     std::vector<std::string>& all = common_.doubts;
     all = strange_variables();
     all.insert(all.end(), file_doubts_.begin(), file_doubts_.end());
-    if (doubts_ && !common_.command.is_given()) {
+    if (doubts_ && !common_.command.asks()) {
         const auto more = doubts_();
         all.insert(all.end(), more.begin(), more.end());
     }
@@ -290,7 +290,10 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 void CommandLine::parse_again(int argc, const char* const* argv)
 {
     try {
-        read(look_at(argc, argv).rest);
+        const Words words = look_at(argc, argv);
+        if (const CommandForm* const form = form_of(words.command))
+            expect(*form);
+        read(words.rest);
     } catch (const CLI::ParseError& error) {
         throw std::runtime_error(error.what());
     }

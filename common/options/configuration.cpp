@@ -123,7 +123,7 @@ void CommandLine::look_for_contradictions(Problems& problems) const
         if (!wrong.empty())
             problems.add(wrong);
     };
-    if (common_.command.is_given())
+    if (common_.command.asks())
         return add(common_.management.objection_to_asking());
     for (const auto& flag : flags_) {
         if (!flag->option.is(Trait::required) || flag->is_given())
@@ -133,6 +133,8 @@ void CommandLine::look_for_contradictions(Problems& problems) const
         problems.add(fmt::format("{} is required{}", flag->name, in_file));
     }
     add(trust_.contradiction());
+    if (common_.command.takes_over() && common_.takeover_socket.empty())
+        add("takeover needs --takeover-socket, with what the program that runs has there");
     add(common_.management.contradiction());
     add(contradiction_ ? contradiction_() : "");
 }

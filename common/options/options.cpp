@@ -92,6 +92,9 @@ OptionList describe(CommonOptions& options)
              "What to log: error, warn, info or debug", Trait::common | Trait::reloads},
             {"log-format", as_choice(options.log_format, formats, "FORMAT"),
              "How to log: text or json", Trait::common},
+            {"takeover-socket", as_written_file(options.takeover_socket),
+             "Where a new process of this program may take over from this one without a visitor "
+             "noticing: a Unix socket, for the command takeover"},
             {"watch", as_switch(options.watch),
              "Reload, as on SIGHUP, when a file that a reload reads has changed", Trait::common}});
     append(all, describe(options.management));
@@ -133,7 +136,7 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
 
 void start_log(const CommonOptions& options)
 {
-    const bool answers = options.command.is_given(); // and writes no log of its own
+    const bool answers = options.command.asks(); // and writes no log of its own
     log::configure(options.log_level, !answers               ? options.log_format
                                       : options.command.json ? log::Format::json
                                                              : log::Format::text);

@@ -39,7 +39,8 @@ struct CommonOptions {
     std::optional<UserName> user; // to become, once everything is opened; none: stay who it is
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
-    bool watch = false; // reload when one of the files has changed
+    bool watch = false;          // reload when one of the files has changed
+    std::string takeover_socket; // a path; empty: nobody takes over
     ConfigurationFiles files;
     ManagementOptions management;
     Command command;                   // else the program starts

@@ -292,7 +292,8 @@ CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* 
     constexpr std::string_view key = "log-format";
     auto format = given(fmt::format("--{}", key));
     // The environment and the file say how a program logs that runs, not how a command answers.
-    const bool starts = words.empty() || words.front().starts_with('-');
+    const bool starts =
+        words.empty() || words.front().starts_with('-') || words.front() == takeover_word;
     if (!format && starts)
         format = set(key);
     if (!format && starts) {

@@ -51,6 +51,10 @@ inline constexpr std::string_view names = "names";
 // speak HTTP, and treats them as an offer says.
 inline constexpr std::string_view http = "http";
 
+// A feature of a log-in: when another process takes over from the remote proxy, the origin proxy
+// logs in there, and keeps the former control connection until it is told goodbye.
+inline constexpr std::string_view move = "move";
+
 } // namespace feature
 
 // The service of those who name none.
@@ -77,6 +81,7 @@ enum class FrameKind : std::uint8_t {
     declined = 20,
     withdraw = 21,
     server_health = 22,
+    move = 23,
 };
 
 // That the sender knows a key: an HMAC-SHA256, see common/security/proof.hpp.
@@ -343,6 +348,14 @@ struct ServerHealth {
     friend bool operator==(const ServerHealth&, const ServerHealth&) = default;
 };
 
+// Remote proxy, where the log-in has the feature: another process has its address, so log in anew.
+// Visitors may still come on the data connections that are parked here.
+struct Move {
+    static constexpr FrameKind kind = FrameKind::move;
+
+    friend bool operator==(const Move&, const Move&) = default;
+};
+
 // A kind that a later version has: skipped.
 struct Unknown {
     std::uint8_t kind = 0;
@@ -352,7 +365,7 @@ struct Unknown {
 
 using Frame = std::variant<LogIn, Welcome, Reject, Announce, DialBack, Start, Refuse, Heartbeat,
                            Probe, Notice, Goodbye, Park, Challenge, Proof, Offer, Opened, Declined,
-                           Withdraw, ServerHealth, Unknown>;
+                           Withdraw, ServerHealth, Move, Unknown>;
 
 // What stands before the fields of a frame.
 struct FrameHeader {

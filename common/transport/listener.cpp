@@ -90,7 +90,7 @@ void Listener::prepare()
 
 void Listener::open()
 {
-    if (open_)
+    if (open_ || closed_)
         return;
     if (paused_) { // it is another's for now
         open_ = true;

@@ -87,7 +87,7 @@ void Parking::put(Channel connection)
 // and one that fails is made again when tend() looks or a visitor finds nothing parked.
 void Parking::fill_up()
 {
-    const std::size_t wanted = is_leaving_ ? 0 : std::min(target_, options_.capacity);
+    const std::size_t wanted = is_leaving_ || !dials_ ? 0 : std::min(target_, options_.capacity);
     const std::size_t there = waiting_.size() + dialling_;
     for (std::size_t missing = wanted - std::min(wanted, there); session_ && missing > 0;
          --missing) {

@@ -49,6 +49,9 @@ public:
     // may be under way on them.
     void leave();
 
+    // No more are dialled. Those that are there wait for visitors, again and again.
+    void stop_dialling() { dials_ = false; }
+
     // A visitor was announced who found nothing parked.
     void missed();
 
@@ -100,6 +103,7 @@ private:
     std::uint64_t next_number_ = 0;  // of what is parked in this session
     All waiting_;                    // the oldest first
     bool is_leaving_ = false;
+    bool dials_ = true;
     std::uint64_t latest_ = 0; // number of what waits
     std::size_t dialling_ = 0;
     std::size_t target_ = 0; // to be there, waiting

@@ -61,10 +61,23 @@ void RemoteLink::detach(Reason goodbye)
     if (is_ended())
         return;
     state_ = State::detached;
+    leave(std::move(goodbye));
+    wait_is_over_.notify();
+}
+
+void RemoteLink::move_away()
+{
+    if (is_ended())
+        return;
+    state_ = State::detached;
+    visits_.stop_dialling();
+}
+
+void RemoteLink::leave(Reason goodbye)
+{
     visits_.close();
     if (connection_ != nullptr)
         connection_->finish(std::move(goodbye));
-    wait_is_over_.notify();
 }
 
 void RemoteLink::stop_now()
@@ -240,6 +253,7 @@ LogIn RemoteLink::log_in() const
     log_in.features.emplace_back(feature::visitor_headers);
     log_in.features.emplace_back(feature::names);
     log_in.features.emplace_back(feature::http);
+    log_in.features.emplace_back(feature::move);
     return log_in;
 }
 
@@ -258,6 +272,9 @@ void RemoteLink::on_frame(Frame& frame)
     } else if (const auto* const notice = std::get_if<Notice>(&frame)) {
         log::warn("the remote proxy says",
                   {{"notice", notice->text}, {"remote", to_string(address())}});
+    } else if (std::holds_alternative<Move>(frame)) {
+        if (logged_in())
+            callbacks_.on_move(*this);
     } else if (const auto* const goodbye = std::get_if<Goodbye>(&frame)) {
         goodbye_ = {goodbye->code, goodbye->text};
         connection_->end(make_error_code(Errc::closed_by_peer), goodbye->text);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/asio.hpp"
@@ -32,6 +33,8 @@ public:
         OnReady on_ready;
         std::function<void()> on_end;     // of a visitor or a control connection
         std::function<void()> on_give_up; // after its last retry
+        // Another process has the remote proxy's address: it is time for a new link to it.
+        std::function<void(RemoteLink&)> on_move;
     };
 
     // `options` and `plane` must outlive it.
@@ -43,6 +46,13 @@ public:
 
     // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
     void detach(Reason goodbye);
+
+    // Another link logs in at the remote proxy's address. This one does not come back when the
+    // remote proxy says goodbye; until then visitors may come on parked connections.
+    void move_away();
+
+    // After move_away(): says goodbye now.
+    void leave(Reason goodbye);
 
     // Ends every task. The visitors that are left are the relay's.
     void stop_now();
@@ -68,6 +78,9 @@ public:
     void divide(std::size_t links);
 
     const Address& address() const { return dialler_.address(); }
+
+    // For the link that logs in instead of this one, which does not log in any more.
+    TrustedRemote take_trust() { return std::move(trust_); }
 
     // By stop_now(), and every task has ended.
     bool stopped() const

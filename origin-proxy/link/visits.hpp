@@ -42,6 +42,10 @@ public:
     // Takes no more visitors.
     void close();
 
+    // Another link dials the data connections from now on; visitors who come on those that are
+    // parked are served.
+    void stop_dialling() { parking_.stop_dialling(); }
+
     // The same, and nothing is begun any more: the tasks are about to be cancelled.
     void stop();
 

@@ -86,7 +86,8 @@ std::vector<CommandForm> all_commands(Command& command)
             {"reload",
              "makes the running program read its files again, as SIGHUP does, and shows what has "
              "changed or what is wrong",
-             {{"--json", "Print JSON", &command.json}}}};
+             {{"--json", "Print JSON", &command.json}}},
+            takeover_form(command)};
 }
 
 } // namespace

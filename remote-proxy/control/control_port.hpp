@@ -95,6 +95,13 @@ public:
     // Gives the address up.
     void close() { listener_.close(); }
 
+    // Whoever connects waits in the kernel's queue until resume(), or for another process.
+    void pause() { listener_.pause(); }
+
+    void resume() { listener_.resume(); }
+
+    int descriptor() { return listener_.descriptor(); }
+
     // Sends the last bytes to a peer, and waits until it has read them, unless others are being
     // waited for already.
     awaitable<void> say_last(AsyncChannel& channel, std::string bytes);

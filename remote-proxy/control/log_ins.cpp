@@ -59,7 +59,7 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
     if (!rejection)
         rejection = objection_to(connection.identity, log_in);
     const bool returns = !rejection && replace_former(connection.identity, log_in);
-    if (!rejection && state_.stopping && !returns)
+    if (!rejection && state_.is_ending() && !returns)
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection)
         rejection = too_many_links(connection.identity);
@@ -196,6 +196,7 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
     link.offers_services = offers_services(log_in);
     link.sends_headers =
         std::ranges::find(log_in.features, feature::visitor_headers) != log_in.features.end();
+    link.moves = std::ranges::find(log_in.features, feature::move) != log_in.features.end();
     link.version = log_in.program_version;
     link.encrypted = encrypted;
     services_.log_in(link);
@@ -214,6 +215,8 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
     if (std::ranges::find(log_in.features, feature::http) != log_in.features.end())
         welcome.features.emplace_back(feature::http);
     link.connection.post(welcome);
+    if (link.moves && state_.handing_over)
+        link.connection.post(Move());
     ++log_ins_;
     if (events_.is_heard())
         events_.publish("origin_came", to_line(Json{{"origin", link.name->shown()},

@@ -186,13 +186,18 @@ bool Fronts::is_open(const PublicService& service) const
     return found != places_.end() && found->second.is_open;
 }
 
-void Fronts::close_all()
+void Fronts::leave_addresses()
 {
     version_->store(routes_closed, std::memory_order_release);
     for (const FrontPointer& each : all_) {
         each->listener.close();
         each->changed.notify();
     }
+}
+
+void Fronts::close_all()
+{
+    leave_addresses();
     for (auto& [number, place] : places_)
         place.is_open = false;
 }

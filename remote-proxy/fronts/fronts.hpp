@@ -78,6 +78,9 @@ public:
     // No address takes visitors again.
     void close_all();
 
+    // The addresses are another process's; the services stay for those who are here.
+    void leave_addresses();
+
     // The address of the first that stays, of this kind. nullopt: there is none.
     std::optional<tcp::endpoint> first(Front::Kind kind) const;
 

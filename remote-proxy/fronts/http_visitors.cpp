@@ -137,7 +137,8 @@ void HttpVisitors::send(HttpClient client, const Asked& asked, const Response& r
                         const Code* code)
 {
     Sending sending;
-    sending.keep_alive = asked.goes_on && !is_leaving_ && client.requests + 1 < limits_.requests;
+    sending.keep_alive =
+        asked.goes_on && !is_leaving_ && !is_last_ && client.requests + 1 < limits_.requests;
     sending.says_keep_alive = asked.is_http_1_0;
     sending.head_only = asked.is_head;
     sending.now = std::time(nullptr);

@@ -106,6 +106,9 @@ public:
     // Whoever has no request under way is closed, from now on.
     void leave();
 
+    // Each has one request more: the answers say that the connection ends.
+    void let_finish() { is_last_ = true; }
+
     // Resets those who wait.
     void stop();
 
@@ -123,6 +126,7 @@ private:
     const HttpLimits limits_;
     std::shared_ptr<const ErrorPages> pages_;
     bool is_leaving_ = false;
+    bool is_last_ = false;
     bool is_stopped_ = false;
     HeadPool heads_;
     HttpAnswers answers_;

@@ -99,6 +99,17 @@ public:
     // The program stops: visitors who speak HTTP bring no more requests.
     void leave() { http_.leave(); }
 
+    // Another process has the addresses. Those who were let in here are served; each request of a
+    // visitor who speaks HTTP is its last.
+    void let_finish()
+    {
+        fronts_.leave_addresses();
+        http_.let_finish();
+    }
+
+    // Visitors who have not found their service, or have no request under way.
+    std::size_t unsettled() const { return tls_.size() + http_.size(); }
+
     // Resets all who have not found their service.
     void stop();
 

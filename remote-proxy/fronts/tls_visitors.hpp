@@ -71,6 +71,9 @@ public:
     // Resets all who are not passed on.
     void stop();
 
+    // Those who have not said which name they want, or shake hands.
+    std::size_t size() const { return pool_.size() + handshakes_.size(); }
+
     const FrontCounts& counts() const { return counts_; }
 
 private:

@@ -120,6 +120,12 @@ void StateFile::release()
         lock_.close();
 }
 
+void StateFile::reclaim()
+{
+    released_ = false;
+    lock();
+}
+
 void StateFile::must_be_replaceable() const
 {
     const std::string folder = std::filesystem::absolute(path_).parent_path().string();

@@ -31,6 +31,12 @@ public:
     // Leaves the file to a successor; nothing can be written afterwards.
     void release();
 
+    // A change is being written.
+    bool is_writing() const { return writing_ > 0; }
+
+    // After release(): there is no successor. Throws as lock() does.
+    void reclaim();
+
     // Throws std::system_error if this user may not replace the file.
     void must_be_replaceable() const;
 

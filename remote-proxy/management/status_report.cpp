@@ -41,7 +41,7 @@ RemoteStatus status_of(const StatusSources& of)
 {
     const RemoteCounts& counts = of.visitors.counts();
     RemoteStatus status;
-    status.stopping = of.state.stopping;
+    status.stopping = of.state.is_ending();
     status.at_fronts = at_fronts(of.reception);
     const ServiceList& services = of.services.registry().services();
     const bool any_required = std::ranges::any_of(

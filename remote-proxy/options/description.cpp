@@ -118,6 +118,7 @@ std::vector<CommandForm> all_commands(Command& command)
                    "makes the running program read its files again, as SIGHUP does, and shows "
                    "what has changed or what is wrong",
                    {json}});
+    all.push_back(takeover_form(command));
     return all;
 }
 

@@ -46,6 +46,7 @@ struct OriginLink {
     bool parking = false;             // and it wants them back
     bool offers_services = false;     // one by one; else it has the one of its log-in
     bool sends_headers = false;       // that an announcement asks for
+    bool moves = false;               // logs in at a successor when it is told to
     bool drained = false;             // takes no new visitors
     bool is_asked = false;            // whether it is still there
     bool encrypted = false;

@@ -24,6 +24,7 @@ namespace effect {
 struct Listen {
     tcp::endpoint where;
     PortRanges any_of{};
+    std::string service{}; // its lasting name
 };
 
 // A service with names comes, which needs no listener of its own. Answered by

@@ -86,6 +86,14 @@ std::string wanted_host(const NameRules& rules, const RegisteredOrigin& origin,
     return *host;
 }
 
+// The name that was chosen for it before another process took over; empty: none.
+std::string former_host(const NameRules& rules, const RegisteredOrigin& origin,
+                        const std::string& name)
+{
+    std::string host = rules.former_host(lasting_name(*origin.name, name));
+    return rules.may_have(origin.credential, host) ? host : std::string();
+}
+
 // However many one origin proxy has, as many are left for others.
 bool has_room(const ServiceList& services, const std::string& credential)
 {
@@ -184,7 +192,9 @@ NameDecision decide_names(const ServiceList& services, const RegisteredOrigins& 
     const bool is_same = own && own->options.asked_for == wanted;
     try {
         for (std::size_t i = 0; i < wanted.hosts.size(); ++i) {
-            const std::string& text = wanted.hosts[i];
+            std::string text = wanted.hosts[i];
+            if (text.empty() && !own && wanted.hosts.size() == 1)
+                text = former_host(rules, origin, name);
             const bool keeps_random =
                 is_same && text.empty() && i < own->options.names.hosts.size() &&
                 rules.may_have(origin.credential, own->options.names.hosts[i]);

@@ -39,6 +39,11 @@ struct NameRules {
     };
     // A label that nobody can guess.
     std::function<std::string()> random_label = [] { return std::string(); };
+    // What was chosen for a service, by its lasting name, by the process before this one; empty:
+    // nothing.
+    std::function<std::string(const std::string& service)> former_host = [](const std::string&) {
+        return std::string();
+    };
     Clock::duration kept_for{}; // a name, for its owner who is gone
 };
 

@@ -293,7 +293,8 @@ void OfferAnswers::listen_for(const RegisteredOrigin& origin, const OpensService
     considered_->opening = nullptr;
     considered_->address = opens.address;
     considered_->names = {};
-    registry_.want(effect::Listen{registry_.rules().endpoint_of(opens.address), std::move(any_of)});
+    registry_.want(effect::Listen{registry_.rules().endpoint_of(opens.address), std::move(any_of),
+                                  lasting_name(*origin.name, considered_->who.offer)});
 }
 
 // No address has to be opened, so that nothing can fail.

@@ -19,13 +19,19 @@
 
 namespace tunnel {
 
+// Of the service that an origin proxy offers by this name.
+inline std::string lasting_name(const OriginName& owner, const std::string& offer)
+{
+    return owner.identity() + '/' + offer;
+}
+
 // Others look at it; only the registry changes it.
 struct RegisteredService {
     // What the management interface keeps its settings under. Names of services that origin proxies
     // have opened depend on the order in which they came; this does not.
     std::string lasting_name() const
     {
-        return owner ? owner->identity() + '/' + options.offer() : options.name;
+        return owner ? tunnel::lasting_name(*owner, options.offer()) : options.name;
     }
 
     ServiceSource source() const

@@ -87,6 +87,10 @@ OfferRules PublicServices::offer_rules()
     rules.names.has_http_front = !options_.fronts.http.empty();
     rules.names.has_certificate = has_certificate_;
     rules.names.random_label = random_label;
+    rules.names.former_host = [this](const std::string& service) {
+        const auto found = former_hosts_.find(service);
+        return found == former_hosts_.end() ? std::string() : found->second;
+    };
     rules.names.kept_for = options_.pairing_timeout;
     rules.has_management = options_.common.management.address.has_value();
     rules.rules = options_.rules;
@@ -115,6 +119,11 @@ void PublicServices::ask_for_certificates(
 {
     has_certificate_ = std::move(has_certificate);
     registry_.change_rules(offer_rules());
+}
+
+void PublicServices::prefer_hosts(std::map<std::string, std::string> hosts)
+{
+    former_hosts_ = std::move(hosts);
 }
 
 bool PublicServices::is_shared_address(const tcp::endpoint& where) const
@@ -387,7 +396,11 @@ FrontPointer PublicServices::listen_at_any(const effect::Listen& wanted)
     constexpr std::size_t most_tried = 256;
     const std::vector<std::uint16_t> ports = ports_in(wanted.any_of);
     const RandomBytes random = random_bytes();
-    const std::size_t start = random[0] << 8 | random[1];
+    std::size_t start = random[0] << 8 | random[1];
+    if (const auto former = fronts_.former_port(wanted.service)) {
+        const auto found = std::ranges::find(ports, *former);
+        start = found != ports.end() ? static_cast<std::size_t>(found - ports.begin()) : start;
+    }
     for (std::size_t i = 0;; ++i) {
         try {
             return fronts_.listen({wanted.where.address(), ports[(start + i) % ports.size()]},

@@ -83,6 +83,9 @@ public:
     // What a former run has saved; its tunnels are not opened.
     void restore(SavedState saved) { registry_.restore(std::move(saved)); }
 
+    // Names that the process before this one has chosen, by the lasting names of the services.
+    void prefer_hosts(std::map<std::string, std::string> hosts);
+
     // ---- Services
 
     // Begins to take visitors as soon as an origin proxy serves it. `front` is its own; null: it
@@ -199,6 +202,7 @@ private:
     std::size_t performing_ = 0;                  // effects
     bool goes_on_ = false;                        // a task is considering offers
     std::function<bool(std::string_view host)> has_certificate_;
+    std::map<std::string, std::string> former_hosts_;
     std::size_t waiting_log_ins_ = 0; // until a holder has answered
     Signal holder_settled_;           // it has answered, or is gone
 };

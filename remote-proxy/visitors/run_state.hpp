@@ -4,8 +4,13 @@ namespace tunnel {
 
 // Where the remote proxy is in its life.
 struct RunState {
-    bool stopping = false; // no new visitors or origin proxies are let in
-    bool stopped = false;  // every task has been told to end
+    bool stopping = false;     // no new visitors or origin proxies are let in
+    bool stopped = false;      // every task has been told to end
+    bool handing_over = false; // a successor is about to take the addresses
+    bool leaving = false;      // it has them, and those who are here are served to the end
+
+    // What another may do by now is not begun here.
+    bool is_ending() const { return stopping || leaving || handing_over; }
 };
 
 } // namespace tunnel

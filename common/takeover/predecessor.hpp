@@ -1,0 +1,42 @@
+// The running program, as the one sees it that takes over.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "common/base/clock.hpp"
+#include "common/base/fd.hpp"
+#include "common/takeover/message.hpp"
+#include "common/transport/given_sockets.hpp"
+
+namespace tunnel {
+
+// Asks at its takeover socket, step by step. Until serving() the other goes on, or begins again,
+// when this ends: nobody notices an attempt that fails. Every step waits, and has a limit; so they
+// are for a program that does not serve yet.
+class Predecessor {
+public:
+    // Throws std::runtime_error that says why there is nothing to take over at `path`. Only a
+    // program of root, of this user or of `user` is believed.
+    Predecessor(const std::string& path, const takeover::Hello& hello, uid_t user);
+
+    // All that it listens at. Throws std::runtime_error.
+    GivenSockets take_sockets();
+
+    // From here on it takes nobody in. What it tells its successor. Throws std::runtime_error.
+    std::string take_over();
+
+    // Its last visitors are left to it.
+    void serving();
+
+private:
+    takeover::Message next(Clock::time_point limit, std::vector<Fd>* descriptors = nullptr);
+    void wait(short events, Clock::time_point limit) const;
+    void send(const takeover::Message& message);
+
+    std::string path_;
+    Fd socket_;
+};
+
+} // namespace tunnel
