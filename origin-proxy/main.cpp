@@ -276,7 +276,9 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         asio::co_spawn(io, log_in_instead(proxy, std::move(awaited)),
                        [&](std::exception_ptr thrown) {
                            failure = thrown;
-                           if (!failure)
+                           if (failure)
+                               proxy.stop_now();
+                           else
                                on_settled();
                        });
     if (management)
@@ -284,16 +286,16 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
             [&proxy] { return proxy.status(); },
             [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
             management->process, [&proxy] { return proxy.take_longest_turns(); }));
-    while (!proxy.stopped() && !failure)
+    while (!proxy.stopped())
         proxy.run_some();
-    if (failure)
-        std::rethrow_exception(failure);
     if (management)
         management->server.stop();
     reloader.stop();
     if (handover)
         handover->stop();
     io.poll(); // the last visitors' log lines
+    if (failure)
+        std::rethrow_exception(failure);
     return proxy.gave_up() ? 1 : 0;
 }
 

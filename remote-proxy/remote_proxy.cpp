@@ -163,6 +163,7 @@ void RemoteProxy::start(Former former)
     reception_.fronts().give(std::move(former.given));
     if (former.state.saved != SavedState())
         tunnels_.restore(std::move(former.state.saved));
+    state_.holds_back = !former.state.open.empty();
     if (!has_sockets)
         reception_.start();
     control_port_.start();
@@ -187,10 +188,11 @@ awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function
         // Where there are thousands, to look takes a while.
         co_await sleep_for(look_again + std::chrono::microseconds(20) * awaited.size());
     }
-    reception_.start();
-    reception_.fronts().refuse_unserved();
-    if (on_settled)
+    if (on_settled) // whoever has the addresses still leaves first
         on_settled();
+    state_.holds_back = false;
+    reception_.start();
+    reception_.fronts().begin_accepting();
 }
 
 void RemoteProxy::stop_gently()
@@ -245,7 +247,7 @@ void RemoteProxy::stop_now()
 
 void RemoteProxy::reload(const RemoteOptions& fresh)
 {
-    if (state_.is_ending()) // its addresses may be a successor's already
+    if (!state_.takes_changes()) // its addresses may be a successor's already
         throw ShuttingDown("the remote proxy is shutting down");
     TrustedOrigins trust =
         read_configured(fresh.common.values, [&fresh] { return TrustedOrigins(fresh.trust); });

@@ -207,7 +207,8 @@ awaitable<bool> Handover::hand_over(Peer& peer)
             why = hooks_.objection();
         if (!why.empty()) {
             log::warn("a takeover was refused", {{"reason", why}});
-            co_await send(peer, takeover::Refused{why});
+            const takeover::Message refusal = takeover::Refused{why};
+            co_await send(peer, refusal);
             co_return false;
         }
         log::info("a successor is starting", {{"version", hello->program_version}});
@@ -258,8 +259,14 @@ awaitable<takeover::Message> Handover::next(Peer& peer, Clock::duration patience
     }
 }
 
+awaitable<void> Handover::send(Peer& peer, const takeover::Message& message)
+{
+    const std::vector<int> none;
+    co_await send(peer, message, none);
+}
+
 awaitable<void> Handover::send(Peer& peer, const takeover::Message& message,
-                               std::vector<int> descriptors)
+                               const std::vector<int>& descriptors)
 {
     const std::string text = encode(message);
     const TimeLimit limit(peer, for_greeting);
@@ -291,7 +298,8 @@ awaitable<void> Handover::send_sockets(Peer& peer)
             ++sent;
         }
         part.is_last = sent == all.size();
-        co_await send(peer, part, std::move(descriptors));
+        const takeover::Message message = std::move(part);
+        co_await send(peer, message, descriptors);
     }
 }
 
@@ -304,7 +312,8 @@ awaitable<void> Handover::send_state(Peer& peer, std::string_view text)
         part.text = text.substr(0, whole_characters(text, largest_part));
         text.remove_prefix(part.text.size());
         part.is_last = text.empty();
-        co_await send(peer, part);
+        const takeover::Message message = part;
+        co_await send(peer, message);
     } while (!text.empty());
 }
 

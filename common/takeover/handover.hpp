@@ -65,8 +65,9 @@ private:
     awaitable<void> serve();
     awaitable<bool> hand_over(Peer& peer);
     awaitable<takeover::Message> next(Peer& peer, Clock::duration patience);
+    awaitable<void> send(Peer& peer, const takeover::Message& message);
     awaitable<void> send(Peer& peer, const takeover::Message& message,
-                         std::vector<int> descriptors = {});
+                         const std::vector<int>& descriptors);
     awaitable<void> send_sockets(Peer& peer);
     awaitable<void> send_state(Peer& peer, std::string_view text);
 

@@ -137,6 +137,7 @@ void Listener::pause()
     if (closed_ || paused_)
         return;
     paused_ = true;
+    ++pauses_; // it may be over before the one that waits has heard of it
     if (!resumed_)
         resumed_ = std::make_unique<Signal>(acceptor_.get_executor());
     std::error_code ignored;
@@ -169,9 +170,10 @@ awaitable<void> Listener::wait()
             continue;
         }
         std::error_code error;
+        const std::uint64_t pauses = pauses_;
         co_await acceptor_.async_wait(tcp::acceptor::wait_read,
                                       redirect_error(use_awaitable, error));
-        if (paused_ && error == asio::error::operation_aborted)
+        if (pauses != pauses_ && error == asio::error::operation_aborted)
             continue;
         if (error && !closed_) // the caller is cancelled
             throw std::system_error(error);

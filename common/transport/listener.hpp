@@ -1,6 +1,7 @@
 // A listening port that can be shut and opened again without being given up.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,6 +77,7 @@ private:
     bool open_ = false;
     bool closed_ = false;
     bool paused_ = false;
+    std::uint64_t pauses_ = 0;
     std::unique_ptr<Signal> resumed_; // null: it was never paused
 };
 

@@ -116,6 +116,8 @@ awaitable<void> Parking::dial(Session session)
             Dial dial = dialler_.begin(session);
             const RandomBytes once = random_bytes();
             connection = co_await dialler_.finish(std::move(dial), session, once);
+            if (!is_open_for(session))
+                co_return;
             std::string hello(magic.begin(), magic.end());
             hello += encode(park);
             if (const std::error_code error = connection.send_at_once(hello))
@@ -128,8 +130,7 @@ awaitable<void> Parking::dial(Session session)
             co_return;
         }
     }
-    if (is_open_for(session))
-        park(std::move(connection));
+    park(std::move(connection)); // from here on a visitor may come on it
 }
 
 bool Parking::is_open_for(const Session& session) const

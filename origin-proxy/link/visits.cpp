@@ -96,7 +96,8 @@ void Visits::on_parked_announce(Announce&& announce, Channel&& connection)
 {
     log::debug("new client", {{"visitor", announce.visitor}, {"parked", parking_.size()}});
     if (!slots_.is_open()) { // it was announced before the goodbye was heard
-        const Refuse leaving{announce.ticket, "the origin proxy is shutting down"};
+        const Refuse leaving{announce.ticket, "the origin proxy is shutting down",
+                             Code::shutting_down};
         ++being_refused_;
         tasks_.spawn("refusing a visitor",
                      refuse_leaving(std::move(connection), session_.remote, leaving));

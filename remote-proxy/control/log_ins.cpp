@@ -59,7 +59,7 @@ awaitable<void> LogIns::log_in(ControlPort::AsksToLogIn asks)
     if (!rejection)
         rejection = objection_to(connection.identity, log_in);
     const bool returns = !rejection && replace_former(connection.identity, log_in);
-    if (!rejection && state_.is_ending() && !returns)
+    if (!rejection && !state_.takes_changes() && !returns)
         rejection = Reject{RejectReason::shutting_down, "the remote proxy is shutting down"};
     if (!rejection)
         rejection = too_many_links(connection.identity);

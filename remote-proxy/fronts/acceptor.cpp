@@ -60,7 +60,7 @@ awaitable<void> Acceptor::accept_visitors(FrontPointer front)
 {
     Listener& listener = front->listener;
     while (!front->retired) {
-        if (!listener.is_open()) {
+        if (!listener.is_open() || uses_.state.holds_back) {
             co_await front->changed.wait();
             continue;
         }
@@ -202,7 +202,7 @@ void Acceptor::pass_on(const FrontPointer& front, Listener::Accepted accepted,
 void Acceptor::accept_connected(const FrontPointer& front)
 {
     std::error_code error;
-    for (int i = 0; i < SOMAXCONN && front->listener.is_open() &&
+    for (int i = 0; i < SOMAXCONN && front->listener.is_open() && !uses_.state.holds_back &&
                     (!error || concerns_one_connection(error)) && !uses_.admission.is_full();
          ++i) {
         error.clear();

@@ -47,11 +47,13 @@ FrontPointer Fronts::listen(const tcp::endpoint& where, bool is_shared)
     return made;
 }
 
-void Fronts::refuse_unserved()
+void Fronts::begin_accepting()
 {
     given_.clear();
-    for (const FrontPointer& each : all_)
+    for (const FrontPointer& each : all_) {
         each->listener.shut_unless_open();
+        each->changed.notify();
+    }
 }
 
 FrontPointer Fronts::listen(Listener listener)

@@ -35,8 +35,9 @@ public:
     // For the services that come later; replaces what nobody has taken yet.
     void give(GivenSockets given) { given_ = std::move(given); }
 
-    // Whoever has connected to a socket that nobody serves waits no longer.
-    void refuse_unserved();
+    // Visitors are accepted from now on, where they were held back. Whoever has connected to a
+    // socket that nobody serves waits no longer.
+    void begin_accepting();
 
     // The port that a service had at the process that gave the sockets; nullopt: it had none.
     std::optional<std::uint16_t> former_port(std::string_view service) const

@@ -114,7 +114,7 @@ void TunnelSet::must_fit(const std::vector<PublicTunnel>& wanted) const
 
 void TunnelSet::set(const std::vector<PublicTunnel>& wanted)
 {
-    if (state_.is_ending())
+    if (!state_.takes_changes())
         throw SteeringError(503, "shutting down");
     must_fit(wanted);
     std::vector<PublicServices::Wanted> services;
@@ -134,7 +134,7 @@ void TunnelSet::set(const std::vector<PublicTunnel>& wanted)
 // Of those that are wanted.
 void TunnelSet::open_missing()
 {
-    if (state_.is_ending()) // the address may be a successor's
+    if (!state_.takes_changes()) // the address may be a successor's
         return;
     const ServiceList& present = services_.registry().services();
     const std::vector<PublicTunnel> wanted = services_.saved().tunnels;

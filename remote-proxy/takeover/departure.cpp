@@ -68,9 +68,11 @@ awaitable<FormerState> Departure::let_go()
 
 void Departure::tell_to_move()
 {
-    for (OriginLink* const link : uses_.links) {
+    for (OriginLink* const link : uses_.links.all()) {
         if (link->moves)
             link->connection.post(Move());
+        else // an older one comes back by itself
+            link->connection.finish({Code::shutting_down, std::string(remote_is_stopping)});
     }
 }
 
@@ -97,13 +99,12 @@ void Departure::leave()
         return;
     uses_.state.leaving = true;
     uses_.control_port.close();
+    // Without parked connections nobody can be served any more.
+    if (std::ranges::none_of(uses_.links, &OriginLink::parking))
+        uses_.reception.leave();
     uses_.reception.let_finish();
     log::info("another process serves from now on",
               {{"visitors", uses_.visitors.size()}, {"grace", uses_.options.common.grace_period}});
-    for (OriginLink* const link : uses_.links.all()) {
-        if (!link->moves)
-            link->connection.finish({Code::shutting_down, std::string(remote_is_stopping)});
-    }
     uses_.tasks.spawn("leaving", drain());
 }
 

@@ -4,13 +4,16 @@ namespace tunnel {
 
 // Where the remote proxy is in its life.
 struct RunState {
-    bool stopping = false;     // no new visitors or origin proxies are let in
-    bool stopped = false;      // every task has been told to end
+    bool stopping = false;   // no new visitors or origin proxies are let in
+    bool stopped = false;    // every task has been told to end
+    bool holds_back = false; // visitors are not accepted yet, since the process before this goes on
     bool handing_over = false; // a successor is about to take the addresses
     bool leaving = false;      // it has them, and those who are here are served to the end
 
-    // What another may do by now is not begun here.
-    bool is_ending() const { return stopping || leaving || handing_over; }
+    bool is_ending() const { return stopping || leaving; }
+
+    // What another process may do by now is not begun here.
+    bool takes_changes() const { return !is_ending() && !handing_over; }
 };
 
 } // namespace tunnel

@@ -37,8 +37,9 @@ struct Visitor {
     Channel channel; // prepared: closing it resets the visitor
     Clock::time_point arrived;
     tcp::endpoint peer;
-    tcp::endpoint outside{}; // where it arrived; default: unknown
-    bool broken_off = false; // a data connection for it broke before the start
+    tcp::endpoint outside{};       // where it arrived; default: unknown
+    bool awaits_successor = false; // the origin proxy that refused it leaves: another may come
+    bool broken_off = false;       // a data connection for it broke before the start
     VisitorLimits::Permit permit{};
     std::shared_ptr<const VisitedService> visited{}; // null in tests only
     Guard guard = nullptr;                           // checks its first bytes

@@ -36,6 +36,7 @@ Code code_of(const Refuse& refuse)
     case Code::no_descriptors:
     case Code::no_such_service:
     case Code::data_connection_lost:
+    case Code::shutting_down:
     case Code::host_not_found:
     case Code::origin_server_refused:
     case Code::origin_server_timeout:
@@ -147,6 +148,7 @@ void Visitors::announce(PublicService& service)
         OriginLink* const link = service.choose(visitor, now);
         if (link != nullptr) {
             visitor.attempt.emplace(link->carrier);
+            visitor.awaits_successor = false;
             service.announced_to(*link);
             link->connection.post(announcement(ticket, visitor, service.options));
             return true;
@@ -154,7 +156,7 @@ void Visitors::announce(PublicService& service)
         const bool is_bound = visitor.only_for() != nullptr;
         if (is_bound && service.is_replaced(visitor))
             hopeless.emplace_back(ticket, "its first bytes went to an origin proxy that is gone");
-        else if (!is_bound && service.is_served())
+        else if (!is_bound && service.is_served() && !visitor.awaits_successor)
             hopeless.emplace_back(ticket, "refused by every origin proxy");
         else
             return false; // the origin proxy may come back
@@ -264,11 +266,14 @@ void Visitors::on_refusal(Visitor visitor, const Reason& why)
         if (PublicService::Server* const server = service->server(visitor.announced_on()))
             server->refused = Clock::now();
     }
-    if (may_wait_again(visitor) && service->has_another_for(visitor)) {
+    // One that leaves is followed by its next process, most likely.
+    const bool is_leaving = why.code == Code::shutting_down;
+    if (may_wait_again(visitor) && (is_leaving || service->has_another_for(visitor))) {
         log::debug(
             "refused, so another origin proxy is asked",
             {{"visitor", visitor.address()}, {"code", name_of(why.code)}, {"reason", why.text}});
         visitor.end_attempt(AttemptEnd::refused);
+        visitor.awaits_successor = is_leaving;
         enter(*service, std::move(visitor));
         return;
     }

@@ -146,6 +146,8 @@ inline Frame random_frame(Random& random, std::size_t kind)
     case 18:
         return ServerHealth{random.text(), ServerState{random.number<std::uint8_t>()},
                             random.text()};
+    case 19:
+        return Move{};
     default:
         return Unknown{static_cast<std::uint8_t>(first_unknown + random.below(first_unknown))};
     }

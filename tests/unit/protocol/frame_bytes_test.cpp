@@ -190,6 +190,7 @@ TEST_CASE("the format of frames without fields is fixed")
     check_format(Start(), "00 03 06");
     check_format(Heartbeat(), "00 03 08");
     check_format(Probe(), "00 03 09");
+    check_format(Move(), "00 03 17");
     check_format(Unknown{0xc8}, "00 03 c8");
 }
 
