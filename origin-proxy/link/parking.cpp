@@ -79,7 +79,8 @@ void Parking::missed()
 
 void Parking::put(Channel connection)
 {
-    if (session_ && !is_leaving_ && waiting_.size() + dialling_ < options_.capacity)
+    // The remote proxy may have announced a visitor on it before it hears the goodbye.
+    if (session_ && (is_leaving_ || waiting_.size() + dialling_ < options_.capacity))
         park(std::move(connection));
 }
 
