@@ -256,6 +256,25 @@ SEEDS = {
         "v2-unknown-version": proxied(0x31, 0x11, ENDS_V4), "v2-unknown-family": proxied(0x21, 0x41, ENDS_V4),
         "http": b"GET / HTTP/1.1\r\n\r\n", "empty": b"",
     },
+    "http_connect": {
+        "agreed": b"HTTP/1.1 200 Connection established\r\n\r\n\x16\3\1", "no-reason": b"HTTP/1.0 200\r\n\r\n",
+        "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nVia: a\r\n\r\n",
+        "body": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc",
+        "login": b'HTTP/1.1 407 Who\r\nProxy-Authenticate: NTLM, Basic realm="a, b"\r\n\r\n',
+        "refused": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nForbidden", "switched": b"HTTP/1.1 101 x\r\n\r\n",
+        "line-feed-only": b"HTTP/1.1 200 OK\n\n", "socks": b"\5\xff", "cut": b"HTTP/1.1 200 OK\r\nVia: a\r\n\r",
+    },
+    "socks5": {
+        "without-login": b"\5\0", "with-password": b"\5\2", "no-method": b"\5\xff", "login-taken": b"\1\0",
+        "login-refused": b"\1\1", "reply-ipv4": b"\5\0\0\1\x7f\0\0\1\x1f\x90SSH-2.0", "reply-cut": b"\5\0\0\4" + bytes(17),
+        "reply-ipv6": b"\5\0\0\4" + bytes(15) + b"\1\x1f\x90", "reply-name": b"\5\0\0\3\5proxy\x1f\x90",
+        "refused": b"\5\5\0\1" + bytes(6), "unknown-kind": b"\5\0\0\2" + bytes(6), "http": b"HTTP/1.1 400 Bad\r\n\r\n",
+    },
+    "forward_proxy": {
+        "http": b"http://proxy.example:3128/", "login": b"http://ann:p%40ss:w/o@rd@192.0.2.1:8080", "ipv6": b"socks5://[::1]",
+        "socks5h": b"SOCKS5H://ann@proxy:1", "no-scheme": b"proxy:3128", "https": b"https://proxy:443", "no-port": b"http://a",
+        "masked": b"http://ann:***@proxy:1", "percent": b"http://a%4:b@c:1", "list": b"localhost, .lan,10.0.0.0/8 [::1],*.x,*",
+    },
     "command_line": {
         "remote": b"remote-proxy\0--control-addr\0:9001\0--outside-addr\0:9000\0",
         "origin": b"origin-proxy\0--remote-proxy-addr=example.com:9001\0"
@@ -283,6 +302,9 @@ SEEDS = {
         "origin-trust": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0--secret-file=s\0",
         "secret-as-a-flag": b"origin-proxy\0--secret=hush\0", "contradiction": b"r\0--tls-cert=c\0",
         "network-that-is-none": b"r\0--control-addr=:1\0--outside-addr=:2\0--allow=10.0.0.1/8\0",
+        "origin-through": b"origin-proxy\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0"
+                          b"--connect-through=socks5://ann@c:3\0--connect-through-password-file=d\0",
+        "password-as-a-flag": b"origin-proxy\0--connect-through=http://ann:hush@c:3\0",
         "check": b"remote-proxy\0check\0--control-addr=:1\0--outside-addr=:2\0--allow-ports=1-2,9\0--watch\0",
         "print-config": b"origin-proxy\0print-config\0--remote-proxy-addr=a:1\0--origin-server-addr=b:2\0",
         "status": b"origin-proxy\0status\0--management-addr=unix:/x\0--json\0--watch\0",
@@ -319,6 +341,7 @@ SEEDS = {
             "remotes": b'origin-server-addr = ":1"\n[remote-proxies.b]\naddr = "b:1"\nsecret-file = "s"\n'
                        b'[remote-proxies.c]\naddr = "c:1"\nencryption = "tls"\ntls-ca = "ca"\ntls-server-name = "n"\n'
                        b'tls-cert = "cert"\ntls-key = "key"\n',
+            "through": b'origin-server-addr = ":1"\nconnect-through = "http://ann:hush@proxy:3128"\n',
             "remote-twice": b'origin-server-addr = ":1"\n[remote-proxies.b]\naddr = "a:9001"\nsecret = "x"\n',
             "both-ways": b'origin-server-addr = ":1"\n[services.a]\norigin-server-addr = ":2"\n',
             "health": b'health-check = "tcp"\nhealth-check-interval = "1s"\n[services.a]\norigin-server-addr = "s:1"\n'
