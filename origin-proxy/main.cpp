@@ -43,11 +43,10 @@ std::string public_address(const tunnel::Address& remote_proxy, const std::strin
 }
 
 tunnel::ReadyLine ready_line(const tunnel::OriginOptions& options,
-                             const tunnel::Address& remote_proxy,
-                             const asio::ip::tcp::endpoint& remote,
+                             const tunnel::Address& remote_proxy, const std::string& remote,
                              const std::vector<tunnel::Opened>& opened)
 {
-    tunnel::ReadyLine line{{{"remote", tunnel::to_string(remote)}}, {}};
+    tunnel::ReadyLine line{{{"remote", remote}}, {}};
     const bool is_one = opened.size() == 1 && opened[0].service == tunnel::default_service;
     if (options.services.empty() && is_one) { // else they were changed before the first log-in
         line.facts.emplace_back("origin", to_string(options.origin_server_address));
@@ -190,6 +189,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     std::vector<tunnel::TrustedRemote> trust =
         tunnel::read_configured(options.common.values, [&options] {
             tunnel::read_logins(options);
+            tunnel::read_password(options.connect_through);
             return tunnel::trusted_remotes(options);
         });
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
@@ -220,8 +220,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
-    const auto on_ready = [&options](const tunnel::Address& remote_proxy,
-                                     const asio::ip::tcp::endpoint& remote,
+    const auto on_ready = [&options](const tunnel::Address& remote_proxy, const std::string& remote,
                                      const std::vector<tunnel::Opened>& opened) {
         tunnel::print_ready(ready_line(options, remote_proxy, remote, opened));
     };
@@ -234,6 +233,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                 if (management)
                     trusted_clients = management->server.read_trust(fresh.common.management);
                 tunnel::read_logins(fresh);
+                tunnel::read_password(fresh.connect_through);
                 proxy.reload(fresh);
             });
             report.changes = tunnel::finish_reload(options.common, fresh.common);

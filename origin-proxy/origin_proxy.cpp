@@ -55,9 +55,11 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
       ended_(io.get_executor()),
       tasks_(io.get_executor())
 {
-    for (std::size_t i = 0; i < trust.size(); ++i)
-        links_.push_back(
-            made_for(options.remote_proxies[i].address, std::move(trust[i]), on_ready_));
+    for (std::size_t i = 0; i < trust.size(); ++i) {
+        const Address& address = options.remote_proxies[i].address;
+        links_.push_back(made_for(address, std::move(trust[i]),
+                                  route_to(address, options.connect_through), on_ready_));
+    }
     divide_descriptors();
 }
 
@@ -68,10 +70,10 @@ OriginProxy::~OriginProxy()
 }
 
 std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, TrustedRemote trust,
-                                                  RemoteLink::OnReady on_ready)
+                                                  Route route, RemoteLink::OnReady on_ready)
 {
     return std::make_unique<RemoteLink>(
-        io_, options_, plane_, address, std::move(trust),
+        io_, options_, plane_, address, std::move(trust), std::move(route),
         RemoteLink::Callbacks{std::move(on_ready), [this] { on_end(); }, [this] { on_giving_up(); },
                               [this](RemoteLink& link) { move(link); }});
 }
@@ -92,7 +94,7 @@ void OriginProxy::move(RemoteLink& link)
         RemoteLink& oldest = **std::ranges::find_if(detached_, is_left_behind);
         oldest.leave({Code::goodbye, "the remote proxy has moved since"});
     }
-    auto fresh = made_for(link.address(), link.take_trust(), nullptr);
+    auto fresh = made_for(link.address(), link.take_trust(), link.route(), nullptr);
     link.move_away();
     std::swap(*place, fresh);
     detached_.push_back(std::move(fresh)); // the one that is left behind
@@ -110,6 +112,7 @@ void OriginProxy::divide_descriptors()
 
 void OriginProxy::start()
 {
+    log_ways(options_);
     for (const auto& each : links_)
         each->start();
 }
@@ -163,7 +166,7 @@ void OriginProxy::take_back()
     if (stopping_)
         return;
     for (auto& each : links_) {
-        auto fresh = made_for(each->address(), each->take_trust(), nullptr);
+        auto fresh = made_for(each->address(), each->take_trust(), each->route(), nullptr);
         std::swap(each, fresh);
         detached_.push_back(std::move(fresh));
     }
@@ -220,6 +223,10 @@ void OriginProxy::reload(const OriginOptions& latest)
     options_.common.grace_period = latest.common.grace_period;
     options_.max_retries = latest.max_retries;
     change_links(latest, std::move(trust));
+    if (options_.connect_through != latest.connect_through) {
+        options_.connect_through = latest.connect_through;
+        log_ways(latest);
+    }
     log::info("reloaded");
 }
 
@@ -242,17 +249,18 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
 {
     auto before = std::exchange(links_, {});
     // They begin to work when the table of links is complete: one may fail, and end, at once.
-    std::vector<std::pair<RemoteLink*, TrustedRemote>> kept;
+    std::vector<std::pair<RemoteLink*, std::size_t>> kept; // and which of them it is
     std::vector<RemoteLink*> fresh;
     for (std::size_t i = 0; i < trust.size(); ++i) {
         const Address& address = latest.remote_proxies[i].address;
         const auto old = std::ranges::find_if(
             before, [&address](const auto& link) { return link && link->address() == address; });
         if (old != before.end()) {
-            kept.emplace_back(old->get(), std::move(trust[i]));
+            kept.emplace_back(old->get(), i);
             links_.push_back(std::move(*old));
         } else {
-            links_.push_back(made_for(address, std::move(trust[i]), on_ready_));
+            links_.push_back(made_for(address, std::move(trust[i]),
+                                      route_to(address, latest.connect_through), on_ready_));
             fresh.push_back(links_.back().get());
         }
     }
@@ -261,8 +269,8 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
             detach(std::move(each));
     }
     divide_descriptors();
-    for (auto& [link, trusted] : kept)
-        link->trust(std::move(trusted));
+    for (const auto& [link, i] : kept)
+        link->change(std::move(trust[i]), route_to(link->address(), latest.connect_through));
     for (RemoteLink* const each : fresh)
         each->start();
 }
@@ -333,7 +341,7 @@ OriginStatus OriginProxy::status() const
     for (const auto& link : links_) {
         const std::string remote = to_string(link->address());
         status.links.push_back({remote, link->logged_in(), link->log_ins(), link->round_trip(),
-                                link->visitors(), link->parked()});
+                                link->visitors(), link->parked(), link->through()});
         for (const Opened& opened : link->opened()) {
             if (const auto found = by_name.find(opened.service); found != by_name.end())
                 found->second->outside.push_back({remote, opened.outside_address});

@@ -61,12 +61,12 @@ public:
     // Stopping, or about to leave.
     bool is_ending() const { return stopping_ || handing_over_; }
 
-    // Takes remote proxies, trust, services, limits, retries and grace period from `latest`, and
-    // reads the files that say whom to trust; all else stays as it was at the start. A link that is
-    // up stays up, unless the contents of those files have changed, or what is agreed on at log-in;
-    // one that is down tries at once. Visitors who are being served go on, also those of a remote
-    // proxy or a service that is gone. Throws std::runtime_error if a file cannot be used, or if it
-    // is about to end: then nothing has changed.
+    // Takes remote proxies, the way to them, trust, services, limits, retries and grace period from
+    // `latest`, and reads the files that say whom to trust; all else stays as it was at the start.
+    // A link that is up stays up, unless the contents of those files have changed, or what is
+    // agreed on at log-in; one that is down tries at once. Visitors who are being served go on,
+    // also those of a remote proxy or a service that is gone. Throws std::runtime_error if a file
+    // cannot be used, or if it is about to end: then nothing has changed.
     void reload(const OriginOptions& latest);
 
     // Replaces the services. Visitors who are being served go on; those to come are served as it
@@ -107,7 +107,7 @@ private:
     void change(const std::vector<OriginService>& wanted, bool offered);
     void change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust);
     void detach(std::unique_ptr<RemoteLink> link);
-    std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust,
+    std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust, Route route,
                                          RemoteLink::OnReady on_ready);
     void move(RemoteLink& link);
     void divide_descriptors();

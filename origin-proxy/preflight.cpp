@@ -11,6 +11,8 @@ void check_start(const OriginOptions& options)
     Preflight preflight(options.common);
     preflight.attempt([&options] { trusted_remotes(options); });
     preflight.attempt([read = options]() mutable { read_logins(read); });
+    preflight.attempt([through = options.connect_through]() mutable { read_password(through); });
+    log_ways(options);
     preflight.look_at_common_options(io);
     preflight.become_user(false);
     preflight.enter_sandbox({.removed = options.common.management.socket_file(),

@@ -45,6 +45,14 @@ Code code_of_our(Errc errc)
     case Errc::no_proxy_header:
     case Errc::malformed_proxy_header:
         return Code::no_proxy_header;
+    case Errc::proxy_unreachable:
+        return Code::proxy_unreachable;
+    case Errc::proxy_login_refused:
+        return Code::proxy_login_refused;
+    case Errc::proxy_refused:
+        return Code::proxy_refused;
+    case Errc::not_a_proxy:
+        return Code::not_a_proxy;
     }
     return Code::failed;
 }
@@ -197,6 +205,14 @@ std::string_view name_of(Code code)
         return "untrusted_certificate";
     case Code::certificate_refused:
         return "certificate_refused";
+    case Code::proxy_unreachable:
+        return "proxy_unreachable";
+    case Code::proxy_login_refused:
+        return "proxy_login_refused";
+    case Code::proxy_refused:
+        return "proxy_refused";
+    case Code::not_a_proxy:
+        return "not_a_proxy";
     case Code::no_descriptors:
         return "no_descriptors";
     case Code::bad_configuration:

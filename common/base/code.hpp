@@ -85,6 +85,11 @@ enum class Code : std::uint8_t {
     cut_short,
     untrusted_certificate,
     certificate_refused,
+    // The same, by the HTTP or SOCKS5 proxy that leads out.
+    proxy_unreachable,
+    proxy_login_refused,
+    proxy_refused,
+    not_a_proxy,
     // This machine.
     no_descriptors,
     bad_configuration,

@@ -59,6 +59,15 @@ struct Category final : std::error_category {
             return "too many TLS records without data";
         case Errc::peer_takes_nothing:
             return "the peer does not read what it is sent";
+        case Errc::proxy_unreachable:
+            return "the proxy that leads out cannot be reached: check --connect-through";
+        case Errc::proxy_login_refused:
+            return "the proxy that leads out wants another user or password: check "
+                   "--connect-through and --connect-through-password-file";
+        case Errc::proxy_refused:
+            return "the proxy that leads out does not connect to the remote proxy";
+        case Errc::not_a_proxy:
+            return "no proxy of this kind answers: check --connect-through";
         }
         return "unknown error";
     }

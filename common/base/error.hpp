@@ -27,6 +27,10 @@ enum class Errc {
     too_many_unknown,   // frames of unknown kinds where another frame is due
     no_data_in_records, // the peer sends TLS records that only cost time
     peer_takes_nothing, // the peer does not read what it is sent
+    proxy_unreachable,  // the HTTP or SOCKS5 proxy that leads out, as in the next three
+    proxy_login_refused,
+    proxy_refused,
+    not_a_proxy,
 };
 
 const std::error_category& error_category();

@@ -67,7 +67,8 @@ void CommandLine::add(Option option)
     }
     value.read = [&flag, read = value.read](const std::string& text) {
         read(text);
-        flag.texts.push_back(text);
+        const auto& shown = flag.option.value.shown;
+        flag.texts.push_back(shown ? shown(text) : text);
     };
     const auto read_or_complain = [&flag](const std::string& text) {
         try {
@@ -144,6 +145,11 @@ void CommandLine::check(std::function<std::string()> contradiction)
 void CommandLine::doubt(std::function<std::vector<std::string>()> doubts)
 {
     doubts_ = std::move(doubts);
+}
+
+void CommandLine::remark(std::function<std::vector<std::string>()> remarks)
+{
+    remarks_ = std::move(remarks);
 }
 
 void CommandLine::on_check(std::function<void()> check_start)

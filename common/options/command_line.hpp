@@ -67,6 +67,9 @@ public:
     // `PROGRAM check` warn of it.
     void doubt(std::function<std::vector<std::string>()> doubts);
 
+    // What print-config adds as comments: what holds, and is not said by an option.
+    void remark(std::function<std::vector<std::string>()> remarks);
+
     // For `PROGRAM check`: looks for what the start would refuse. Throws std::runtime_error.
     void on_check(std::function<void()> check_start);
 
@@ -166,6 +169,7 @@ private:
     std::vector<std::string> file_doubts_;
     std::function<std::string()> contradiction_;
     std::function<std::vector<std::string>()> doubts_;
+    std::function<std::vector<std::string>()> remarks_;
     std::function<void()> check_start_;
     std::unique_ptr<CLI::App> app_;
 };

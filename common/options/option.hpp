@@ -37,6 +37,10 @@ struct ValueReader {
     std::string bounds{};               // "1 to 64"; empty: none
     bool* is_on = nullptr;              // of true or false, which has no text
     File file = File::none;             // that the value names
+    // Why a command line, which others can read, must not have this value; empty: it may.
+    std::function<std::string(const std::string& text)> objection_to_argument{};
+    // The text as others may see it; without this it is the same.
+    std::function<std::string(const std::string& text)> shown{};
     // In the place of `read`, of a key in a table: takes whatever stands there.
     std::function<void(const Setting& setting)> take{};
 };

@@ -14,7 +14,8 @@ constexpr std::string_view remote_keys =
     "max-connections-per-ip max-new-per-second-per-ip max-waiting origins outside-addr "
     "pairing-timeout secrets-file state-file tls-client-ca trusted ";
 constexpr std::string_view origin_keys =
-    " basic-auth-file dial-timeout health-check health-check-interval host-header max-retries name "
+    " basic-auth-file connect-through connect-through-password-file dial-timeout health-check "
+    "health-check-interval host-header max-retries name "
     "origin-server-addr parked-connections proxy-protocol remote-proxies remote-proxy-addr reuse "
     "tls-ca tls-insecure tls-server-name ";
 constexpr std::string_view remote_service_keys =

@@ -92,6 +92,10 @@ std::string CommandLine::print() const
     }
     if (trust_.secret)
         all += fmt::format("# the secret is in the environment: {}\n", variable_of("secret"));
+    if (remarks_) {
+        for (const std::string& each : remarks_())
+            all += fmt::format("# {}\n", each);
+    }
     for (const Table& each : tables_)
         all += to_toml(each.found, each.table.keys);
     return all;

@@ -179,6 +179,12 @@ private:
 
     void put(const std::string& name, const std::string& value)
     {
+        const Flag* const flag = line_.flag_called(name);
+        if (flag != nullptr && flag->option.value.objection_to_argument) {
+            const std::string why = flag->option.value.objection_to_argument(value);
+            if (!why.empty())
+                refuse_word(fmt::format("{}: {}", name, why));
+        }
         if (value.empty()) { // CLI11 would take the next word for it
             words_.rest.push_back(name);
             words_.rest.emplace_back();

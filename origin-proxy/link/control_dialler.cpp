@@ -36,15 +36,46 @@ awaitable<void> expect_frames(tcp::socket& socket)
 } // namespace
 
 ControlDialler::ControlDialler(asio::io_context& io, Address address, Clock::duration timeout,
-                               Congestion congestion)
-    : io_(io), address_(std::move(address)), timeout_(timeout), congestion_(std::move(congestion))
+                               Congestion congestion, Route route)
+    : io_(io),
+      address_(std::move(address)),
+      timeout_(timeout),
+      congestion_(std::move(congestion)),
+      route_(std::move(route))
 {
+}
+
+void ControlDialler::take(Route route)
+{
+    route_ = std::move(route);
+    order_ = AddressOrder();
 }
 
 awaitable<AsyncChannel> ControlDialler::dial()
 {
-    const auto found = co_await resolve(address_, timeout_);
-    Dial dial(io_.get_executor(), order_.arrange(found), timeout_, congestion_, Hop::between);
+    const Route route = route_; // a reload may change it meanwhile
+    AsyncChannel channel = co_await reach(route);
+    if (route)
+        co_await go_through(channel.socket(), *route, timeout_);
+    co_return std::move(channel);
+}
+
+// The remote proxy, or the forward proxy on the way to it.
+awaitable<AsyncChannel> ControlDialler::reach(Route route)
+{
+    try {
+        const auto found = co_await resolve(route ? route->proxy.address : address_, timeout_);
+        Dial dial(io_.get_executor(), order_.arrange(found), timeout_, congestion_, Hop::between);
+        co_return co_await connect(dial);
+    } catch (const std::system_error& error) {
+        if (!route || error.code() == asio::error::operation_aborted)
+            throw;
+        cannot_reach(*route, error);
+    }
+}
+
+awaitable<AsyncChannel> ControlDialler::connect(Dial& dial)
+{
     try {
         Dialled dialled = co_await dial.finish();
         order_.connected(dialled.peer);

@@ -10,6 +10,8 @@
 #include "common/transport/address_order.hpp"
 #include "common/transport/async_channel.hpp"
 #include "common/transport/congestion.hpp"
+#include "common/transport/dial.hpp"
+#include "origin-proxy/link/forward_route.hpp"
 #include "origin-proxy/link/trusted_remote.hpp"
 
 namespace tunnel {
@@ -24,14 +26,21 @@ struct Agreed {
 // Dials one remote proxy, and remembers which address of its name worked last.
 class ControlDialler {
 public:
-    // Each of the two steps below has the time limit for itself.
+    // Each step below has the time limit for itself: the look-up, connecting, what the forward
+    // proxy takes, and agreeing.
     ControlDialler(asio::io_context& io, Address address, Clock::duration timeout,
-                   Congestion congestion);
+                   Congestion congestion, Route route = {});
 
     const Address& address() const { return address_; }
 
-    // Looks the name up and connects to one of its addresses. Throws std::system_error.
+    // Looks the name up and connects to one of its addresses; on a route, to one of the forward
+    // proxy's, and has that connect. Throws std::system_error.
     awaitable<AsyncChannel> dial();
+
+    const Route& route() const { return route_; }
+
+    // For dials to come.
+    void take(Route route);
 
     // Agrees on the encryption and sends the log-in, without encryption with the proofs of the
     // secret. Throws std::system_error, also for a peer that is no remote proxy. `trust` must
@@ -39,13 +48,16 @@ public:
     awaitable<Agreed> agree(AsyncChannel channel, const TrustedRemote& trust, LogIn log_in) const;
 
 private:
+    awaitable<AsyncChannel> reach(Route route);
+    awaitable<AsyncChannel> connect(Dial& dial);
     awaitable<void> agree_in_time(Agreed& agreed, const TrustedRemote& trust, LogIn& log_in) const;
 
     asio::io_context& io_;
     const Address address_;
     Clock::duration timeout_;
     Congestion congestion_;
-    AddressOrder order_; // of what its host means
+    Route route_;
+    AddressOrder order_; // of what its host means, or the forward proxy's
 };
 
 } // namespace tunnel

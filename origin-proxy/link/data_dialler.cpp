@@ -8,6 +8,11 @@
 
 namespace tunnel {
 
+std::string Session::address() const
+{
+    return route ? to_string(route->remote) : to_string(remote);
+}
+
 DataDialler::DataDialler(asio::io_context& io, Clock::duration timeout, Congestion congestion)
     : io_(io),
       timeout_(timeout),
@@ -28,11 +33,15 @@ awaitable<Channel> DataDialler::finish(Dial begun, Session session, RandomBytes 
     keep_alive(dialled.socket.get());
     if (!session.framed)
         reset_on_close(dialled.socket.get());
-    if (!session.encrypted)
+    if (!session.encrypted && !session.route)
         co_return Channel(std::move(dialled.socket));
     tcp::socket socket(io_);
     socket.assign(session.remote.protocol(), dialled.socket.get());
     dialled.socket.release();
+    if (session.route)
+        co_await go_through(socket, *session.route, timeout_);
+    if (!session.encrypted)
+        co_return Channel(release(std::move(socket)));
     PresharedKey key = data_key(session.id, session.key.value(), once);
     Handshake handshake(context_, socket.native_handle(), std::move(key));
     const Deadline limit(socket, timeout_);

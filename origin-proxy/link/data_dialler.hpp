@@ -10,16 +10,21 @@
 #include "common/transport/channel.hpp"
 #include "common/transport/congestion.hpp"
 #include "common/transport/dial.hpp"
+#include "origin-proxy/link/forward_route.hpp"
 
 namespace tunnel {
 
 // What holds from a welcome to the end of its control connection.
 struct Session {
-    tcp::endpoint remote;
+    tcp::endpoint remote; // the remote proxy's, or on a route the forward proxy's
+    Route route{};
     SessionId id{};
     std::optional<Key> key{}; // only the remote proxy and we know
     bool framed = false;      // so are the streams of its data connections
     bool encrypted = false;
+
+    // The address of the remote proxy, for people.
+    std::string address() const;
 
     // Its data connections prove in clear that they are ours.
     bool proves() const { return key && !encrypted; }
@@ -35,8 +40,8 @@ public:
     Dial begin(const Session& session) const;
 
     // Connected, encrypted if the session is, and prepared for the relay. `once` tells it
-    // from all other connections of the session. Throws std::system_error; each of its two steps
-    // has the time limit for itself.
+    // from all other connections of the session. Throws std::system_error; each of its steps has
+    // the time limit for itself.
     awaitable<Channel> finish(Dial begun, Session session, RandomBytes once) const;
 
 private:

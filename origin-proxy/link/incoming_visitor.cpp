@@ -157,8 +157,9 @@ awaitable<void> IncomingVisitor::dial_back(Dial begun)
         data_ = std::move(data);
     } catch (const std::system_error& error) {
         // Also if it broke while the ticket was sent: the remote proxy may never have read it.
-        const std::string why = fmt::format("cannot connect to the remote proxy {}: {}",
-                                            to_string(session_.remote), error.code().message());
+        const std::string why =
+            fmt::format("cannot connect to the remote proxy {}: {}", session_.address(),
+                        session_.route ? error.what() : error.code().message());
         if (fail({Code::data_connection_lost, why}))
             (*on_failure_)(*this);
     } catch (const std::bad_alloc&) {

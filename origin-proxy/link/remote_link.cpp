@@ -26,13 +26,14 @@ std::size_t checks_at_once(const OriginOptions& options, std::size_t links)
 } // namespace
 
 RemoteLink::RemoteLink(asio::io_context& io, const OriginOptions& options, DataPlane& plane,
-                       Address address, TrustedRemote trust, Callbacks callbacks)
+                       Address address, TrustedRemote trust, Route route, Callbacks callbacks)
     : options_(options),
       plane_(plane),
       callbacks_(std::move(callbacks)),
       id_{random_bytes()},
       trust_(std::move(trust)),
-      dialler_(io, std::move(address), options.dial_timeout, options.common.congestion),
+      dialler_(io, std::move(address), options.dial_timeout, options.common.congestion,
+               std::move(route)),
       policy_({options.first_retry, options.slowest_retry, options.healthy_spell}),
       wait_is_over_(io.get_executor()),
       tasks_(io.get_executor()),
@@ -88,14 +89,22 @@ void RemoteLink::stop_now()
     tasks_.cancel();
 }
 
-void RemoteLink::trust(TrustedRemote fresh)
+void RemoteLink::change(TrustedRemote fresh, Route route)
 {
-    const bool same = fresh.same_as(trust_);
+    const bool same_way = is_same_route(route, dialler_.route());
+    const bool same = fresh.same_as(trust_) && same_way;
     trust_ = std::move(fresh);
+    if (!same_way)
+        dialler_.take(std::move(route));
     if (!same)
         connect_anew();
     else if (!logged_in())
         retry(Next::retry_at_once);
+}
+
+std::string RemoteLink::through() const
+{
+    return dialler_.route() ? to_string(dialler_.route()->proxy) : std::string();
 }
 
 void RemoteLink::connect_anew()
@@ -206,11 +215,14 @@ void RemoteLink::log_end(const RetryPolicy::Decision& decision) const
 awaitable<void> RemoteLink::follow()
 {
     ++plane_.counts.connects;
+    const Route route = dialler_.route();
     AsyncChannel channel = co_await dialler_.dial();
-    if (next_ == Next::connect_anew) // what is agreed on from here on is what is needed now
+    // What is agreed on from here on is what is needed now, unless it goes another way.
+    if (next_ == Next::connect_anew && route == dialler_.route())
         next_ = Next::retry_at_once;
     Agreed agreed = co_await dialler_.agree(std::move(channel), trust_, log_in());
     session_ = Session();
+    session_.route = route;
     session_.key = agreed.session_key;
     session_.encrypted = agreed.channel.is_encrypted();
 
@@ -312,8 +324,10 @@ void RemoteLink::on_welcome(const Welcome& welcome)
     session_.remote = connection_->peer();
     session_.id = welcome.session.value_or(SessionId());
     session_.framed = welcome.session.has_value();
+    const std::string through = session_.route ? to_string(session_.route->proxy) : "";
     log::info("logged in",
-              {{"remote", to_string(session_.remote)},
+              {{"remote", session_.address()},
+               log::Field(through.empty() ? "" : "through", through),
                plane_.services.offered() ? log::Field("services", plane_.services.size())
                                          : log::Field("outside", welcome.outside_address),
                {"encrypted", session_.encrypted ? "yes" : "no"},
@@ -326,7 +340,7 @@ void RemoteLink::on_welcome(const Welcome& welcome)
 void RemoteLink::on_open(const std::vector<Opened>& opened) const
 {
     if (callbacks_.on_ready)
-        callbacks_.on_ready(address(), session_.remote, opened);
+        callbacks_.on_ready(address(), session_.address(), opened);
 }
 
 } // namespace tunnel

@@ -25,7 +25,8 @@ namespace tunnel {
 // All members run on the thread of the io_context.
 class RemoteLink {
 public:
-    using OnReady = std::function<void(const Address& configured, const tcp::endpoint& remote,
+    // `remote`: where its address leads to; the same as `configured` behind a forward proxy.
+    using OnReady = std::function<void(const Address& configured, const std::string& remote,
                                        const std::vector<Opened>& opened)>;
 
     struct Callbacks {
@@ -39,7 +40,7 @@ public:
 
     // `options` and `plane` must outlive it.
     RemoteLink(asio::io_context& io, const OriginOptions& options, DataPlane& plane,
-               Address address, TrustedRemote trust, Callbacks callbacks);
+               Address address, TrustedRemote trust, Route route, Callbacks callbacks);
 
     // Starts to serve; the work is done while the io_context runs.
     void start();
@@ -57,9 +58,10 @@ public:
     // Ends every task. The visitors that are left are the relay's.
     void stop_now();
 
-    // Whom to trust from now on. Connects anew if that is somebody else, or if there is nothing to
-    // lose by trying at once: while it waits for its next try, or after it gave up.
-    void trust(TrustedRemote fresh);
+    // Whom to trust from now on, and which way to go. Connects anew if that is somebody else or
+    // another way, or if there is nothing to lose by trying at once: while it waits for its next
+    // try, or after it gave up.
+    void change(TrustedRemote fresh, Route route);
 
     // Tells the remote proxy of services that have changed.
     void announce_changes() { offered_.announce_changes(); }
@@ -78,6 +80,11 @@ public:
     void divide(std::size_t links);
 
     const Address& address() const { return dialler_.address(); }
+
+    // The forward proxy on the way there; empty: there is none.
+    std::string through() const;
+
+    const Route& route() const { return dialler_.route(); }
 
     // For the link that logs in instead of this one, which does not log in any more.
     TrustedRemote take_trust() { return std::move(trust_); }

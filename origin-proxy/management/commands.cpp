@@ -33,6 +33,19 @@ std::string head(const Json& status, const RunningProgram& running)
                             counted(number_in(status, "failed_dials"), "failed connection")));
 }
 
+// A sentence for each remote proxy that is reached through a proxy.
+std::string ways_of(const Json& remotes)
+{
+    std::string text;
+    for (const Json& each : remotes) {
+        const Json through = each.value("through", Json()); // an older program has none
+        if (through.is_string())
+            text += fits(fmt::format("{} is reached through {}", text_in(each, "name"),
+                                     text_in(each, "through")));
+    }
+    return text.empty() ? text : '\n' + text;
+}
+
 std::string remotes_table(const Json& remotes)
 {
     Table table({{"REMOTE PROXY"},
@@ -44,7 +57,7 @@ std::string remotes_table(const Json& remotes)
     for (const Json& each : remotes)
         table.add({text_in(each, "name"), text_in(each, "state"), count_in(each, "log_ins"),
                    round_trip_in(each), count_in(each, "visitors"), count_in(each, "parked")});
-    return table.text(columns_of_output());
+    return table.text(columns_of_output()) + ways_of(remotes);
 }
 
 std::string health_in(const Json& service)

@@ -91,9 +91,12 @@ Json to_json(const OriginStatus::Link& link)
 {
     Json json{{"name", link.remote},       {"state", link.logged_in ? "logged-in" : "away"},
               {"log_ins", link.log_ins},   {"round_trip_seconds", nullptr},
-              {"visitors", link.visitors}, {"parked", link.parked}};
+              {"visitors", link.visitors}, {"parked", link.parked},
+              {"through", nullptr}};
     if (link.round_trip)
         json["round_trip_seconds"] = std::chrono::duration<double>(*link.round_trip).count();
+    if (!link.through.empty())
+        json["through"] = link.through;
     return json;
 }
 

@@ -24,6 +24,7 @@ struct OriginStatus {
         std::optional<microseconds> round_trip{};
         std::size_t visitors = 0; // being connected or served
         std::size_t parked = 0;
+        std::string through{}; // the forward proxy on the way there; empty: there is none
     };
 
     // Where visitors of a service connect to, at one remote proxy.

@@ -45,6 +45,7 @@ void log_status(const OriginStatus& status)
     log_first(status.links, "remote proxies", [](const OriginStatus::Link& link) {
         log::info("status: remote proxy",
                   {{"remote", link.remote},
+                   log::Field(link.through.empty() ? "" : "through", link.through),
                    {"state", link.logged_in ? "logged-in" : "away"},
                    {"log-ins", link.log_ins},
                    {"round-trip", link.round_trip.value_or(microseconds(0))},

@@ -55,6 +55,7 @@ OptionList all_options(OriginOptions& options)
             {"parked-connections", as_number_or_auto(options.parked_connections, most_parked),
              "Connections to keep ready for visitors, which saves each a round trip; auto: as many "
              "as they seem to need, 0: a fresh one for each visitor"}});
+    append(all, "Connections", describe(options.connect_through));
     append(all, describe_trust(options.trust));
     append(all, describe(options.common));
     return all;

@@ -1,6 +1,7 @@
 #include "origin-proxy/options/options.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <stdexcept>
@@ -96,11 +97,37 @@ void settle_rules(const CommandLine& line, OriginOptions& options)
     }
 }
 
+std::vector<Address> addresses_of(const OriginOptions& options)
+{
+    std::vector<Address> all;
+    for (const RemotePeer& each : options.remote_proxies)
+        all.push_back(each.address);
+    return all;
+}
+
+// The proxies of the environment, which no option names.
+std::vector<std::string> ways_of_environment(const OriginOptions& options)
+{
+    std::vector<std::string> all;
+    const ConnectThrough& through = options.connect_through;
+    for (const RemotePeer& each : options.remote_proxies) {
+        const auto proxy = forward_proxy_to(each.address, through);
+        if (proxy && through.way == ConnectThrough::Way::environment)
+            all.push_back(fmt::format("{} is reached through {}, as {} of the environment says",
+                                      log::escape(to_string(each.address)),
+                                      log::escape(to_string(*proxy)), said_by(through)));
+    }
+    return all;
+}
+
 // What is wrong with all of it together; empty: nothing.
 std::string contradiction(const CommandLine& line, const OriginOptions& options)
 {
     if (!line.has("remote-proxy-addr") && !line.has("remote-proxies"))
         return "--remote-proxy-addr is required";
+    if (std::string way = contradiction(options.connect_through, addresses_of(options));
+        !way.empty())
+        return way;
     const std::string wrong = wrong_services(line, options);
     return wrong.empty() ? wrong_http(line, options) : wrong;
 }
@@ -109,12 +136,15 @@ std::string contradiction(const CommandLine& line, const OriginOptions& options)
 void read_into(OriginOptions& options, const std::function<void(CommandLine&)>& read)
 {
     options.name = host_name();
+    options.connect_through.environment =
+        proxy_variables([](const char* name) { return std::getenv(name); });
     CommandLine line(describe(options), options.common, options.trust);
     line.check([&line, &options] {
         settle_rules(line, options);
         return contradiction(line, options);
     });
     line.doubt([&options] { return addresses_of_nobody(options); });
+    line.remark([&options] { return ways_of_environment(options); });
     read(line);
 }
 
@@ -138,6 +168,17 @@ bool OriginOptions::trusts_system_authorities() const
         // A reload may take an authority's file out of a configuration.
         return certificates && (its.ca_file.empty() || !common.files.top.empty());
     });
+}
+
+void log_ways(const OriginOptions& options)
+{
+    for (const RemotePeer& each : options.remote_proxies) {
+        if (const auto proxy = forward_proxy_to(each.address, options.connect_through))
+            log::info("connections go through a proxy",
+                      {{"remote", to_string(each.address)},
+                       {"through", to_string(*proxy)},
+                       {"said-by", said_by(options.connect_through)}});
+    }
 }
 
 void read_logins(OriginOptions& options)

@@ -9,6 +9,7 @@
 
 #include "common/options/options.hpp"
 #include "common/options/trust_options.hpp"
+#include "origin-proxy/options/connect_through.hpp"
 #include "origin-proxy/options/service_options.hpp"
 
 namespace tunnel {
@@ -24,6 +25,7 @@ struct OriginOptions {
     TrustOptions trust;
     std::string name; // that tells it from others with the same secret; empty: it tells none
     std::vector<RemotePeer> remote_proxies; // one at least, each with another address
+    ConnectThrough connect_through;         // to get there
     ServerAddress origin_server_address;    // of the service `default`, if there are no others
     // Each is offered to the remote proxy. Empty: the service `default` alone, of the log-in.
     std::vector<OriginService> services;
@@ -59,6 +61,9 @@ struct OriginOptions {
 
 // Paths of the Unix sockets that are served.
 std::vector<std::string> unix_servers(const OriginOptions& options);
+
+// Logs the forward proxies on the way to the remote proxies, if there are any.
+void log_ways(const OriginOptions& options);
 
 // Fills in the logins of services that have a basic-auth-file, out of files(). To be called at the
 // start, and for the options of a reload; parse() and reread_options() do not. Throws

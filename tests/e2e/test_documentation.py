@@ -282,6 +282,9 @@ class CommandLines(unittest.TestCase):
         with open(os.path.join(self.folder, "users.htpasswd"), "w", encoding="ascii") as file:
             file.write(USERS)
         os.chmod(self.folder, 0o755)  # for the user of --user
+        with open(os.path.join(self.folder, "proxy-password"), "w", encoding="utf-8") as file:
+            file.write("some words\n")
+        os.chmod(file.name, 0o600)
         with open(os.path.join(self.folder, "secrets.toml"), "w", encoding="utf-8") as file:
             file.write('[origins.alice]\nsecret-file = "secret"\n')
         os.chmod(file.name, 0o600)

@@ -57,7 +57,7 @@ struct Played {
         welcome.features = {std::string(tunnel::feature::services)};
         welcome.heartbeat_timeout = 10s;
         proxy.emplace(options,
-                      [this](const Address&, const tcp::endpoint&,
+                      [this](const Address&, const std::string&,
                              const std::vector<Opened>& opened) { ready.set_value(opened); });
     }
 

@@ -89,7 +89,7 @@ struct Played {
         options.parked_connections = 0;
         if (change)
             change(options);
-        proxy.emplace(options, [this](const Address& asked_for, const tcp::endpoint&,
+        proxy.emplace(options, [this](const Address& asked_for, const std::string&,
                                       const std::vector<Opened>&) {
             const std::lock_guard lock(mutex);
             ready.push_back(asked_for);
