@@ -18,6 +18,8 @@ REPO = os.path.dirname(os.path.dirname(HERE))
 HOST = "127.0.0.1"
 # Generous: a deadline only ever costs time in a run that fails anyway, and the sanitizer builds are slow.
 DEADLINE = 30.0
+# Of the machine, whose proxy is not for what is tested here.
+PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 # What an origin proxy calls itself unless it is told a name.
 MACHINE = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64]
 
@@ -129,7 +131,7 @@ class Program:
         # prlimit replaces itself by the program, so the limit holds from its first instruction and the pid is its own.
         limits = [f"--{limit}={value}" for limit, value in (rlimits or {}).items()]
         prefix = [*within, *(["prlimit", *limits, "--"] if limits else [])]
-        environment = {**os.environ, **(env or {})}
+        environment = {**os.environ, **dict.fromkeys(PROXY_VARIABLES), **(env or {})}
         self.process = subprocess.Popen(
             prefix + self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={key: value for key, value in environment.items() if value is not None},
