@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -18,7 +19,9 @@
 #include "common/base/asio.hpp"
 #include "common/base/fd.hpp"
 #include "common/base/log.hpp"
+#include "common/security/blocking_handshake.hpp"
 #include "common/security/file.hpp"
+#include "common/transport/tls.hpp"
 
 namespace tunnel {
 
@@ -111,7 +114,7 @@ std::vector<Destination> targets_of(const ManagementAddress& address)
 class Connection {
 public:
     Connection(const ManagementAddress& address, const QueryLimits& limits)
-        : where_(log::escape(to_string(address))), limits_(limits)
+        : where_(log::escape(to_string(address))), is_tcp_(address.path.empty()), limits_(limits)
     {
         const auto end = Clock::now() + limits.connect;
         int error = 0;
@@ -126,13 +129,23 @@ public:
         give_up(where_, Step::connecting, error, limits_.connect);
     }
 
+    // Whatever follows is encrypted.
+    void secure(const TlsContext& context, const std::string& host)
+    {
+        try {
+            tls_ = shake_hands(context, socket_.get(), host, Clock::now() + limits_.connect);
+        } catch (const std::system_error& error) {
+            give_up(where_, Step::asking, error.code().value(), limits_.connect);
+        } catch (const std::runtime_error& error) {
+            throw QueryError(fmt::format("{} {}", where_, error.what()));
+        }
+    }
+
     void write(std::string_view bytes)
     {
         const auto end = Clock::now() + limits_.write;
         while (!bytes.empty()) {
-            ssize_t size = -1;
-            if (wait_until(SO_SNDTIMEO, end))
-                size = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            const ssize_t size = send(bytes, end);
             // It may have answered, and not wanted to hear the rest.
             if (size < 0 && (errno == EPIPE || errno == ECONNRESET))
                 return;
@@ -148,11 +161,18 @@ public:
         ResponseReader reader(limits_.longest_body);
         std::array<char, 16 * 1024> buffer;
         for (;;) {
-            ssize_t size = -1;
-            if (wait_until(SO_RCVTIMEO, end))
-                size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+            const ssize_t size = receive(buffer, end);
             if (size < 0 && errno == EINTR)
                 continue;
+            if (size < 0 && errno == EKEYREJECTED)
+                throw QueryError(fmt::format("{} does not accept whoever asks: give a certificate "
+                                             "that is known there by --cert and --key",
+                                             where_));
+            if (size < 0 && errno == ECONNRESET && !tls_ && is_tcp_)
+                throw QueryError(fmt::format("{} resets the connection: if it answers over HTTPS, "
+                                             "give --https or --ca, or else see the log of the "
+                                             "program",
+                                             where_));
             if (size < 0)
                 give_up(where_, Step::asking, errno, limits_.answer);
             if (size == 0)
@@ -162,16 +182,50 @@ public:
             const auto progress =
                 reader.put(std::string_view(buffer.data(), static_cast<std::size_t>(size)));
             if (progress == ResponseReader::Progress::wrong)
-                throw QueryError(
-                    fmt::format("what listens at {} does not answer as a management "
-                                "interface does ({}): is --management-addr right, and not HTTPS?",
-                                where_, reader.problem()));
+                throw QueryError(fmt::format(
+                    "what listens at {} does not answer as a management "
+                    "interface does ({}): is --management-addr right? If it is HTTPS, give "
+                    "--https or --ca",
+                    where_, reader.problem()));
             if (progress == ResponseReader::Progress::whole)
                 return reader.answer();
         }
     }
 
 private:
+    ssize_t send(std::string_view bytes, Clock::time_point end)
+    {
+        if (!tls_)
+            return wait_until(SO_SNDTIMEO, end)
+                       ? ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                       : -1;
+        const auto sent = [&] { return tls_.send(std::as_bytes(std::span(bytes))); };
+        return when_ready(sent, true, end);
+    }
+
+    ssize_t receive(std::span<char> room, Clock::time_point end)
+    {
+        if (!tls_)
+            return wait_until(SO_RCVTIMEO, end) ? ::recv(socket_.get(), room.data(), room.size(), 0)
+                                                : -1;
+        const auto received = [&] { return tls_.receive(std::as_writable_bytes(room)); };
+        return when_ready(received, false, end);
+    }
+
+    // What a call of TLS comes to once the socket has let it.
+    template <class Call>
+    ssize_t when_ready(const Call& call, bool writes, Clock::time_point end)
+    {
+        for (;;) {
+            const ssize_t size = call();
+            if (size >= 0 || errno != EAGAIN)
+                return size;
+            const bool to_write = writes || tls_.wants_to_send();
+            if (!wait_until_ready(socket_.get(), to_write, end))
+                return -1;
+        }
+    }
+
     // Whether there is time left, which the next call may take at most. Else errno says so.
     bool wait_until(int option, Clock::time_point end)
     {
@@ -187,8 +241,10 @@ private:
     }
 
     const std::string where_; // as it is said
+    const bool is_tcp_;
     const QueryLimits limits_;
     Fd socket_;
+    Tls tls_; // nothing, if it is not encrypted
 };
 
 PrivateText encode(const Query& query)
@@ -208,6 +264,8 @@ PrivateText encode(const Query& query)
 Answer query(const ManagementAddress& where, const Query& query, const QueryLimits& limits)
 {
     Connection connection(where, limits);
+    if (query.tls != nullptr)
+        connection.secure(*query.tls, query.host);
     connection.write(encode(query).view());
     return connection.read();
 }

@@ -9,6 +9,7 @@
 #include "common/base/units.hpp"
 #include "common/http/response_reader.hpp"
 #include "common/options/management_options.hpp"
+#include "common/security/tls_context.hpp"
 
 namespace tunnel {
 
@@ -16,6 +17,10 @@ struct Query {
     std::string target;       // such as "/v1/status"
     bool is_change = false;   // POST instead of GET
     std::string_view token{}; // empty: none is sent
+    // Over HTTPS; null: not. The certificate must be for `host`, or, if that is empty, the one that
+    // the context knows.
+    const TlsContext* tls = nullptr;
+    std::string host{};
 };
 
 struct QueryLimits {

@@ -91,6 +91,21 @@ TlsContext TlsContext::dials_with_certificate(const std::string& ca_file,
     return made;
 }
 
+TlsContext TlsContext::dials_with_known_certificate(const std::string& file,
+                                                    const CertificateFiles& own)
+{
+    TlsContext made(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER, nullptr);
+    if (own.given())
+        load(made.get(), own);
+    // Of the chain in the file the first alone: not all that its authority has signed.
+    X509_STORE* const store = SSL_CTX_get_cert_store(made.get());
+    if (X509_STORE_add_cert(store, read_authorities(file).front().get()) != 1)
+        cannot_use_authorities(file);
+    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    return made;
+}
+
 TlsContext TlsContext::accepts(const CertificateFiles& own, const std::string& client_ca_file)
 {
     TlsContext made(SSL_CTX_new(TLS_server_method()));

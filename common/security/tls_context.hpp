@@ -28,6 +28,11 @@ public:
     static TlsContext dials_with_certificate(const std::string& ca_file,
                                              const CertificateFiles& own, bool insecure);
 
+    // The dialling end that accepts only the certificate in this file, as long as it is valid,
+    // whatever name it is for. Throws as above.
+    static TlsContext dials_with_known_certificate(const std::string& file,
+                                                   const CertificateFiles& own);
+
     // The accepting end. Without a certificate it accepts only peers with a key; with one, it shows
     // it to peers without a key, and asks for theirs if there is a `client_ca_file`.
     static TlsContext accepts(const CertificateFiles& own, const std::string& client_ca_file);
