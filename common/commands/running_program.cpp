@@ -42,10 +42,17 @@ Json parse(const Answer& answer, const std::string& where)
     return json;
 }
 
+// Whoever listens at all addresses is asked at one of this machine.
+std::string host_to_verify(const Address& address)
+{
+    const bool is_any = address.host.empty() || address.host == "0.0.0.0" || address.host == "::";
+    return is_any ? "localhost" : address.host;
+}
+
 } // namespace
 
-RunningProgram::RunningProgram(std::string name, ManagementOptions options)
-    : name_(std::move(name)), options_(std::move(options))
+RunningProgram::RunningProgram(std::string name, ManagementOptions options, Command command)
+    : name_(std::move(name)), options_(std::move(options)), command_(std::move(command))
 {
     for (const std::string& file : {options_.token_file, options_.read_token_file}) {
         if (!file.empty())
@@ -66,6 +73,29 @@ std::string RunningProgram::token_file(bool is_change) const
     return wanted.empty() ? other : wanted;
 }
 
+// A program that has a certificate of its own answers over HTTPS alone.
+bool RunningProgram::has_https() const
+{
+    return options_.address->path.empty() &&
+           (command_.wants_https() || options_.certificate.given());
+}
+
+// The files are read each time: with --watch they may be renewed.
+TlsContext RunningProgram::tls_context() const
+{
+    const CertificateFiles own{command_.certificate, command_.key};
+    const std::string& known = options_.certificate.certificate;
+    const std::vector<OptionValue> files{{"ca", command_.authority, {command_.authority}},
+                                         {"cert", own.certificate, {own.certificate}},
+                                         {"key", own.key, {own.key}},
+                                         {"management-tls-cert", known, {known}}};
+    return read_configured(files, [&] {
+        return command_.authority.empty() && !known.empty()
+                   ? TlsContext::dials_with_known_certificate(known, own)
+                   : TlsContext::dials_with_certificate(command_.authority, own, false);
+    });
+}
+
 Answer RunningProgram::ask(const Query& what) const
 {
     const std::string file = token_file(what.is_change);
@@ -78,6 +108,14 @@ Answer RunningProgram::ask(const Query& what) const
     }
     Query with_token = what;
     with_token.token = token ? token->view() : std::string_view();
+    std::optional<TlsContext> tls;
+    if (has_https()) {
+        tls.emplace(tls_context());
+        with_token.tls = &*tls;
+        const bool knows_it =
+            command_.authority.empty() && !options_.certificate.certificate.empty();
+        with_token.host = knows_it ? "" : host_to_verify(options_.address->address);
+    }
     return query(*options_.address, with_token);
 }
 

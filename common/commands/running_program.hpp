@@ -5,6 +5,7 @@
 
 #include "common/base/json.hpp"
 #include "common/commands/query.hpp"
+#include "common/options/command.hpp"
 #include "common/options/management_options.hpp"
 
 namespace tunnel {
@@ -18,8 +19,8 @@ struct NoSuchName : QueryError {
 class RunningProgram {
 public:
     // Logs a warning about token files that other users can read. `name` is the program's;
-    // `options` must have an address.
-    RunningProgram(std::string name, ManagementOptions options);
+    // `options` must have an address. The command says whether it is asked over HTTPS.
+    RunningProgram(std::string name, ManagementOptions options, Command command = {});
 
     // The answer to a GET, of "/v1/status" for example.
     Json get(const std::string& target) const;
@@ -50,10 +51,13 @@ public:
 private:
     Answer ask(const Query& what) const;
     std::string token_file(bool is_change) const;
+    bool has_https() const;
+    TlsContext tls_context() const;
     [[noreturn]] void refuse(const Answer& answer, bool is_change) const;
 
     const std::string name_;
     const ManagementOptions options_;
+    const Command command_;
 };
 
 } // namespace tunnel

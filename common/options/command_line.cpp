@@ -15,8 +15,11 @@
 #include <fmt/format.h>
 
 #include "common/base/json.hpp"
+#include "common/options/completion.hpp"
 #include "common/options/error_line.hpp"
 #include "common/options/flag.hpp"
+#include "common/options/manual.hpp"
+#include "common/options/own_commands.hpp"
 
 namespace tunnel {
 
@@ -189,6 +192,7 @@ void CommandLine::read(const std::vector<std::string>& words)
     app_->parse(static_cast<int>(pointers.size()), pointers.data());
     refuse_empty_variables();
     read_secret();
+    choose_file();
     Problems problems;
     if (!config_.empty()) {
         Configuration configuration = read_configuration(config_, problems);
@@ -199,11 +203,11 @@ void CommandLine::read(const std::vector<std::string>& words)
         if (whole && is_ours) // else what is missing may be where nobody could read
             look_for_contradictions(problems);
         if (!problems.empty())
-            throw WrongConfiguration(problems.text());
+            throw WrongConfiguration(problems.text() + advice_on_default_file());
     }
     look_for_contradictions(problems);
     if (!problems.empty())
-        throw CLI::ValidationError(problems.first());
+        throw CLI::ValidationError(problems.first() + hint_at_default_file(problems.first()));
     common_.values = values();
     collect_doubts();
 }
@@ -243,10 +247,16 @@ std::optional<int> CommandLine::answer_at_once(const Words& words) const
         const bool of_command = !words.command.empty() && words.command != "help";
         return print_out(of_command ? help_of(words.command) : help(false));
     }
-    if (words.command != "gen-secret")
+    const OwnCommand* const own = own_command(words.command);
+    if (own == nullptr || own->takes_options)
         return std::nullopt;
     if (words.rest.size() > 1)
-        throw CLI::ValidationError("gen-secret takes no flags but --json");
+        throw CLI::ValidationError(
+            fmt::format("{} takes no flags{}", own->word, own->prints_json ? " but --json" : ""));
+    if (words.command == "completion")
+        return print_out(completion(words.argument, usage()));
+    if (words.command == "man")
+        return print_out(words.argument == "config" ? manual_of_file(usage()) : manual(usage()));
     return print_secret(words.json);
 }
 
@@ -295,6 +305,7 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv)
 
 void CommandLine::parse_again(int argc, const char* const* argv)
 {
+    again_ = true;
     try {
         const Words words = look_at(argc, argv);
         if (const CommandForm* const form = form_of(words.command))

@@ -15,6 +15,7 @@
 #include "common/options/option.hpp"
 #include "common/options/options.hpp"
 #include "common/options/trust_options.hpp"
+#include "common/options/usage.hpp"
 
 namespace CLI {
 class App;
@@ -48,6 +49,7 @@ struct ProgramDescription {
     OptionList options{}; // in the order of --help-all and print-config
     std::vector<OptionTable> tables{};
     std::vector<CommandForm> commands{};
+    std::string purpose{}; // on one line, for the head of the manual
 };
 
 // Each option may be a flag, a variable of the environment (PREFIX_ and its name in capitals), or a
@@ -111,6 +113,14 @@ private:
     void read(const std::vector<std::string>& words);
     void collect_doubts();
 
+    // default_file.cpp
+    // The file of the default place, if nothing but how to log was said.
+    void choose_file();
+    bool says_what_to_do() const;
+    // Of a mistake that such a file would not have; empty: there is none.
+    std::string hint_at_default_file(const std::string& problem) const;
+    std::string advice_on_default_file() const;
+
     // How what is wrong with the options is told: as text for people, as one object for the program
     // that asked with --json, or as lines of the log.
     enum class ErrorFormat : std::uint8_t { text, object, log_lines };
@@ -134,12 +144,17 @@ private:
     // is to start, else by the environment or the file.
     ErrorFormat error_format(int argc, const char* const* argv) const;
     const Flag* flag_called(std::string_view flag) const; // with its dashes; null: there is none
+
+    // unknown_words.cpp
     std::vector<std::string> flag_names() const;
     std::vector<std::string> command_words() const;
     bool is_command(std::string_view word) const;
     const CommandForm* form_of(std::string_view word) const;
     std::string unknown_command(const std::string& word) const;
     std::string unknown_flag(const std::string& name) const;
+
+    // usage.cpp
+    Usage usage() const;
 
     // flag_help.cpp
     std::string help(bool all) const;
@@ -159,11 +174,13 @@ private:
     // Whether the table counts: an option that says the same may win over it, or contradict it.
     bool holds(const OptionTable& table, const Setting& settings, Problems& problems) const;
     void look_for_contradictions(Problems& problems) const;
+    std::string objection_to_asking() const;
 
     ProgramDescription program_; // its options are in the flags
     CommonOptions& common_;
     TrustOptions& trust_;
     std::string config_; // the file
+    bool again_ = false; // after a start
     std::vector<std::unique_ptr<Flag>> flags_;
     std::vector<Table> tables_;
     std::vector<std::string> file_doubts_;

@@ -2,12 +2,26 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "common/options/default_places.hpp"
 #include "common/options/flag.hpp"
 #include "common/options/other_program.hpp"
 #include "common/options/table_reader.hpp"
 
 namespace tunnel {
+
+namespace {
+
+std::vector<std::string> texts_of(const std::vector<std::filesystem::path>& paths)
+{
+    std::vector<std::string> all;
+    for (const std::filesystem::path& each : paths)
+        all.push_back(each.string());
+    return all;
+}
+
+} // namespace
 
 // No key of ours alone, and some that only the other program has.
 bool CommandLine::is_of_other_program(const Setting& settings, Problems& problems) const
@@ -124,7 +138,7 @@ void CommandLine::look_for_contradictions(Problems& problems) const
             problems.add(wrong);
     };
     if (common_.command.asks())
-        return add(common_.management.objection_to_asking());
+        return add(objection_to_asking());
     for (const auto& flag : flags_) {
         if (!flag->option.is(Trait::required) || flag->is_given())
             continue;
@@ -137,6 +151,22 @@ void CommandLine::look_for_contradictions(Problems& problems) const
         add("takeover needs --takeover-socket, with what the program that runs has there");
     add(common_.management.contradiction());
     add(contradiction_ ? contradiction_() : "");
+}
+
+// Where nobody says where to ask, a command asks where packages let the program listen.
+std::string CommandLine::objection_to_asking() const
+{
+    ManagementOptions& management = common_.management;
+    const auto sockets = default_management_sockets(program_.name);
+    if (!management.address) {
+        if (const auto socket = best_socket(sockets); !socket.empty())
+            management.address = ManagementAddress{socket.string()};
+    }
+    if (!management.address)
+        return fmt::format("{}. Nor is there a socket at {}", management.objection_to_asking(),
+                           fmt::join(texts_of(sockets), " or "));
+    const std::string objection = management.objection_to_asking();
+    return objection.empty() ? objection_to_https(common_.command, management) : objection;
 }
 
 std::string CommandLine::parse_text(std::string_view toml, const std::string& path)

@@ -25,7 +25,8 @@ struct CommandLine::Flag {
 
 // A command line, with each flag and its value in one word.
 struct CommandLine::Words {
-    std::string command{}; // in the place of the first flag
+    std::string command{};  // in the place of the first flag
+    std::string argument{}; // of `completion` and `man`
     bool help = false;
     bool help_all = false;
     bool version = false;

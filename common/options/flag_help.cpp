@@ -1,10 +1,11 @@
 // --help, --help-all, and the help of a command.
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
+#include "common/options/completion.hpp"
 #include "common/options/flag.hpp"
+#include "common/options/own_commands.hpp"
 
 namespace tunnel {
 
@@ -13,28 +14,6 @@ namespace {
 constexpr std::string_view exit_statuses =
     "Exit status: 0 after a clean stop, 1 after a failure, 2 after a wrong command line or "
     "configuration.";
-
-// Of the commands that ask nobody.
-struct OwnCommand {
-    std::string_view word;
-    std::string_view argument;
-    std::string_view meaning;
-};
-
-constexpr std::array<OwnCommand, 5> own{
-    {{"check", "[FILE]",
-      "Print \"ok\", or everything that is wrong with flags, environment and files"},
-     {"print-config", "[FILE]",
-      "Print the effective options as a configuration file, with secrets masked"},
-     {"gen-secret", "> FILE", "Make a secret for --secret-file of both programs"},
-     {"help", "[COMMAND]", "Print this text, or the one of a command"},
-     {"version", "", "Print the version"}}};
-
-std::string what_of(const OwnCommand& command)
-{
-    return fmt::format("{}{}{}", command.word, command.argument.empty() ? "" : " ",
-                       command.argument);
-}
 
 std::string paragraph(std::string_view text)
 {
@@ -64,14 +43,6 @@ HelpEntry entry(const Option& option)
     return {what_of(option), meaning};
 }
 
-// A sentence begins with a capital.
-std::string as_sentence(std::string text)
-{
-    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
-        text[0] = static_cast<char>(text[0] - 'a' + 'A');
-    return text;
-}
-
 } // namespace
 
 std::string CommandLine::help(bool all) const
@@ -81,10 +52,12 @@ std::string CommandLine::help(bool all) const
         text += fmt::format("  {}\n      {}\n", wrapped(each.meaning, help_columns, 2, 2),
                             wrapped(each.what, help_columns, 10, 6));
     std::vector<HelpEntry> words;
-    for (const CommandForm& form : program_.commands)
-        words.push_back({what_of(form), as_sentence(form.help)});
-    for (const OwnCommand& each : own)
-        words.push_back({what_of(each), std::string(each.meaning)});
+    for (const CommandForm& form : program_.commands) {
+        if (!form.is_hidden)
+            words.push_back({what_of(form), as_sentence(form.help)});
+    }
+    for (const OwnCommand& each : own_commands())
+        words.push_back({tunnel::form_of(each), std::string(each.meaning)});
     text +=
         fmt::format("\nCommands, in the place of the first flag ({} help COMMAND has more):\n{}",
                     program_.name, help_table(words));
@@ -131,16 +104,18 @@ std::string CommandLine::help(bool all) const
 
 std::string CommandLine::help_of(std::string_view command) const
 {
-    if (const auto* const found = std::ranges::find(own, command, &OwnCommand::word);
-        found != own.end()) {
-        std::string text = fmt::format("Usage: {} {}\n\n{}", program_.name, what_of(*found),
-                                       paragraph(fmt::format("{}.", found->meaning)));
-        if (command == "check" || command == "print-config")
+    if (const OwnCommand* const own = own_command(command)) {
+        std::string text = fmt::format("Usage: {} {}\n\n{}", program_.name, tunnel::form_of(*own),
+                                       paragraph(fmt::format("{}.", own->meaning)));
+        if (own->takes_options)
             text += paragraph(fmt::format("Takes every flag that the program takes, see {} "
                                           "--help. FILE is short for --config FILE.",
                                           program_.name));
-        if (command != "help")
+        if (own->prints_json)
             text += paragraph("With --json it prints JSON.");
+        if (command == "completion")
+            text += '\n' + paragraph("Where a shell looks for it, for one user:") +
+                    help_table(completion_places(program_.name));
         return text;
     }
     const CommandForm& form = *form_of(command);
@@ -150,17 +125,23 @@ std::string CommandLine::help_of(std::string_view command) const
     for (const CommandForm::Part& part : form.parts) {
         const bool is_switch = std::holds_alternative<bool*>(part.value);
         const bool is_word = !part.name.starts_with('-');
-        entries.push_back({is_switch || is_word ? part.name : part.name + " NAME", part.help});
+        entries.push_back(
+            {is_switch || is_word ? part.name : part.name + " " + part.syntax, part.help});
     }
+    const bool starts = command == takeover_word;
     for (const auto& flag : flags_) {
-        if (flag->option.is(Trait::for_commands))
+        if (flag->option.is(Trait::for_commands) && !starts)
             entries.push_back({what_of(flag->option), flag->option.help});
     }
-    entries.push_back({"-c, --config FILE", "Configuration file with the flags above"});
+    if (!starts)
+        entries.push_back({"-c, --config FILE", "Configuration file with the flags above"});
     text += help_table(entries);
     return text + '\n' +
-           paragraph("Asks the program that runs, at its --management-addr; that and the token "
-                     "files are given here, in the environment, or in the file of --config.") +
+           paragraph(starts ? fmt::format("Takes every flag that the program takes, see {} --help.",
+                                          program_.name)
+                            : "Asks the program that runs, at its --management-addr; that and the "
+                              "token files are given here, in the environment, or in the file of "
+                              "--config.") +
            paragraph(form.exit_help.empty()
                          ? "Exit status: 0 if it was done, 1 if not, 2 after a wrong command line "
                            "or configuration."

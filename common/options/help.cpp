@@ -31,6 +31,13 @@ std::string wrapped(std::string_view text, std::size_t columns, std::size_t inde
     return all;
 }
 
+std::string as_sentence(std::string text)
+{
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+        text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
 std::string help_table(const std::vector<HelpEntry>& entries)
 {
     constexpr std::size_t margin = 2;

@@ -15,6 +15,9 @@ inline constexpr std::size_t help_columns = 100;
 std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent,
                     std::size_t used);
 
+// With a capital first.
+std::string as_sentence(std::string text);
+
 // A word or flag, and what it is for.
 struct HelpEntry {
     std::string what;

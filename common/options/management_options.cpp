@@ -98,10 +98,6 @@ std::string ManagementOptions::objection_to_asking() const
         return fmt::format("--management-addr {} is any free port: give the one that the log of "
                            "the program says, in the line \"management\"",
                            to_string(*address));
-    if (certificate.given())
-        return fmt::format("--management-addr {} is HTTPS, which commands do not speak yet: ask "
-                           "with curl --cacert FILE https://{}/v1/status, or listen at unix:PATH",
-                           to_string(*address), to_string(*address));
     return {};
 }
 

@@ -140,6 +140,9 @@ void start_log(const CommonOptions& options)
     log::configure(options.log_level, !answers               ? options.log_format
                                       : options.command.json ? log::Format::json
                                                              : log::Format::text);
+    if (!answers && !options.default_file.empty())
+        log::info("no flag says what to do, so the default configuration file does",
+                  {{"file", options.default_file.string()}});
     for (const std::string& doubt : options.doubts)
         log::warn(doubt);
 }

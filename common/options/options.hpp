@@ -39,8 +39,9 @@ struct CommonOptions {
     std::optional<UserName> user; // to become, once everything is opened; none: stay who it is
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
-    bool watch = false;          // reload when one of the files has changed
-    std::string takeover_socket; // a path; empty: nobody takes over
+    bool watch = false;                   // reload when one of the files has changed
+    std::string takeover_socket;          // a path; empty: nobody takes over
+    std::filesystem::path default_file{}; // of the configuration, where none was named; empty: none
     ConfigurationFiles files;
     ManagementOptions management;
     Command command;                   // else the program starts

@@ -24,7 +24,7 @@ constexpr std::string_view remote_service_keys =
 constexpr std::string_view origin_service_keys =
     " health-check health-check-failures health-check-interval health-check-successes "
     "health-check-timeout origin-server-addr proxy-protocol reuse ";
-constexpr std::string_view remote_commands = " drain resume visitors ";
+constexpr std::string_view remote_commands = " complete-names drain resume visitors ";
 
 bool has(std::string_view words, std::string_view word)
 {

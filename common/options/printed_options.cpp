@@ -79,6 +79,9 @@ std::vector<OptionValue> CommandLine::values() const
 std::string CommandLine::print() const
 {
     std::string all;
+    if (!common_.default_file.empty())
+        all = fmt::format("# from {}, the default place\n",
+                          log::escape(common_.default_file.string()));
     for (const auto& flag : flags_) {
         const Option& option = flag->option;
         if (option.is_switch())

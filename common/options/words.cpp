@@ -13,15 +13,11 @@
 #include "common/base/log.hpp"
 #include "common/options/flag.hpp"
 #include "common/options/nearest_name.hpp"
-#include "common/options/other_program.hpp"
+#include "common/options/own_commands.hpp"
 
 namespace tunnel {
 
 namespace {
-
-// Commands that every program has, beside those that ask one that runs.
-constexpr std::array<std::string_view, 5> own_commands{"check", "gen-secret", "help",
-                                                       "print-config", "version"};
 
 [[noreturn]] void refuse_word(const std::string& why)
 {
@@ -42,15 +38,19 @@ void check_switch(const std::string& name, const std::string& value)
         refuse_word(fmt::format("{}: {} is not true or false", name, as_quoted(value)));
 }
 
-// Whose answer may be wanted as JSON.
-bool prints_json(std::string_view command)
-{
-    return std::ranges::find(own_commands, command) != own_commands.end() && command != "help";
-}
-
 bool takes_a_file(std::string_view command)
 {
     return command == "check" || command == "print-config";
+}
+
+// What `completion` and `man` may be asked for; empty: nothing.
+std::vector<std::string> choices_of(std::string_view command)
+{
+    if (command == "completion")
+        return {"bash", "zsh", "fish"};
+    if (command == "man")
+        return {"config"};
+    return {};
 }
 
 } // namespace
@@ -75,6 +75,9 @@ public:
         if (form_ != nullptr && name_needed() && !has_name_ && !asks_for_text())
             refuse_word(
                 fmt::format("NAME is required: {} {} NAME", line_.program_.name, form_->word));
+        if (words_.command == "completion" && words_.argument.empty() && !asks_for_text())
+            refuse_word(fmt::format("the name of a shell is required: {} {}", line_.program_.name,
+                                    tunnel::form_of(*own_command(words_.command))));
         return std::move(words_);
     }
 
@@ -84,7 +87,7 @@ private:
     void take_command(const std::string& word)
     {
         form_ = line_.form_of(word);
-        if (form_ == nullptr && std::ranges::find(own_commands, word) == own_commands.end())
+        if (form_ == nullptr && own_command(word) == nullptr)
             refuse_word(line_.unknown_command(word));
         words_.command = word;
         words_.help = word == "help";
@@ -127,7 +130,8 @@ private:
                 "(ps): put the secret into a file for --secret-file, or into the environment "
                 "variable {}",
                 line_.variable_of("secret")));
-        if (name == "--json" && form_ == nullptr && prints_json(words_.command)) {
+        const OwnCommand* const own = own_command(words_.command);
+        if (name == "--json" && own != nullptr && own->prints_json) {
             words_.json = true;
             return;
         }
@@ -136,7 +140,7 @@ private:
         std::string type = "FILE"; // of --config
         if (const CommandForm::Part* const part = part_called(name)) {
             has_value = !std::holds_alternative<bool*>(part->value);
-            type = "NAME";
+            type = part->syntax;
         } else if (const Flag* const flag = line_.flag_called(name)) {
             has_value = !flag->option.is_switch();
             several = flag->option.value.is_list;
@@ -218,14 +222,18 @@ private:
     void take_other(const std::string& word)
     {
         if (words_.command == "help") {
-            if (line_.form_of(word) == nullptr &&
-                std::ranges::find(own_commands, word) == own_commands.end())
+            if (line_.form_of(word) == nullptr && own_command(word) == nullptr)
                 refuse_word(line_.unknown_command(word));
             words_.command = word;
             return;
         }
         if (takes_a_file(words_.command) && times_["--config"] == 0 && !word.empty()) {
             take_config([&word] { return word; });
+            return;
+        }
+        if (const auto choices = choices_of(words_.command);
+            !choices.empty() && words_.argument.empty()) {
+            take_argument(word, choices);
             return;
         }
         if (form_ != nullptr && name_needed() && !has_name_) {
@@ -238,6 +246,18 @@ private:
                                     line_.program_.name, word));
         refuse_word(
             fmt::format("{} has no meaning here, expected a flag such as --help", as_quoted(word)));
+    }
+
+    void take_argument(const std::string& word, const std::vector<std::string>& choices)
+    {
+        if (std::ranges::find(choices, word) != choices.end()) {
+            words_.argument = word;
+            return;
+        }
+        const std::string meant = did_you_mean(word, choices);
+        refuse_word(fmt::format("{}: {} is not there, {}", words_.command, as_quoted(word),
+                                meant.empty() ? fmt::format("expected {}", fmt::join(choices, ", "))
+                                              : meant));
     }
 
     bool is_flag(const std::string& word) const
@@ -308,6 +328,8 @@ CommandLine::ErrorFormat CommandLine::error_format(int argc, const char* const* 
             file = given("-c");
         if (!file)
             file = set("config");
+        if (!file && !common_.default_file.empty())
+            file = common_.default_file.string();
         if (file)
             format = text_of_key(*file, key);
     }
@@ -322,68 +344,6 @@ void CommandLine::check_switches() const
         if (text != nullptr && *text != '\0')
             check_switch(fmt::format("{} (or {})", flag->name, flag->variable), text);
     }
-}
-
-std::vector<std::string> CommandLine::flag_names() const
-{
-    std::vector<std::string> names{"--config", "--help", "--help-all", "--version"};
-    for (const auto& flag : flags_)
-        names.push_back(flag->name);
-    return names;
-}
-
-std::vector<std::string> CommandLine::command_words() const
-{
-    std::vector<std::string> words(own_commands.begin(), own_commands.end());
-    for (const CommandForm& form : program_.commands)
-        words.push_back(form.word);
-    std::ranges::sort(words);
-    return words;
-}
-
-bool CommandLine::is_command(std::string_view word) const
-{
-    const auto words = command_words();
-    return std::ranges::find(words, word) != words.end();
-}
-
-const CommandForm* CommandLine::form_of(std::string_view word) const
-{
-    const auto form = std::ranges::find(program_.commands, word, &CommandForm::word);
-    return form == program_.commands.end() ? nullptr : &*form;
-}
-
-std::string CommandLine::unknown_command(const std::string& word) const
-{
-    const std::string_view other = only_program_with_command(word);
-    if (!other.empty() && other != program_.name)
-        return fmt::format("{} is a command of {}, and this is {}", word, other, program_.name);
-    if (const std::string meant = did_you_mean(word, command_words()); !meant.empty())
-        return fmt::format("there is no command {}, {}", as_quoted(word), meant);
-    if (const auto names = flag_names(); std::ranges::find(names, "--" + word) != names.end())
-        return fmt::format("there is no command {}, did you mean --{}?", as_quoted(word), word);
-    if (word.ends_with(".toml") || word.find('/') != std::string::npos)
-        return fmt::format("there is no command {}, did you mean --config {}?", as_quoted(word),
-                           log::escape(word));
-    return fmt::format("there is no command {}, expected a flag, or one of {}", as_quoted(word),
-                       fmt::join(command_words(), ", "));
-}
-
-std::string CommandLine::unknown_flag(const std::string& name) const
-{
-    const std::string bare = name.substr(std::min(name.find_first_not_of('-'), name.size()));
-    const std::string_view other = only_program_with_key(bare);
-    if (!other.empty() && other != program_.name && name.starts_with("--"))
-        return fmt::format("{} is a flag of {}, and this is {}", name, other, program_.name);
-    std::vector<std::string> names;
-    for (const std::string& each : flag_names())
-        names.push_back(each.substr(2));
-    if (const std::string meant = nearest(bare, names); !meant.empty())
-        return fmt::format("there is no flag {}, did you mean --{}?", log::escape(name), meant);
-    if (is_command(bare))
-        return fmt::format("there is no flag {}, did you mean the command {}?", log::escape(name),
-                           bare);
-    return fmt::format("there is no flag {}", log::escape(name));
 }
 
 } // namespace tunnel

@@ -122,7 +122,7 @@ CommandResult status(const Command& command, const RunningProgram& running)
 
 int ask_origin_proxy(const Command& command, const ManagementOptions& options)
 {
-    const RunningProgram running("origin-proxy", options);
+    const RunningProgram running("origin-proxy", options, command);
     return show(command, running.name(), [&]() -> CommandResult {
         if (command.word == "reload") {
             running.expect_itself(running.get("/v1/status"));

@@ -79,16 +79,22 @@ std::vector<OptionTable> all_tables(OriginOptions& options)
 
 std::vector<CommandForm> all_commands(Command& command)
 {
-    return {{"status",
-             "shows the state of the running program, with its remote proxies and services",
-             {{"--json", "Print JSON instead of a table", &command.json},
-              {"--watch", "Print it anew each second, on a terminal in place", &command.watch}},
-             std::string(exit_of_status)},
-            {"reload",
-             "makes the running program read its files again, as SIGHUP does, and shows what has "
-             "changed or what is wrong",
-             {{"--json", "Print JSON", &command.json}}},
-            takeover_form(command)};
+    std::vector<CommandForm> all{
+        {"status",
+         "shows the state of the running program, with its remote proxies and services",
+         {{"--json", "Print JSON instead of a table", &command.json},
+          {"--watch", "Print it anew each second, on a terminal in place", &command.watch}},
+         std::string(exit_of_status)},
+        {"reload",
+         "makes the running program read its files again, as SIGHUP does, and shows what has "
+         "changed or what is wrong",
+         {{"--json", "Print JSON", &command.json}}}};
+    for (CommandForm& each : all) {
+        for (CommandForm::Part& part : https_parts(command))
+            each.parts.push_back(std::move(part));
+    }
+    all.push_back(takeover_form(command));
+    return all;
 }
 
 } // namespace
@@ -111,7 +117,8 @@ ProgramDescription describe(OriginOptions& options)
               "Report everything that is wrong with a configuration file:"}},
             all_options(options),
             all_tables(options),
-            all_commands(options.common.command)};
+            all_commands(options.common.command),
+            "private side of a reverse tunnel that makes servers reachable"};
 }
 
 } // namespace tunnel

@@ -238,6 +238,7 @@ OriginOptions reread_options(int argc, const char* const* argv, const OriginOpti
 {
     OriginOptions fresh;
     fresh.trust.secret = current.trust.secret;
+    fresh.common.default_file = current.common.default_file;
     fresh.first_retry = current.first_retry;
     fresh.slowest_retry = current.slowest_retry;
     fresh.parked_for = current.parked_for;

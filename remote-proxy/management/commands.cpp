@@ -7,11 +7,13 @@
 
 #include "common/base/log.hpp"
 #include "common/commands/fields.hpp"
+#include "common/commands/names.hpp"
 #include "common/commands/reload_answer.hpp"
 #include "common/commands/running_program.hpp"
 #include "common/commands/show.hpp"
 #include "common/commands/table.hpp"
 #include "common/http/target.hpp"
+#include "common/options/completion.hpp"
 
 namespace tunnel {
 
@@ -183,7 +185,9 @@ std::string steer(const Command& command, const RunningProgram& running)
 
 int ask_remote_proxy(const Command& command, const ManagementOptions& options)
 {
-    const RunningProgram running("remote-proxy", options);
+    const RunningProgram running("remote-proxy", options, command);
+    if (command.word == command_for_names)
+        return print_names(running, command.name);
     return show(command, running.name(), [&]() -> CommandResult {
         if (command.word == "status")
             return status(command, running);

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "common/options/bandwidth_options.hpp"
+#include "common/options/completion.hpp"
 #include "common/options/value_readers.hpp"
 #include "remote-proxy/options/configuration.hpp"
 #include "remote-proxy/options/origins_config.hpp"
@@ -97,7 +98,8 @@ std::vector<CommandForm> all_commands(Command& command)
     const CommandForm::Part watch{"--watch", "Print it anew each second, on a terminal in place",
                                   &command.watch};
     const CommandForm::Part is_origin{"--origin", "NAME is an origin proxy's", &command.is_origin};
-    const CommandForm::Part name{"NAME", "A service", &command.name};
+    const CommandForm::Part name{"NAME", "A service", &command.name, "NAME",
+                                 Completed::service_or_origin_proxy};
     all.push_back({"status",
                    "shows the state of the running program, with its services and "
                    "origin proxies",
@@ -105,8 +107,10 @@ std::vector<CommandForm> all_commands(Command& command)
                    std::string(exit_of_status)});
     all.push_back({"visitors",
                    "shows who is here",
-                   {{"--service", "Those of this service alone", &command.service},
-                    {"--origin", "Those of this origin proxy alone", &command.origin},
+                   {{"--service", "Those of this service alone", &command.service, "NAME",
+                     Completed::service},
+                    {"--origin", "Those of this origin proxy alone", &command.origin, "NAME",
+                     Completed::origin_proxy},
                     json,
                     watch}});
     all.push_back({"drain",
@@ -118,6 +122,15 @@ std::vector<CommandForm> all_commands(Command& command)
                    "makes the running program read its files again, as SIGHUP does, and shows "
                    "what has changed or what is wrong",
                    {json}});
+    all.push_back({std::string(command_for_names),
+                   "prints the names of services or of origins, for shells that complete them",
+                   {{"LIST", "services or origins", &command.name}},
+                   {},
+                   true});
+    for (CommandForm& each : all) {
+        for (CommandForm::Part& part : https_parts(command))
+            each.parts.push_back(std::move(part));
+    }
     all.push_back(takeover_form(command));
     return all;
 }
@@ -141,7 +154,8 @@ ProgramDescription describe(RemoteOptions& options)
               "Report everything that is wrong with a configuration file:"}},
             all_options(options),
             all_tables(options),
-            all_commands(options.common.command)};
+            all_commands(options.common.command),
+            "public side of a reverse tunnel to servers on private machines"};
 }
 
 } // namespace tunnel

@@ -192,6 +192,7 @@ RemoteOptions reread_options(int argc, const char* const* argv, const RemoteOpti
 {
     RemoteOptions fresh;
     fresh.trust.secret = current.trust.secret;
+    fresh.common.default_file = current.common.default_file;
     fresh.handshake_timeout = current.handshake_timeout;
     fresh.probe_timeout = current.probe_timeout;
     fresh.descriptor_limit = current.descriptor_limit;

@@ -59,7 +59,7 @@ TEST_CASE("of a command that does not exist the nearest is named")
     refuses<OriginOptions>({"drain", "web"}, "drain is a command of remote-proxy");
     refuses<RemoteOptions>({"remote.toml"}, "did you mean --config remote.toml?");
     refuses<RemoteOptions>({"outside-addr", ":1"}, "did you mean --outside-addr?");
-    refuses<RemoteOptions>({"frobnicate"}, "check, drain, gen-secret");
+    refuses<RemoteOptions>({"frobnicate"}, "check, completion, drain, gen-secret");
     refuses<RemoteOptions>({control, "status"},
                            "the command status comes before all flags: remote-proxy status");
     refuses<RemoteOptions>({"help", "stats"}, "did you mean status?");

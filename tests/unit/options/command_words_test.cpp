@@ -86,11 +86,9 @@ TEST_CASE("without a place where the program can be asked there is a way out")
     std::string why = refusal_of({"status"});
     CHECK(contains(why, "--management-addr is required"));
     CHECK(contains(why, "--config"));
+    CHECK(contains(why, "/run/remote-proxy/management.sock"));
     why = refusal_of({"status", "--management-addr", "127.0.0.1:0"});
     CHECK(contains(why, "give the one that the log of the program says"));
-    why = refusal_of({"status", "--management-addr", "127.0.0.1:1", "--management-tls-cert", "a",
-                      "--management-tls-key", "b"});
-    CHECK(contains(why, "is HTTPS, which commands do not speak yet"));
     // That others reach it, and there is no token, is not the matter of who asks.
     CHECK(command({"status", "--management-addr", "192.0.2.1:80"}).word == "status");
     const Environment variable("REMOTE_PROXY_MANAGEMENT_ADDR", "unix:/run/z");
@@ -110,4 +108,30 @@ TEST_CASE("a command is known in the place of the first flag only")
 {
     CHECK(refusal_of({where, "status"}) != "");
     CHECK(parsed<OriginOptions>({"drain", "web", where}).code == 2);
+}
+
+TEST_CASE("a command asks over HTTPS with the certificates that it is given")
+{
+    constexpr const char* address = "--management-addr=127.0.0.1:1";
+    CHECK_FALSE(command({"status", address}).wants_https());
+    CHECK(command({"status", address, "--https"}).wants_https());
+    const Command given = command({"drain", "web", address, "--ca=a", "--cert", "c", "--key", "k",
+                                   "--tls-cert=x", "--tls-key=y"});
+    CHECK(given.wants_https());
+    CHECK(given.authority == "a");
+    CHECK(given.certificate == "c");
+    CHECK(given.key == "k");
+    CHECK(contains(refusal_of({"status", address, "--cert", "c"}), "belong together"));
+    CHECK(contains(refusal_of({"status", address, "--ca"}), "--ca needs a value: --ca FILE"));
+    CHECK(
+        contains(refusal_of({"status", where, "--https"}), "want a --management-addr with a port"));
+    CHECK(contains(refusal_of({"--ca", "x"}), "there is no flag --ca"));
+}
+
+TEST_CASE("the command of the shells is not offered to people")
+{
+    CHECK(command({"complete-names", "services", where}).name == "services");
+    CHECK_FALSE(contains(parsed<RemoteOptions>({"--help"}).out, "complete-names"));
+    CHECK_FALSE(contains(refusal_of({"nonsense"}), "complete-names"));
+    CHECK(contains(refusal_of({"nonsense"}), "completion"));
 }

@@ -96,7 +96,8 @@ TEST_CASE("each command has a help of its own")
     CHECK_FALSE(contains(text, "--control-addr"));
     CHECK(contains(help<RemoteOptions>({"drain", "-h"}), "Usage: remote-proxy drain NAME"));
     CHECK(contains(help<OriginOptions>({"status", "--help"}), "1 if it is not"));
-    for (const auto* word : {"check", "print-config", "gen-secret", "version"}) {
+    for (const auto* word :
+         {"check", "print-config", "gen-secret", "version", "completion", "man"}) {
         const std::string own = help<RemoteOptions>({"help", word});
         CHECK(contains(own, std::string("Usage: remote-proxy ") + word));
         CHECK(longest_line(own) <= help_columns);
