@@ -23,8 +23,8 @@ from test_services import saying, word_of
 from trust import make_certificates, write_secret
 
 COMMANDS = {"remote-proxy": ("status", "visitors", "drain", "resume", "reload", "check", "print-config", "gen-secret",
-                             "help", "version"),
-            "origin-proxy": ("status", "reload", "check", "print-config", "gen-secret", "help", "version")}
+                             "completion", "man", "help", "version"),
+            "origin-proxy": ("status", "reload", "check", "print-config", "gen-secret", "completion", "man", "help", "version")}
 # What `htpasswd -B` writes.
 USERS = "alice:$2y$04$abcdefghijklmnopqrstuuPGZ4yUC5b0wXYvJtVmYq2b7uWvL4n8S\n"
 # Of programs that are not ours.
