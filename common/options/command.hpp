@@ -27,6 +27,7 @@ struct Command {
     std::string authority{};   // PEM: of its certificate
     std::string certificate{}; // PEM: of the one who asks
     std::string key{};         // of that
+    bool alive = false;        // of `status`: an answer is enough
 
     bool is_given() const { return !word.empty(); }
 
@@ -42,7 +43,12 @@ struct Command {
 // What the exit status of `status` means: enough for the health check of a container.
 inline constexpr std::string_view exit_of_status =
     "Exit status: 0 if the program is ready, 1 if it is not or cannot be asked, 2 after a wrong "
-    "command line or configuration.";
+    "command line or configuration. With --alive 0 also if it is not ready.";
+
+// For a supervisor that restarts what fails: an origin proxy is not ready while its remote proxy is
+// away, and a restart would not help.
+inline constexpr std::string_view help_of_alive =
+    "Exit with 0 whenever the program answers, ready or not: for a check that restarts it";
 
 // What completes a word in a shell.
 enum class Completed : std::uint8_t {

@@ -83,7 +83,8 @@ std::vector<CommandForm> all_commands(Command& command)
         {"status",
          "shows the state of the running program, with its remote proxies and services",
          {{"--json", "Print JSON instead of a table", &command.json},
-          {"--watch", "Print it anew each second, on a terminal in place", &command.watch}},
+          {"--watch", "Print it anew each second, on a terminal in place", &command.watch},
+          {"--alive", std::string(help_of_alive), &command.alive}},
          std::string(exit_of_status)},
         {"reload",
          "makes the running program read its files again, as SIGHUP does, and shows what has "

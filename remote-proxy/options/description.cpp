@@ -103,7 +103,7 @@ std::vector<CommandForm> all_commands(Command& command)
     all.push_back({"status",
                    "shows the state of the running program, with its services and "
                    "origin proxies",
-                   {json, watch},
+                   {json, watch, {"--alive", std::string(help_of_alive), &command.alive}},
                    std::string(exit_of_status)});
     all.push_back({"visitors",
                    "shows who is here",

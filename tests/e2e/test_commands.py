@@ -136,7 +136,7 @@ class Status(unittest.TestCase):
 
     def test_a_program_that_is_not_ready_says_why(self):
         with SocketOrigin(echo) as origin, Folder() as folder:
-            tunnel, remote, _ = managed(origin, folder, start=False)
+            tunnel, remote, own = managed(origin, folder, start=False)
             with tunnel:
                 tunnel.start_remote()
                 done = run([binary("remote-proxy"), "status", "--management-addr", remote], check=False)
@@ -146,9 +146,15 @@ class Status(unittest.TestCase):
                 done = run([binary("remote-proxy"), "status", "--json", "--management-addr", remote], check=False)
                 self.assertEqual(done.returncode, 1)
                 self.assertFalse(json.loads(done.stdout)["status"]["ready"])
+                self.assertIn(": NOT READY (", ask("remote-proxy", "status", "--alive", "--management-addr", remote))
                 tunnel.start_origin()
                 wait_served(tunnel.outside)
                 ask("remote-proxy", "status", "--management-addr", remote)
+                tunnel.remote.stop(code=0)
+                ask("remote-proxy", "status", "--alive", "--management-addr", remote, code=1)
+                poll(lambda: run([binary("origin-proxy"), "status", "--management-addr", own],
+                                 check=False).returncode == 1, "its remote proxy is away")
+                self.assertIn(": NOT READY (", ask("origin-proxy", "status", "--alive", "--management-addr", own))
 
     def test_more_services_than_a_page_has_are_all_there(self):
         first = free_port()
