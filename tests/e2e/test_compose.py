@@ -1,10 +1,13 @@
 """The compose files: valid for docker-compose, and a tunnel when this machine plays what they say."""
 
 import os
+import re
+import shutil
 import ssl
 
 import yaml
 
+import documents
 from fronts import web
 from origins import fill
 from packages_made import VERSION
@@ -35,6 +38,14 @@ class Compose(Played):
                     "config"], check=False, env={"REMOTE_PROXY": ""})
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("the public server, such as example.com:9001", done.stderr)
+
+    def test_the_address_of_the_public_server_may_be_in_a_file_as_the_page_about_it_says(self):
+        place = shutil.copytree(os.path.join(PACKAGING, "compose/sidecar"), os.path.join(self.folder, "sidecar"))
+        line = re.search(r"^echo REMOTE_PROXY=.* > \.env$", documents.read("docs/containers.md"), re.M)[0]
+        run(["sh", "-c", line], cwd=place)
+        services = yaml.safe_load(run([need("docker-compose"), "config"], cwd=place).stdout)["services"]
+        self.assertEqual(services["origin-proxy"]["environment"]["ORIGIN_PROXY_REMOTE_PROXY_ADDR"],
+                         "tunnel.example.com:9001")
 
     def nginx(self, port, outside):
         """A real one with the file of the set-up, and addresses of this machine."""

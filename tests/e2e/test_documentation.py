@@ -28,7 +28,8 @@ COMMANDS = {"remote-proxy": ("status", "visitors", "drain", "resume", "reload", 
 # What `htpasswd -B` writes.
 USERS = "alice:$2y$04$abcdefghijklmnopqrstuuPGZ4yUC5b0wXYvJtVmYq2b7uWvL4n8S\n"
 # Of programs that are not ours.
-FOREIGN_FLAGS = {"--secret", "--to", "--port", "--min-port", "--max-port"}  # bore
+FOREIGN_FLAGS = {"--secret", "--to", "--port", "--min-port", "--max-port",  # bore
+                 "--detach", "--no-deps", "--restart", "--time"}  # docker
 
 
 class Examples(Files):
