@@ -15,6 +15,11 @@ check_cxx_compiler_flag(-fcf-protection KNOWS_CF_PROTECTION)
 if(KNOWS_CF_PROTECTION)
     add_compile_options(-fcf-protection)
 endif()
+# The same on 64-bit ARM, and return addresses are signed.
+check_cxx_compiler_flag(-mbranch-protection=standard KNOWS_BRANCH_PROTECTION)
+if(KNOWS_BRANCH_PROTECTION)
+    add_compile_options(-mbranch-protection=standard)
+endif()
 
 # Sizes that the compiler knows are checked in calls of the C library; in optimised builds only, which
 # those with sanitizers are not: both want to replace the same functions. Level 3 came with gcc 12.

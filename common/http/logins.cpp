@@ -136,8 +136,8 @@ std::string objection_to_user(std::string_view user)
         return fmt::format("its name is longer than {} bytes", Logins::longest_user);
     if (user.front() == ' ' || user.back() == ' ')
         return "its name begins or ends with a blank";
-    const bool has_control = std::ranges::any_of(
-        user, [](char each) { return (each >= 0 && each < ' ') || each == 127; });
+    const bool has_control =
+        std::ranges::any_of(user, [](unsigned char each) { return each < ' ' || each == 127; });
     return has_control ? "its name has a control character" : "";
 }
 

@@ -77,7 +77,7 @@ bool is_text(std::string_view head)
     for (std::size_t i = 0; i < head.size(); ++i) {
         const char c = head[i];
         const bool ends_line = c == '\n' && i > 0 && head[i - 1] == '\r';
-        const bool is_control = (c >= 0 && c < ' ') || c == '\x7f';
+        const bool is_control = static_cast<unsigned char>(c) < ' ' || c == '\x7f';
         if (is_control && !ends_line && c != '\r' && c != '\t')
             return false;
     }
