@@ -47,6 +47,9 @@ for preset in "${presets[@]}"; do
     "${alone[@]}" cmake --build --preset "$preset" "${wanted[@]}"
 done
 
+# The same objects once more, for the tests of packages.
+[[ " ${presets[*]} " != *" release "* ]] || scripts/package/static.sh
+
 # Before the rest, whose tests wait for deadlines. The root is kept: the next run starts from it.
 for release in "${elsewhere[@]}"; do
     scripts/elsewhere.sh --keep "$release" scripts/test.sh --portable >"build/$release.log" 2>&1 ||

@@ -250,6 +250,8 @@ class Flags(unittest.TestCase):
         ours = set().union(*flags.values(), *(each for commands in of_command.values() for each in commands.values()))
         scripts = "".join(documents.read(path) for path in
                           (*glob.glob("scripts/**/*.*", root_dir=REPO, recursive=True), "tests/e2e/run.py") if "__" not in path)
+                          (*glob.glob("scripts/**/*.*", root_dir=REPO, recursive=True), "tests/e2e/run.py")
+                          if "__" not in path)
         count = 0
         for name in documents.written_by_hand():
             for span in documents.code_spans(documents.read(name)):
