@@ -12,6 +12,7 @@ COMMON = """
     sandbox     base
     files       base sandbox
     transport   base sandbox
+    service_manager base transport
     takeover    base transport
     protocol    base transport
     relay       base transport

@@ -25,6 +25,9 @@ public:
     // the io_context, or one round of the relay.
     AllTurns take_longest_turns();
 
+    // Whether the relay's other threads have had a turn since the last call.
+    bool others_turn() { return relay_.threads_turn(); }
+
 private:
     bool do_what_is_ready();
     void watch_relay();

@@ -39,6 +39,9 @@ public:
     void stop();
     bool is_stopped();
 
+    // For nothing but to see whether it does.
+    void wake();
+
     // ---- From the worker
 
     bool has_news() const { return has_news_; }
@@ -51,7 +54,6 @@ public:
     void is_awake() { asleep_ = false; }
 
 private:
-    void wake();
     void wake_if_asleep();
 
     Fd wake_up_; // an eventfd

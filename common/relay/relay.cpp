@@ -81,6 +81,16 @@ AllTurns Relay::take_longest_turns()
     return all;
 }
 
+bool Relay::threads_turn()
+{
+    bool all = true;
+    for (const auto& worker : workers_) {
+        if (worker->has_own_thread() && !worker->turns())
+            all = false;
+    }
+    return all;
+}
+
 void Relay::stop()
 {
     for (const auto& worker : workers_)

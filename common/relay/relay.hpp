@@ -182,6 +182,9 @@ public:
     // thread.
     AllTurns take_longest_turns();
 
+    // Whether each thread of its own has had a turn since the last call, for which it was woken.
+    bool threads_turn();
+
     // Resets what is left and waits for the threads; every pair has been reported when it returns.
     // With a lent thread: from that one, and not from `Done`.
     void stop();

@@ -141,6 +141,14 @@ void Relay::Worker::run()
     } while (!mailbox_.has_news() || !take_news());
 }
 
+bool Relay::Worker::turns()
+{
+    if (asked_.exchange(true))
+        return false;
+    mailbox_.wake();
+    return true;
+}
+
 bool Relay::Worker::poll()
 {
     Events events;
@@ -176,6 +184,8 @@ int Relay::Worker::look(Events& events, int limit)
     const int count =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), limit);
     const auto now = Pair::Clock::now();
+    if (asked_.load(std::memory_order_relaxed))
+        asked_ = false;
     end_round(now);
     watch_.woke(now);
     now_ = now;

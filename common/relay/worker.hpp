@@ -49,6 +49,10 @@ public:
 
     int descriptor() const { return epoll_.get(); }
 
+    // From any thread: whether its thread has had a turn since the last call, which it was woken
+    // for.
+    bool turns();
+
     bool has_own_thread() const { return own_thread_; }
 
     // From any thread.
@@ -116,6 +120,7 @@ private:
     const bool own_thread_;
     std::atomic<std::size_t>& live_;
     std::atomic<std::size_t> load_ = 0;
+    std::atomic<bool> asked_ = false; // by turns(), and it has had no turn since
     Fd epoll_;
     PipePool pipes_; // before the pairs, which give theirs back
     Mailbox mailbox_;

@@ -47,6 +47,35 @@ ThreadTurns ended_slowly(Relay& relay, std::chrono::milliseconds time)
 
 } // namespace
 
+TEST_CASE("threads that sleep are woken to see that they turn, and one that is held up is seen")
+{
+    RelayOptions options = plain_relay();
+    options.workers = 2;
+    Relay relay(options);
+    const auto turn = [&relay] {
+        const auto limit = std::chrono::steady_clock::now() + 10s;
+        while (!relay.threads_turn() && std::chrono::steady_clock::now() < limit)
+            std::this_thread::sleep_for(1ms);
+        return std::chrono::steady_clock::now() < limit;
+    };
+    CHECK(turn());
+    CHECK(turn()); // so both have had one since the first
+    Ends ends;
+    std::promise<void> held;
+    std::promise<void> go_on;
+    relay.hand_over(std::move(ends.first), std::move(ends.second), [&](const Flow&) {
+        held.set_value();
+        go_on.get_future().wait();
+    });
+    ends.one.here.finish();
+    ends.two.here.finish();
+    held.get_future().wait();
+    relay.threads_turn(); // the other one may be on its way
+    CHECK_FALSE(relay.threads_turn());
+    go_on.set_value();
+    CHECK(turn());
+}
+
 TEST_CASE("a worker's round that takes long is noticed, whether it sleeps at once or spins")
 {
     for (const auto spin : {0us, 200us}) {
