@@ -250,6 +250,8 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         proxy.stop_gently();
         if (management)
             management->server.stop_gently();
+        if (handover)
+            handover->leave();
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(signals, {stop_gently, [&proxy] { proxy.stop_now(); },
@@ -260,6 +262,8 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto on_settled = [&] {
         if (predecessor)
             predecessor->serving();
+        if (management)
+            management->server.own_address();
         if (handover)
             handover->start(handover_hooks(proxy, management.get()));
         if (background)
@@ -270,17 +274,21 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         awaited = awaited_log_ins(predecessor->take_over(), options);
     proxy.start();
     std::exception_ptr failure;
+    const auto settle = [&](std::exception_ptr thrown) {
+        failure = std::move(thrown);
+        try {
+            if (!failure)
+                on_settled();
+        } catch (const std::runtime_error&) { // the other goes on
+            failure = std::current_exception();
+        }
+        if (failure)
+            proxy.stop_now();
+    };
     if (awaited.empty())
-        on_settled();
+        settle(nullptr);
     else
-        asio::co_spawn(io, log_in_instead(proxy, std::move(awaited)),
-                       [&](std::exception_ptr thrown) {
-                           failure = thrown;
-                           if (failure)
-                               proxy.stop_now();
-                           else
-                               on_settled();
-                       });
+        asio::co_spawn(io, log_in_instead(proxy, std::move(awaited)), settle);
     if (management)
         management->server.start(tunnel::origin_management(
             [&proxy] { return proxy.status(); },

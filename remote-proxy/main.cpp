@@ -1,3 +1,4 @@
+#include <exception>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -228,6 +229,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             management->server.stop_gently();
         if (state)
             state->release();
+        if (handover)
+            handover->leave();
     };
     asio::signal_set signals(io);
     tunnel::watch_signals(signals,
@@ -236,9 +239,17 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                            [&proxy] { tunnel::log_status(proxy.status(), proxy.visitors()); }});
     if (options.common.watch)
         reloader.watch(seen_at_start);
+    std::exception_ptr failure;
     former.on_settled = [&] {
-        if (predecessor)
-            predecessor->serving();
+        try {
+            if (predecessor)
+                predecessor->serving();
+        } catch (const std::runtime_error&) { // the other goes on
+            failure = std::current_exception();
+            return proxy.stop_now();
+        }
+        if (management)
+            management->server.own_address();
         if (handover)
             handover->start(handover_hooks(proxy, management.get(), state ? &*state : nullptr));
         tunnel::print_ready(ready_line(proxy));
@@ -264,6 +275,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     if (state)
         state->finish();
     io.poll(); // the last visitors' log lines
+    if (failure)
+        std::rethrow_exception(failure);
     return 0;
 }
 

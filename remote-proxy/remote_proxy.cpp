@@ -190,7 +190,10 @@ awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function
     }
     if (on_settled) // whoever has the addresses still leaves first
         on_settled();
+    if (state_.stopped)
+        co_return;
     state_.holds_back = false;
+    control_port_.own();
     reception_.start();
     reception_.fronts().begin_accepting();
 }

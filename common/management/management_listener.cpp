@@ -128,8 +128,8 @@ void ManagementListener::close()
 {
     struct stat there {};
 
-    if (listening_.is_open() && !path_.empty() && ::lstat(path_.c_str(), &there) == 0 &&
-        there.st_dev == device_ && there.st_ino == inode_)
+    if (listening_.is_open() && owns_file_ && !path_.empty() &&
+        ::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
         ::unlink(path_.c_str());
     listening_.close();
 }
@@ -143,14 +143,17 @@ std::optional<std::string> ManagementListener::loopback_host() const
 
 void ManagementListener::listen_at(const std::string& path, GivenSockets& given)
 {
-    const sockaddr_un address = address_of(path);
     name_ = std::filesystem::absolute(path).lexically_normal();
+    // By its whole path, since a successor looks for the socket by that.
+    const sockaddr_un address =
+        address_of(name_.size() < sizeof sockaddr_un().sun_path ? name_ : path);
     if (auto socket = given.take(name_)) {
         struct stat there {};
 
         if (::listen(socket->get(), backlog) != 0 || ::lstat(path.c_str(), &there) != 0)
             fail(last_error(), fmt::format("cannot listen on {}", where_));
         path_ = path;
+        owns_file_ = false;
         device_ = there.st_dev;
         inode_ = there.st_ino;
         listening_ = std::move(*socket);

@@ -35,6 +35,9 @@ public:
     // Stops listening and lets another process have the address.
     void close();
 
+    // The socket file that was given is this program's from now on, to be removed at the end.
+    void own_file() { owns_file_ = true; }
+
     // The same where another process shares the socket, to whom the address is left.
     void leave() { listening_.close(); }
 
@@ -68,6 +71,7 @@ private:
     std::optional<tcp::endpoint> endpoint_;
     // The socket file, to be removed if it is still the same.
     std::string path_;
+    bool owns_file_ = true;
     dev_t device_ = 0;
     ino_t inode_ = 0;
 };

@@ -60,6 +60,9 @@ public:
     // here.
     void leave();
 
+    // The address that was given is this program's alone from now on.
+    void own_address() { listener_.own_file(); }
+
     // Its address, and where a successor asks for it: for such a process.
     std::vector<int> descriptors();
 

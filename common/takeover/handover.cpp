@@ -129,6 +129,13 @@ Handover::Handover(asio::io_context& io, const std::string& path, std::string pr
 {
     listen(given);
     listening_.assign(bound_.release());
+
+    struct stat made {};
+
+    if (::lstat(path_.c_str(), &made) != 0)
+        fail(last_error(), fmt::format("--takeover-socket {}: cannot listen there", path_));
+    device_ = made.st_dev;
+    inode_ = made.st_ino;
 }
 
 void Handover::listen(GivenSockets& given)
@@ -168,10 +175,39 @@ void Handover::start(Hooks hooks)
     tasks_.spawn("waiting for a successor", serve());
 }
 
+void Handover::leave()
+{
+    if (is_busy_ || !listening_.is_open()) // a successor may have it
+        return;
+    remove_file();
+    std::error_code ignored;
+    listening_.close(ignored); // ends serve()
+}
+
+void Handover::stop()
+{
+    leave();
+    tasks_.cancel();
+}
+
+// Unless another file has its place by now.
+void Handover::remove_file()
+{
+    struct stat there {};
+
+    if (::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
+        ::unlink(path_.c_str());
+}
+
 awaitable<void> Handover::serve()
 {
     for (;;) {
-        co_await listening_.async_wait(Peer::wait_read, use_awaitable);
+        std::error_code ended;
+        co_await listening_.async_wait(Peer::wait_read, redirect_error(use_awaitable, ended));
+        if (!listening_.is_open())
+            co_return;
+        if (ended)
+            throw std::system_error(ended);
         Fd accepted(
             ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (!accepted.is_open()) { // no descriptors, perhaps
@@ -186,7 +222,11 @@ awaitable<void> Handover::serve()
             continue;
         }
         Peer peer(listening_.get_executor(), accepted.release());
+        is_busy_ = true;
         const bool is_done = co_await hand_over(peer);
+        is_busy_ = false;
+        if (!is_done && !hooks_.objection().empty()) // the program is about to end
+            leave();
         if (is_done) {
             std::error_code ignored;
             listening_.close(ignored); // the file is the successor's
@@ -223,6 +263,7 @@ awaitable<bool> Handover::hand_over(Peer& peer)
         if (!std::holds_alternative<takeover::Serving>(serving))
             fail(make_error_code(std::errc::protocol_error), "it does not serve");
         hooks_.leave();
+        send_packet(peer.native_handle(), encode(takeover::Left()));
         co_return true;
     } catch (const std::system_error& error) {
         why = error.code() == asio::error::eof ? "it has ended" : error.what();
@@ -231,8 +272,10 @@ awaitable<bool> Handover::hand_over(Peer& peer)
         asio::cancellation_type::none) // this program stops
         throw std::system_error(asio::error::operation_aborted);
     log::warn("the successor has not taken over, so this program goes on", {{"reason", why}});
-    if (has_let_go)
+    if (has_let_go) {
+        send_packet(peer.native_handle(), encode(takeover::Refused{why}));
         hooks_.take_back();
+    }
     co_return false;
 }
 
@@ -250,11 +293,11 @@ awaitable<takeover::Message> Handover::next(Peer& peer, Clock::duration patience
         }
         if (error != std::errc::operation_would_block)
             throw std::system_error(error);
-        std::error_code waited;
-        co_await peer.async_wait(Peer::wait_read, redirect_error(use_awaitable, waited));
         if (limit.passed())
             fail(make_error_code(std::errc::timed_out), "it was too slow");
-        if (waited)
+        std::error_code waited;
+        co_await peer.async_wait(Peer::wait_read, redirect_error(use_awaitable, waited));
+        if (waited && !limit.passed())
             throw std::system_error(waited);
     }
 }

@@ -51,8 +51,11 @@ public:
 
     void start(Hooks hooks);
 
-    // Run the io_context dry afterwards.
-    void stop() { tasks_.cancel(); }
+    // The program is about to end: a process that is started now may listen here.
+    void leave();
+
+    // The same, and nothing goes on. Run the io_context dry afterwards.
+    void stop();
 
     bool stopped() const { return tasks_.empty(); }
 
@@ -62,6 +65,7 @@ private:
     using Peer = asio::posix::stream_descriptor;
 
     void listen(GivenSockets& given);
+    void remove_file();
     awaitable<void> serve();
     awaitable<bool> hand_over(Peer& peer);
     awaitable<takeover::Message> next(Peer& peer, Clock::duration patience);
@@ -75,6 +79,9 @@ private:
     const takeover::Hello self_;
     Hooks hooks_;
     Fd bound_;
+    dev_t device_ = 0; // of the socket file, to be removed if it is still the same
+    ino_t inode_ = 0;
+    bool is_busy_ = false; // with a successor
     asio::posix::stream_descriptor listening_;
     Tally strangers_{"another user wanted to take over", Code::not_trusted};
     TaskGroup tasks_;

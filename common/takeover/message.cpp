@@ -36,6 +36,8 @@ struct Encoder {
     }
 
     Json operator()(const Serving&) const { return {{"kind", "serving"}}; }
+
+    Json operator()(const Left&) const { return {{"kind", "left"}}; }
 };
 
 Message message_of(const Json& json)
@@ -56,6 +58,8 @@ Message message_of(const Json& json)
         return State{json.at("text").get<std::string>(), json.at("last").get<bool>()};
     if (kind == "serving")
         return Serving{};
+    if (kind == "left")
+        return Left{};
     throw std::invalid_argument(kind);
 }
 

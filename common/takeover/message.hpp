@@ -53,12 +53,17 @@ struct State {
     friend bool operator==(const State&, const State&) = default;
 };
 
-// The successor: it serves, and the other may end when its visitors have.
+// The successor: it serves as soon as the other has left.
 struct Serving {
     friend bool operator==(const Serving&, const Serving&) = default;
 };
 
-using Message = std::variant<Hello, Refused, Sockets, Ready, State, Serving>;
+// The running program: it has left, and ends when its visitors have.
+struct Left {
+    friend bool operator==(const Left&, const Left&) = default;
+};
+
+using Message = std::variant<Hello, Refused, Sockets, Ready, State, Serving, Left>;
 
 std::string encode(const Message& message);
 

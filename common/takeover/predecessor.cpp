@@ -24,6 +24,9 @@ constexpr auto patience = std::chrono::seconds(10); // for each step
 constexpr std::size_t most_sockets = 65'536;
 constexpr std::size_t largest_state = std::size_t{16} * 1024 * 1024;
 
+// For its answer at the end. It is quick, unless it hangs.
+constexpr auto patience_for_farewell = std::chrono::seconds(2);
+
 // So long a program may wait until those are connected who are under way to their servers.
 constexpr auto patience_for_visitors = std::chrono::seconds(20);
 
@@ -98,8 +101,27 @@ std::string Predecessor::take_over()
 
 void Predecessor::serving()
 {
-    send_packet(socket_.get(), encode(takeover::Serving())); // it may have been killed
-    socket_.close();
+    send_packet(socket_.get(), encode(takeover::Serving()));
+    const auto limit = Clock::now() + patience_for_farewell;
+    // The first look may tell of the end alone, and the second of what was said before it.
+    for (int looks = 0; looks < 3 && Clock::now() < limit;) {
+        Packet packet;
+        const std::error_code error = receive_packet(socket_.get(), packet);
+        if (error == std::errc::operation_would_block) {
+            pollfd look{socket_.get(), POLLIN, 0};
+            constexpr int a_moment = 50; // ms
+            ::poll(&look, 1, a_moment);
+            continue;
+        }
+        ++looks;
+        const auto message = error ? std::nullopt : takeover::decode(packet.text);
+        if (message && std::holds_alternative<takeover::Refused>(*message))
+            throw std::runtime_error(fmt::format("the running program goes on: {}",
+                                                 std::get<takeover::Refused>(*message).why));
+        if (message)
+            break;
+    }
+    socket_.close(); // it has left, or has been killed
 }
 
 void Predecessor::wait(short events, Clock::time_point limit) const

@@ -27,7 +27,9 @@ public:
     // From here on it takes nobody in. What it tells its successor. Throws std::runtime_error.
     std::string take_over();
 
-    // Its last visitors are left to it.
+    // Says that this process serves, and waits until the other has left: its last visitors are left
+    // to it. Throws std::runtime_error if it has gone on by itself, since this process was too
+    // slow.
     void serving();
 
 private:

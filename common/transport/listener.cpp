@@ -76,6 +76,7 @@ Listener::Listener(asio::io_context& io, Fd bound, const Congestion& congestion,
     if (error)
         cannot_listen(error, to_string(endpoint_), endpoint_.port());
     bound.release();
+    shared_ = true;
     prepare();
 }
 
@@ -111,12 +112,13 @@ void Listener::shut()
     if (!open_)
         return;
     open_ = false;
-    if (!paused_) // else it is another's for now
-        stop_listening();
+    stop_listening();
 }
 
 void Listener::stop_listening()
 {
+    if (paused_ || shared_) // others may listen there
+        return;
     // Keeps the port. It also wakes wait(), by EPOLLHUP.
     ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
     acceptor_.set_option(tcp::acceptor::reuse_address(false));
@@ -156,9 +158,10 @@ void Listener::resume()
     resumed_->notify();
 }
 
-void Listener::shut_unless_open()
+void Listener::own()
 {
-    if (!open_ && !closed_ && !paused_)
+    shared_ = false;
+    if (!open_ && !closed_)
         stop_listening();
 }
 

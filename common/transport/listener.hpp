@@ -29,7 +29,7 @@ public:
     Listener(asio::io_context& io, const tcp::endpoint& endpoint,
              const Congestion& congestion = Congestion::off(), Hop hop = Hop::edge);
 
-    // Takes one over that is bound already, and may listen; other processes may share it.
+    // Takes one over that is bound already, and may listen; others share it until own().
     Listener(asio::io_context& io, Fd bound, const Congestion& congestion = Congestion::off(),
              Hop hop = Hop::edge);
 
@@ -50,8 +50,9 @@ public:
     void pause();
     void resume();
 
-    // Refuses those who wait at a socket that was taken over and has not been opened since.
-    void shut_unless_open();
+    // Nobody else has the socket any more that was taken over. Unless it has been opened since,
+    // those who wait are refused.
+    void own();
 
     int descriptor() { return acceptor_.native_handle(); }
 
@@ -77,6 +78,7 @@ private:
     bool open_ = false;
     bool closed_ = false;
     bool paused_ = false;
+    bool shared_ = false;
     std::uint64_t pauses_ = 0;
     std::unique_ptr<Signal> resumed_; // null: it was never paused
 };

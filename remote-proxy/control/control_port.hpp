@@ -100,6 +100,9 @@ public:
 
     void resume() { listener_.resume(); }
 
+    // See Listener.
+    void own() { listener_.own(); }
+
     int descriptor() { return listener_.descriptor(); }
 
     // Sends the last bytes to a peer, and waits until it has read them, unless others are being

@@ -51,7 +51,7 @@ void Fronts::begin_accepting()
 {
     given_.clear();
     for (const FrontPointer& each : all_) {
-        each->listener.shut_unless_open();
+        each->listener.own();
         each->changed.notify();
     }
 }

@@ -50,6 +50,7 @@ awaitable<FormerState> Departure::let_go()
         each->listener.pause();
     // Their data connections come to the control address.
     co_await uses_.visitors.finish_pairing(Clock::now() + while_connecting);
+    uses_.state.data_goes_elsewhere = true;
     uses_.control_port.pause();
     FormerState state;
     state.saved = uses_.services.saved();
@@ -81,6 +82,7 @@ void Departure::take_back()
     uses_.state.handing_over = false;
     if (uses_.state.stopping)
         return;
+    uses_.state.data_goes_elsewhere = false;
     uses_.control_port.resume();
     for (const FrontPointer& each : uses_.reception.fronts().all())
         each->listener.resume();
@@ -108,6 +110,17 @@ void Departure::leave()
     uses_.tasks.spawn("leaving", drain());
 }
 
+// A connection may have come free that served another service.
+void Departure::serve_waiting()
+{
+    for (const auto& [name, service] : uses_.services.registry().services()) {
+        if (uses_.visitors.room().empty())
+            return;
+        if (const ServicePointer its = uses_.services.find(*service))
+            uses_.visitors.serve_waiting(*its);
+    }
+}
+
 // Everybody who was let in here.
 bool Departure::is_deserted() const
 {
@@ -118,8 +131,10 @@ awaitable<void> Departure::drain()
 {
     constexpr auto look_again = std::chrono::milliseconds(100);
     const auto deadline = Clock::now() + uses_.options.common.grace_period;
-    while (!is_deserted() && Clock::now() < deadline)
+    while (!is_deserted() && Clock::now() < deadline) {
+        serve_waiting();
         co_await uses_.visitors.left().wait_until(std::min(deadline, Clock::now() + look_again));
+    }
     for (OriginLink* const link : uses_.links.all())
         link->connection.finish({Code::shutting_down, std::string(remote_is_stopping)});
     const auto patience = Clock::now() + std::chrono::seconds(1);

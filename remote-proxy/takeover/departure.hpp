@@ -51,6 +51,7 @@ public:
 private:
     void tell_to_move();
     awaitable<void> drain();
+    void serve_waiting();
     bool is_deserted() const;
 
     const Uses uses_;

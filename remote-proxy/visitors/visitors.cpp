@@ -86,13 +86,33 @@ Visitors::Visitors(Uses uses)
 
 void Visitors::begin(PublicService& service, Visitor visitor)
 {
-    OriginLink* const link = service.choose(visitor, visitor.arrived);
-    if (auto stream = link != nullptr ? streams_.take(service, *link, visitor) : std::nullopt)
-        return go_on_with(service, *link, std::move(visitor), std::move(*stream));
-    if (auto connection = link != nullptr ? link->parked.take() : std::nullopt)
-        announce_at_once(service, *link, std::move(visitor), std::move(*connection));
-    else
+    if (!begin_at_once(service, visitor))
         enter(service, std::move(visitor));
+}
+
+// Whether there was a connection for it; then it is taken.
+bool Visitors::begin_at_once(PublicService& service, Visitor& visitor)
+{
+    OriginLink* const link = service.choose(visitor, visitor.arrived);
+    if (auto stream = link != nullptr ? streams_.take(service, *link, visitor) : std::nullopt) {
+        go_on_with(service, *link, std::move(visitor), std::move(*stream));
+        return true;
+    }
+    if (auto connection = link != nullptr ? link->parked.take() : std::nullopt) {
+        announce_at_once(service, *link, std::move(visitor), std::move(*connection));
+        return true;
+    }
+    return false;
+}
+
+void Visitors::serve_waiting(PublicService& service)
+{
+    while (auto visitor = room_.dismiss_unannounced(service.number)) {
+        if (begin_at_once(service, *visitor))
+            continue;
+        room_.enter(std::move(*visitor));
+        return;
+    }
 }
 
 // On a stream that others have used, without anyone's being told of the visitor.
@@ -140,7 +160,7 @@ void Visitors::announce_at_once(PublicService& service, OriginLink& link, Visito
 
 void Visitors::announce(PublicService& service)
 {
-    if (service.servers.empty())
+    if (service.servers.empty() || state_.data_goes_elsewhere)
         return;
     const auto now = Clock::now();
     std::vector<std::pair<Ticket, std::string>> hopeless;
@@ -180,6 +200,8 @@ void Visitors::on_relay_end(Visitor visitor, Flow flow)
     if (flow.second.is_open() && link != nullptr && link->parking)
         link->parked.put(std::move(flow.second));
     const ServicePointer service = visitor.service();
+    if (service && state_.data_goes_elsewhere)
+        serve_waiting(*service);
     if (flow.end == End::not_started) {
         if (link != nullptr)
             link->parked.drop_older(visitor.arrived); // when it was taken: admit()
@@ -234,6 +256,8 @@ void Visitors::hand_back(Visitor visitor, Flow flow)
 {
     streams_.keep(visitor, flow);
     if (const ServicePointer service = visitor.service()) {
+        if (state_.data_goes_elsewhere)
+            serve_waiting(*service);
         if (flow.second_to_first > 0)
             note_success(*service, visitor);
         service->counts.to_origin += flow.first_to_second;

@@ -64,6 +64,10 @@ public:
     // Announces its waiting visitors, if an origin proxy serves it.
     void announce(PublicService& service);
 
+    // Its waiting visitors get the connections that are there. While new ones go to another
+    // process they have no others.
+    void serve_waiting(PublicService& service);
+
     // Resets its waiting visitors that are not announced: the service is closed (`why`), or no
     // origin proxy has come back.
     void end_waiting_for_closed(const PublicService& service, std::string_view why);
@@ -144,6 +148,7 @@ private:
     static constexpr int ended_per_turn = 64;
 
     void begin(PublicService& service, Visitor visitor);
+    bool begin_at_once(PublicService& service, Visitor& visitor);
     void enter(PublicService& service, Visitor visitor);
     void announce_at_once(PublicService& service, OriginLink& link, Visitor visitor,
                           Channel connection);

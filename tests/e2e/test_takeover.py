@@ -11,8 +11,8 @@ import threading
 import time
 
 from faults import exchange, receive, visit
-from fronts import AtFronts, Crowd, authority, request_for, secured, web, word_of
-from http_fronts import HttpServer, HttpVisitor, Reader, request
+from fronts import AtFronts, Crowd, authority, secured, web, word_of
+from http_fronts import HttpVisitor, request
 from managing import Api
 from origins import SocketOrigin
 from programs import Program, binary, free_port, need
@@ -158,6 +158,22 @@ class Takeover(AtTakeover):
             self.assertEqual(half.recv(1), b"")
             # Each answer but the first after an upgrade keeps the connection.
             self.assertLessEqual(keeping[0].connections, 2 * UPGRADES + 1)
+
+    def test_visitors_of_http_who_have_not_asked_yet_are_answered_by_the_former_process(self):
+        secrets = self.with_secrets("house")
+        http = free_port()
+        with web("app") as app:
+            self.start_remote("--secrets-file", secrets, "--http-addr", f"{HOST}:{http}", "--domain", "example.com")
+            self.offering("house", ("site", app, "http://site"))
+            visitors = [HttpVisitor(visit((HOST, http))) for _ in range(60)]  # more than connections that are parked
+            visitors[0].ask("site.example.com")
+            self.take_over()
+            for each in visitors:
+                each.say(request("site.example.com"))
+            for each in visitors:
+                answer = each.answer()
+                self.assertEqual((answer.status, answer.get("connection")), (200, "close"))
+                each.connection.close()
 
     def test_the_former_process_ends_when_its_last_visitor_has_left(self):
         with echo() as server:
@@ -345,6 +361,86 @@ class Failures(AtTakeover):
                 self.assertEqual(child.wait(60), 0)
             self.left(self.program)
             exchange_once(self.outside)
+
+
+    def test_a_successor_that_is_too_slow_ends_and_the_running_one_goes_on(self):
+        with echo() as server:
+            self.start_both(server)
+            hello = {"kind": "hello", "lowest": 1, "highest": 1, "program": "remote-proxy", "program_version": "9"}
+            peer = self.successor_by_hand()
+            self.say(peer, **hello)
+            self.hear(peer)
+            self.say(peer, kind="ready")
+            self.assertEqual(self.hear(peer)["kind"], "state")
+            peer.settimeout(40)  # it waits for 20 s
+            self.assertEqual(self.hear(peer)["kind"], "refused")
+            exchange_once(self.outside)
+
+    def test_who_hears_that_the_running_one_goes_on_ends_without_harm(self):
+        with echo() as server:
+            self.start_both(server)
+            exchange_once(self.outside)
+            path = self.folder.path("by-hand")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+                listening.bind(path)
+                listening.listen()
+                new = self.take_over(wait=False, words=["--control-addr", self.control, "--outside-addr",
+                                                        show_address(self.outside), "--takeover-socket", path])
+                with listening.accept()[0] as peer, self.successor_by_hand() as behind:
+                    behind.send(peer.recv(1 << 16))
+                    text, descriptors, _, _ = socket.recv_fds(behind, 1 << 16, 200)
+                    socket.send_fds(peer, [text], [*descriptors[:-1], listening.fileno()])
+                    for each in descriptors:
+                        os.close(each)
+                    self.assertEqual(json.loads(peer.recv(1 << 16))["kind"], "ready")
+                    self.say(peer, kind="state", text=json.dumps({"saved": json.dumps({
+                        "version": 1, "tunnels": [], "drained_services": [], "drained_origins": []}), "open": [],
+                        "hosts": {}}), last=True)
+                    self.assertEqual(json.loads(peer.recv(1 << 16))["kind"], "serving")
+                    self.say(peer, kind="refused", why="it was too slow")
+                    new.wait_exit(code=1)
+                    new.wait_line("the running program goes on: it was too slow")
+            for _ in range(20):
+                exchange_once(self.outside)
+            self.assertTrue(Api(self.words[-1]).get("/v1/status"))
+
+    def test_after_a_failure_the_management_address_is_there(self):
+        with echo() as server:
+            self.start_both(server)
+            new = self.take_over(wait=False, words=[*self.words, "--state-file", "/nowhere/state"])
+            self.assertNotEqual(new.wait_exit(), 0)
+            self.assertEqual(Api(self.words[-1]).get("/v1/status")["stopping"], False)
+            self.take_over()
+            self.assertEqual(Api(self.words[-1]).get("/v1/status")["stopping"], False)
+
+    def test_a_relative_path_of_the_management_address_is_taken_over_too(self):
+        with echo() as server:
+            place = self.folder.path("place")
+            os.mkdir(place)
+            port = free_port()
+            program = self.start_remote("--outside-addr", f"{HOST}:{port}", "--management-addr", "unix:m", cwd=place)
+            self.launch("origin-proxy", "--remote-proxy-addr", self.control, "--origin-server-addr",
+                        show_address(server.address)).wait_line(r"^ready", stream="stdout")
+            self.take_over(cwd=place)
+            self.left(program)
+            self.assertEqual(Api(f"unix:{place}/m").get("/v1/status")["stopping"], False)
+
+    def test_while_one_ends_the_next_can_start_without_taking_over(self):
+        with echo() as server:
+            self.start_both(server)
+            with visit(self.outside) as visitor:
+                exchange(visitor)
+                self.program.send_signal(signal.SIGTERM)
+                self.program.wait_line("stopping", stream="stderr")
+                poll(lambda: not os.path.exists(self.socket), "the takeover socket is given up")
+
+                def starts():
+                    new = self.launch("remote-proxy", *self.words)
+                    with contextlib.suppress(AssertionError):
+                        return new.wait_line(SERVES, stream="stdout")
+                    return None
+                poll(starts, "the next one starts")
+                exchange(visitor)
 
 
 class OriginTakeover(AtTakeover):
