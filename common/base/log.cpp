@@ -49,7 +49,8 @@ std::mutex limits_mutex;
 Limits limits;
 std::atomic<bool> wakes_in_time = false; // the writer knows that there is something to tell of
 
-Output* queue = nullptr; // none: lines are written at once
+Output* queue = nullptr;     // none: lines are written at once
+LogFile* its_file = nullptr; // none: stderr; it lives as long as the queue, which is for ever
 std::terminate_handler handler_before = nullptr;
 
 // no-color.org: any value but the empty one switches colour off.
@@ -225,6 +226,14 @@ void write_line(Level level, std::string_view message, Fields fields, std::uint6
         return;
     }
     // One write for the whole line, so that lines of several threads do not mix.
+    const int where = its_file != nullptr ? its_file->descriptor() : STDERR_FILENO;
+    [[maybe_unused]] const auto written = ::write(where, line.data(), line.size());
+}
+
+void tell_on_stderr(const char* what, const std::string& path, const std::error_code& error)
+{
+    Line line;
+    append_line_now(line, Level::error, what, {{"file", path}, {"reason", error.message()}}, 0);
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
@@ -286,6 +295,28 @@ void configure(Level most_detailed, Format format)
     limits.clear();
 }
 
+void write_to(const std::string& path)
+{
+    its_file = new LogFile(path, tell_on_stderr);
+    settings.colour = false;
+}
+
+void reopen()
+{
+    if (queue != nullptr)
+        queue->reopen();
+}
+
+const LogFile* file()
+{
+    return its_file;
+}
+
+std::filesystem::path place_of_file()
+{
+    return its_file != nullptr ? its_file->place() : std::filesystem::path();
+}
+
 void set_level(Level most_detailed)
 {
     settings.most_detailed = most_detailed;
@@ -323,9 +354,14 @@ void warn_or_info(std::string_view message, Fields fields, std::string_view abou
 void queue_lines()
 {
     const auto note = [](std::uint64_t lines) {
-        return line_now(Level::warn, "lines were left out, as stderr did not take them", {}, lines);
+        return line_now(Level::warn,
+                        its_file != nullptr ? "lines were left out, as the file did not take them"
+                                            : "lines were left out, as stderr did not take them",
+                        {}, lines);
     };
-    queue = new Output(STDERR_FILENO, most_queued, note, append_left_out); // lives on, see there
+    // It lives on, see there.
+    queue = its_file != nullptr ? new Output(*its_file, most_queued, note, append_left_out)
+                                : new Output(STDERR_FILENO, most_queued, note, append_left_out);
     handler_before = std::set_terminate([] {
         finish(std::chrono::steady_clock::now() + patience_at_the_end);
         handler_before();

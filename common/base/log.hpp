@@ -1,14 +1,18 @@
-// The log: one line per event on stderr, UTC time, level, message, key=value fields; or one JSON
-// object per line. Text that came from the network is escaped, so it cannot forge a line.
+// The log: one line per event on stderr, or in a file; UTC time, level, message, key=value fields;
+// or one JSON object per line. Text that came from the network is escaped, so it cannot forge a
+// line.
 #pragma once
 
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <variant>
+
+#include "common/base/log_file.hpp"
 
 namespace tunnel::log {
 
@@ -72,6 +76,19 @@ enum class Limit : std::uint8_t {
 // Sets the level and format for the whole process. Call it once, before any thread is started.
 void configure(Level most_detailed, Format format);
 
+// From now on lines go to this file instead of stderr, where only trouble with the file is told.
+// Call it after configure(), before queue_lines(). Throws std::system_error that names the file.
+void write_to(const std::string& file);
+
+// Opens that file again soon, if there is one, since it may have been moved away.
+void reopen();
+
+// That file; null: there is none.
+const LogFile* file();
+
+// Where reopen() may make a file; empty: nowhere.
+std::filesystem::path place_of_file();
+
 // Changes the level later, from any thread.
 void set_level(Level most_detailed);
 
@@ -107,8 +124,8 @@ inline void debug(std::string_view message, Fields fields = {})
 // Writes a warning while the budget of `about` lasts, and the same line as information afterwards.
 void warn_or_info(std::string_view message, Fields fields, std::string_view about);
 
-// From now on write() queues lines and never waits for stderr. Call it before any thread is
-// started.
+// From now on write() queues lines and never waits for stderr or the file. Call it before any
+// thread is started.
 void queue_lines();
 
 // Starts the thread that writes the queue. Call it inside the sandbox: its restrictions do not

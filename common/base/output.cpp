@@ -28,7 +28,7 @@ constexpr std::size_t kept_capacity = 16 * 1024;
 
 // Returns how many bytes were written; may block. A non-blocking descriptor is waited for and not
 // changed: the parent may share it.
-std::size_t write_all(int descriptor, std::string_view bytes)
+std::size_t write_all(int descriptor, std::string_view bytes, std::error_code& error)
 {
     std::size_t written = 0;
     while (written < bytes.size()) {
@@ -39,6 +39,7 @@ std::size_t write_all(int descriptor, std::string_view bytes)
             pollfd ready{descriptor, POLLOUT, 0};
             ::poll(&ready, 1, -1);
         } else if (size == 0 || errno != EINTR) {
+            error.assign(size == 0 ? ENOSPC : errno, std::system_category());
             break;
         }
     }
@@ -76,6 +77,11 @@ Output::Output(int descriptor, std::size_t most, Note note, Timed timed)
 {
 }
 
+Output::Output(LogFile& file, std::size_t most, Note note, Timed timed)
+    : descriptor_(-1), file_(&file), most_(most), note_(std::move(note)), timed_(std::move(timed))
+{
+}
+
 void Output::put(std::string_view lines)
 {
     const std::lock_guard lock(mutex_);
@@ -90,11 +96,20 @@ void Output::wake()
     ensure_thread();
 }
 
+void Output::reopen()
+{
+    if (file_ == nullptr)
+        return;
+    const std::lock_guard lock(mutex_);
+    reopens_ = true;
+    ensure_thread();
+}
+
 void Output::start()
 {
     const std::lock_guard lock(mutex_);
     started_ = true;
-    if (!pending_.empty() || woken_)
+    if (!pending_.empty() || woken_ || reopens_)
         ensure_thread();
 }
 
@@ -108,7 +123,7 @@ bool Output::finish(Clock::time_point limit)
     ensure_thread();
     wanted_.notify_one();
     if (!running_) { // no thread could be started, and no more visitors are served
-        pollfd ready{descriptor_, POLLOUT, 0};
+        pollfd ready{descriptor(), POLLOUT, 0};
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - Clock::now());
         if (::poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) == 1)
             write_pending(lock);
@@ -153,6 +168,8 @@ void Output::run()
     std::unique_lock lock(mutex_);
     for (;;) {
         woken_ = false;
+        if (std::exchange(reopens_, false))
+            reopen_file(lock);
         std::optional<Clock::time_point> next;
         if (timed_) {
             lock.unlock();
@@ -169,7 +186,7 @@ void Output::run()
             wanted_.wait_for(lock, between_writes, [this] { return ending_; });
             continue;
         }
-        if (woken_)
+        if (woken_ || reopens_)
             continue;
         waiting_ = true;
         written_.notify_all();
@@ -181,6 +198,19 @@ void Output::run()
         wanted_.wait_until(lock, next.value_or(end), [this] { return !waiting_; });
         waiting_ = false;
     }
+}
+
+// Opening may wait for a disk.
+void Output::reopen_file(std::unique_lock<std::mutex>& lock)
+{
+    lock.unlock();
+    file_->reopen();
+    lock.lock();
+}
+
+int Output::descriptor() const
+{
+    return file_ != nullptr ? file_->descriptor() : descriptor_;
 }
 
 void Output::write_pending(std::unique_lock<std::mutex>& lock)
@@ -196,7 +226,10 @@ void Output::write_pending(std::unique_lock<std::mutex>& lock)
         lines.insert(0, 1, '\n');
     if (left_out > 0)
         lines += note_(left_out);
-    const std::size_t written = write_all(descriptor_, lines);
+    std::error_code error;
+    const std::size_t written = write_all(descriptor(), lines, error);
+    if (file_ != nullptr)
+        file_->written(error);
     const bool complete = written == lines.size();
     // The note was not written either, so the count starts again; a line too many does no harm.
     const std::uint64_t lost =

@@ -1,4 +1,4 @@
-// Writes to a descriptor that may block, such as stderr, from a thread of its own.
+// Writes to a descriptor that may block, such as stderr or a file, from a thread of its own.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "common/base/log_file.hpp"
 
 namespace tunnel {
 
@@ -34,6 +36,9 @@ public:
     // `most` bounds the waiting bytes; as many again may be in a write.
     Output(int descriptor, std::size_t most, Note note, Timed timed = {});
 
+    // The same to a file, which lives as long. Only the thread touches it from start() on.
+    Output(LogFile& file, std::size_t most, Note note, Timed timed = {});
+
     Output(const Output&) = delete;
     Output& operator=(const Output&) = delete;
     ~Output() = delete;
@@ -43,6 +48,9 @@ public:
 
     // Calls the function of timed lines soon.
     void wake();
+
+    // Has the thread open its file again, if it has one, before it writes on.
+    void reopen();
 
     // Allows the thread to start.
     void start();
@@ -55,9 +63,12 @@ private:
     void add(std::string_view lines);
     void ensure_thread();
     void run();
+    void reopen_file(std::unique_lock<std::mutex>& lock);
+    int descriptor() const;
     void write_pending(std::unique_lock<std::mutex>& lock);
 
-    const int descriptor_;
+    const int descriptor_; // if there is no file
+    LogFile* const file_ = nullptr;
     const std::size_t most_;
     const Note note_;
     const Timed timed_;
@@ -72,6 +83,7 @@ private:
     bool running_ = false; // there is a thread
     bool waiting_ = false; // it has nothing to do
     bool woken_ = false;
+    bool reopens_ = false;
     bool ending_ = false; // finish() waits
 };
 

@@ -1,5 +1,6 @@
 #include "common/commands/preflight.hpp"
 
+#include <filesystem>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -38,6 +39,15 @@ bool collide(const asio::ip::address& one, const asio::ip::address& other)
     return one == other || covers(one, other) || covers(other, one);
 }
 
+// It is not made before the start.
+void must_be_appendable(const std::string& path)
+{
+    const bool is_there = ::access(path.c_str(), F_OK) == 0;
+    const std::string folder = std::filesystem::absolute(path).parent_path().string();
+    if (is_there ? ::access(path.c_str(), W_OK) != 0 : ::access(folder.c_str(), W_OK | X_OK) != 0)
+        fail(last_error(), fmt::format("cannot write the log file {}", path));
+}
+
 } // namespace
 
 void Preflight::attempt(const std::function<void()>& step)
@@ -58,6 +68,8 @@ void Preflight::look_at_common_options(asio::io_context& io)
     const auto look_at_address = [&](const std::function<void()>& look) {
         attempt([&] { listen_for("--management-addr", look); });
     };
+    if (!options_.log_file.empty())
+        attempt([this] { must_be_appendable(options_.log_file); });
     look_at_address([&] { must_be_possible(io, management); });
     if (management.address && management.address->path.empty())
         look_at_address([&] { must_be_of_this_machine(io, management.address->address); });

@@ -227,7 +227,9 @@ int CommandLine::answer(const Words& words, ErrorFormat format)
 {
     const bool checks = words.command == "check";
     common_.log_format = format == ErrorFormat::text ? log::Format::text : log::Format::json;
-    start_log(common_);
+    CommonOptions shown = common_;
+    shown.log_file.clear(); // what is found is for whoever asks
+    start_log(shown);
     if (checks && check_start_)
         check_start_();
     if (checks)

@@ -93,6 +93,8 @@ OptionList describe(CommonOptions& options)
             {"log-format", as_choice(options.log_format, formats, "FORMAT"),
              "How to log: text or json", Trait::common},
             {"takeover-socket", as_written_file(options.takeover_socket),
+            {"log-file", as_written_file(options.log_file),
+             "Log to this file instead of stderr; a reload opens it again, for logrotate"},
              "Where a new process of this program may take over from this one without a visitor "
              "noticing: a Unix socket, for the command takeover"},
             {"watch", as_switch(options.watch),
@@ -134,7 +136,7 @@ RelayOptions relay_options(const CommonOptions& options, std::size_t descriptor_
     return relay;
 }
 
-void start_log(const CommonOptions& options)
+std::optional<int> start_log(const CommonOptions& options)
 {
     const bool answers = options.command.asks(); // and writes no log of its own
     log::configure(options.log_level, !answers               ? options.log_format
@@ -143,11 +145,20 @@ void start_log(const CommonOptions& options)
     if (!answers && !options.default_file.empty())
         log::info("no flag says what to do, so the default configuration file does",
                   {{"file", options.default_file.string()}});
+    if (!answers && !options.log_file.empty()) {
+        try {
+            log::write_to(options.log_file);
+        } catch (const std::system_error& error) {
+            log::error(name_option(error.what(), options.values));
+            return 2;
+        }
+    }
     for (const std::string& doubt : options.doubts)
         log::warn(doubt);
 }
 
 void must_be_allowed(const CommonOptions& options)
+    return std::nullopt;
 {
     read_configured(options.values, [&options] { options.congestion.must_be_allowed(); });
 }

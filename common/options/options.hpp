@@ -39,6 +39,7 @@ struct CommonOptions {
     std::optional<UserName> user; // to become, once everything is opened; none: stay who it is
     log::Level log_level = log::Level::info;
     log::Format log_format = log::Format::text;
+    std::string log_file{};               // empty: stderr
     bool watch = false;                   // reload when one of the files has changed
     std::string takeover_socket;          // a path; empty: nobody takes over
     std::filesystem::path default_file{}; // of the configuration, where none was named; empty: none
@@ -49,8 +50,9 @@ struct CommonOptions {
     std::vector<std::string> doubts{}; // what is no error, and most likely a mistake
 };
 
-// The log as the options say it, with a warning for each of the doubts.
-void start_log(const CommonOptions& options);
+// The log as the options say it, with a warning for each of the doubts. Answers the status to exit
+// with if its file cannot be had, which was logged.
+std::optional<int> start_log(const CommonOptions& options);
 
 // Throws WrongConfiguration if --congestion asks for what the sandbox leaves no right to.
 void must_be_allowed(const CommonOptions& options);

@@ -137,6 +137,16 @@ public:
                                      truncate_file));
     }
 
+    // Made anew, if the one that is there was moved away.
+    void allow_appending(const fs::path& path) const
+    {
+        std::error_code error;
+        const fs::path folder = fs::absolute(path, error).parent_path();
+        const Fd place(::open(folder.c_str(), O_PATH | O_CLOEXEC));
+        if (place.is_open())
+            allow(place, LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG);
+    }
+
     bool restrict_this_thread() const
     {
         return ::syscall(SYS_landlock_restrict_self, descriptor_.get(), 0) == 0;
@@ -203,6 +213,8 @@ std::error_code restrict_files(const SandboxNeeds& needs)
             rules.allow_reading(needs.readable);
         if (!needs.removed.empty())
             rules.allow_removing(needs.removed);
+        if (!needs.appended.empty())
+            rules.allow_appending(needs.appended);
         if (!needs.replaced.empty())
             rules.allow_replacing(needs.replaced);
     });

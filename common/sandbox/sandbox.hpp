@@ -22,6 +22,9 @@ struct SandboxNeeds {
     // A file to replace, if any: then files in its folder may be made, written and removed. The
     // folder should hold no others.
     std::filesystem::path replaced{};
+    // A file that is opened again for appending, or made anew, if any: then that may be done to
+    // every file in its folder, as far as this user may.
+    std::filesystem::path appended{};
     // Ports below 1024 are opened later, as far as this user may at the start.
     bool low_ports = false;
     // A folder of files to read, if any, and what comes to be below it.
@@ -31,7 +34,8 @@ struct SandboxNeeds {
 };
 
 // From here on, for this thread and those that it starts: no capabilities except those in `needs`,
-// and none can be gained; no file can be written or created, and only those of name look-ups and of
+// and none can be gained; no file can be written or created
+// but those in `needs`, and only those of name look-ups and of
 // `needs` can be read; no program can be run and no code loaded; no process can be created,
 // signalled or given other limits; no Unix socket can be connected to; and system calls that the
 // proxies do not make fail with EPERM. What was opened before stays open, so bind first, and start

@@ -249,6 +249,10 @@ std::error_code restrict_system_calls(const SandboxNeeds& needs)
         for (const int call : {SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2)})
             filter.allow(call);
     }
+    // What is there already stays: it is neither cut off nor written over.
+    if (!needs.appended.empty())
+        filter.allow(SCMP_SYS(openat), {argument_is(2, O_WRONLY | O_CREAT | O_APPEND,
+                                                    O_ACCMODE | O_CREAT | O_APPEND | O_TRUNC)});
     // Threads, and no processes. What clone3() is to make stands in memory, where a filter cannot
     // look; told that there is none, glibc takes clone().
     filter.allow(SCMP_SYS(clone), {argument_is(0, CLONE_THREAD, CLONE_THREAD)});

@@ -164,6 +164,8 @@ void become(const User& user, bool low_ports, const std::string& socket_file)
 {
     if (!socket_file.empty() && ::lchown(socket_file.c_str(), user.user, user.group) != 0)
         fail(last_error(), fmt::format("cannot give {} to the user of --user", socket_file));
+    if (const LogFile* const file = log::file())
+        file->give_to(user.user, user.group);
     become(user, low_ports);
 }
 

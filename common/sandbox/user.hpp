@@ -41,7 +41,8 @@ std::optional<User> user_to_become(const std::optional<UserName>& name);
 // thread is started. Throws std::runtime_error.
 void become(const User& user, bool low_ports);
 
-// The same, after giving the user `socket_file`, which this process has made, if any.
+// The same, after giving the user the files that this process has made: `socket_file`, if any, and
+// that of the log.
 void become(const User& user, bool low_ports, const std::string& socket_file);
 
 } // namespace tunnel

@@ -278,6 +278,31 @@ TEST_CASE("a file can be removed inside the sandbox only in the folder of the on
     CHECK(inside([&meant] { return failure(::mkdir(meant.c_str(), 0700)); }, {meant}) != 0);
 }
 
+TEST_CASE("inside the sandbox a log file can be appended to and made anew, and nothing be cut off")
+{
+    if (cannot("landlock", has_landlock()) || cannot("seccomp", has_seccomp()))
+        return;
+    const Folder folder;
+    const Folder other;
+    const auto log = folder.file("log");
+    const auto elsewhere = other.file("elsewhere");
+    const SandboxNeeds needs{.appended = log};
+    const auto opens = [&needs](const std::filesystem::path& path, int flags) {
+        return inside([&] { return failure(Fd(::open(path.c_str(), flags, 0600)).release()); },
+                      needs);
+    };
+    constexpr int append = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+    CHECK(opens(log, append) == 0);
+    CHECK(opens(folder.path / "new", append) == 0);
+    CHECK(std::filesystem::exists(folder.path / "new"));
+    CHECK(opens(elsewhere, append) == EACCES);
+    CHECK(opens(log, append | O_TRUNC) == EPERM);
+    CHECK(opens(log, O_WRONLY | O_CLOEXEC) == EPERM);
+    CHECK(opens(log, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC) == EPERM);
+    CHECK(inside([&log] { return failure(::unlink(log.c_str())); }, needs) != 0);
+    CHECK(inside([&log] { return failure(::truncate(log.c_str(), 0)); }, needs) != 0);
+}
+
 TEST_CASE("no file can be written or made inside the sandbox")
 {
     const Folder folder;

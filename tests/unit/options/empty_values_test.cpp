@@ -56,10 +56,10 @@ TEST_CASE("an empty list of whom to refuse refuses nobody, with a warning")
 
 TEST_CASE("an empty text is refused where it would say whom to trust or let in")
 {
-    for (const char* key :
-         {"allow", "deny", "trusted", "accept-proxy-from", "allow-ports", "secret-file",
-          "secrets-file", "tls-cert", "tls-key", "tls-client-ca", "management-token-file",
-          "management-read-token-file", "management-tls-client-ca", "state-file", "user"}) {
+    for (const char* key : {"allow", "deny", "trusted", "accept-proxy-from", "allow-ports",
+                            "secret-file", "secrets-file", "tls-cert", "tls-key", "tls-client-ca",
+                            "management-token-file", "management-read-token-file",
+                            "management-tls-client-ca", "state-file", "log-file", "user"}) {
         for (const char* value : {"\"\"", "[\"\"]"}) {
             const auto result = service_with(fmt::format("{} = {}", key, value));
             CHECK_MESSAGE(result.problems.starts_with(fmt::format("here.toml line 3: {}", key)),
