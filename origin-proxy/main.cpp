@@ -1,4 +1,6 @@
+#include <chrono>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -6,6 +8,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 #include "common/base/inherited.hpp"
 #include "common/base/json.hpp"
@@ -17,6 +21,9 @@
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
 #include "common/security/certificates_in_use.hpp"
+#include "common/service_manager/passed_sockets.hpp"
+#include "common/service_manager/service_manager.hpp"
+#include "common/service_manager/service_reports.hpp"
 #include "common/takeover/background.hpp"
 #include "common/takeover/handover.hpp"
 #include "common/takeover/predecessor.hpp"
@@ -29,6 +36,10 @@
 #include "origin-proxy/preflight.hpp"
 
 namespace {
+
+// How long the service manager waits for the first log-in: services that build on this one start
+// after it, and a remote proxy that is away holds up no boot.
+constexpr auto wait_for_remote = std::chrono::seconds(10);
 
 // Where visitors connect to, as far as it can be known from here: a remote proxy that listens on
 // all its addresses is reached by the name that was given for it.
@@ -124,6 +135,22 @@ tunnel::Handover::Hooks handover_hooks(tunnel::OriginProxy& proxy, tunnel::Manag
     return hooks;
 }
 
+// The service is then another process: it is told of the watchdog, and this one leaves.
+tunnel::Handover::Hooks with_service(tunnel::Handover::Hooks hooks,
+                                     const tunnel::ServiceManager& manager,
+                                     std::function<void()> leave_too)
+{
+    hooks.let_go = [let_go = std::move(hooks.let_go), &manager]() -> asio::awaitable<std::string> {
+        const std::string state = co_await let_go();
+        co_return manager.with_watchdog(state);
+    };
+    hooks.leave = [leave = std::move(hooks.leave), leave_too = std::move(leave_too)] {
+        leave();
+        leave_too();
+    };
+    return hooks;
+}
+
 // The one that runs, if this process is to take over from it, with all that it listens at.
 std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
                                                     const std::optional<tunnel::User>& user,
@@ -180,7 +207,7 @@ asio::awaitable<void> log_in_instead(const tunnel::OriginProxy& proxy,
 
 // `options` are those of the last reload, then.
 int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments arguments,
-        std::optional<tunnel::Background> background)
+        std::optional<tunnel::Background> background, tunnel::ServiceManager manager)
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
@@ -196,6 +223,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     loaded->take_certificates(options.certificates_shown());
     tunnel::GivenSockets given;
     auto predecessor = find_predecessor(options.common, user, given);
+    tunnel::PassedSockets passed(given);
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
             return tunnel::prepare_management(io, options.common.management,
@@ -203,6 +231,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                                               given);
         });
     });
+    passed.must_be_taken();
     std::optional<tunnel::Handover> handover;
     if (!options.common.takeover_socket.empty())
         handover.emplace(io, options.common.takeover_socket, "origin-proxy", given);
@@ -216,15 +245,23 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         tunnel::become(*user, false, options.common.management.socket_file());
     tunnel::enter_sandbox(options.common.sandbox,
                           {.removed = options.common.management.socket_file(),
+                           .appended = tunnel::log::place_of_file(),
                            .system_authorities = options.trusts_system_authorities()});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
-    const auto on_ready = [&options](const tunnel::Address& remote_proxy, const std::string& remote,
-                                     const std::vector<tunnel::Opened>& opened) {
+    tunnel::ServiceReports* told = nullptr; // once there is something to tell
+    const auto on_ready = [&options, &told](const tunnel::Address& remote_proxy,
+                                            const std::string& remote,
+                                            const std::vector<tunnel::Opened>& opened) {
+        told->ready();
         tunnel::print_ready(ready_line(options, remote_proxy, remote, opened));
     };
     tunnel::OriginProxy proxy(io, options, std::move(trust), on_ready);
+    tunnel::ServiceReports reports(
+        io, manager,
+        {[&proxy] { return proxy.summary(); }, [&proxy] { return proxy.other_threads_turn(); }});
+    told = &reports;
     const auto reload = [&](tunnel::ReloadReport& report) {
         const bool success = tunnel::reload_or_complain(report.problems, [&] {
             auto fresh = tunnel::reread_options(arguments.count, arguments.words, options);
@@ -246,7 +283,9 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         return success;
     };
     tunnel::Reloader reloader(io, *reader, reload);
+    reloader.tell([&reports](bool under_way) { reports.reloading(under_way); });
     const auto stop_gently = [&] {
+        reports.stopping(options.common.grace_period);
         proxy.stop_gently();
         if (management)
             management->server.stop_gently();
@@ -265,13 +304,23 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         if (management)
             management->server.own_address();
         if (handover)
-            handover->start(handover_hooks(proxy, management.get()));
+            handover->start(with_service(handover_hooks(proxy, management.get()), manager, [&] {
+                passed.forget();
+                reports.leave();
+            }));
+        if (predecessor)
+            manager.main_pid(::getpid());
         if (background)
             background->is_serving();
+        reports.ready_after(wait_for_remote);
     };
     std::set<std::string> awaited;
-    if (predecessor)
-        awaited = awaited_log_ins(predecessor->take_over(), options);
+    if (predecessor) {
+        const std::string state = predecessor->take_over();
+        awaited = awaited_log_ins(state, options);
+        manager.take_watchdog(state);
+        reports.watch();
+    }
     proxy.start();
     std::exception_ptr failure;
     const auto settle = [&](std::exception_ptr thrown) {
@@ -316,15 +365,17 @@ int main(int argc, char** argv)
     tunnel::OriginOptions options;
     if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
-    tunnel::start_log(options.common);
+    if (const auto code = tunnel::start_log(options.common))
+        return *code;
     if (options.common.command.asks())
         return tunnel::ask_origin_proxy(options.common.command, options.common.management);
+    auto manager = tunnel::ServiceManager::from_environment(); // the background is no other service
     std::optional<tunnel::Background> background;
     if (options.common.command.background)
         background = tunnel::Background::enter();
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&](asio::io_context& io) {
-        return run(io, options, {argc, argv}, std::move(background));
+        return run(io, options, {argc, argv}, std::move(background), std::move(manager));
     });
 }

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "common/base/log.hpp"
 #include "common/base/process.hpp"
 #include "common/protocol/reason_codes.hpp"
@@ -361,6 +363,13 @@ OriginStatus OriginProxy::status() const
     status.relay_loads = plane_.relay.loads();
     status.counts = plane_.counts;
     return status;
+}
+
+std::string OriginProxy::summary() const
+{
+    return fmt::format("{}{} visitors, {} services, logged in to {} of {} remote proxies",
+                       stopping_ ? "stopping: " : "", visitors(), plane_.services.all().size(),
+                       log_ins(), links_.size());
 }
 
 std::size_t OriginProxy::log_ins() const

@@ -95,6 +95,12 @@ public:
     // The longest turns of its threads since the last call.
     AllTurns take_longest_turns() { return loop_.take_longest_turns(); }
 
+    // For the service manager: one line that says how many there are of what.
+    std::string summary() const;
+
+    // Whether its other threads have had a turn since the last call.
+    bool other_threads_turn() { return loop_.others_turn(); }
+
     // Visitors that are being connected or served.
     std::size_t visitors() const;
 

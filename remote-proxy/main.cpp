@@ -1,7 +1,10 @@
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
+
+#include <unistd.h>
 
 #include "common/base/inherited.hpp"
 #include "common/base/log.hpp"
@@ -12,6 +15,9 @@
 #include "common/options/reloader.hpp"
 #include "common/sandbox/sandbox.hpp"
 #include "common/security/certificates_in_use.hpp"
+#include "common/service_manager/passed_sockets.hpp"
+#include "common/service_manager/service_manager.hpp"
+#include "common/service_manager/service_reports.hpp"
 #include "common/takeover/background.hpp"
 #include "common/takeover/handover.hpp"
 #include "common/takeover/predecessor.hpp"
@@ -123,6 +129,22 @@ tunnel::Handover::Hooks handover_hooks(tunnel::RemoteProxy& proxy, tunnel::Manag
     return hooks;
 }
 
+// The service is then another process: it is told of the watchdog, and this one leaves.
+tunnel::Handover::Hooks with_service(tunnel::Handover::Hooks hooks,
+                                     const tunnel::ServiceManager& manager,
+                                     std::function<void()> leave_too)
+{
+    hooks.let_go = [let_go = std::move(hooks.let_go), &manager]() -> asio::awaitable<std::string> {
+        const std::string state = co_await let_go();
+        co_return manager.with_watchdog(state);
+    };
+    hooks.leave = [leave = std::move(hooks.leave), leave_too = std::move(leave_too)] {
+        leave();
+        leave_too();
+    };
+    return hooks;
+}
+
 // The one that runs, if this process is to take over from it, with all that it listens at.
 std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
                                                     const std::optional<tunnel::User>& user,
@@ -141,7 +163,7 @@ std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions&
 
 // `options` are those of the last reload, then.
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments,
-        std::optional<tunnel::Background> background)
+        std::optional<tunnel::Background> background, tunnel::ServiceManager manager)
 {
     const auto user = tunnel::read_configured(
         options.common.values, [&] { return tunnel::user_to_become(options.common.user); });
@@ -149,6 +171,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::must_not_collide(io, options);
     tunnel::GivenSockets given;
     auto predecessor = find_predecessor(options.common, user, given);
+    tunnel::PassedSockets passed(given);
     tunnel::RemoteProxy::Prepared prepared(io, options, given);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(shown_certificates(options, prepared.reception.certificates.get()));
@@ -159,6 +182,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                                               given);
         });
     });
+    passed.must_be_taken();
     std::optional<tunnel::Handover> handover;
     if (!options.common.takeover_socket.empty())
         handover.emplace(io, options.common.takeover_socket, "remote-proxy", given);
@@ -180,8 +204,11 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     if (state)
         state->must_be_replaceable();
     tunnel::enter_sandbox(options.common.sandbox,
-                          {options.common.management.socket_file(), options.state_file,
-                           tunnel::opens_low_ports(options), options.fronts.acme_webroot});
+                          {.removed = options.common.management.socket_file(),
+                           .replaced = options.state_file,
+                           .appended = tunnel::log::place_of_file(),
+                           .low_ports = tunnel::opens_low_ports(options),
+                           .readable = options.fronts.acme_webroot});
     tunnel::start_writing();
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
@@ -189,13 +216,18 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::RemoteProxy::Former former;
     former.given = std::move(given);
     if (predecessor) {
-        former.state = tunnel::parse_former_state(predecessor->take_over());
+        const std::string told = predecessor->take_over();
+        former.state = tunnel::parse_former_state(told);
+        manager.take_watchdog(told);
         kept = former.state.saved;
         if (state)
             state->lock();
     } else {
         former.state.saved = kept;
     }
+    tunnel::ServiceReports reports(
+        io, manager,
+        {[&proxy] { return proxy.summary(); }, [&proxy] { return proxy.other_threads_turn(); }});
     const auto save = [&] {
         if (state)
             state->write_soon(io, proxy.saved_state());
@@ -223,7 +255,9 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         return success;
     };
     tunnel::Reloader reloader(io, *reader, reload);
+    reloader.tell([&reports](bool under_way) { reports.reloading(under_way); });
     const auto stop_gently = [&] {
+        reports.stopping(options.common.grace_period);
         proxy.stop_gently();
         if (management)
             management->server.stop_gently();
@@ -251,7 +285,14 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
         if (management)
             management->server.own_address();
         if (handover)
-            handover->start(handover_hooks(proxy, management.get(), state ? &*state : nullptr));
+            handover->start(with_service(
+                handover_hooks(proxy, management.get(), state ? &*state : nullptr), manager, [&] {
+                    passed.forget();
+                    reports.leave();
+                }));
+        if (predecessor)
+            manager.main_pid(::getpid());
+        reports.ready();
         tunnel::print_ready(ready_line(proxy));
         if (background)
             background->is_serving();
@@ -289,15 +330,17 @@ int main(int argc, char** argv)
     tunnel::RemoteOptions options;
     if (const auto code = tunnel::parse(argc, argv, options, tunnel::check_start))
         return *code;
-    tunnel::start_log(options.common);
+    if (const auto code = tunnel::start_log(options.common))
+        return *code;
     if (options.common.command.asks())
         return tunnel::ask_remote_proxy(options.common.command, options.common.management);
+    auto manager = tunnel::ServiceManager::from_environment(); // the background is no other service
     std::optional<tunnel::Background> background;
     if (options.common.command.background)
         background = tunnel::Background::enter();
     options.descriptor_limit =
         tunnel::descriptors_beside_management(tunnel::prepare_process(), options.common.management);
     return tunnel::run_program([&](asio::io_context& io) {
-        return run(io, options, {argc, argv}, std::move(background));
+        return run(io, options, {argc, argv}, std::move(background), std::move(manager));
     });
 }

@@ -141,8 +141,10 @@ void check_start(const RemoteOptions& options)
     preflight.become_user(opens_low_ports(options));
     if (!options.state_file.empty())
         preflight.attempt([&] { StateFile(options.state_file).must_be_replaceable(); });
-    preflight.enter_sandbox({options.common.management.socket_file(), options.state_file,
-                             opens_low_ports(options), options.fronts.acme_webroot});
+    preflight.enter_sandbox({.removed = options.common.management.socket_file(),
+                             .replaced = options.state_file,
+                             .low_ports = opens_low_ports(options),
+                             .readable = options.fronts.acme_webroot});
     preflight.finish();
 }
 

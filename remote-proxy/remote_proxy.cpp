@@ -132,6 +132,13 @@ RemoteStatus RemoteProxy::status() const
                       control_port_, log_ins_, relay_});
 }
 
+std::string RemoteProxy::summary() const
+{
+    return fmt::format("{}{} visitors, {} services, {} origin proxies",
+                       state_.stopping ? "stopping: " : "", visitors(),
+                       services_.registry().services().size(), links_.size());
+}
+
 tcp::endpoint RemoteProxy::outside_endpoint() const
 {
     return services_.registry().services().find(std::string(default_service))->where;

@@ -112,6 +112,14 @@ public:
     // Of the addresses that services share, with the options that name them.
     std::vector<std::pair<std::string, tcp::endpoint>> fronts() const;
 
+    // ---- For the service manager
+
+    // One line that says how many there are of what.
+    std::string summary() const;
+
+    // Whether its other threads have had a turn since the last call.
+    bool other_threads_turn() { return loop_.others_turn(); }
+
     // ---- For the management interface
 
     RemoteStatus status() const override;

@@ -152,7 +152,8 @@ void ManagementListener::listen_at(const std::string& path, GivenSockets& given)
 
         if (::listen(socket->get(), backlog) != 0 || ::lstat(path.c_str(), &there) != 0)
             fail(last_error(), fmt::format("cannot listen on {}", where_));
-        path_ = path;
+        if (!given.keeps_files())
+            path_ = path;
         owns_file_ = false;
         device_ = there.st_dev;
         inode_ = there.st_ino;

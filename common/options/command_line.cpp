@@ -208,6 +208,7 @@ void CommandLine::read(const std::vector<std::string>& words)
     look_for_contradictions(problems);
     if (!problems.empty())
         throw CLI::ValidationError(problems.first() + hint_at_default_file(problems.first()));
+    trust_.take_credential();
     common_.values = values();
     collect_doubts();
 }

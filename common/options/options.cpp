@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "common/options/trust_options.hpp"
 #include "common/options/value_readers.hpp"
 
 namespace tunnel {
@@ -92,9 +93,9 @@ OptionList describe(CommonOptions& options)
              "What to log: error, warn, info or debug", Trait::common | Trait::reloads},
             {"log-format", as_choice(options.log_format, formats, "FORMAT"),
              "How to log: text or json", Trait::common},
-            {"takeover-socket", as_written_file(options.takeover_socket),
             {"log-file", as_written_file(options.log_file),
              "Log to this file instead of stderr; a reload opens it again, for logrotate"},
+            {"takeover-socket", as_written_file(options.takeover_socket),
              "Where a new process of this program may take over from this one without a visitor "
              "noticing: a Unix socket, for the command takeover"},
             {"watch", as_switch(options.watch),
@@ -110,6 +111,8 @@ std::vector<std::filesystem::path> files_to_read_again(const CommonOptions& opti
         if (each.reads_files)
             all.insert(all.end(), each.files.begin(), each.files.end());
     }
+    if (std::string credential = credential_file(); !credential.empty())
+        all.emplace_back(std::move(credential));
     // Where OpenSSL looks for the system's authorities, if it was told to look elsewhere.
     for (const char* const variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) {
         if (const char* const path = std::getenv(variable); path != nullptr && *path != '\0')
@@ -142,9 +145,6 @@ std::optional<int> start_log(const CommonOptions& options)
     log::configure(options.log_level, !answers               ? options.log_format
                                       : options.command.json ? log::Format::json
                                                              : log::Format::text);
-    if (!answers && !options.default_file.empty())
-        log::info("no flag says what to do, so the default configuration file does",
-                  {{"file", options.default_file.string()}});
     if (!answers && !options.log_file.empty()) {
         try {
             log::write_to(options.log_file);
@@ -153,12 +153,15 @@ std::optional<int> start_log(const CommonOptions& options)
             return 2;
         }
     }
+    if (!answers && !options.default_file.empty())
+        log::info("no flag says what to do, so the default configuration file does",
+                  {{"file", options.default_file.string()}});
     for (const std::string& doubt : options.doubts)
         log::warn(doubt);
+    return std::nullopt;
 }
 
 void must_be_allowed(const CommonOptions& options)
-    return std::nullopt;
 {
     read_configured(options.values, [&options] { options.congestion.must_be_allowed(); });
 }

@@ -32,6 +32,9 @@ Reloader::Reloader(asio::io_context& io, FileReader& reader, Apply apply)
 
 awaitable<bool> Reloader::reload(ReloadReport& report)
 {
+    log::reopen(); // its lines are of the new file
+    tell_(true);
+    const Finally done{[this] { tell_(false); }};
     const std::unique_ptr<FileSource> source = co_await reader_.read();
     const ReadFrom from(*source);
     const bool success = apply_(report);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/base/asio.hpp"
 #include "common/base/task_group.hpp"
@@ -21,6 +22,11 @@ public:
     using Apply = std::function<bool(ReloadReport& report)>;
 
     Reloader(asio::io_context& io, FileReader& reader, Apply apply);
+
+    // Calls this at the begin and at the end of each reload.
+    using Tell = std::function<void(bool under_way)>;
+
+    void tell(Tell tell) { tell_ = std::move(tell); }
 
     // `report` must live until it is done.
     awaitable<bool> reload(ReloadReport& report);
@@ -41,6 +47,7 @@ private:
     asio::io_context& io_;
     FileReader& reader_;
     Apply apply_;
+    Tell tell_ = [](bool) {};
     bool under_way_ = false;
     bool again_ = false;
     std::optional<FileWatch> watch_;

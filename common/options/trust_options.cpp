@@ -1,5 +1,11 @@
 #include "common/options/trust_options.hpp"
 
+#include <cerrno>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include "common/options/value_readers.hpp"
 
 namespace tunnel {
@@ -36,6 +42,28 @@ std::string TrustOptions::contradiction() const
         return "--encryption tls wants something to encrypt with: give --secret-file, or "
                "--tls-cert and --tls-key";
     return {};
+}
+
+void TrustOptions::take_credential()
+{
+    const bool certificates = !own.certificate.empty() || !own.key.empty() || !ca_file.empty() ||
+                              insecure || !server_name.empty();
+    if (!has_secret() && !certificates && encryption != Encryption::tls)
+        secret_file = credential_file();
+}
+
+std::string credential_file()
+{
+    const char* const folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (folder == nullptr || *folder == '\0')
+        return {};
+    const std::string file = fmt::format("{}/secret", folder);
+
+    struct stat there {};
+
+    // One that cannot be looked at is there: without it, anybody might be trusted.
+    const bool is_missing = ::stat(file.c_str(), &there) != 0 && errno == ENOENT;
+    return is_missing ? std::string() : file;
 }
 
 OptionList describe(TrustOptions& options, const std::string& secret_variable)

@@ -45,12 +45,19 @@ struct TrustOptions {
         return secret || !secret_file.empty() || !secrets_file.empty() || !origins.empty();
     }
 
+    // If there is nothing else to trust by: the secret is the credential of this name that the
+    // service manager has handed over, LoadCredential= of systemd, if it has.
+    void take_credential();
+
     // In the memory of this process there will be what others must not see.
     bool has_private_files() const { return has_secret() || own.given(); }
 
     // What cannot go together, in words that say so; empty: nothing.
     std::string contradiction() const;
 };
+
+// The file of the credential `secret`; empty: none was handed over.
+std::string credential_file();
 
 // What both programs have of it. The secret itself may only come from an environment variable,
 // since others can read a command line.

@@ -77,6 +77,7 @@ PassedSockets::PassedSockets(GivenSockets& given) : given_(given)
         return;
     const int end = first_passed + static_cast<int>(number_of(number));
     std::string_view names = all_names;
+    given_.keep_files();
     for (int each = first_passed; each < end; ++each) {
         Fd socket(each);
         std::string name = next_name(names);

@@ -11,11 +11,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/base/json.hpp"
 #include "common/base/number.hpp"
 
 namespace tunnel {
 
 namespace {
+
+constexpr const char* watchdog_key = "watchdog_usec"; // as the variable is called
 
 // Each line is an assignment, so a text must not hold the end of one.
 std::string in_one_line(std::string_view text)
@@ -72,9 +75,8 @@ ServiceManager ServiceManager::from_environment()
     const std::string watched = taken("WATCHDOG_PID");
     const auto count = parse_whole<std::uint64_t>(interval);
     const bool is_ours = watched.empty() || watched == std::to_string(::getpid());
-    constexpr std::uint64_t longest = std::uint64_t{1} << 50; // 35 years
-    if (manager.is_there() && is_ours && count && *count > 0 && *count < longest)
-        manager.watchdog_ = std::chrono::microseconds(*count);
+    if (manager.is_there() && is_ours && count)
+        manager.watch_every(*count);
     return manager;
 }
 
@@ -114,6 +116,31 @@ void ServiceManager::status(std::string_view text)
 void ServiceManager::main_pid(pid_t pid)
 {
     send(fmt::format("MAINPID={}", pid));
+}
+
+std::string ServiceManager::with_watchdog(const std::string& state) const
+{
+    if (!watchdog_)
+        return state;
+    Json json = Json::parse(state);
+    json[watchdog_key] = watchdog_->count();
+    return to_line(json);
+}
+
+void ServiceManager::take_watchdog(const std::string& state)
+{
+    const Json json = Json::parse(state, nullptr, false);
+    if (watchdog_ || !is_there() || !json.is_object() || !json.contains(watchdog_key))
+        return;
+    if (const Json& interval = json[watchdog_key]; interval.is_number_unsigned())
+        watch_every(interval.get<std::uint64_t>());
+}
+
+void ServiceManager::watch_every(std::uint64_t microseconds)
+{
+    constexpr std::uint64_t longest = std::uint64_t{1} << 50; // 35 years
+    if (microseconds > 0 && microseconds < longest)
+        watchdog_ = std::chrono::microseconds(microseconds);
 }
 
 void ServiceManager::alive()

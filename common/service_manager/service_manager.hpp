@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,10 +47,18 @@ public:
     // The program lives; to be said more often than the watchdog's interval.
     void alive();
 
+    // What a process that takes over is told, with the watchdog's interval: its own environment may
+    // not have it. `state` is an object of JSON.
+    std::string with_watchdog(const std::string& state) const;
+
+    // Takes the interval out of that, unless it knows one.
+    void take_watchdog(const std::string& state);
+
     // nullopt: nobody watches this process.
     std::optional<std::chrono::microseconds> watchdog() const { return watchdog_; }
 
 private:
+    void watch_every(std::uint64_t microseconds);
     void send(const std::string& message) const;
 
     Fd socket_; // not open: nobody is told

@@ -24,7 +24,12 @@ ServiceReports::ServiceReports(asio::io_context& io, ServiceManager& manager, So
     if (!manager_.is_there())
         return;
     status_.emplace(io_, between_lines, [this] { tell_status(); });
-    if (const auto interval = manager_.watchdog())
+    watch();
+}
+
+void ServiceReports::watch()
+{
+    if (const auto interval = manager_.watchdog(); interval && !watchdog_)
         watchdog_.emplace(io_, *interval / parts_of_interval, [this] { tell_alive(); });
 }
 

@@ -25,6 +25,9 @@ public:
     // All it is given must outlive it. It does nothing if there is no service manager.
     ServiceReports(asio::io_context& io, ServiceManager& manager, Sources sources);
 
+    // Feeds the watchdog of the manager, which may have come to know of it.
+    void watch();
+
     // The program serves. Only the first time counts.
     void ready();
 

@@ -33,6 +33,11 @@ public:
     // The addresses of those that nobody has taken.
     std::vector<std::string> left() const;
 
+    // They stay the property of who has given them: the files of Unix sockets stay at the end.
+    void keep_files() { keeps_files_ = true; }
+
+    bool keeps_files() const { return keeps_files_; }
+
     std::size_t size() const { return all_.size(); }
 
     void clear() { all_.clear(); }
@@ -48,6 +53,7 @@ private:
     std::optional<Fd> take(std::vector<Given>::iterator found);
 
     std::vector<Given> all_;
+    bool keeps_files_ = false;
 };
 
 } // namespace tunnel

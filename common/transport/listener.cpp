@@ -187,7 +187,7 @@ awaitable<void> Listener::wait()
 std::optional<Listener::Accepted> Listener::accept(std::error_code& error)
 {
     if (paused_) {
-        error = asio::error::would_block;
+        error = std::make_error_code(std::errc::operation_would_block);
         return std::nullopt;
     }
     tcp::endpoint peer;

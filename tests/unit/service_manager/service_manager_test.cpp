@@ -131,6 +131,31 @@ TEST_CASE("a watchdog of another process, or without a sense, is none")
         CHECK(!watchdog(interval, ""));
 }
 
+TEST_CASE("a process that takes over learns of the watchdog from the one before it")
+{
+    const TemporaryFolder folder;
+    const Notified notified(folder.path() + "/notify");
+    Environment environment;
+    environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
+    environment.set("WATCHDOG_USEC", "7000000");
+    const auto former = ServiceManager::from_environment();
+    const std::string told = former.with_watchdog(R"({"saved":"x"})");
+    CHECK(told.find("\"saved\":\"x\"") != std::string::npos);
+    environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
+    auto successor = ServiceManager::from_environment();
+    CHECK(!successor.watchdog());
+    for (const char* const nonsense : {"", "x", "7", R"({"watchdog_usec":"7"})",
+                                       R"({"watchdog_usec":-7})", R"({"watchdog_usec":0})"})
+        successor.take_watchdog(nonsense);
+    CHECK(!successor.watchdog());
+    successor.take_watchdog(told);
+    CHECK(successor.watchdog() == 7s);
+    ServiceManager none;
+    CHECK(none.with_watchdog("{}") == "{}");
+    none.take_watchdog(told);
+    CHECK(!none.watchdog());
+}
+
 TEST_CASE("a socket that cannot be had is no error")
 {
     for (const std::string& name : {std::string("/does/not/exist"), std::string("relative"),
