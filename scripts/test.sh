@@ -19,6 +19,13 @@ elsewhere=()
 if ((EUID == 0)) && grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release; then
     elsewhere=(trixie)
 fi
+# In a root of its own: apt installs the packages of this release, they run, and nothing of them stays.
+try_packages() {
+    mapfile -t packages < <(scripts/package.sh deb)
+    apt-get -q -y install --no-install-recommends "${packages[@]/#/./}"
+    remote-proxy --version && origin-proxy --version
+    apt-get -q -y purge remote-proxy origin-proxy tunneled-reverse-proxy-doc
+}
 case ${1-} in
     -h | --help) sed -n '2,/^set/{s/^# \?//p}' "$0"; exit ;;
     --quick) presets=(dev) tested=(dev) checks=(format includes) elsewhere=() ;;
@@ -26,6 +33,7 @@ case ${1-} in
         scripts/install-dependencies.sh openssl
         cmake --preset release -DE2E_TRUST=
         cmake --build --preset release --target remote-proxy origin-proxy unit relay
+        ! grep -qs '^ID=debian' /etc/os-release || try_packages
         exec ctest --test-dir build/release --output-on-failure --no-tests=error --tests-regex '^(unit|relay):' \
             --repeat until-pass:2 --parallel $((2 * $(nproc))) ;;
     '') ;;

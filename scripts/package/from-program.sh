@@ -6,9 +6,9 @@
 set -euo pipefail
 share=$1 name=$2
 shift 2
-"$@" man >/dev/null 2>&1 || exit 0 # of a version that does not say any of this
-mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
+mkdir -p "$share"/{man/man1,man/man5,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
 "$@" man | gzip -n -9 >"$share/man/man1/$name.1.gz"
+"$@" man config | gzip -n -9 >"$share/man/man5/$name.toml.5.gz"
 "$@" completion bash >"$share/bash-completion/completions/$name"
 "$@" completion zsh >"$share/zsh/vendor-completions/_$name"
 "$@" completion fish >"$share/fish/vendor_completions.d/$name.fish"

@@ -33,6 +33,13 @@ mkdir -p "$work"/{bin,docs,licenses}
 install "$programs"/{remote-proxy,origin-proxy} "$work/bin"
 cp LICENSE README.md CHANGELOG.md SECURITY.md "$work"
 cp -r docs/*.md docs/*.yaml docs/examples "$work/docs"
+cp -r packaging/{systemd,logrotate,tmpfiles} "$work"
+mkdir "$work/sysusers"
+for program in remote-proxy origin-proxy; do
+    install -D "packaging/etc/$program.toml" "$work/etc/$program/$program.toml"
+    cp "packaging/debian/$program.sysusers" "$work/sysusers/$program.conf"
+done
+
 for program in remote-proxy origin-proxy; do
     scripts/package/from-program.sh "$work/share" "$program" "${emulator[@]}" "$work/bin/$program"
 done
