@@ -22,9 +22,10 @@ from test_programs import program
 from test_services import saying, word_of
 from trust import make_certificates, write_secret
 
-COMMANDS = {"remote-proxy": ("status", "visitors", "drain", "resume", "reload", "check", "print-config", "gen-secret",
-                             "completion", "man", "help", "version"),
-            "origin-proxy": ("status", "reload", "check", "print-config", "gen-secret", "completion", "man", "help", "version")}
+COMMANDS = {"remote-proxy": ("status", "visitors", "drain", "resume", "reload", "takeover", "check", "print-config",
+                             "gen-secret", "completion", "man", "help", "version"),
+            "origin-proxy": ("status", "reload", "takeover", "check", "print-config", "gen-secret", "completion", "man",
+                             "help", "version")}
 # What `htpasswd -B` writes.
 USERS = "alice:$2y$04$abcdefghijklmnopqrstuuPGZ4yUC5b0wXYvJtVmYq2b7uWvL4n8S\n"
 # Of programs that are not ours.
@@ -180,7 +181,7 @@ def known_flags():
         for command in COMMANDS[name]:
             text = program(name, command, "--help")[1]
             listed = set(re.findall(r"^  (?:-\w, )?(--[a-z][a-z-]+)", text, re.M)) | {"-c", "--help", "-h"}
-            of_command[name][command] = flags[name] if command in ("check", "print-config") else listed
+            of_command[name][command] = flags[name] | listed if command in ("check", "print-config", "takeover") else listed
     return flags, of_command
 
 
@@ -249,7 +250,6 @@ class Flags(unittest.TestCase):
         flags, of_command = known_flags()
         ours = set().union(*flags.values(), *(each for commands in of_command.values() for each in commands.values()))
         scripts = "".join(documents.read(path) for path in
-                          (*glob.glob("scripts/**/*.*", root_dir=REPO, recursive=True), "tests/e2e/run.py") if "__" not in path)
                           (*glob.glob("scripts/**/*.*", root_dir=REPO, recursive=True), "tests/e2e/run.py")
                           if "__" not in path)
         count = 0
@@ -293,8 +293,10 @@ class CommandLines(unittest.TestCase):
         os.chmod(file.name, 0o600)
         for name, text in (("remote-proxy", 'control-addr = ":9001"\noutside-addr = ":9000"\n'),
                            ("origin-proxy", 'remote-proxy-addr = ":9001"\norigin-server-addr = ":8000"\n')):
-            with open(os.path.join(self.folder, f"{name}.toml"), "w", encoding="utf-8") as file:
-                file.write(text)
+            os.makedirs(os.path.join(self.folder, "default", name))
+            for place in (".", f"default/{name}"):
+                with open(os.path.join(self.folder, place, f"{name}.toml"), "w", encoding="utf-8") as file:
+                    file.write(text)
 
     def here(self, program_name, word):
         """A word with a file or folder of this machine in the place of one of a reader's."""
@@ -328,7 +330,8 @@ class CommandLines(unittest.TestCase):
                 rest = [self.here(name, word) for word in (words[1:] if command else words)]
                 if {"--control-addr", "--remote-proxy-addr", "--config", "-c"}.isdisjoint(rest) and not command:
                     continue  # a part of one
-                done = run([binary(name), "check", *rest], cwd=self.folder, check=False)
+                done = run([binary(name), "check", *rest], cwd=self.folder, check=False,
+                           env={"XDG_CONFIG_HOME": os.path.join(self.folder, "default")})
                 self.assertEqual((done.returncode, done.stdout), (0, "ok\n"), f"{shown}\n{done.stderr}")
                 checked += 1
         self.assertGreaterEqual(checked, 20)
