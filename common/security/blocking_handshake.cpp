@@ -13,6 +13,7 @@
 #include <poll.h>
 
 #include "common/base/asio.hpp"
+#include "common/base/units.hpp"
 #include "common/security/certificate_host.hpp"
 #include "common/security/library_words.hpp"
 #include "common/transport/record_socket.hpp"

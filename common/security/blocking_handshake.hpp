@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/base/units.hpp"
+#include "common/base/clock.hpp"
 #include "common/security/tls_context.hpp"
 #include "common/transport/tls.hpp"
 
