@@ -121,12 +121,18 @@ tunnel::Handover::Hooks handover_hooks(tunnel::OriginProxy& proxy, tunnel::Manag
         }
         return all;
     };
-    hooks.let_go = [&proxy]() -> asio::awaitable<std::string> {
+    hooks.let_go = [&proxy, management]() -> asio::awaitable<std::string> {
+        if (management != nullptr)
+            management->server.pause();
         const std::vector<std::string> logged_in = proxy.logged_in_at();
         co_await proxy.let_go();
         co_return tunnel::to_line({{"logged_in", logged_in}});
     };
-    hooks.take_back = [&proxy] { proxy.take_back(); };
+    hooks.take_back = [&proxy, management] {
+        proxy.take_back();
+        if (management != nullptr)
+            management->server.resume();
+    };
     hooks.leave = [&proxy, management] {
         proxy.leave();
         if (management != nullptr)
@@ -191,6 +197,7 @@ asio::awaitable<void> log_in_instead(const tunnel::OriginProxy& proxy,
                                      std::set<std::string> awaited)
 {
     constexpr auto patience = std::chrono::seconds(10);
+    constexpr std::size_t most_failures = 3; // visitors wait meanwhile
     constexpr auto look_again = std::chrono::milliseconds(5);
     const auto limit = tunnel::Clock::now() + patience;
     for (;;) {
@@ -198,7 +205,7 @@ asio::awaitable<void> log_in_instead(const tunnel::OriginProxy& proxy,
             awaited.erase(each);
         if (awaited.empty())
             co_return;
-        if (tunnel::Clock::now() >= limit)
+        if (tunnel::Clock::now() >= limit || proxy.most_failures() >= most_failures)
             throw std::runtime_error("cannot log in at " + *awaited.begin() +
                                      ", where the running program was logged in: it goes on");
         co_await tunnel::sleep_for(look_again);
@@ -301,8 +308,13 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto on_settled = [&] {
         if (predecessor)
             predecessor->serving();
-        if (management)
+        if (management) {
             management->server.own_address();
+            management->server.start(tunnel::origin_management(
+                [&proxy] { return proxy.status(); },
+                [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
+                management->process, [&proxy] { return proxy.take_longest_turns(); }));
+        }
         if (handover)
             handover->start(with_service(handover_hooks(proxy, management.get()), manager, [&] {
                 passed.forget();
@@ -316,7 +328,8 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     };
     std::set<std::string> awaited;
     if (predecessor) {
-        const std::string state = predecessor->take_over();
+        const std::string state = predecessor->take_over(given);
+        given.clear();
         awaited = awaited_log_ins(state, options);
         manager.take_watchdog(state);
         reports.watch();
@@ -338,11 +351,6 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
         settle(nullptr);
     else
         asio::co_spawn(io, log_in_instead(proxy, std::move(awaited)), settle);
-    if (management)
-        management->server.start(tunnel::origin_management(
-            [&proxy] { return proxy.status(); },
-            [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
-            management->process, [&proxy] { return proxy.take_longest_turns(); }));
     while (!proxy.stopped())
         proxy.run_some();
     if (management)

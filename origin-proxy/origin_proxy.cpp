@@ -80,8 +80,22 @@ std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, Truste
                               [this](RemoteLink& link) { move(link); }});
 }
 
-// The remote proxy may say so as often as it likes: of those that are left behind a few keep their
-// control connection.
+// How long the next log-in waits. An upgrade is seldom, and a remote proxy may say so as often as
+// it likes.
+Clock::duration OriginProxy::delay_of_move()
+{
+    constexpr std::size_t most_at_once = 8;
+    constexpr auto forgotten_after = std::chrono::seconds(10);
+    constexpr auto delay = std::chrono::seconds(1);
+    const auto now = Clock::now();
+    std::erase_if(moves_, [&](Clock::time_point each) { return each + forgotten_after < now; });
+    if (moves_.size() >= most_at_once)
+        return delay;
+    moves_.push_back(now);
+    return {};
+}
+
+// Of those that are left behind a few keep their control connection.
 void OriginProxy::move(RemoteLink& link)
 {
     constexpr std::ptrdiff_t most_left_behind = 8;
@@ -90,18 +104,18 @@ void OriginProxy::move(RemoteLink& link)
         return;
     log::info("the remote proxy moves to another process", {{"remote", to_string(link.address())}});
     const auto is_left_behind = [&link](const auto& each) {
-        return each->connected() && to_string(each->address()) == to_string(link.address());
+        return each->connected() && !each->has_left() && each->address() == link.address();
     };
     if (std::ranges::count_if(detached_, is_left_behind) >= most_left_behind) {
         RemoteLink& oldest = **std::ranges::find_if(detached_, is_left_behind);
         oldest.leave({Code::goodbye, "the remote proxy has moved since"});
     }
-    auto fresh = made_for(link.address(), link.take_trust(), link.route(), nullptr);
+    auto fresh = made_for(link.address(), link.take_trust(), link.route(), link.take_on_ready());
     link.move_away();
     std::swap(*place, fresh);
     detached_.push_back(std::move(fresh)); // the one that is left behind
     divide_descriptors();
-    (*place)->start();
+    (*place)->start(delay_of_move());
 }
 
 // Each link has an equal part of what may be parked, and what it needs itself.
@@ -150,6 +164,14 @@ std::vector<std::string> OriginProxy::logged_in_at() const
     return all;
 }
 
+std::size_t OriginProxy::most_failures() const
+{
+    std::size_t most = 0;
+    for (const auto& each : links_)
+        most = std::max(most, each->failures());
+    return most;
+}
+
 awaitable<void> OriginProxy::let_go()
 {
     handing_over_ = true;
@@ -168,7 +190,8 @@ void OriginProxy::take_back()
     if (stopping_)
         return;
     for (auto& each : links_) {
-        auto fresh = made_for(each->address(), each->take_trust(), each->route(), nullptr);
+        auto fresh =
+            made_for(each->address(), each->take_trust(), each->route(), each->take_on_ready());
         std::swap(each, fresh);
         detached_.push_back(std::move(fresh));
     }

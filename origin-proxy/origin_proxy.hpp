@@ -48,6 +48,10 @@ public:
     // The remote proxies that have said welcome.
     std::vector<std::string> logged_in_at() const;
 
+    // How often it could not log in one time after the other, at the remote proxy of which that
+    // holds most.
+    std::size_t most_failures() const;
+
     // Says goodbye to the remote proxies, whose visitors wait for the successor. Returns when they
     // have heard it, or after two seconds.
     awaitable<void> let_go();
@@ -116,6 +120,7 @@ private:
     std::unique_ptr<RemoteLink> made_for(const Address& address, TrustedRemote trust, Route route,
                                          RemoteLink::OnReady on_ready);
     void move(RemoteLink& link);
+    Clock::duration delay_of_move();
     void divide_descriptors();
     void leave_former();
     void on_end();
@@ -131,6 +136,7 @@ private:
     Signal ended_; // a visitor or a control connection
     Links links_;
     Links detached_; // not configured any more, and not all of their visitors have ended
+    std::vector<Clock::time_point> moves_; // of remote proxies, the latest
     bool stopping_ = false;
     bool handing_over_ = false; // a successor is about to log in
     bool stopped_ = false;

@@ -105,15 +105,19 @@ tunnel::Handover::Hooks handover_hooks(tunnel::RemoteProxy& proxy, tunnel::Manag
         }
         return all;
     };
-    hooks.let_go = [&proxy, state]() -> asio::awaitable<std::string> {
+    hooks.let_go = [&proxy, management, state]() -> asio::awaitable<std::string> {
+        if (management != nullptr)
+            management->server.pause();
         const tunnel::FormerState former = co_await proxy.departure().let_go();
         if (state != nullptr)
             co_await release(*state);
         co_return to_text(former);
     };
-    hooks.take_back = [&proxy, state] {
+    hooks.take_back = [&proxy, management, state] {
         proxy.departure().take_back();
-        if (state == nullptr)
+        if (management != nullptr)
+            management->server.resume();
+        if (state == nullptr || proxy.is_ending())
             return;
         try {
             state->reclaim();
@@ -214,9 +218,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::must_be_allowed(options.common);
     tunnel::RemoteProxy proxy(io, options, std::move(prepared));
     tunnel::RemoteProxy::Former former;
-    former.given = std::move(given);
     if (predecessor) {
-        const std::string told = predecessor->take_over();
+        const std::string told = predecessor->take_over(given);
         former.state = tunnel::parse_former_state(told);
         manager.take_watchdog(told);
         kept = former.state.saved;
@@ -225,6 +228,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     } else {
         former.state.saved = kept;
     }
+    former.given = std::move(given);
     tunnel::ServiceReports reports(
         io, manager,
         {[&proxy] { return proxy.summary(); }, [&proxy] { return proxy.other_threads_turn(); }});
@@ -282,8 +286,14 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
             failure = std::current_exception();
             return proxy.stop_now();
         }
-        if (management)
+        if (management) {
             management->server.own_address();
+            management->server.start(tunnel::remote_management(
+                {proxy,
+                 [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
+                 state ? &*state : nullptr},
+                management->process));
+        }
         if (handover)
             handover->start(with_service(
                 handover_hooks(proxy, management.get(), state ? &*state : nullptr), manager, [&] {
@@ -301,11 +311,6 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     proxy.start(std::move(former));
     if (proxy.saved_state() != kept)
         save();
-    if (management)
-        management->server.start(tunnel::remote_management(
-            {proxy, [&reloader](tunnel::ReloadReport& report) { return reloader.reload(report); },
-             state ? &*state : nullptr},
-            management->process));
     while (!proxy.stopped())
         proxy.run_some();
     if (management)

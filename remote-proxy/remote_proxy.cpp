@@ -83,7 +83,7 @@ RemoteProxy::RemoteProxy(asio::io_context& io, const RemoteOptions& options, Pre
       services_({io_, options_, trust_, capacity_, links_, visitors_, reception_.fronts(), tallies_,
                  alarm_, events_, tasks_}),
       tunnels_({options_, state_, capacity_, links_, services_, tallies_}),
-      actions_({links_, services_, tunnels_, visitors_}),
+      actions_({state_, links_, services_, tunnels_, visitors_}),
       control_port_(
           io, std::move(prepared.control),
           {options.handshake_timeout, capacity_.handshakes(),
@@ -166,17 +166,23 @@ std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::fronts() const
 void RemoteProxy::start(Former former)
 {
     const bool has_sockets = former.given.size() > 0 || !former.state.open.empty();
+    // What the options do not have any more cannot open.
+    std::set<std::string> awaited = std::move(former.state.open);
+    std::erase_if(awaited, [&](const std::string& name) {
+        return !former.state.offered.contains(name) &&
+               services_.registry().services().find(name) == nullptr;
+    });
     services_.prefer_hosts(std::move(former.state.hosts));
     reception_.fronts().give(std::move(former.given));
     if (former.state.saved != SavedState())
         tunnels_.restore(std::move(former.state.saved));
-    state_.holds_back = !former.state.open.empty();
+    state_.holds_back = !awaited.empty();
     if (!has_sockets)
         reception_.start();
     control_port_.start();
     tasks_.spawn("keeping time", keep_time());
     if (has_sockets)
-        tasks_.spawn("settling", settle(std::move(former.state.open), former.on_settled));
+        tasks_.spawn("settling", settle(std::move(awaited), former.on_settled));
     else if (former.on_settled)
         former.on_settled();
 }
@@ -184,17 +190,21 @@ void RemoteProxy::start(Former former)
 awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function<void()> on_settled)
 {
     constexpr auto patience = std::chrono::seconds(5);
+    constexpr auto patience_without_change = std::chrono::seconds(1);
     constexpr auto look_again = std::chrono::milliseconds(5);
     const auto limit = Clock::now() + patience;
-    while (!awaited.empty() && Clock::now() < limit) {
+    auto changed = Clock::now();
+    while (!awaited.empty() && Clock::now() < std::min(limit, changed + patience_without_change)) {
         for (const auto& [name, service] : services_.registry().services()) {
             const ServicePointer its = services_.find(*service);
-            if (its && services_.is_open(*its))
-                awaited.erase(service->lasting_name());
+            if (its && services_.is_open(*its) && awaited.erase(service->lasting_name()) > 0)
+                changed = Clock::now();
         }
         // Where there are thousands, to look takes a while.
         co_await sleep_for(look_again + std::chrono::microseconds(20) * awaited.size());
     }
+    if (state_.is_ending())
+        co_return;
     if (on_settled) // whoever has the addresses still leaves first
         on_settled();
     if (state_.stopped)
@@ -209,6 +219,8 @@ void RemoteProxy::stop_gently()
 {
     if (state_.leaving) // and will end when the last visitor has left
         return;
+    if (state_.holds_back) // nobody has come yet, and the process before this goes on
+        return stop_now();
     state_.stopping = true;
     // A successor may listen there at once, however long visitors stay.
     services_.close_addresses();

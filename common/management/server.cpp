@@ -98,6 +98,7 @@ ManagementServer::ManagementServer(asio::io_context& io, const ManagementOptions
       listener_(io, options, given),
       listening_(io, listener_.descriptor()),
       successor_(io.get_executor(), listener_.name(), given),
+      resumed_(io.get_executor()),
       access_(std::move(trust.tokens), listener_.loopback_host()),
       tls_(std::move(trust.tls)),
       handshakes_(io.get_executor(), handshake_limits),
@@ -135,8 +136,24 @@ bool ManagementServer::give_up_address()
     return true;
 }
 
+void ManagementServer::pause()
+{
+    if (!listener_.is_open() || std::exchange(is_paused_, true))
+        return;
+    ++pauses_; // it may be over before the one that waits has heard of it
+    std::error_code ignored;
+    listening_.cancel(ignored);
+}
+
+void ManagementServer::resume()
+{
+    is_paused_ = false;
+    resumed_.notify();
+}
+
 void ManagementServer::leave()
 {
+    resume();
     if (!listener_.is_open())
         return;
     listening_.release(); // ends the wait in accept_clients()
@@ -187,9 +204,16 @@ awaitable<void> ManagementServer::accept_clients()
 {
     const auto turns = turns_; // which this may outlive
     for (;;) {
+        while (is_paused_)
+            co_await resumed_.wait();
+        if (!listener_.is_open())
+            co_return;
         std::error_code error;
+        const std::uint64_t pauses = pauses_;
         co_await listening_.async_wait(asio::posix::stream_descriptor::wait_read,
                                        redirect_error(use_awaitable, error));
+        if (error == asio::error::operation_aborted && pauses != pauses_)
+            continue;
         if (error && listener_.is_open()) // it is cancelled
             throw std::system_error(error);
         co_await turns->next();

@@ -60,6 +60,10 @@ public:
     // here.
     void leave();
 
+    // Takes no connections until resume(), or for another process that shares the address.
+    void pause();
+    void resume();
+
     // The address that was given is this program's alone from now on.
     void own_address() { listener_.own_file(); }
 
@@ -117,6 +121,9 @@ private:
     asio::posix::stream_descriptor listening_; // the listener's
     SuccessorSocket successor_;
     bool is_stopping_ = false;
+    bool is_paused_ = false;
+    std::uint64_t pauses_ = 0;
+    Signal resumed_;
     Access access_;
     std::optional<TlsContext> tls_;
     HandshakeBudget handshakes_;

@@ -95,26 +95,28 @@ std::optional<uid_t> stranger(const Fd& peer)
 class TimeLimit {
 public:
     TimeLimit(asio::posix::stream_descriptor& peer, Clock::duration patience)
-        : timer_(peer.get_executor(), patience), passed_(std::make_shared<bool>(false))
+        : target_(std::make_shared<asio::posix::stream_descriptor*>(&peer)),
+          timer_(peer.get_executor(), patience)
     {
-        timer_.async_wait([&peer, passed = passed_](std::error_code error) {
-            if (error)
+        timer_.async_wait([target = target_](std::error_code error) {
+            // The timer may learn too late that it is not wanted any more.
+            if (error || *target == nullptr)
                 return;
-            *passed = true;
             std::error_code ignored;
-            peer.cancel(ignored);
+            std::exchange(*target, nullptr)->cancel(ignored);
         });
     }
 
     TimeLimit(const TimeLimit&) = delete;
     TimeLimit& operator=(const TimeLimit&) = delete;
-    ~TimeLimit() = default;
 
-    bool passed() const { return *passed_; }
+    ~TimeLimit() { *target_ = nullptr; }
+
+    bool passed() const { return *target_ == nullptr; }
 
 private:
+    std::shared_ptr<asio::posix::stream_descriptor*> target_; // null: none any more
     Timer timer_;
-    std::shared_ptr<bool> passed_;
 };
 
 } // namespace
@@ -180,8 +182,7 @@ void Handover::leave()
     if (is_busy_ || !listening_.is_open()) // a successor may have it
         return;
     remove_file();
-    std::error_code ignored;
-    listening_.close(ignored); // ends serve()
+    const Fd closed(listening_.release()); // ends serve()
 }
 
 void Handover::stop()
@@ -228,8 +229,7 @@ awaitable<void> Handover::serve()
         if (!is_done && !hooks_.objection().empty()) // the program is about to end
             leave();
         if (is_done) {
-            std::error_code ignored;
-            listening_.close(ignored); // the file is the successor's
+            const Fd closed(listening_.release()); // the file is the successor's
             co_return;
         }
     }
@@ -258,6 +258,7 @@ awaitable<bool> Handover::hand_over(Peer& peer)
             fail(make_error_code(std::errc::protocol_error), "it is not ready");
         has_let_go = true;
         const std::string state = co_await hooks_.let_go();
+        co_await send_sockets(peer); // some may have been opened since
         co_await send_state(peer, state);
         const takeover::Message serving = co_await next(peer, until_serving);
         if (!std::holds_alternative<takeover::Serving>(serving))
@@ -267,6 +268,8 @@ awaitable<bool> Handover::hand_over(Peer& peer)
         co_return true;
     } catch (const std::system_error& error) {
         why = error.code() == asio::error::eof ? "it has ended" : error.what();
+    } catch (const std::exception& error) {
+        why = error.what();
     }
     if ((co_await asio::this_coro::cancellation_state).cancelled() !=
         asio::cancellation_type::none) // this program stops

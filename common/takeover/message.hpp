@@ -30,8 +30,8 @@ struct Refused {
     friend bool operator==(const Refused&, const Refused&) = default;
 };
 
-// The running program: its listening sockets, with a descriptor for each of the uses. More may
-// follow.
+// The running program, after the greeting and once more when it takes nobody in any more: its
+// listening sockets, with a descriptor for each of the uses. More may follow.
 struct Sockets {
     std::vector<std::string> uses{};
     bool is_last = true;

@@ -65,8 +65,12 @@ Predecessor::Predecessor(const std::string& path, const takeover::Hello& hello, 
 
 GivenSockets Predecessor::take_sockets()
 {
+    return take_sockets(Clock::now() + patience);
+}
+
+GivenSockets Predecessor::take_sockets(Clock::time_point limit)
+{
     GivenSockets all;
-    const auto limit = Clock::now() + patience;
     for (;;) {
         std::vector<Fd> descriptors;
         const takeover::Message message = next(limit, &descriptors);
@@ -82,11 +86,12 @@ GivenSockets Predecessor::take_sockets()
     }
 }
 
-std::string Predecessor::take_over()
+std::string Predecessor::take_over(GivenSockets& given)
 {
     send(takeover::Ready());
     std::string text;
     const auto limit = Clock::now() + patience_for_visitors;
+    given = take_sockets(limit);
     for (;;) {
         takeover::Message message = next(limit);
         auto* const state = std::get_if<takeover::State>(&message);

@@ -24,8 +24,9 @@ public:
     // All that it listens at. Throws std::runtime_error.
     GivenSockets take_sockets();
 
-    // From here on it takes nobody in. What it tells its successor. Throws std::runtime_error.
-    std::string take_over();
+    // From here on it takes nobody in. What it tells its successor; `given` gets what it listens at
+    // now. Throws std::runtime_error.
+    std::string take_over(GivenSockets& given);
 
     // Says that this process serves, and waits until the other has left: its last visitors are left
     // to it. Throws std::runtime_error if it has gone on by itself, since this process was too
@@ -33,6 +34,7 @@ public:
     void serving();
 
 private:
+    GivenSockets take_sockets(Clock::time_point limit);
     takeover::Message next(Clock::time_point limit, std::vector<Fd>* descriptors = nullptr);
     void wait(short events, Clock::time_point limit) const;
     void send(const takeover::Message& message);

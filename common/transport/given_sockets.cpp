@@ -92,11 +92,14 @@ std::optional<Fd> GivenSockets::take(std::vector<Given>::iterator found)
     return socket;
 }
 
-std::optional<std::uint16_t> GivenSockets::port_for(std::string_view use) const
+std::map<std::string, std::uint16_t> GivenSockets::ports() const
 {
-    const auto found = std::ranges::find_if(
-        all_, [&](const Given& each) { return each.use == use && each.endpoint; });
-    return found == all_.end() ? std::nullopt : std::optional(found->endpoint->port());
+    std::map<std::string, std::uint16_t> all;
+    for (const Given& each : all_) {
+        if (each.endpoint && !each.use.empty())
+            all.emplace(each.use, each.endpoint->port());
+    }
+    return all;
 }
 
 std::vector<std::string> GivenSockets::left() const

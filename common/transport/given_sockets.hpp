@@ -1,6 +1,8 @@
 // Listening sockets that this process did not open itself.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,8 +29,8 @@ public:
     // a zero byte.
     std::optional<Fd> take(const std::string& path);
 
-    // The port of the one that was given for this use; nullopt: there is none.
-    std::optional<std::uint16_t> port_for(std::string_view use) const;
+    // The ports of those that are left, by what they were given for.
+    std::map<std::string, std::uint16_t> ports() const;
 
     // The addresses of those that nobody has taken.
     std::vector<std::string> left() const;

@@ -129,7 +129,10 @@ void Listener::close()
     open_ = false;
     closed_ = true;
     std::error_code ignored;
-    acceptor_.close(ignored); // ends wait()
+    // Ends wait(). asio would leave it in its epoll when it closes it, which is wrong where another
+    // process has the socket too.
+    if (acceptor_.is_open())
+        const Fd closed(acceptor_.release(ignored));
     if (resumed_)
         resumed_->notify();
 }

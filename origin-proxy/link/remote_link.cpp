@@ -51,9 +51,9 @@ void RemoteLink::divide(std::size_t links)
     offered_.set_checks_at_once(checks_at_once(options_, links));
 }
 
-void RemoteLink::start()
+void RemoteLink::start(Clock::duration delay)
 {
-    tasks_.spawn("staying connected", stay_connected());
+    tasks_.spawn("staying connected", stay_connected(delay));
     visits_.start();
 }
 
@@ -76,6 +76,7 @@ void RemoteLink::move_away()
 
 void RemoteLink::leave(Reason goodbye)
 {
+    has_left_ = true;
     visits_.close();
     if (connection_ != nullptr)
         connection_->finish(std::move(goodbye));
@@ -138,9 +139,12 @@ void RemoteLink::retry(Next how)
 }
 
 // Makes a control connection again whenever it is lost, until there are no retries left.
-awaitable<void> RemoteLink::stay_connected()
+awaitable<void> RemoteLink::stay_connected(Clock::duration delay)
 {
     std::random_device random;
+    const auto first_try = Clock::now() + delay;
+    while (!is_ended() && Clock::now() < first_try)
+        co_await wait_is_over_.wait_until(first_try);
     while (!is_ended()) {
         state_ = State::connecting;
         next_ = Next::retry_later;
@@ -149,6 +153,8 @@ awaitable<void> RemoteLink::stay_connected()
         Reason reason = co_await connect_once();
         if (is_ended())
             co_return;
+        if (!logged_in())
+            ++failures_;
         if (next_ != Next::retry_later) {
             policy_.retried_on_request();
             continue;
@@ -314,6 +320,7 @@ void RemoteLink::on_welcome(const Welcome& welcome)
     }
     state_ = State::logged_in;
     ++log_ins_;
+    failures_ = 0;
     const std::uint64_t failures = policy_.logged_in();
     if (next_ == Next::connect_anew) {
         connection_->finish({Code::reconnecting, "reconnecting on request"});
@@ -337,8 +344,9 @@ void RemoteLink::on_welcome(const Welcome& welcome)
     offered_.begin(*connection_, welcome);
 }
 
-void RemoteLink::on_open(const std::vector<Opened>& opened) const
+void RemoteLink::on_open(const std::vector<Opened>& opened)
 {
+    was_ready_ = true;
     if (callbacks_.on_ready)
         callbacks_.on_ready(address(), session_.address(), opened);
 }

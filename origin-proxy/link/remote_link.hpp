@@ -42,8 +42,8 @@ public:
     RemoteLink(asio::io_context& io, const OriginOptions& options, DataPlane& plane,
                Address address, TrustedRemote trust, Route route, Callbacks callbacks);
 
-    // Starts to serve; the work is done while the io_context runs.
-    void start();
+    // Starts to serve, and waits so long before that; the work is done while the io_context runs.
+    void start(Clock::duration delay = {});
 
     // Says goodbye to the remote proxy, and does not come back; visitors that are here go on.
     void detach(Reason goodbye);
@@ -86,6 +86,12 @@ public:
 
     const Route& route() const { return dialler_.route(); }
 
+    // The same; null: it has been called.
+    OnReady take_on_ready() { return was_ready_ ? nullptr : callbacks_.on_ready; }
+
+    // It has said goodbye, or is about to.
+    bool has_left() const { return has_left_; }
+
     // For the link that logs in instead of this one, which does not log in any more.
     TrustedRemote take_trust() { return std::move(trust_); }
 
@@ -105,6 +111,9 @@ public:
     bool logged_in() const { return state_ == State::logged_in; }
 
     std::uint64_t log_ins() const { return log_ins_; }
+
+    // Log-ins that failed since the last that did not.
+    std::size_t failures() const { return failures_; }
 
     // The services that the remote proxy has said to be open, while it is there.
     std::vector<Opened> opened() const { return offered_.opened(); }
@@ -150,14 +159,14 @@ private:
     bool is_ended() const { return state_ == State::detached || state_ == State::stopped; }
 
     void retry(Next how);
-    awaitable<void> stay_connected();
+    awaitable<void> stay_connected(Clock::duration delay = {});
     awaitable<Reason> connect_once();
     awaitable<void> follow();
     LogIn log_in() const;
     void log_end(const RetryPolicy::Decision& decision) const;
     void on_frame(Frame& frame);
     void on_welcome(const Welcome& welcome);
-    void on_open(const std::vector<Opened>& opened) const;
+    void on_open(const std::vector<Opened>& opened);
 
     const OriginOptions& options_;
     DataPlane& plane_;
@@ -168,6 +177,9 @@ private:
     RetryPolicy policy_;
     State state_ = State::connecting;
     Next next_ = Next::retry_later;
+    std::size_t failures_ = 0;
+    bool was_ready_ = false;
+    bool has_left_ = false;
     ControlConnection* connection_ = nullptr; // lives in the coroutine follow
     Session session_;                         // of that; without an id before its welcome
     Reason goodbye_;                          // what the remote proxy said on the latest; or empty

@@ -215,7 +215,7 @@ awaitable<void> LogIns::serve_origin(ControlPort::Connection connection, LogIn l
     if (std::ranges::find(log_in.features, feature::http) != log_in.features.end())
         welcome.features.emplace_back(feature::http);
     link.connection.post(welcome);
-    if (link.moves && state_.handing_over)
+    if (link.moves && (state_.handing_over || state_.leaving)) // it has begun before that
         link.connection.post(Move());
     ++log_ins_;
     if (events_.is_heard())

@@ -47,6 +47,18 @@ FrontPointer Fronts::listen(const tcp::endpoint& where, bool is_shared)
     return made;
 }
 
+void Fronts::give(GivenSockets given)
+{
+    given_ = std::move(given);
+    former_ports_ = given_.ports();
+}
+
+std::optional<std::uint16_t> Fronts::former_port(std::string_view service) const
+{
+    const auto found = former_ports_.find(use_of_service(service));
+    return found == former_ports_.end() ? std::nullopt : std::optional(found->second);
+}
+
 void Fronts::begin_accepting()
 {
     given_.clear();

@@ -33,17 +33,14 @@ public:
     tcp::endpoint endpoint(const Address& address) { return hosts_.endpoint(address); }
 
     // For the services that come later; replaces what nobody has taken yet.
-    void give(GivenSockets given) { given_ = std::move(given); }
+    void give(GivenSockets given);
 
     // Visitors are accepted from now on, where they were held back. Whoever has connected to a
     // socket that nobody serves waits no longer.
     void begin_accepting();
 
     // The port that a service had at the process that gave the sockets; nullopt: it had none.
-    std::optional<std::uint16_t> former_port(std::string_view service) const
-    {
-        return given_.port_for(use_of_service(service));
-    }
+    std::optional<std::uint16_t> former_port(std::string_view service) const;
 
     // A front for a service of its own; the one of tunnels at this very address if `is_shared`.
     // Throws std::system_error that names the address.
@@ -126,6 +123,7 @@ private:
     const OnFront on_shut_;
     ListenHosts hosts_;
     GivenSockets given_;
+    std::map<std::string, std::uint16_t> former_ports_; // by their use
     std::vector<FrontPointer> all_;
     std::map<tcp::endpoint, std::weak_ptr<Front>> shared_; // of tunnels
     std::map<std::uint64_t, Place> places_;                // by the services' numbers

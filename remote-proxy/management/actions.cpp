@@ -13,8 +13,19 @@
 namespace tunnel {
 
 Actions::Actions(Uses uses)
-    : links_(uses.links), services_(uses.services), tunnels_(uses.tunnels), visitors_(uses.visitors)
+    : state_(uses.state),
+      links_(uses.links),
+      services_(uses.services),
+      tunnels_(uses.tunnels),
+      visitors_(uses.visitors)
 {
+}
+
+// What another process has been told already must not change here.
+void Actions::must_be_possible() const
+{
+    if (state_.handing_over || state_.leaving)
+        throw SteeringError(503, "another process takes over: ask again");
 }
 
 // ---- Services
@@ -48,6 +59,7 @@ bool Actions::resume_departed(const std::string& name)
 
 void Actions::drain_service(const std::string& name, bool drained)
 {
+    must_be_possible();
     if (!drained && resume_departed(name))
         return;
     const RegisteredServicePointer service = service_named(name);
@@ -84,6 +96,7 @@ void Actions::close_service(const std::string& meant)
 
 void Actions::drain_origin(const std::string& name, bool drained)
 {
+    must_be_possible();
     const std::vector<OriginLink*> links = links_.named(name);
     if (links.empty() && !(!drained && services_.saved().drained_origins.contains(name)))
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));
@@ -101,6 +114,7 @@ void Actions::drain_origin(const std::string& name, bool drained)
 
 void Actions::close_origin(const std::string& name)
 {
+    must_be_possible();
     const std::vector<OriginLink*> links = links_.named(name);
     if (links.empty())
         throw SteeringError(404, fmt::format("there is no origin proxy \"{}\"", log::escape(name)));

@@ -9,6 +9,7 @@
 #include "remote-proxy/origins/origin_links.hpp"
 #include "remote-proxy/services/public_services.hpp"
 #include "remote-proxy/services/tunnel_set.hpp"
+#include "remote-proxy/visitors/run_state.hpp"
 #include "remote-proxy/visitors/visitors.hpp"
 
 namespace tunnel {
@@ -18,6 +19,7 @@ class Actions {
 public:
     // Owned by others; all must outlive this.
     struct Uses {
+        const RunState& state;
         const OriginLinks& links;
         PublicServices& services;
         TunnelSet& tunnels;
@@ -46,9 +48,11 @@ public:
     void close_visitor(std::uint64_t id);
 
 private:
+    void must_be_possible() const;
     RegisteredServicePointer service_named(const std::string& name) const;
     bool resume_departed(const std::string& name);
 
+    const RunState& state_;
     const OriginLinks& links_;
     PublicServices& services_;
     TunnelSet& tunnels_;

@@ -56,8 +56,11 @@ awaitable<FormerState> Departure::let_go()
     state.saved = uses_.services.saved();
     for (const auto& [name, service] : uses_.services.registry().services()) {
         const ServicePointer its = uses_.services.find(*service);
-        if (its && uses_.services.is_open(*its))
+        if (its && uses_.services.is_open(*its) && !its->servers.empty()) {
             state.open.insert(service->lasting_name());
+            if (service->source() == ServiceSource::origin)
+                state.offered.insert(service->lasting_name());
+        }
         const auto& asked_for = service->options.asked_for.hosts;
         if (asked_for.size() == 1 && asked_for.front().empty() &&
             service->options.names.hosts.size() == 1)

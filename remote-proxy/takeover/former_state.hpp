@@ -14,6 +14,7 @@ namespace tunnel {
 struct FormerState {
     SavedState saved{};                         // what the management interface has changed
     std::set<std::string> open{};               // visitors can connect to them
+    std::set<std::string> offered{};            // by origin proxies, among those
     std::map<std::string, std::string> hosts{}; // that were chosen for their origin proxies
 
     friend bool operator==(const FormerState&, const FormerState&) = default;

@@ -395,7 +395,7 @@ class Failures(AtTakeover):
                     self.assertEqual(json.loads(peer.recv(1 << 16))["kind"], "ready")
                     self.say(peer, kind="state", text=json.dumps({"saved": json.dumps({
                         "version": 1, "tunnels": [], "drained_services": [], "drained_origins": []}), "open": [],
-                        "hosts": {}}), last=True)
+                        "offered": [], "hosts": {}}), last=True)
                     self.assertEqual(json.loads(peer.recv(1 << 16))["kind"], "serving")
                     self.say(peer, kind="refused", why="it was too slow")
                     new.wait_exit(code=1)

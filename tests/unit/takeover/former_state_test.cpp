@@ -10,13 +10,15 @@ TEST_CASE("what a remote proxy tells its successor is understood as it was meant
     CHECK((parse_former_state(to_text(state)) == state));
     state.saved.drained_services = {"web", "mäuse"};
     state.open = {"roof/nas/web", "default"};
+    state.offered = {"roof/nas/web"};
     state.hosts = {{"roof/nas/app", "k3j4.example.com"}};
     CHECK((parse_former_state(to_text(state)) == state));
 }
 
 TEST_CASE("a state that makes no sense is refused in words")
 {
-    for (const char* const text : {"", "{}", R"({"saved": 7, "open": [], "hosts": {}})",
-                                   R"({"saved": "{}", "open": [1], "hosts": {}})"})
+    for (const char* const text :
+         {"", "{}", R"({"saved": 7, "open": [], "offered": [], "hosts": {}})",
+          R"({"saved": "{}", "open": [1], "offered": [], "hosts": {}})"})
         CHECK_THROWS_AS(parse_former_state(text), const std::runtime_error&);
 }

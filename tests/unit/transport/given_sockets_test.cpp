@@ -35,7 +35,7 @@ TEST_CASE("a given socket is found by its address, or without a port by its use,
     GivenSockets given;
     given.add(shared(web), "service web");
     given.add(shared(mail), "service mail");
-    CHECK(given.port_for("service web") == web.endpoint().port());
+    CHECK(given.ports().at("service web") == web.endpoint().port());
     CHECK_FALSE(given.take(loopback(), "service other"));
     CHECK(given.take(web.endpoint()));
     CHECK_FALSE(given.take(web.endpoint()));
