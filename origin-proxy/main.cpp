@@ -223,7 +223,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     std::vector<tunnel::TrustedRemote> trust =
         tunnel::read_configured(options.common.values, [&options] {
             tunnel::read_logins(options);
-            tunnel::read_password(options.connect_through);
+            tunnel::read_proxy_passwords(options);
             return tunnel::trusted_remotes(options);
         });
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
@@ -277,7 +277,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                 if (management)
                     trusted_clients = management->server.read_trust(fresh.common.management);
                 tunnel::read_logins(fresh);
-                tunnel::read_password(fresh.connect_through);
+                tunnel::read_proxy_passwords(fresh);
                 proxy.reload(fresh);
             });
             report.changes = tunnel::finish_reload(options.common, fresh.common);

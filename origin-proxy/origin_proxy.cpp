@@ -58,9 +58,9 @@ OriginProxy::OriginProxy(asio::io_context& io, const OriginOptions& options,
       tasks_(io.get_executor())
 {
     for (std::size_t i = 0; i < trust.size(); ++i) {
-        const Address& address = options.remote_proxies[i].address;
-        links_.push_back(made_for(address, std::move(trust[i]),
-                                  route_to(address, options.connect_through), on_ready_));
+        const RemotePeer& remote = options.remote_proxies[i];
+        links_.push_back(made_for(remote.address, std::move(trust[i]),
+                                  route_to(remote.address, options.way_to(remote)), on_ready_));
     }
     divide_descriptors();
 }
@@ -248,10 +248,6 @@ void OriginProxy::reload(const OriginOptions& latest)
     options_.common.grace_period = latest.common.grace_period;
     options_.max_retries = latest.max_retries;
     change_links(latest, std::move(trust));
-    if (options_.connect_through != latest.connect_through) {
-        options_.connect_through = latest.connect_through;
-        log_ways(latest);
-    }
     log::info("reloaded");
 }
 
@@ -272,20 +268,30 @@ void OriginProxy::change(const std::vector<OriginService>& wanted, bool offered)
 
 void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedRemote> trust)
 {
+    struct Kept {
+        RemoteLink* link;
+        TrustedRemote trust;
+        Route route;
+    };
+
     auto before = std::exchange(links_, {});
     // They begin to work when the table of links is complete: one may fail, and end, at once.
-    std::vector<std::pair<RemoteLink*, std::size_t>> kept; // and which of them it is
+    std::vector<Kept> kept;
+    bool has_other_way = false;
     std::vector<RemoteLink*> fresh;
     for (std::size_t i = 0; i < trust.size(); ++i) {
-        const Address& address = latest.remote_proxies[i].address;
+        const RemotePeer& remote = latest.remote_proxies[i];
+        const Address& address = remote.address;
+        Route route = route_to(address, latest.way_to(remote));
         const auto old = std::ranges::find_if(
             before, [&address](const auto& link) { return link && link->address() == address; });
         if (old != before.end()) {
-            kept.emplace_back(old->get(), i);
+            has_other_way = has_other_way || !is_same_route(route, (*old)->route());
+            kept.push_back({old->get(), std::move(trust[i]), std::move(route)});
             links_.push_back(std::move(*old));
         } else {
-            links_.push_back(made_for(address, std::move(trust[i]),
-                                      route_to(address, latest.connect_through), on_ready_));
+            has_other_way = has_other_way || route;
+            links_.push_back(made_for(address, std::move(trust[i]), std::move(route), on_ready_));
             fresh.push_back(links_.back().get());
         }
     }
@@ -294,8 +300,10 @@ void OriginProxy::change_links(const OriginOptions& latest, std::vector<TrustedR
             detach(std::move(each));
     }
     divide_descriptors();
-    for (const auto& [link, i] : kept)
-        link->change(std::move(trust[i]), route_to(link->address(), latest.connect_through));
+    if (has_other_way)
+        log_ways(latest);
+    for (Kept& each : kept)
+        each.link->change(std::move(each.trust), std::move(each.route));
     for (RemoteLink* const each : fresh)
         each->start();
 }

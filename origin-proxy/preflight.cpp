@@ -11,7 +11,7 @@ void check_start(const OriginOptions& options)
     Preflight preflight(options.common);
     preflight.attempt([&options] { trusted_remotes(options); });
     preflight.attempt([read = options]() mutable { read_logins(read); });
-    preflight.attempt([through = options.connect_through]() mutable { read_password(through); });
+    preflight.attempt([read = options]() mutable { read_proxy_passwords(read); });
     log_ways(options);
     preflight.look_at_common_options(io);
     preflight.become_user(false);

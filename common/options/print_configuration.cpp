@@ -9,17 +9,25 @@ namespace tunnel {
 
 namespace {
 
+// As others may see it.
+std::string shown_text(const std::string& text, const Option* key)
+{
+    if (key != nullptr && key->is(Trait::secret))
+        return std::string(masked);
+    return key != nullptr && key->value.shown ? key->value.shown(text) : text;
+}
+
 // A name that is no plain one was a problem before it could come here.
-std::string value(const Setting& setting, bool secret)
+std::string value(const Setting& setting, const Option* key)
 {
     if (setting.kind == Setting::Kind::list) {
         std::vector<std::string> all;
         for (const Setting& each : setting.entries)
-            all.push_back(value(each, secret));
+            all.push_back(value(each, key));
         return fmt::format("[{}]", fmt::join(all, ", "));
     }
     if (setting.kind == Setting::Kind::text)
-        return in_quotes(secret ? masked : std::string_view(setting.text));
+        return in_quotes(shown_text(setting.text, key));
     return setting.text;
 }
 
@@ -30,25 +38,19 @@ bool is_whole_number(std::string_view text)
     return number && std::to_string(*number) == text;
 }
 
-bool is_secret(const Setting& setting, const OptionList& keys)
-{
-    const Option* const key = find_option(keys, setting.key);
-    return key != nullptr && key->is(Trait::secret);
-}
-
-Json json_value(const Setting& setting, bool secret)
+Json json_value(const Setting& setting, const Option* key)
 {
     if (setting.kind == Setting::Kind::list) {
         Json all = Json::array();
         for (const Setting& each : setting.entries)
-            all.push_back(json_value(each, secret));
+            all.push_back(json_value(each, key));
         return all;
     }
-    if (secret)
+    if (key != nullptr && key->is(Trait::secret))
         return masked;
     switch (setting.kind) {
     case Setting::Kind::text:
-        return setting.text;
+        return shown_text(setting.text, key);
     case Setting::Kind::number:
         return number_or_text(setting.text);
     case Setting::Kind::boolean:
@@ -97,7 +99,7 @@ std::string to_toml(const Setting& tables, const OptionList& keys)
         const bool bare = table.key.find('.') == std::string::npos; // else it would be two names
         all += fmt::format("\n[{}.{}]\n", tables.key, bare ? table.key : in_quotes(table.key));
         for (const Setting& each : table.entries)
-            all += fmt::format("{} = {}\n", each.key, value(each, is_secret(each, keys)));
+            all += fmt::format("{} = {}\n", each.key, value(each, find_option(keys, each.key)));
     }
     return all;
 }
@@ -108,7 +110,7 @@ Json to_json(const Setting& tables, const OptionList& keys)
     for (const Setting& table : tables.entries) {
         Json& values = all[table.key] = Json::object();
         for (const Setting& each : table.entries)
-            values[each.key] = json_value(each, is_secret(each, keys));
+            values[each.key] = json_value(each, find_option(keys, each.key));
     }
     return all;
 }

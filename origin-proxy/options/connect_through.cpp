@@ -16,8 +16,6 @@ namespace tunnel {
 
 namespace {
 
-constexpr const char* through_key = "connect-through";
-constexpr const char* through_password_key = "connect-through-password-file";
 constexpr std::size_t largest_password_file = 4096;
 
 // The same, and kept from other processes if there is a password in it.
@@ -48,7 +46,7 @@ std::string objection_to_argument(const std::string& text)
         return {};
     return fmt::format("no password can stand in it, since every user of a machine can read its "
                        "command lines (ps): put it into a file for --{}",
-                       through_password_key);
+                       connect_through_password_key);
 }
 
 // RFC 1929 has no empty password.
@@ -116,12 +114,12 @@ OptionList describe(ConnectThrough& through)
         "URL", [&through](const std::string& text) { read_way(text, through); }, "environment");
     way.objection_to_argument = objection_to_argument;
     way.shown = [](const std::string& text) { return mask_password(text); };
-    return {{through_key, std::move(way),
+    return {{connect_through_key, std::move(way),
              "The proxy that leads out to the remote proxies: http://[USER@]HOST:PORT or "
              "socks5://[USER@]HOST:PORT, which looks their names up. environment: that of "
              "HTTPS_PROXY or ALL_PROXY, but for those in NO_PROXY; off: none",
              Trait::reloads},
-            {through_password_key, as_file(through.password_file),
+            {connect_through_password_key, as_file(through.password_file),
              "File with the password of that user", Trait::reloads | Trait::never_empty}};
 }
 
@@ -130,16 +128,16 @@ std::string contradiction(const ConnectThrough& through, const std::vector<Addre
     using Way = ConnectThrough::Way;
     const bool has_file = !through.password_file.empty();
     if (has_file && (through.way != Way::proxy || !through.proxy.has_login()))
-        return fmt::format("--{} is for the user in --{}, and there is none", through_password_key,
-                           through_key);
+        return fmt::format("--{} is for the user in --{}, and there is none",
+                           connect_through_password_key, connect_through_key);
     if (has_file && !through.proxy.password.empty())
         return fmt::format("there is a password in --{} and one in --{}: give one of them",
-                           through_key, through_password_key);
+                           connect_through_key, connect_through_password_key);
     if (through.way == Way::proxy) {
         const std::string why = objection_to_login(through.proxy, has_file);
-        return why.empty()
-                   ? why
-                   : fmt::format("--{}: {}: give --{}", through_key, why, through_password_key);
+        return why.empty() ? why
+                           : fmt::format("--{}: {}: give --{}", connect_through_key, why,
+                                         connect_through_password_key);
     }
     const ProxyVariables& environment = through.environment;
     const bool is_used = std::ranges::any_of(remotes, [&environment](const Address& each) {
@@ -147,14 +145,15 @@ std::string contradiction(const ConnectThrough& through, const std::vector<Addre
     });
     if (through.way == Way::environment && !environment.problem.empty() && is_used)
         return fmt::format("{} of the environment: {}; give --{} off to do without",
-                           environment.variable, environment.problem, through_key);
+                           environment.variable, environment.problem, connect_through_key);
     return {};
 }
 
 std::string said_by(const ConnectThrough& through)
 {
-    return through.way == ConnectThrough::Way::environment ? through.environment.variable
-                                                           : fmt::format("--{}", through_key);
+    return through.way == ConnectThrough::Way::environment
+               ? through.environment.variable
+               : fmt::format("--{}", connect_through_key);
 }
 
 void read_password(ConnectThrough& through)

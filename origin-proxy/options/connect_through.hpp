@@ -28,7 +28,10 @@ struct ProxyVariables {
 // `get` is getenv(3), or plays it.
 ProxyVariables proxy_variables(const std::function<const char*(const char* name)>& get);
 
-// The way to all remote proxies.
+inline constexpr const char* connect_through_key = "connect-through";
+inline constexpr const char* connect_through_password_key = "connect-through-password-file";
+
+// The way to all remote proxies, or to one.
 struct ConnectThrough {
     enum class Way : std::uint8_t {
         environment, // as the variables say
@@ -47,7 +50,7 @@ struct ConnectThrough {
 // The proxy on the way to this remote proxy; none: there is none.
 std::optional<ForwardProxy> forward_proxy_to(const Address& remote, const ConnectThrough& through);
 
-// A reload applies them.
+// Flags, and keys of the table of one. A reload applies them.
 OptionList describe(ConnectThrough& through);
 
 // What is wrong with it all, once everything is read; empty: nothing.

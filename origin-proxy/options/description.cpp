@@ -65,12 +65,13 @@ std::vector<OptionTable> all_tables(OriginOptions& options)
 {
     OriginServiceTable service;
     TrustOptions trust;
+    ConnectThrough way;
     return {{"services", describe(service),
              [&options](const Setting& tables, Problems& problems) {
                  read_services(tables, options, problems);
              },
              "service"},
-            {"remote-proxies", describe_remote_proxy(trust, {}),
+            {"remote-proxies", describe_remote_proxy(trust, way, {}),
              [&options](const Setting& tables, Problems& problems) {
                  read_remote_proxies(tables, options, problems);
              },

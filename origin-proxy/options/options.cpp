@@ -97,11 +97,13 @@ void settle_rules(const CommandLine& line, OriginOptions& options)
     }
 }
 
-std::vector<Address> addresses_of(const OriginOptions& options)
+std::vector<Address> those_without_own_way(const OriginOptions& options)
 {
     std::vector<Address> all;
-    for (const RemotePeer& each : options.remote_proxies)
-        all.push_back(each.address);
+    for (const RemotePeer& each : options.remote_proxies) {
+        if (!each.way)
+            all.push_back(each.address);
+    }
     return all;
 }
 
@@ -109,8 +111,8 @@ std::vector<Address> addresses_of(const OriginOptions& options)
 std::vector<std::string> ways_of_environment(const OriginOptions& options)
 {
     std::vector<std::string> all;
-    const ConnectThrough& through = options.connect_through;
     for (const RemotePeer& each : options.remote_proxies) {
+        const ConnectThrough& through = options.way_to(each);
         const auto proxy = forward_proxy_to(each.address, through);
         if (proxy && through.way == ConnectThrough::Way::environment)
             all.push_back(fmt::format("{} is reached through {}, as {} of the environment says",
@@ -125,7 +127,7 @@ std::string contradiction(const CommandLine& line, const OriginOptions& options)
 {
     if (!line.has("remote-proxy-addr") && !line.has("remote-proxies"))
         return "--remote-proxy-addr is required";
-    if (std::string way = contradiction(options.connect_through, addresses_of(options));
+    if (std::string way = contradiction(options.connect_through, those_without_own_way(options));
         !way.empty())
         return way;
     const std::string wrong = wrong_services(line, options);
@@ -173,11 +175,20 @@ bool OriginOptions::trusts_system_authorities() const
 void log_ways(const OriginOptions& options)
 {
     for (const RemotePeer& each : options.remote_proxies) {
-        if (const auto proxy = forward_proxy_to(each.address, options.connect_through))
-            log::info("connections go through a proxy",
-                      {{"remote", to_string(each.address)},
-                       {"through", to_string(*proxy)},
-                       {"said-by", said_by(options.connect_through)}});
+        const ConnectThrough& through = options.way_to(each);
+        if (const auto proxy = forward_proxy_to(each.address, through))
+            log::info("connections go through a proxy", {{"remote", to_string(each.address)},
+                                                         {"through", to_string(*proxy)},
+                                                         {"said-by", said_by(through)}});
+    }
+}
+
+void read_proxy_passwords(OriginOptions& options)
+{
+    read_password(options.connect_through);
+    for (RemotePeer& each : options.remote_proxies) {
+        if (each.way)
+            read_password(*each.way);
     }
 }
 

@@ -18,6 +18,7 @@ namespace tunnel {
 struct RemotePeer {
     Address address;
     std::optional<TrustOptions> trust{}; // none: as towards the others
+    std::optional<ConnectThrough> way{}; // none: as to the others
 };
 
 struct OriginOptions {
@@ -49,6 +50,11 @@ struct OriginOptions {
         return remote.trust ? *remote.trust : trust;
     }
 
+    const ConnectThrough& way_to(const RemotePeer& remote) const
+    {
+        return remote.way ? *remote.way : connect_through;
+    }
+
     // Towards whom there is something that others must not see.
     bool has_private_files() const;
 
@@ -64,6 +70,9 @@ std::vector<std::string> unix_servers(const OriginOptions& options);
 
 // Logs the forward proxies on the way to the remote proxies, if there are any.
 void log_ways(const OriginOptions& options);
+
+// Reads the passwords of forward proxies, as read_logins() reads those. Throws likewise.
+void read_proxy_passwords(OriginOptions& options);
 
 // Fills in the logins of services that have a basic-auth-file, out of files(). To be called at the
 // start, and for the options of a reload; parse() and reread_options() do not. Throws

@@ -67,14 +67,29 @@ TrustOptions merged(const TrustOptions& own, const TrustOptions& general)
     return all;
 }
 
+bool has_own_way(const Setting& setting)
+{
+    return setting.find(connect_through_key) != nullptr ||
+           setting.find(connect_through_password_key) != nullptr;
+}
+
 void read_remote_proxy(const Setting& setting, OriginOptions& options, Problems& problems)
 {
     const std::string name = "remote-proxies." + setting.key;
     TrustOptions own;
     own.encryption = options.trust.encryption;
+    ConnectThrough way;
+    way.environment = options.connect_through.environment;
+    std::optional<ConnectThrough> own_way;
     TableReader reader(setting, name, problems);
-    reader.read(describe_remote_proxy(own, [&](const std::string& address) {
-        add({read_address(address), merged(own, options.trust)}, options);
+    reader.read(describe_remote_proxy(own, way, [&](const std::string& text) {
+        const Address address = read_address(text);
+        if (has_own_way(setting)) {
+            own_way = way;
+            if (const std::string wrong = contradiction(way, {address}); !wrong.empty())
+                throw std::invalid_argument(wrong);
+        }
+        add({address, merged(own, options.trust), own_way}, options);
     }));
     reader.refuse("secret", fmt::format("no secret can be in {}, expected secret-file with the "
                                         "name of a file",
@@ -105,10 +120,11 @@ OptionList describe_trust(TrustOptions& options)
     return all;
 }
 
-OptionList describe_remote_proxy(TrustOptions& own,
+OptionList describe_remote_proxy(TrustOptions& own, ConnectThrough& way,
                                  std::function<void(const std::string& address)> add)
 {
     OptionList all = describe_trust(own);
+    append(all, describe(way));
     append(all, {{"addr", as_text("HOST:PORT", std::move(add)), "Its control address",
                   Trait::required | Trait::reloads}});
     return all;

@@ -19,7 +19,7 @@ inline constexpr std::size_t most_remote_proxies = 16;
 OptionList describe_trust(TrustOptions& options);
 
 // The keys of a table [remote-proxies.NAME]. `add` is called after all others, with the address.
-OptionList describe_remote_proxy(TrustOptions& own,
+OptionList describe_remote_proxy(TrustOptions& own, ConnectThrough& way,
                                  std::function<void(const std::string& address)> add);
 
 // Adds the one with this address. Throws std::invalid_argument that says what is wrong with it, or
@@ -27,7 +27,7 @@ OptionList describe_remote_proxy(TrustOptions& own,
 void add_remote_proxy(std::string_view address, OriginOptions& options);
 
 // Adds what [remote-proxies.NAME] say to `options`, in which the flags are already. What a table
-// does not say of the trust holds as the flags say.
+// does not say of the trust, or of the way there, holds as the flags say.
 void read_remote_proxies(const Setting& tables, OriginOptions& options, Problems& problems);
 
 } // namespace tunnel

@@ -1,6 +1,7 @@
 // The proxy that leads out to the remote proxies, as the origin proxy is told of it.
 #include "origin-proxy/options/connect_through.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include <doctest/doctest.h>
@@ -188,6 +189,41 @@ TEST_CASE("user and password belong together")
     CHECK_FALSE(origin({"--connect-through=socks5://ann@a:1", flag.c_str()}).code);
     const Environment own("ORIGIN_PROXY_CONNECT_THROUGH", "http://ann:hidden@a:1");
     CHECK(has(origin({flag.c_str()}).err, "give one of them"));
+}
+
+TEST_CASE("a remote proxy may have a way of its own in its table")
+{
+    const TemporaryFile password("hidden\n");
+    auto file = configured<OriginOptions>(
+        fmt::format("origin-server-addr = \":8000\"\nconnect-through = \"http://a:1\"\n"
+                    "[remote-proxies.b]\naddr = \"b:1\"\nconnect-through = \"socks5://ann@c:2\"\n"
+                    "connect-through-password-file = \"{}\"\n"
+                    "[remote-proxies.d]\naddr = \"d:1\"\nconnect-through = \"off\"\n"
+                    "[remote-proxies.e]\naddr = \"e:1\"\n",
+                    password.path()));
+    CHECK(file.problems == "");
+    read_proxy_passwords(file.options);
+    std::vector<std::string> ways;
+    for (const RemotePeer& each : file.options.remote_proxies) {
+        const auto proxy = forward_proxy_to(each.address, file.options.way_to(each));
+        ways.push_back(proxy ? to_string(*proxy) + " " + proxy->password : "straight");
+    }
+    CHECK((ways == std::vector<std::string>{"socks5://ann@c:2 hidden", "straight", "http://a:1 "}));
+    const auto masked = configured<OriginOptions>(
+        "origin-server-addr = \":8000\"\n[remote-proxies.b]\naddr = \"b:1\"\n"
+        "connect-through = \"http://ann:hidden@c:2\"\n");
+    CHECK(masked.problems == "");
+    const auto& values = masked.options.common.values;
+    CHECK(std::ranges::any_of(
+        values, [](const OptionValue& each) { return has(each.text, "http://ann:***@c:2"); }));
+    CHECK(std::ranges::none_of(values,
+                               [](const OptionValue& each) { return has(each.text, "hidden"); }));
+    CHECK(configured<OriginOptions>("origin-server-addr = \":8000\"\n[remote-proxies.b]\n"
+                                    "addr = \"b:1\"\nconnect-through = \"socks5://ann@c:2\"\n")
+              .says("needs a password"));
+    CHECK(configured<OriginOptions>("origin-server-addr = \":8000\"\n[remote-proxies.b]\n"
+                                    "addr = \"b:1\"\nconnect-through-password-file = \"p\"\n")
+              .says("there is none"));
 }
 
 TEST_CASE("check reads the password's file, and tells which way leads out")

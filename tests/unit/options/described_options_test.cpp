@@ -308,7 +308,9 @@ void check_tables()
                                   : as_line(key, some_value(key));
             const std::string companion = key.name == "tls-cert"  ? "tls-key = \"k\"\n"
                                           : key.name == "tls-key" ? "tls-cert = \"c\"\n"
-                                                                  : "";
+                                          : key.name == "connect-through-password-file"
+                                              ? "connect-through = \"http://ann@proxy:7\"\n"
+                                              : "";
             std::string text = (is_needed ? "" : needed) + as_given + companion;
             if (const std::string* const others = beside_outside(table.name, key.name))
                 text = (program.name == origin_proxy_name ? needed : "") + *others + as_given;
