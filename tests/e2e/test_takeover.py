@@ -271,6 +271,7 @@ class Failures(AtTakeover):
                         self.assertEqual(self.hear(peer)["uses"][0], "control")
                         self.say(peer, kind="ready")
                     if steps > 2:
+                        self.assertEqual(self.hear(peer)["kind"], "sockets")
                         self.assertEqual(self.hear(peer)["kind"], "state")
                     peer.close()
                     crowd.wait_more(10)
@@ -371,6 +372,7 @@ class Failures(AtTakeover):
             self.say(peer, **hello)
             self.hear(peer)
             self.say(peer, kind="ready")
+            self.assertEqual(self.hear(peer)["kind"], "sockets")
             self.assertEqual(self.hear(peer)["kind"], "state")
             peer.settimeout(40)  # it waits for 20 s
             self.assertEqual(self.hear(peer)["kind"], "refused")
@@ -393,6 +395,7 @@ class Failures(AtTakeover):
                     for each in descriptors:
                         os.close(each)
                     self.assertEqual(json.loads(peer.recv(1 << 16))["kind"], "ready")
+                    self.say(peer, kind="sockets", uses=[], last=True)
                     self.say(peer, kind="state", text=json.dumps({"saved": json.dumps({
                         "version": 1, "tunnels": [], "drained_services": [], "drained_origins": []}), "open": [],
                         "offered": [], "hosts": {}}), last=True)
