@@ -176,6 +176,8 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::GivenSockets given;
     auto predecessor = find_predecessor(options.common, user, given);
     tunnel::PassedSockets passed(given);
+    tunnel::RemoteProxy::Former former;
+    former.has_given = given.size() > 0;
     tunnel::RemoteProxy::Prepared prepared(io, options, given);
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(shown_certificates(options, prepared.reception.certificates.get()));
@@ -217,7 +219,6 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::warn_of_what_is_read_once();
     tunnel::must_be_allowed(options.common);
     tunnel::RemoteProxy proxy(io, options, std::move(prepared));
-    tunnel::RemoteProxy::Former former;
     if (predecessor) {
         const std::string told = predecessor->take_over(given);
         former.state = tunnel::parse_former_state(told);

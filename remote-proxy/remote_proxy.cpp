@@ -165,7 +165,7 @@ std::vector<std::pair<std::string, tcp::endpoint>> RemoteProxy::fronts() const
 
 void RemoteProxy::start(Former former)
 {
-    const bool has_sockets = former.given.size() > 0 || !former.state.open.empty();
+    const bool has_sockets = former.has_given || former.given.size() > 0;
     // What the options do not have any more cannot open.
     std::set<std::string> awaited = std::move(former.state.open);
     std::erase_if(awaited, [&](const std::string& name) {
@@ -213,6 +213,8 @@ awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function
     control_port_.own();
     reception_.start();
     reception_.fronts().begin_accepting();
+    co_await sleep_for(options_.pairing_timeout);
+    reception_.fronts().refuse_unserved();
 }
 
 void RemoteProxy::stop_gently()

@@ -59,7 +59,8 @@ public:
 
     // What a process whose sockets were `given` to this one has told of itself.
     struct Former {
-        GivenSockets given{}; // that no option names
+        bool has_given = false; // sockets; those that no option names are these
+        GivenSockets given{};
         FormerState state{};
         std::function<void()> on_settled{}; // may be empty
     };

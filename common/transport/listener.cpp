@@ -161,9 +161,8 @@ void Listener::resume()
     resumed_->notify();
 }
 
-void Listener::own()
+void Listener::shut_unless_open()
 {
-    shared_ = false;
     if (!open_ && !closed_)
         stop_listening();
 }

@@ -50,9 +50,11 @@ public:
     void pause();
     void resume();
 
-    // Nobody else has the socket any more that was taken over. Unless it has been opened since,
-    // those who wait are refused.
-    void own();
+    // Nobody else has the socket any more that was taken over.
+    void own() { shared_ = false; }
+
+    // Unless it has been opened since, those who wait are refused.
+    void shut_unless_open();
 
     int descriptor() { return acceptor_.native_handle(); }
 

@@ -61,11 +61,17 @@ std::optional<std::uint16_t> Fronts::former_port(std::string_view service) const
 
 void Fronts::begin_accepting()
 {
-    given_.clear();
     for (const FrontPointer& each : all_) {
         each->listener.own();
         each->changed.notify();
     }
+}
+
+void Fronts::refuse_unserved()
+{
+    given_.clear();
+    for (const FrontPointer& each : all_)
+        each->listener.shut_unless_open();
 }
 
 FrontPointer Fronts::listen(Listener listener)

@@ -35,9 +35,11 @@ public:
     // For the services that come later; replaces what nobody has taken yet.
     void give(GivenSockets given);
 
-    // Visitors are accepted from now on, where they were held back. Whoever has connected to a
-    // socket that nobody serves waits no longer.
+    // Visitors are accepted from now on, where they were held back.
     void begin_accepting();
+
+    // Whoever has connected to a socket that was given and that nobody serves waits no longer.
+    void refuse_unserved();
 
     // The port that a service had at the process that gave the sockets; nullopt: it had none.
     std::optional<std::uint16_t> former_port(std::string_view service) const;

@@ -88,8 +88,8 @@ class Systemd(unittest.TestCase):
         self.assertEqual(self.booted.run("python3", "-c", VISIT, str(port)).stdout, "are you there?\n")
 
     def start(self):
-        self.booted.ctl("start", *UNITS)
-        for name in UNITS:
+        for name in UNITS:  # else the origin proxy may be too early, and has to try again
+            self.booted.ctl("start", name)
             self.assertEqual(self.booted.show(name, "ActiveState"), "active")
 
     def test_both_programs_serve_with_all_that_the_units_forbid_and_say_how_they_are(self):
