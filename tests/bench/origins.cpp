@@ -30,7 +30,7 @@ class Player {
 public:
     Player(const tunnel::OriginOptions& options, std::atomic<std::size_t>& ready)
         : proxy_(io_, options,
-                 [&ready](const tunnel::Address&, const asio::ip::tcp::endpoint&,
+                 [&ready](const tunnel::Address&, const std::string&,
                           const std::vector<tunnel::Opened>& open) { ready += open.size(); })
     {
     }

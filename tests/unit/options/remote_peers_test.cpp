@@ -107,7 +107,8 @@ TEST_CASE("a secret is no key of a remote proxy's table, and never named as one"
     CHECK(secret.complains_of(4, "no secret can be in remote-proxies.x, expected secret-file"));
     const auto unknown = file("[remote-proxies.x]\naddr = \"a:1\"\nspam = 1");
     CHECK(unknown.complains_of(4, "expected secret-file, encryption, tls-cert, tls-key, tls-ca, "
-                                  "tls-server-name, addr"));
+                                  "tls-server-name, connect-through, "
+                                  "connect-through-password-file, addr"));
 }
 
 TEST_CASE("a table may say of the trust what is different from the others")
