@@ -198,7 +198,8 @@ class Systemd(unittest.TestCase):
         self.booted.run("chown", "remote-proxy", "/etc/remote-proxy/other")
         self.booted.write(path, before.replace("/etc/remote-proxy/secret", "/etc/remote-proxy/other"))
         self.start()
-        self.visit()
+        # The origin proxy was there before, and is about to try again.
+        poll(lambda: self.booted.run("python3", "-c", VISIT, "9000", check=False).returncode == 0, "a visitor is served")
 
     def test_sockets_of_the_service_manager_keep_visitors_who_come_before_the_program(self):
         self.booted.write("/etc/systemd/system/remote-proxy.socket", re.sub(
