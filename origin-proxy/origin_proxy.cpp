@@ -80,19 +80,15 @@ std::unique_ptr<RemoteLink> OriginProxy::made_for(const Address& address, Truste
                               [this](RemoteLink& link) { move(link); }});
 }
 
-// How long the next log-in waits. An upgrade is seldom, and a remote proxy may say so as often as
-// it likes.
+// How long the next log-in waits. A remote proxy may say so as often as it likes.
 Clock::duration OriginProxy::delay_of_move()
 {
-    constexpr std::size_t most_at_once = 8;
-    constexpr auto forgotten_after = std::chrono::seconds(10);
-    constexpr auto delay = std::chrono::seconds(1);
+    constexpr auto least_between = std::chrono::milliseconds(50);
     const auto now = Clock::now();
-    std::erase_if(moves_, [&](Clock::time_point each) { return each + forgotten_after < now; });
-    if (moves_.size() >= most_at_once)
-        return delay;
-    moves_.push_back(now);
-    return {};
+    next_move_ = std::max(now, next_move_);
+    const Clock::duration delay = next_move_ - now;
+    next_move_ += least_between;
+    return delay;
 }
 
 // Of those that are left behind a few keep their control connection.

@@ -136,7 +136,7 @@ private:
     Signal ended_; // a visitor or a control connection
     Links links_;
     Links detached_; // not configured any more, and not all of their visitors have ended
-    std::vector<Clock::time_point> moves_; // of remote proxies, the latest
+    Clock::time_point next_move_{}; // of remote proxies, not before this
     bool stopping_ = false;
     bool handing_over_ = false; // a successor is about to log in
     bool stopped_ = false;

@@ -190,7 +190,7 @@ void RemoteProxy::start(Former former)
 awaitable<void> RemoteProxy::settle(std::set<std::string> awaited, std::function<void()> on_settled)
 {
     constexpr auto patience = std::chrono::seconds(5);
-    constexpr auto patience_without_change = std::chrono::seconds(1);
+    constexpr auto patience_without_change = std::chrono::seconds(2);
     constexpr auto look_again = std::chrono::milliseconds(5);
     const auto limit = Clock::now() + patience;
     auto changed = Clock::now();
