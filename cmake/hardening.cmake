@@ -16,8 +16,7 @@ if(KNOWS_CF_PROTECTION)
     add_compile_options(-fcf-protection)
 endif()
 # The same on 64-bit ARM, and return addresses are signed.
-check_cxx_compiler_flag(-mbranch-protection=standard KNOWS_BRANCH_PROTECTION)
-if(KNOWS_BRANCH_PROTECTION)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$") # clang knows the flag everywhere, and complains later
     add_compile_options(-mbranch-protection=standard)
 endif()
 
