@@ -343,7 +343,7 @@ void OriginProxy::run_some()
 void OriginProxy::clear_away()
 {
     for (const auto& each : detached_) {
-        if (each->visitors() == 0 && !each->connected())
+        if (each->is_done())
             each->stop_now();
     }
     std::erase_if(detached_,

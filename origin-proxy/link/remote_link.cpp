@@ -243,6 +243,7 @@ awaitable<void> RemoteLink::follow()
         ~Linked()
         {
             link.connection_ = nullptr;
+            link.ended_ = Clock::now();
             link.offered_.end();
             link.visits_.end();
             link.callbacks_.on_end();

@@ -133,6 +133,15 @@ public:
     // Visitors that are being connected or served.
     std::size_t visitors() const { return visits_.size(); }
 
+    // After detach() or move_away(): nothing is left of it. What is parked waits a moment to be
+    // closed by the remote proxy, since a visitor may be under way on it.
+    bool is_done() const
+    {
+        constexpr auto moment = std::chrono::seconds(2);
+        return visitors() == 0 && !connected() &&
+               (!visits_.is_leaving() || Clock::now() > ended_ + moment);
+    }
+
     // After detach(): the remote proxy has not let go of everything yet.
     bool is_leaving() const { return connected() || visits_.is_leaving(); }
 
@@ -178,6 +187,7 @@ private:
     State state_ = State::connecting;
     Next next_ = Next::retry_later;
     std::size_t failures_ = 0;
+    Clock::time_point ended_{}; // the latest control connection
     bool was_ready_ = false;
     bool has_left_ = false;
     ControlConnection* connection_ = nullptr; // lives in the coroutine follow

@@ -50,7 +50,7 @@ void Visits::begin(ControlConnection& connection, const Session& session)
 void Visits::end()
 {
     connection_ = nullptr;
-    if (slots_.is_open())
+    if (slots_.is_open() && !has_moved_)
         parking_.close();
     waiting_.clear();   // their tickets are void
     announced_.clear(); // who waits is announced again, with the same ticket

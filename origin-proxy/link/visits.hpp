@@ -44,7 +44,11 @@ public:
 
     // Another link dials the data connections from now on; visitors who come on those that are
     // parked are served.
-    void stop_dialling() { parking_.stop_dialling(); }
+    void stop_dialling()
+    {
+        has_moved_ = true;
+        parking_.stop_dialling();
+    }
 
     // The same, and nothing is begun any more: the tasks are about to be cancelled.
     void stop();
@@ -111,7 +115,8 @@ private:
     std::deque<Announce> waiting_;  // for a slot
     std::size_t being_refused_ = 0; // since this origin proxy leaves
     bool is_stopped_ = false;
-    bool starting_ = false; // those that wait
+    bool has_moved_ = false; // what is parked is the remote proxy's to close
+    bool starting_ = false;  // those that wait
     // A visitor whose parked connection broke is announced again on the control connection, and
     // must not be served twice.
     RecentTickets served_parked_;

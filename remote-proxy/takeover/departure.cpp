@@ -92,8 +92,10 @@ void Departure::take_back()
     // They are about to log in at nobody; what they have here would keep them from logging in
     // anew.
     for (OriginLink* const link : uses_.links.all()) {
-        if (link->moves)
+        if (link->moves) {
             link->connection.finish({Code::reconnecting, "the other process has ended"});
+            uses_.services.drop(*link); // no visitor is announced there any more
+        }
     }
 }
 

@@ -206,7 +206,7 @@ class StaticPrograms(InEmptyRoot):
         before = [file_sha256(path) for path in made]
         run(["sha256sum", "--check", "--strict", sums], cwd=os.path.dirname(sums))
         with tarfile.open(archive) as files:
-            files.extractall(self.root, filter="data")
+            files.extractall(self.root)
         top = os.path.join(self.root, os.path.basename(archive).removesuffix(".tar.gz"))
         with open(sbom, encoding="utf-8") as file:
             listed = {each["name"]: each for each in json.load(file)["packages"]}

@@ -340,7 +340,7 @@ class Failures(AtTakeover):
             os.chmod(trap, 0o777)
             script = ("import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); "
                       f"s.bind('{trap}/t'); s.listen(); print('ready', flush=True); s.accept()[0].recv(10)")
-            with Program([*setpriv, need("python3"), "-c", script], name="trap") as waits:
+            with Program([*setpriv, "/usr/bin/python3", "-c", script], name="trap") as waits:
                 waits.wait_line("ready")
                 new = self.take_over(wait=False, words=["--control-addr", f"{HOST}:0", "--outside-addr",
                                                         f"{HOST}:0", "--takeover-socket", f"{trap}/t"])
