@@ -19,12 +19,12 @@
 namespace tunnel::test {
 
 // Removes the variables that a test has set.
-struct Environment {
-    Environment() = default;
-    Environment(const Environment&) = delete;
-    Environment& operator=(const Environment&) = delete;
+struct ServiceEnvironment {
+    ServiceEnvironment() = default;
+    ServiceEnvironment(const ServiceEnvironment&) = delete;
+    ServiceEnvironment& operator=(const ServiceEnvironment&) = delete;
 
-    ~Environment()
+    ~ServiceEnvironment()
     {
         for (const std::string& each : names)
             ::unsetenv(each.c_str());

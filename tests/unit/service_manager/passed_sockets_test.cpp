@@ -139,7 +139,7 @@ TEST_CASE("a socket that no option wants is refused with its address")
 
 TEST_CASE("sockets for another process are left alone")
 {
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("LISTEN_FDS", "1");
     CHECK(complaint().empty());
     environment.set("LISTEN_FDS", "1");
@@ -166,7 +166,7 @@ TEST_CASE("what is no stream socket that listens is refused in words")
 TEST_CASE("a number of sockets that is none is refused in words")
 {
     for (const char* const number : {"x", "-1", "99999"}) {
-        Environment environment;
+        ServiceEnvironment environment;
         environment.set("LISTEN_PID", std::to_string(::getpid()));
         environment.set("LISTEN_FDS", number);
         CHECK(complains_of("is no number of sockets"));

@@ -22,7 +22,7 @@ std::optional<std::chrono::microseconds> watchdog(const std::string& interval,
 {
     const std::string name = fmt::format("@tunnel watchdog test {}", ::getpid());
     const Notified notified(name);
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", name);
     if (!interval.empty())
         environment.set("WATCHDOG_USEC", interval);
@@ -57,7 +57,7 @@ TEST_CASE("each message is a datagram in the words of sd_notify")
         name = fmt::format("@tunnel test {}", ::getpid());
     }
     const Notified notified(name);
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", name);
     auto manager = ServiceManager::from_environment();
     REQUIRE(manager.is_there());
@@ -78,7 +78,7 @@ TEST_CASE("a reload is told with the time of the clock that tells it from earlie
 {
     const TemporaryFolder folder;
     const Notified notified(folder.path() + "/notify");
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
     auto manager = ServiceManager::from_environment();
     timespec now{};
@@ -96,7 +96,7 @@ TEST_CASE("a status is sent once, until there is another, and is one line")
 {
     const TemporaryFolder folder;
     const Notified notified(folder.path() + "/notify");
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
     auto manager = ServiceManager::from_environment();
     manager.ready("one");
@@ -111,7 +111,7 @@ TEST_CASE("the variables are for this process alone")
 {
     const TemporaryFolder folder;
     const Notified notified(folder.path() + "/notify");
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
     environment.set("WATCHDOG_USEC", "1000000");
     environment.set("WATCHDOG_PID", std::to_string(::getpid()));
@@ -135,7 +135,7 @@ TEST_CASE("a process that takes over learns of the watchdog from the one before 
 {
     const TemporaryFolder folder;
     const Notified notified(folder.path() + "/notify");
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
     environment.set("WATCHDOG_USEC", "7000000");
     const auto former = ServiceManager::from_environment();
@@ -160,7 +160,7 @@ TEST_CASE("a socket that cannot be had is no error")
 {
     for (const std::string& name : {std::string("/does/not/exist"), std::string("relative"),
                                     std::string("@"), std::string(), "/" + std::string(200, 'x')}) {
-        Environment environment;
+        ServiceEnvironment environment;
         environment.set("NOTIFY_SOCKET", name);
         CHECK(!ServiceManager::from_environment().is_there());
     }
@@ -170,7 +170,7 @@ TEST_CASE("a service manager that reads nothing, or has gone, holds up nobody")
 {
     const TemporaryFolder folder;
     Notified notified(folder.path() + "/notify");
-    Environment environment;
+    ServiceEnvironment environment;
     environment.set("NOTIFY_SOCKET", folder.path() + "/notify");
     auto manager = ServiceManager::from_environment();
     const auto began = ServiceManager::Clock::now();

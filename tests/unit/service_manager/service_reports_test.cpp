@@ -18,7 +18,7 @@ namespace {
 struct Reported {
     TemporaryFolder folder;
     Notified notified{folder.path() + "/notify"};
-    Environment environment;
+    ServiceEnvironment environment;
     asio::io_context io{1};
     ServiceManager manager;
     std::string status = "as ever";
