@@ -143,10 +143,9 @@ void Relay::Worker::run()
 
 bool Relay::Worker::turns()
 {
-    if (asked_.exchange(true))
-        return false;
+    const bool had_a_turn = !asked_.exchange(true);
     mailbox_.wake();
-    return true;
+    return had_a_turn;
 }
 
 bool Relay::Worker::poll()
@@ -260,14 +259,16 @@ void Relay::Worker::start_next()
 
 void Relay::Worker::on_event(const epoll_event& event)
 {
-    if (event.data.u64 == wake_up_tag)
+    if (event.data.u64 == wake_up_tag) {
         mailbox_.woken();
-    else if (event.data.u64 == timer_tag)
+        asked_ = false; // it may have been asked for this very wake-up since look()
+    } else if (event.data.u64 == timer_tag) {
         wake_timer_.rest();
-    else if (event.data.u64 < first_other_tag + others_.size())
+    } else if (event.data.u64 < first_other_tag + others_.size()) {
         others_[event.data.u64 - first_other_tag].is_ready = true;
-    else
+    } else {
         on_pair_event(event.data.u64, event.events);
+    }
 }
 
 void Relay::Worker::end_all()
