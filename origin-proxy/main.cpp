@@ -15,6 +15,7 @@
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "common/base/process.hpp"
+#include "common/commands/takeover.hpp"
 #include "common/files/file_reader.hpp"
 #include "common/management/server.hpp"
 #include "common/options/reload.hpp"
@@ -141,38 +142,6 @@ tunnel::Handover::Hooks handover_hooks(tunnel::OriginProxy& proxy, tunnel::Manag
     return hooks;
 }
 
-// The service is then another process: it is told of the watchdog, and this one leaves.
-tunnel::Handover::Hooks with_service(tunnel::Handover::Hooks hooks,
-                                     const tunnel::ServiceManager& manager,
-                                     std::function<void()> leave_too)
-{
-    hooks.let_go = [let_go = std::move(hooks.let_go), &manager]() -> asio::awaitable<std::string> {
-        const std::string state = co_await let_go();
-        co_return manager.with_watchdog(state);
-    };
-    hooks.leave = [leave = std::move(hooks.leave), leave_too = std::move(leave_too)] {
-        leave();
-        leave_too();
-    };
-    return hooks;
-}
-
-// The one that runs, if this process is to take over from it, with all that it listens at.
-std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
-                                                    const std::optional<tunnel::User>& user,
-                                                    tunnel::GivenSockets& given)
-{
-    if (!options.command.takes_over())
-        return std::nullopt;
-    tunnel::takeover::Hello hello;
-    hello.program = "origin-proxy";
-    hello.program_version = TUNNEL_VERSION;
-    std::optional<tunnel::Predecessor> found;
-    found.emplace(options.takeover_socket, hello, user ? user->user : ::geteuid());
-    given = found->take_sockets();
-    return found;
-}
-
 // Where the process before this one was logged in, and this one wants to be as well.
 std::set<std::string> awaited_log_ins(const std::string& state,
                                       const tunnel::OriginOptions& options)
@@ -229,7 +198,7 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
     const auto loaded = std::make_shared<tunnel::CertificatesInUse>(io);
     loaded->take_certificates(options.certificates_shown());
     tunnel::GivenSockets given;
-    auto predecessor = find_predecessor(options.common, user, given);
+    auto predecessor = tunnel::find_predecessor("origin-proxy", options.common, user, given);
     tunnel::PassedSockets passed(given);
     auto management = tunnel::read_configured(options.common.values, [&] {
         return tunnel::listen_for("--management-addr", [&] {
@@ -316,10 +285,11 @@ int run(asio::io_context& io, tunnel::OriginOptions& options, tunnel::Arguments 
                 management->process, [&proxy] { return proxy.take_longest_turns(); }));
         }
         if (handover)
-            handover->start(with_service(handover_hooks(proxy, management.get()), manager, [&] {
-                passed.forget();
-                reports.leave();
-            }));
+            handover->start(
+                tunnel::with_service(handover_hooks(proxy, management.get()), manager, [&] {
+                    passed.forget();
+                    reports.leave();
+                }));
         if (predecessor)
             manager.main_pid(::getpid());
         if (background)

@@ -9,6 +9,7 @@
 #include "common/base/inherited.hpp"
 #include "common/base/log.hpp"
 #include "common/base/process.hpp"
+#include "common/commands/takeover.hpp"
 #include "common/files/file_reader.hpp"
 #include "common/management/server.hpp"
 #include "common/options/reload.hpp"
@@ -133,38 +134,6 @@ tunnel::Handover::Hooks handover_hooks(tunnel::RemoteProxy& proxy, tunnel::Manag
     return hooks;
 }
 
-// The service is then another process: it is told of the watchdog, and this one leaves.
-tunnel::Handover::Hooks with_service(tunnel::Handover::Hooks hooks,
-                                     const tunnel::ServiceManager& manager,
-                                     std::function<void()> leave_too)
-{
-    hooks.let_go = [let_go = std::move(hooks.let_go), &manager]() -> asio::awaitable<std::string> {
-        const std::string state = co_await let_go();
-        co_return manager.with_watchdog(state);
-    };
-    hooks.leave = [leave = std::move(hooks.leave), leave_too = std::move(leave_too)] {
-        leave();
-        leave_too();
-    };
-    return hooks;
-}
-
-// The one that runs, if this process is to take over from it, with all that it listens at.
-std::optional<tunnel::Predecessor> find_predecessor(const tunnel::CommonOptions& options,
-                                                    const std::optional<tunnel::User>& user,
-                                                    tunnel::GivenSockets& given)
-{
-    if (!options.command.takes_over())
-        return std::nullopt;
-    tunnel::takeover::Hello hello;
-    hello.program = "remote-proxy";
-    hello.program_version = TUNNEL_VERSION;
-    std::optional<tunnel::Predecessor> found;
-    found.emplace(options.takeover_socket, hello, user ? user->user : ::geteuid());
-    given = found->take_sockets();
-    return found;
-}
-
 // `options` are those of the last reload, then.
 int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments arguments,
         std::optional<tunnel::Background> background, tunnel::ServiceManager manager)
@@ -174,7 +143,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
     tunnel::read_configured(options.common.values, [&options] { tunnel::read_logins(options); });
     tunnel::must_not_collide(io, options);
     tunnel::GivenSockets given;
-    auto predecessor = find_predecessor(options.common, user, given);
+    auto predecessor = tunnel::find_predecessor("remote-proxy", options.common, user, given);
     tunnel::PassedSockets passed(given);
     tunnel::RemoteProxy::Former former;
     former.has_given = given.size() > 0;
@@ -296,7 +265,7 @@ int run(asio::io_context& io, tunnel::RemoteOptions& options, tunnel::Arguments 
                 management->process));
         }
         if (handover)
-            handover->start(with_service(
+            handover->start(tunnel::with_service(
                 handover_hooks(proxy, management.get(), state ? &*state : nullptr), manager, [&] {
                     passed.forget();
                     reports.leave();

@@ -20,7 +20,7 @@ COMMON = """
     http        base transport
     options     base sandbox files transport relay security http
     management  base transport security options http
-    commands    base sandbox transport security options http management
+    commands    base sandbox service_manager takeover transport security options http management
 """
 # The rooms of each program, lowest first: each may include those before it and all of common/. What lies in the
 # program's own folder puts them together, and may include all of them. Neither program includes the other.

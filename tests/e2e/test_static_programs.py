@@ -102,7 +102,7 @@ class InEmptyRoot(unittest.TestCase):
         prefix = [need("strace"), "-f", "-e", "trace=openat,open,execve,connect", "-o", f"{self.root}.trace"] if traced else []
         program = Program([*prefix, need("chroot"), self.root, *self.emulator, f"/{name}", *flags], name=name,
                           env={"SSL_CERT_FILE": None, "SSL_CERT_DIR": None})
-        self.addCleanup(lambda: program.running and program.process.terminate())
+        self.addCleanup(lambda: program.running and program.kill())  # and what it traces
         return program
 
     def start_both(self, remote_name, server_name, remote=(), origin=(), traced=False):
